@@ -1,0 +1,2 @@
+//! What benches have in common.
+#![forbid(unsafe_code)]

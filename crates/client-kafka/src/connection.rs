@@ -1,0 +1,211 @@
+//! One connection to a broker: frames, correlation ids, version negotiation.
+//!
+//! A broker works on the requests of a connection one after another and answers in that order, so a queue of waiting callers is
+//! enough; and a join that the broker parks holds up everything sent after it.
+#![forbid(unsafe_code)]
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use headwater_client::ClientError;
+use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::error::{About, of_code, unavailable};
+
+const FRAME_LIMIT: usize = 128 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+struct Waiting {
+    correlation_id: i32,
+    answer: oneshot::Sender<Bytes>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Option<VecDeque<Waiting>>>,
+}
+
+/// A connection whose API versions are known. Calls may overlap.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    address: String,
+    client_id: StrBytes,
+    writer: tokio::sync::Mutex<Writer>,
+    queue: Arc<Queue>,
+    versions: HashMap<i16, (i16, i16)>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    socket: OwnedWriteHalf,
+    next_id: i32,
+}
+
+impl Connection {
+    pub(crate) async fn open(address: &str, client_id: &str) -> Result<Self, ClientError> {
+        let failed = |error: std::io::Error| unavailable(address, error);
+        let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+        let stream = connecting.map_err(|_| unavailable(address, "no connection within 10 s"))?.map_err(failed)?;
+        stream.set_nodelay(true).map_err(failed)?;
+        let (reader, socket) = stream.into_split();
+        let queue = Arc::new(Queue { waiting: Mutex::new(Some(VecDeque::new())) });
+        tokio::spawn(read_answers(reader, Arc::clone(&queue)));
+        let mut connection = Connection {
+            address: address.to_owned(),
+            client_id: StrBytes::from_string(client_id.to_owned()),
+            writer: tokio::sync::Mutex::new(Writer { socket, next_id: 0 }),
+            queue,
+            versions: HashMap::new(),
+        };
+        connection.learn_versions().await?;
+        Ok(connection)
+    }
+
+    /// Whether the broker has closed it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.queue.lock().is_none()
+    }
+
+    /// Sends `request` at the newest version that both sides know, at most `newest`, and waits for the answer.
+    pub(crate) async fn call<R: Request>(&self, request: &R, limit: Duration) -> Result<R::Response, ClientError> {
+        let Some((low, high)) = self.versions.get(&R::KEY).copied() else {
+            return Err(self.cannot::<R>("the broker does not know it"));
+        };
+        let version = high.min(R::VERSIONS.max);
+        if version < low.max(R::VERSIONS.min) {
+            return Err(self.cannot::<R>("the broker speaks other versions of it"));
+        }
+        self.call_at(version, request, limit).await
+    }
+
+    async fn call_at<R: Request>(
+        &self,
+        version: i16,
+        request: &R,
+        limit: Duration,
+    ) -> Result<R::Response, ClientError> {
+        let answer = self.send(version, request).await?;
+        let frame =
+            timeout(limit, answer).await.map_err(|_| ClientError::TimedOut { request: name::<R>().to_owned() })?;
+        let mut frame = frame.map_err(|_| unavailable(&self.address, "the connection was closed"))?;
+        let malformed = |_| self.cannot::<R>("the answer cannot be understood");
+        // Not the request's header version.
+        ResponseHeader::decode(&mut frame, R::Response::header_version(version)).map_err(malformed)?;
+        let response = R::Response::decode(&mut frame, version).map_err(malformed)?;
+        if frame.has_remaining() {
+            Err(self.cannot::<R>("the answer is longer than it should be"))
+        } else {
+            Ok(response)
+        }
+    }
+
+    async fn send<R: Request>(&self, version: i16, request: &R) -> Result<oneshot::Receiver<Bytes>, ClientError> {
+        let mut writer = self.writer.lock().await;
+        let correlation_id = writer.next_id;
+        writer.next_id = writer.next_id.wrapping_add(1);
+        let frame = self.frame(version, request, correlation_id)?;
+        let (answer, receiver) = oneshot::channel();
+        match self.queue.lock().as_mut() {
+            Some(waiting) => waiting.push_back(Waiting { correlation_id, answer }),
+            None => return Err(unavailable(&self.address, "the connection was closed")),
+        }
+        writer.socket.write_all(&frame).await.map_err(|error| unavailable(&self.address, error))?;
+        Ok(receiver)
+    }
+
+    fn frame<R: Request>(&self, version: i16, request: &R, correlation_id: i32) -> Result<BytesMut, ClientError> {
+        let header = RequestHeader::default()
+            .with_request_api_key(R::KEY)
+            .with_request_api_version(version)
+            .with_correlation_id(correlation_id)
+            .with_client_id(Some(self.client_id.clone()));
+        let mut frame = BytesMut::new();
+        frame.put_i32(0);
+        let refused = |_| self.cannot::<R>("it cannot be written in the version that the broker speaks");
+        header.encode(&mut frame, R::header_version(version)).map_err(refused)?;
+        request.encode(&mut frame, version).map_err(refused)?;
+        let length = (frame.len() - 4) as i32;
+        if let Some(prefix) = frame.get_mut(..4) {
+            prefix.copy_from_slice(&length.to_be_bytes());
+        }
+        Ok(frame)
+    }
+
+    async fn learn_versions(&mut self) -> Result<(), ClientError> {
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("headwater"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let response = self.call_at(3, &request, CONNECT_TIMEOUT).await?;
+        if let Some(error) = of_code(response.error_code, About::Request("ApiVersions")) {
+            return Err(error);
+        }
+        self.versions = response.api_keys.iter().map(|key| (key.api_key, (key.min_version, key.max_version))).collect();
+        Ok(())
+    }
+
+    fn cannot<R: Request>(&self, why: &str) -> ClientError {
+        ClientError::Broker {
+            code: 35,
+            message: format!("{} to {}: {why}", name::<R>(), self.address),
+            retriable: false,
+        }
+    }
+}
+
+/// `JoinGroup` of `kafka_protocol::..::JoinGroupRequest`.
+fn name<R>() -> &'static str {
+    let full = std::any::type_name::<R>();
+    full.rsplit("::").next().unwrap_or(full).trim_end_matches("Request")
+}
+
+impl Queue {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<VecDeque<Waiting>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends, and with it all who wait, when the broker closes the connection or answers out of order.
+async fn read_answers(mut reader: OwnedReadHalf, queue: Arc<Queue>) {
+    let why = read_until_closed(&mut reader, &queue).await;
+    tracing::debug!(%why, "a connection ended");
+    *queue.lock() = None;
+}
+
+async fn read_until_closed(reader: &mut OwnedReadHalf, queue: &Queue) -> String {
+    loop {
+        let length = match reader.read_i32().await {
+            Ok(length) => length,
+            Err(error) => return error.to_string(),
+        };
+        let length = match usize::try_from(length) {
+            Ok(length) if (4..=FRAME_LIMIT).contains(&length) => length,
+            _ => return format!("a frame of {length} bytes"),
+        };
+        // Memory is taken as bytes arrive, not by what the length claims.
+        let mut frame = Vec::new();
+        match reader.take(length as u64).read_to_end(&mut frame).await {
+            Ok(read) if read == length => {}
+            Ok(_) => return "closed in the middle of a frame".to_owned(),
+            Err(error) => return error.to_string(),
+        }
+        let Some(head) = frame.first_chunk::<4>() else { return "a frame without a head".to_owned() };
+        let id = i32::from_be_bytes(*head);
+        let Some(first) = queue.lock().as_mut().and_then(VecDeque::pop_front) else {
+            return format!("an answer ({id}) that nobody waits for");
+        };
+        if first.correlation_id != id {
+            return format!("answer {id} before {}", first.correlation_id);
+        }
+        // The caller may have given up; the order is kept all the same.
+        let _ = first.answer.send(frame.into());
+    }
+}

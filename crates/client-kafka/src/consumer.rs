@@ -1,0 +1,313 @@
+//! Reading partitions, by librdkafka, in no group.
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use headwater_client::{ClientConfig, ClientError, Consumer, RecordBatch, StartAt, Watermarks};
+use headwater_record::{Deadline, Offset, RawRecord, TopicPartition};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
+use rdkafka::{ClientContext, Statistics};
+
+use crate::clock::remaining;
+use crate::config::{create, for_librdkafka, servers};
+use crate::error::{About, of_kafka_error, of_rdkafka};
+use crate::native::{Message, Messages, Queue};
+
+const DEFAULTS: [(&str, &str); 6] = [
+    // Never asked for membership, and the only group that the application is sure to be allowed.
+    ("group.id", "headwater"),
+    ("isolation.level", "read_uncommitted"),
+    ("queued.min.messages", "100000"),
+    ("queued.max.messages.kbytes", "65536"),
+    ("fetch.queue.backoff.ms", "5"),
+    ("allow.auto.create.topics", "false"),
+];
+const FIXED: [(&str, &str); 4] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    // The end of a partition is told, so that positions pass control and aborted records.
+    // Batch consumption counts the end of a partition as a record: after a pause it would go on one offset too far.
+    ("enable.partition.eof", "false"),
+];
+
+/// Hears what librdkafka has to say about the cluster as a whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Context {
+    // All brokers were unreachable at last hearing.
+    down: Arc<Mutex<Option<String>>>,
+}
+
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "librdkafka");
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+        }
+    }
+    fn stats(&self, _: Statistics) {}
+}
+
+impl ConsumerContext for Context {}
+
+/// [`Consumer`] of a real cluster.
+pub(crate) struct KafkaConsumer {
+    // Declared before the consumer: it belongs to it.
+    queue: Queue,
+    consumer: Arc<BaseConsumer<Context>>,
+    context: Context,
+    servers: String,
+    /// Where the next batch of each assigned partition begins.
+    positions: HashMap<TopicPartition, Option<Offset>>,
+    /// Those of them whose beginning is not known yet.
+    starting: Vec<(TopicPartition, StartAt)>,
+    taken: Vec<Message>,
+}
+
+impl KafkaConsumer {
+    pub(crate) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
+        let servers = servers(config)?.to_owned();
+        let context = Context::default();
+        let consumer: BaseConsumer<Context> = create(for_librdkafka(config, &DEFAULTS, &FIXED), &context)?;
+        let consumer = Arc::new(consumer);
+        let queue = Queue::of(Arc::clone(&consumer)).ok_or(ClientError::Closed)?;
+        Ok(KafkaConsumer {
+            queue,
+            consumer,
+            context,
+            servers,
+            positions: HashMap::new(),
+            starting: Vec::new(),
+            taken: Vec::new(),
+        })
+    }
+
+    fn failed(&self, what: &str) -> impl Fn(KafkaError) -> ClientError {
+        let (servers, what) = (self.servers.clone(), what.to_owned());
+        move |error| of_kafka_error(&error, &servers, About::Request(&what))
+    }
+
+    fn start(&mut self, partition: &TopicPartition, at: StartAt) -> Result<(), ClientError> {
+        let list = at_offsets(&[(partition.clone(), at)]).map_err(self.failed("assign"))?;
+        self.consumer.incremental_assign(&list).map_err(self.failed("assign"))?;
+        self.note_start(partition, at);
+        Ok(())
+    }
+
+    fn note_start(&mut self, partition: &TopicPartition, at: StartAt) {
+        let position = position_of(at);
+        if position.is_none() {
+            self.starting.push((partition.clone(), at));
+        }
+        self.positions.insert(partition.clone(), position);
+    }
+
+    /// Sorts what was taken into batches by partition; errors that concern one partition or all end the poll.
+    fn sort(&mut self, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
+        let mut failure = None;
+        let mut groups: Vec<((usize, i32), Vec<Message>)> = Vec::new();
+        for message in std::mem::take(&mut self.taken) {
+            if message.error().is_some() {
+                failure = failure.or_else(|| self.failure(&message));
+                continue;
+            }
+            let place = message.place();
+            match groups.iter_mut().rev().find(|(other, _)| *other == place) {
+                Some((_, messages)) => messages.push(message),
+                None => groups.push((place, vec![message])),
+            }
+        }
+        for (_, messages) in groups {
+            let (Some(first), Some(last)) = (messages.first(), messages.last()) else { continue };
+            let partition = TopicPartition::new(first.topic().unwrap_or_default(), first.partition());
+            let next = last.offset().next();
+            // Messages of a partition that was given up meanwhile.
+            let Some(position) = self.positions.get_mut(&partition) else { continue };
+            *position = Some(next);
+            into.push(Box::new(KafkaBatch { partition, messages: self.queue.batch(messages), next }));
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Where partitions begin that were asked for from their beginning or end, once the cluster has told.
+    fn learn_starts(&mut self) {
+        let (queue, positions) = (&self.queue, &mut self.positions);
+        self.starting.retain(|(partition, at)| {
+            let Some(position @ None) = positions.get_mut(partition) else { return false };
+            let Some((low, high)) = queue.watermarks(partition) else { return true };
+            *position = Some(if *at == StartAt::End { high } else { low });
+            false
+        });
+    }
+
+    fn failure(&self, message: &Message) -> Option<ClientError> {
+        let code = message.error()?;
+        let Some(topic) = message.topic() else {
+            return Some(of_rdkafka(code, &self.servers, About::Request("Fetch")));
+        };
+        let partition = TopicPartition::new(topic, message.partition());
+        let position = self.positions.get(&partition)?;
+        let error = of_rdkafka(code, &self.servers, About::Partition(&partition, position.unwrap_or(Offset::UNKNOWN)));
+        let offset_is_gone = matches!(error, ClientError::OffsetOutOfRange { .. } | ClientError::UnknownTopic { .. });
+        if offset_is_gone {
+            // Nothing more comes until a seek.
+            tracing::warn!(%partition, %error, reason = message.reason(), "a partition cannot be read on");
+        }
+        Some(error)
+    }
+}
+
+fn position_of(at: StartAt) -> Option<Offset> {
+    match at {
+        StartAt::Offset(offset) => Some(offset),
+        StartAt::Beginning | StartAt::End => None,
+    }
+}
+
+fn at_offsets(partitions: &[(TopicPartition, StartAt)]) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for (partition, at) in partitions {
+        let at = match at {
+            StartAt::Offset(offset) => At::Offset(offset.value()),
+            StartAt::Beginning => At::Beginning,
+            StartAt::End => At::End,
+        };
+        list.add_partition_offset(partition.topic.as_str(), partition.partition, at)?;
+    }
+    Ok(list)
+}
+
+fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition(partition.topic.as_str(), partition.partition);
+    }
+    list
+}
+
+impl Consumer for KafkaConsumer {
+    fn assign(&mut self, partitions: &[(TopicPartition, StartAt)]) -> Result<(), ClientError> {
+        if let Some((partition, _)) = partitions.iter().find(|(partition, _)| self.positions.contains_key(partition)) {
+            return Err(ClientError::Config(format!("partition {partition} is assigned already")));
+        }
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        let list = at_offsets(partitions).map_err(self.failed("assign"))?;
+        self.consumer.incremental_assign(&list).map_err(self.failed("assign"))?;
+        for (partition, at) in partitions {
+            self.note_start(partition, *at);
+        }
+        Ok(())
+    }
+
+    fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
+        let mut ours = Vec::new();
+        self.starting.retain(|(partition, _)| !partitions.contains(partition));
+        for partition in partitions {
+            if self.positions.remove(partition).is_some() {
+                ours.push(partition.clone());
+            }
+        }
+        if ours.is_empty() {
+            return Ok(());
+        }
+        self.consumer.incremental_unassign(&list_of(&ours)).map_err(self.failed("unassign"))
+    }
+
+    fn seek(&mut self, partition: &TopicPartition, to: StartAt) -> Result<(), ClientError> {
+        if !self.positions.contains_key(partition) {
+            return Err(ClientError::Config(format!("partition {partition} is not assigned")));
+        }
+        // librdkafka refuses to seek where nothing was fetched yet; giving a partition up and taking it again always works.
+        self.unassign(std::slice::from_ref(partition))?;
+        self.start(partition, to)
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
+        self.consumer.pause(&list_of(partitions)).map_err(self.failed("pause"))
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
+        self.consumer.resume(&list_of(partitions)).map_err(self.failed("resume"))
+    }
+
+    fn poll(&mut self, until: Deadline, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
+        let wait = if until == Deadline::NOW { Duration::ZERO } else { remaining(until) };
+        let mut taken = std::mem::take(&mut self.taken);
+        self.queue.take(wait, &mut taken);
+        self.taken = taken;
+        if !self.taken.is_empty() {
+            self.context.down.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return self.sort(into);
+        }
+        self.learn_starts();
+        let down = self.context.down.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match down {
+            Some(reason) => Err(crate::error::unavailable(&self.servers, reason)),
+            None => Ok(()),
+        }
+    }
+
+    fn position(&self, partition: &TopicPartition) -> Option<Offset> {
+        let known = (*self.positions.get(partition)?)?;
+        if self.queue.watermarks(partition).is_none_or(|(_, high)| known >= high) {
+            return Some(known);
+        }
+        // Control and aborted records are passed without being shown: librdkafka knows that it is past them.
+        let passed = self.consumer.position().ok().and_then(|positions| {
+            let found = positions.find_partition(partition.topic.as_str(), partition.partition)?;
+            found.offset().to_raw().filter(|offset| *offset >= 0).map(Offset::new)
+        });
+        Some(passed.map_or(known, |passed| passed.max(known)))
+    }
+
+    fn watermarks(&self, partition: &TopicPartition) -> Option<Watermarks> {
+        let (low, high) = self.queue.watermarks(partition)?;
+        Some(Watermarks { low, high })
+    }
+}
+
+impl fmt::Debug for KafkaConsumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaConsumer")
+            .field("servers", &self.servers)
+            .field("positions", &self.positions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Messages of one partition.
+#[derive(Debug)]
+struct KafkaBatch {
+    partition: TopicPartition,
+    messages: Messages,
+    next: Offset,
+}
+
+impl RecordBatch for KafkaBatch {
+    fn partition(&self) -> &TopicPartition {
+        &self.partition
+    }
+    fn head(&self) -> Option<RawRecord<'_>> {
+        self.messages.head().map(Message::record)
+    }
+    fn advance(&mut self) -> Result<(), ClientError> {
+        self.messages.advance();
+        Ok(())
+    }
+    fn remaining(&self) -> usize {
+        self.messages.remaining()
+    }
+    fn next_offset(&self) -> Offset {
+        self.messages.head().map_or(self.next, Message::offset)
+    }
+    fn held_bytes(&self) -> usize {
+        self.messages.held_bytes()
+    }
+}

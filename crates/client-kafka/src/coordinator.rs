@@ -1,0 +1,104 @@
+//! The way to a group's coordinator: found through any broker, and found again when it moves.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_client::ClientError;
+use kafka_protocol::messages::FindCoordinatorRequest;
+use kafka_protocol::protocol::StrBytes;
+use tokio::sync::Mutex;
+
+use crate::config::Servers;
+use crate::connection::Connection;
+use crate::error::{About, coordinator_moved, of_code, unavailable};
+
+/// One connection to the coordinator of a group, opened when it is needed.
+#[derive(Debug)]
+pub(crate) struct Coordinator {
+    servers: Servers,
+    group: String,
+    connection: Mutex<Option<Arc<Connection>>>,
+}
+
+impl Coordinator {
+    pub(crate) fn new(servers: Servers, group: &str) -> Self {
+        Coordinator { servers, group: group.to_owned(), connection: Mutex::new(None) }
+    }
+
+    pub(crate) fn servers(&self) -> &Servers {
+        &self.servers
+    }
+
+    /// The connection; a new one when there is none or the last one was closed.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`], or what the brokers answer; retriable while the coordinator is being chosen.
+    pub(crate) async fn connection(&self) -> Result<Arc<Connection>, ClientError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(open) = connection.as_ref().filter(|open| !open.is_closed()) {
+            return Ok(Arc::clone(open));
+        }
+        let address = self.find().await?;
+        let opened = Arc::new(Connection::open(&address, &self.servers.client_id).await?);
+        *connection = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// The next request looks for the coordinator again.
+    pub(crate) async fn forget(&self) {
+        *self.connection.lock().await = None;
+    }
+
+    /// The error that `code` stands for. The coordinator is looked for again when it has moved.
+    pub(crate) async fn check(&self, code: i16, about: About<'_>) -> Result<(), ClientError> {
+        if coordinator_moved(code) {
+            self.forget().await;
+        }
+        of_code(code, about).map_or(Ok(()), Err)
+    }
+
+    /// Keeps the connection unless it broke.
+    pub(crate) async fn after<T>(&self, result: Result<T, ClientError>) -> Result<T, ClientError> {
+        if let Err(ClientError::Unavailable { .. } | ClientError::TimedOut { .. }) = &result {
+            self.forget().await;
+        }
+        result
+    }
+
+    async fn find(&self) -> Result<String, ClientError> {
+        let broker = any_broker(&self.servers).await?;
+        let request = FindCoordinatorRequest::default()
+            .with_key_type(0)
+            // Version 4 and later answer for a list of keys; the single one is for older versions.
+            .with_coordinator_keys(vec![StrBytes::from_string(self.group.clone())]);
+        let response = broker.call(&request, self.servers.request_timeout).await?;
+        let found = response
+            .coordinators
+            .first()
+            .ok_or_else(|| unavailable(&self.servers.text(), "the answer names no coordinator"))?;
+        if let Some(error) = of_code(found.error_code, About::Request("FindCoordinator")) {
+            return Err(error);
+        }
+        Ok(format!("{}:{}", found.host, found.port))
+    }
+}
+
+/// A connection to the first bootstrap server that answers.
+pub(crate) async fn any_broker(servers: &Servers) -> Result<Connection, ClientError> {
+    let mut reasons = Vec::new();
+    for address in &servers.addresses {
+        match Connection::open(address, &servers.client_id).await {
+            Ok(connection) => return Ok(connection),
+            Err(ClientError::Unavailable { reason, .. }) => reasons.push(reason),
+            Err(error) => return Err(error),
+        }
+    }
+    reasons.dedup();
+    Err(unavailable(&servers.text(), reasons.join("; ")))
+}
+
+/// For how long an answer to a request that waits for other members may take.
+pub(crate) fn patience(rebalance_timeout: Duration) -> Duration {
+    rebalance_timeout + Duration::from_secs(5)
+}

@@ -1,0 +1,14 @@
+//! What `rdkafka` has no safe form for: batch consumption, cached watermarks, a flush that does not linger. The only unsafe code there is.
+
+#![allow(unsafe_code, reason = "librdkafka's batch consumption has no safe form")]
+
+mod flush;
+mod messages;
+mod queue;
+
+pub(crate) use flush::flush;
+pub(crate) use messages::{Message, Messages};
+pub(crate) use queue::Queue;
+
+/// The consumer that everything here belongs to.
+pub(crate) type NativeConsumer = rdkafka::consumer::BaseConsumer<crate::consumer::Context>;

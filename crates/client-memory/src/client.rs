@@ -1,0 +1,58 @@
+//! What all clients have in common: who they are, and how a request reaches the cluster.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use headwater_client::{ClientConfig, ClientError};
+use headwater_record::Timestamp;
+
+use crate::cluster::{Shared, State};
+use crate::fault::{Api, Verdict, lost};
+
+/// One client's way to the cluster.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) shared: Arc<Shared>,
+    /// Its `client.id`.
+    pub(crate) id: String,
+}
+
+impl Client {
+    pub(crate) fn new(shared: Arc<Shared>, config: &ClientConfig, default_id: &str) -> Self {
+        let id = config.value("client.id").unwrap_or(default_id).to_owned();
+        Client { shared, id }
+    }
+
+    /// Sends a request: `answer` is what the cluster does with it when it arrives.
+    pub(crate) fn request<T>(
+        &self,
+        api: Api,
+        answer: impl FnOnce(&mut State, Timestamp) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let now = self.shared.clock.now();
+        let mut state = self.shared.lock();
+        state.advance(now);
+        let result = match state.faults.verdict(api, &self.id) {
+            Verdict::Pass => answer(&mut state, now),
+            Verdict::Fail(error) => Err(error),
+            Verdict::LoseResponse => answer(&mut state, now).and_then(|_| Err(lost(api))),
+        };
+        drop(state);
+        self.shared.notify();
+        result
+    }
+}
+
+/// A setting that is a whole number of at least `least`.
+///
+/// # Errors
+/// [`ClientError::Config`] for anything else.
+pub(crate) fn number(config: &ClientConfig, key: &str, default: usize, least: usize) -> Result<usize, ClientError> {
+    match config.value(key) {
+        None => Ok(default),
+        Some(value) => match value.trim().parse() {
+            Ok(number) if number >= least => Ok(number),
+            _ => Err(ClientError::Config(format!("{key}: {value:?} is not a whole number of at least {least}"))),
+        },
+    }
+}

@@ -1,0 +1,207 @@
+//! What a network and a broker can do wrong, on demand and repeatably.
+#![forbid(unsafe_code)]
+
+use headwater_client::ClientError;
+use headwater_record::Timestamp;
+
+use crate::Cluster;
+
+/// A kind of request, by Kafka's name of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// A producer's batch.
+    Produce,
+    /// A consumer's poll.
+    Fetch,
+    /// Describing and listing topics, and counting partitions.
+    Metadata,
+    /// Describing the settings of topics.
+    DescribeConfigs,
+    /// Making topics.
+    CreateTopics,
+    /// Deleting topics.
+    DeleteTopics,
+    /// Asking for offsets.
+    ListOffsets,
+    /// Removing records.
+    DeleteRecords,
+    /// Joining a group.
+    JoinGroup,
+    /// Handing in or getting an assignment.
+    SyncGroup,
+    /// A member's sign of life that it sends itself, or that is sent for it.
+    Heartbeat,
+    /// Leaving a group.
+    LeaveGroup,
+    /// Committing offsets.
+    OffsetCommit,
+    /// Asking for committed offsets.
+    OffsetFetch,
+}
+
+#[derive(Clone, Debug)]
+enum Effect {
+    Fail(ClientError),
+    LoseResponse,
+}
+
+#[derive(Debug)]
+struct Rule {
+    api: Api,
+    client_id: Option<String>,
+    times: u32,
+    effect: Effect,
+}
+
+#[derive(Debug)]
+pub(crate) struct Outage {
+    /// Whose; of all when `None`.
+    pub(crate) client_id: Option<String>,
+    pub(crate) until: Timestamp,
+}
+
+/// What becomes of one request.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It is answered.
+    Pass,
+    /// It has no effect, and this is the answer.
+    Fail(ClientError),
+    /// It has its effect, but nobody hears of it.
+    LoseResponse,
+}
+
+/// What is planned to go wrong.
+#[derive(Debug, Default)]
+pub(crate) struct FaultPlan {
+    rules: Vec<Rule>,
+    pub(crate) outages: Vec<Outage>,
+}
+
+impl FaultPlan {
+    /// What becomes of a request of `client_id`; counted rules are used up by it.
+    #[inline]
+    pub(crate) fn verdict(&mut self, api: Api, client_id: &str) -> Verdict {
+        if self.rules.is_empty() && self.outages.is_empty() {
+            return Verdict::Pass;
+        }
+        if self.is_cut_off(client_id) {
+            return Verdict::Fail(unavailable());
+        }
+        let matches = |rule: &Rule| rule.api == api && rule.client_id.as_deref().is_none_or(|id| id == client_id);
+        let Some(index) = self.rules.iter().position(matches) else {
+            return Verdict::Pass;
+        };
+        let Some(rule) = self.rules.get_mut(index) else {
+            return Verdict::Pass;
+        };
+        let effect = rule.effect.clone();
+        rule.times -= 1;
+        if rule.times == 0 {
+            self.rules.remove(index);
+        }
+        match effect {
+            Effect::Fail(error) => Verdict::Fail(error),
+            Effect::LoseResponse => Verdict::LoseResponse,
+        }
+    }
+
+    /// Whether nothing of this client gets through.
+    pub(crate) fn is_cut_off(&self, client_id: &str) -> bool {
+        self.outages.iter().any(|outage| outage.client_id.as_deref().is_none_or(|id| id == client_id))
+    }
+
+    /// Takes out the outage that ends first, if it ends at `now` or before.
+    pub(crate) fn ended(&mut self, now: Timestamp) -> Option<Outage> {
+        let first = self.outages.iter().enumerate().min_by_key(|(_, outage)| outage.until)?;
+        let (index, ends) = (first.0, first.1.until);
+        (ends <= now).then(|| self.outages.remove(index))
+    }
+
+    fn plan(&mut self, api: Api, client_id: Option<&str>, times: u32, effect: Effect) {
+        if times > 0 {
+            self.rules.push(Rule { api, client_id: client_id.map(str::to_owned), times, effect });
+        }
+    }
+}
+
+/// The answer of a broker that is not there.
+pub(crate) fn unavailable() -> ClientError {
+    ClientError::Unavailable { servers: "the in-process cluster".into(), reason: "it was made unreachable".into() }
+}
+
+/// The answer that did not come.
+pub(crate) fn lost(api: Api) -> ClientError {
+    ClientError::TimedOut { request: format!("{api:?}") }
+}
+
+/// Makes things go wrong; see [`Cluster::faults`].
+///
+/// Faults are used up in the order in which they were planned, so the same calls fail in the same way every time.
+///
+/// ```
+/// use std::sync::Arc;
+/// use headwater_client::{Admin, ClientConfig, ClientError, ClientSupplier};
+/// use headwater_client_memory::{Api, Cluster, ManualClock};
+/// use headwater_record::Deadline;
+///
+/// let cluster = Cluster::new(Arc::new(ManualClock::default()));
+/// let mut admin = cluster.admin(&ClientConfig::new())?;
+/// cluster.faults().fail_next(Api::Metadata, 1, ClientError::TimedOut { request: "Metadata".into() });
+/// assert!(admin.list_topics(Deadline::NOW).is_err());
+/// assert!(admin.list_topics(Deadline::NOW).is_ok());
+/// # Ok::<(), ClientError>(())
+/// ```
+#[derive(Debug)]
+pub struct Faults<'a> {
+    cluster: &'a Cluster,
+    client_id: Option<String>,
+}
+
+impl<'a> Faults<'a> {
+    pub(crate) fn new(cluster: &'a Cluster) -> Self {
+        Faults { cluster, client_id: None }
+    }
+
+    /// What follows concerns only the clients with this `client.id`.
+    #[must_use]
+    pub fn of_client(self, client_id: impl Into<String>) -> Self {
+        Faults { client_id: Some(client_id.into()), ..self }
+    }
+
+    /// The next `times` requests of this kind have no effect and are answered with `error`.
+    pub fn fail_next(&self, api: Api, times: u32, error: ClientError) {
+        let shared = &self.cluster.shared;
+        shared.lock().faults.plan(api, self.client_id.as_deref(), times, Effect::Fail(error));
+    }
+
+    /// The next `times` requests of this kind have their effect, but the answer is lost: the client sees a time-out.
+    pub fn lose_responses(&self, api: Api, times: u32) {
+        let shared = &self.cluster.shared;
+        shared.lock().faults.plan(api, self.client_id.as_deref(), times, Effect::LoseResponse);
+    }
+
+    /// Nothing gets through, heartbeats included, until the time `until`.
+    pub fn unreachable_until(&self, until: Timestamp) {
+        let shared = &self.cluster.shared;
+        let now = shared.clock.now();
+        let mut state = shared.lock();
+        state.advance(now);
+        for group in state.groups.values_mut() {
+            group.connect(now, self.client_id.as_deref(), false);
+        }
+        state.faults.outages.push(Outage { client_id: self.client_id.clone(), until });
+    }
+
+    /// Ends all that goes wrong now and forgets what was planned, for all clients.
+    pub fn clear(&self) {
+        let shared = &self.cluster.shared;
+        let now = shared.clock.now();
+        let mut state = shared.lock();
+        state.advance(now);
+        state.faults = FaultPlan::default();
+        for group in state.groups.values_mut() {
+            group.connect(now, None, true);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A connection to the coordinator.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use headwater_client::{
+    ClientConfig, ClientError, CommittedOffset, GroupError, GroupIdentity, GroupMembership, GroupRequest,
+    GroupResponse, KeepAlive, OffsetCommit,
+};
+use headwater_record::{Deadline, Timestamp, TopicPartition};
+
+use crate::client::Client;
+use crate::cluster::{Shared, State};
+use crate::fault::{Api, Verdict, lost};
+use crate::group::{Effects, Token};
+
+/// Nobody's connection: answers to it are lost.
+const NOBODY: Token = Token(0);
+
+/// Heartbeats that are sent for the caller.
+#[derive(Debug)]
+struct Kept {
+    heartbeats: KeepAlive,
+    next: Timestamp,
+}
+
+/// [`GroupMembership`] of the in-process cluster.
+#[derive(Debug)]
+pub(crate) struct MemoryMembership {
+    client: Client,
+    group: String,
+    token: Token,
+    kept: Option<Kept>,
+}
+
+impl MemoryMembership {
+    pub(crate) fn new(shared: Arc<Shared>, group: &str, config: &ClientConfig) -> Self {
+        let token = shared.lock().connect();
+        let client = Client::new(shared, config, "consumer");
+        MemoryMembership { client, group: group.to_owned(), token, kept: None }
+    }
+}
+
+impl GroupMembership for MemoryMembership {
+    fn submit(&mut self, request: GroupRequest) -> Result<(), ClientError> {
+        let now = self.client.shared.clock.now();
+        let mut state = self.client.shared.lock();
+        state.advance(now);
+        beat(&mut self.kept, &mut state, now, &self.client.id, &self.group, self.token);
+        let api = api_of(&request);
+        match state.faults.verdict(api, &self.client.id) {
+            Verdict::Pass => answer(&mut state, now, self.token, &self.client.id, &self.group, request),
+            Verdict::Fail(error) => state.deliver(vec![(self.token, failure(api, error))]),
+            Verdict::LoseResponse => {
+                answer(&mut state, now, NOBODY, &self.client.id, &self.group, request);
+                state.deliver(vec![(self.token, failure(api, lost(api)))]);
+            }
+        }
+        drop(state);
+        self.client.shared.notify();
+        Ok(())
+    }
+
+    fn response(&mut self, until: Deadline) -> Option<GroupResponse> {
+        let MemoryMembership { client, group, token, kept } = self;
+        let attempt = |state: &mut State, now| {
+            beat(kept, state, now, &client.id, group, *token);
+            let response = state.inbox(*token).and_then(std::collections::VecDeque::pop_front);
+            let goes_on = |kept: &&Kept| !kept.heartbeats.until.passed(kept.next);
+            response.ok_or_else(|| kept.as_ref().filter(goes_on).map(|kept| kept.next))
+        };
+        client.shared.wait_for(until, attempt)
+    }
+
+    fn keep_alive(&mut self, heartbeats: Option<KeepAlive>) {
+        let now = self.client.shared.clock.now();
+        let mut state = self.client.shared.lock();
+        state.advance(now);
+        let cut_off = state.faults.is_cut_off(&self.client.id);
+        if let Some(group) = state.groups.get_mut(&self.group) {
+            if let Some(kept) = &self.kept {
+                group.keep_alive(now, &kept.heartbeats.identity, None, cut_off);
+            }
+            if let Some(heartbeats) = &heartbeats {
+                group.keep_alive(now, &heartbeats.identity, Some(heartbeats.until.time()), cut_off);
+            }
+        }
+        self.kept = heartbeats.map(|heartbeats| Kept { next: now.plus(heartbeats.interval), heartbeats });
+    }
+
+    fn commit_offsets(&mut self, commit: &OffsetCommit, _until: Deadline) -> Result<(), ClientError> {
+        let group_id = &self.group;
+        self.client.request(Api::OffsetCommit, |state, now| {
+            for (partition, _) in &commit.offsets {
+                state.log(partition)?;
+            }
+            if commit.identity.generation < 0 {
+                return state.group_or_new(group_id).commit(now, commit);
+            }
+            match state.groups.get_mut(group_id) {
+                Some(group) => group.commit(now, commit),
+                None => Err(GroupError::IllegalGeneration.into()),
+            }
+        })
+    }
+
+    fn committed_offsets(
+        &mut self,
+        group: &str,
+        partitions: &[TopicPartition],
+        _require_stable: bool,
+        _until: Deadline,
+    ) -> Result<Vec<Option<CommittedOffset>>, ClientError> {
+        self.client.request(Api::OffsetFetch, |state, _| {
+            Ok(match state.groups.get(group) {
+                Some(group) => group.committed_of(partitions),
+                None => vec![None; partitions.len()],
+            })
+        })
+    }
+}
+
+impl Drop for MemoryMembership {
+    fn drop(&mut self) {
+        self.keep_alive(None);
+        self.client.shared.lock().disconnect(self.token);
+    }
+}
+
+/// What the coordinator does with a request that arrives.
+fn answer(state: &mut State, now: Timestamp, token: Token, client_id: &str, group_id: &str, request: GroupRequest) {
+    let mut effects = Effects::new();
+    let unknown = || ClientError::Group(GroupError::UnknownMember);
+    match request {
+        GroupRequest::Join(request) if request.identity.member_id.is_empty() => {
+            state.group_or_new(group_id).join(now, token, client_id, &request, &mut effects);
+        }
+        request => match (state.groups.get_mut(group_id), request) {
+            (Some(group), GroupRequest::Join(request)) => group.join(now, token, client_id, &request, &mut effects),
+            (Some(group), GroupRequest::Sync { identity, protocol_type, protocol, assignments }) => {
+                group.sync(now, token, &identity, (&protocol_type, &protocol), &assignments, &mut effects);
+            }
+            (Some(group), GroupRequest::Heartbeat(identity)) => {
+                let result = group.heartbeat(now, &identity).map_err(ClientError::from);
+                effects.push((token, GroupResponse::Heartbeat(result)));
+            }
+            (Some(group), GroupRequest::Leave { identity, .. }) => {
+                let result = group.leave(now, &identity, &mut effects).map_err(ClientError::from);
+                effects.push((token, GroupResponse::Leave(result)));
+            }
+            (None, request) => effects.push((token, failure(api_of(&request), unknown()))),
+        },
+    }
+    state.deliver(effects);
+}
+
+/// Sends the heartbeat that is due by now, if one is; only failures are told, and the same one not twice in a row.
+fn beat(kept: &mut Option<Kept>, state: &mut State, now: Timestamp, client_id: &str, group_id: &str, token: Token) {
+    let Some(kept) = kept.as_mut().filter(|kept| now >= kept.next && !kept.heartbeats.until.passed(now)) else {
+        return;
+    };
+    kept.next = now.plus(kept.heartbeats.interval.max(std::time::Duration::from_millis(1)));
+    let identity = &kept.heartbeats.identity;
+    let result = match state.faults.verdict(Api::Heartbeat, client_id) {
+        Verdict::Fail(error) => Err(error),
+        Verdict::LoseResponse => Err(lost(Api::Heartbeat)),
+        Verdict::Pass => heartbeat(state, now, group_id, identity),
+    };
+    if let Err(error) = result
+        && let Some(inbox) = state.inbox(token)
+        && !matches!(inbox.back(), Some(GroupResponse::Heartbeat(Err(last))) if *last == error)
+    {
+        inbox.push_back(GroupResponse::Heartbeat(Err(error)));
+    }
+}
+
+fn heartbeat(state: &mut State, now: Timestamp, group_id: &str, identity: &GroupIdentity) -> Result<(), ClientError> {
+    let group = state.groups.get_mut(group_id).ok_or(GroupError::UnknownMember)?;
+    Ok(group.heartbeat(now, identity)?)
+}
+
+fn api_of(request: &GroupRequest) -> Api {
+    match request {
+        GroupRequest::Join(_) => Api::JoinGroup,
+        GroupRequest::Sync { .. } => Api::SyncGroup,
+        GroupRequest::Heartbeat(_) => Api::Heartbeat,
+        GroupRequest::Leave { .. } => Api::LeaveGroup,
+    }
+}
+
+fn failure(api: Api, error: ClientError) -> GroupResponse {
+    match api {
+        Api::JoinGroup => GroupResponse::Join(Err(error)),
+        Api::SyncGroup => GroupResponse::Sync(Err(error)),
+        Api::LeaveGroup => GroupResponse::Leave(Err(error)),
+        _ => GroupResponse::Heartbeat(Err(error)),
+    }
+}

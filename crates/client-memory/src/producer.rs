@@ -1,0 +1,165 @@
+//! The producer: open batches per partition, sent when it is polled.
+//!
+//! A request to a cluster in this process costs nothing, so `linger.ms` is not waited for: a poll sends everything.
+#![forbid(unsafe_code)]
+
+mod send;
+mod target;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, PartitionRef, Producer};
+use headwater_record::{Deadline, Partition, RawRecord, Topic, TopicPartition};
+
+use crate::client::{Client, number};
+use crate::cluster::Shared;
+use crate::fault::Api;
+use crate::partition_log::ProducerId;
+use crate::payload::PayloadBuilder;
+use target::Target;
+
+/// How full a batch gets unless `batch.size` says so, in bytes. It is above Kafka's 16 KiB, since no network waits for it.
+const BATCH_SIZE: usize = 64 * 1024;
+/// Kafka's default of `retry.backoff.ms`.
+const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+/// In virtual time, how often `flush` repeats what failed for the moment before it gives up.
+const FLUSH_ATTEMPTS: u32 = 1_000;
+
+/// Settings of a producer.
+#[derive(Clone, Copy, Debug)]
+struct Settings {
+    /// `batch.size`, bytes.
+    batch_size: usize,
+    /// `buffer.memory`, bytes.
+    buffer_memory: usize,
+    /// `max.request.size`, bytes.
+    max_request_size: usize,
+    /// `delivery.timeout.ms`.
+    delivery_timeout: Duration,
+    /// `enable.idempotence`.
+    idempotent: bool,
+}
+
+/// [`Producer`] of the in-process cluster.
+#[derive(Debug)]
+pub(crate) struct MemoryProducer {
+    client: Client,
+    settings: Settings,
+    id: ProducerId,
+    epoch: i16,
+    targets: Vec<Target>,
+    numbers: BTreeMap<TopicPartition, PartitionRef>,
+    /// Numbers of the targets that have something to send.
+    dirty: Vec<u32>,
+    buffered: usize,
+    /// Why this producer is of no more use.
+    fatal: Option<ClientError>,
+}
+
+impl MemoryProducer {
+    pub(crate) fn new(shared: Arc<Shared>, config: &ClientConfig) -> Result<Self, ClientError> {
+        if config.value("transactional.id").is_some() {
+            let message = "transactional.id: the in-process cluster has no transactions yet";
+            return Err(ClientError::Config(message.into()));
+        }
+        let settings = Settings {
+            batch_size: number(config, "batch.size", BATCH_SIZE, 0)?,
+            buffer_memory: number(config, "buffer.memory", 32 << 20, 0)?,
+            max_request_size: number(config, "max.request.size", 1 << 20, 0)?,
+            delivery_timeout: Duration::from_millis(number(config, "delivery.timeout.ms", 120_000, 0)? as u64),
+            idempotent: config.value("enable.idempotence") != Some("false"),
+        };
+        let id = shared.lock().producer_id();
+        Ok(MemoryProducer {
+            client: Client::new(shared, config, "producer"),
+            settings,
+            id,
+            epoch: 0,
+            targets: Vec::new(),
+            numbers: BTreeMap::new(),
+            dirty: Vec::new(),
+            buffered: 0,
+            fatal: None,
+        })
+    }
+
+    fn check_usable(&self) -> Result<(), ClientError> {
+        self.fatal.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Producer for MemoryProducer {
+    fn partition(&mut self, topic: &Topic, partition: Partition) -> Result<PartitionRef, ClientError> {
+        let wanted = TopicPartition { topic: topic.clone(), partition };
+        if let Some(number) = self.numbers.get(&wanted) {
+            return Ok(*number);
+        }
+        let count = self.client.shared.lock().topic_for_client(topic)?.partition_count();
+        if !(0..count).contains(&partition) {
+            return Err(ClientError::UnknownTopic { topic: topic.clone() });
+        }
+        let number = PartitionRef::new(self.targets.len() as u32);
+        self.targets.push(Target::new(wanted.clone(), self.epoch));
+        self.numbers.insert(wanted, number);
+        Ok(number)
+    }
+
+    fn partition_count(&mut self, topic: &Topic, _until: Deadline) -> Result<Partition, ClientError> {
+        self.client.request(Api::Metadata, |state, _| Ok(state.topic_for_client(topic)?.partition_count()))
+    }
+
+    fn append(&mut self, to: PartitionRef, record: RawRecord<'_>) -> Result<Appended, ClientError> {
+        if self.fatal.is_some() {
+            self.check_usable()?;
+        }
+        let Some(target) = self.targets.get_mut(to.index()) else {
+            return Err(ClientError::Config(format!("partition number {} is not this producer's", to.index())));
+        };
+        let size = PayloadBuilder::size_of(&record);
+        if size > self.settings.max_request_size.min(self.settings.buffer_memory) {
+            return Err(ClientError::RecordTooLarge { topic: target.partition.topic.clone(), bytes: size });
+        }
+        if self.buffered + size > self.settings.buffer_memory {
+            return Ok(Appended::Full);
+        }
+        let timestamp = if record.timestamp.is_known() { record.timestamp } else { self.client.shared.clock.now() };
+        self.buffered += size;
+        if target.push(&record, timestamp, size, self.settings.batch_size) {
+            self.dirty.push(to.index() as u32);
+        }
+        Ok(Appended::Stored)
+    }
+
+    fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
+        self.check_usable()?;
+        let before = acks.len();
+        self.send(acks)?;
+        if acks.len() == before && !self.dirty.is_empty() && self.client.shared.blocks() {
+            self.client.shared.pause(until, RETRY_BACKOFF);
+            self.send(acks)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
+        self.check_usable()?;
+        let shared = Arc::clone(&self.client.shared);
+        let mut attempts = 0;
+        loop {
+            self.send(acks)?;
+            if self.dirty.is_empty() {
+                return Ok(());
+            }
+            attempts += 1;
+            // In virtual time an outage does not end while this waits for it, but a counted fault is used up.
+            let virtual_end =
+                !shared.blocks() && (attempts >= FLUSH_ATTEMPTS || shared.lock().faults.is_cut_off(&self.client.id));
+            if virtual_end || (shared.blocks() && until.passed(shared.clock.now())) {
+                return Err(ClientError::TimedOut { request: "flush".into() });
+            }
+            shared.pause(until, RETRY_BACKOFF);
+        }
+    }
+}

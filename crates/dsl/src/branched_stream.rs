@@ -1,0 +1,144 @@
+//! A stream that is being split.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use headwater_record::Record;
+use headwater_topology::node::NodeSpec;
+use headwater_topology::{BoxError, Inlet, NodeId, Outlet, Port, ProcessError, Stream, TaskContext};
+
+use crate::KStream;
+
+/// Whether a record goes to a branch; `None` takes all that is left.
+type Test<K, V> = Option<Arc<dyn Fn(&K, &V) -> Result<bool, ProcessError> + Send + Sync>>;
+
+/// A stream that is being split into branches (Java's `BranchedKStream`): each record goes to the first branch that takes it, and
+/// where no branch does it goes nowhere.
+pub struct BranchedKStream<K: 'static, V: 'static> {
+    stream: KStream<K, V>,
+    node: NodeId,
+    port: Port<Stream<K, V>>,
+    tests: Arc<Mutex<Vec<Test<K, V>>>>,
+}
+
+struct Branches<K: 'static, V: 'static> {
+    tests: Vec<Test<K, V>>,
+    out: Outlet<Stream<K, V>>,
+}
+
+impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for Branches<K, V> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
+        for (index, test) in self.tests.iter().enumerate() {
+            let taken = match test {
+                Some(test) => test(record.key, record.value)?,
+                None => true,
+            };
+            if taken {
+                return self.out.push_at(index, cx, record);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Hands on what it gets: the node that a branch begins with.
+struct Branch<K: 'static, V: 'static>(Outlet<Stream<K, V>>);
+
+impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for Branch<K, V> {
+    #[inline]
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
+        self.0.push(cx, record)
+    }
+}
+
+impl<K: 'static, V: 'static> BranchedKStream<K, V> {
+    pub(crate) fn new(stream: &KStream<K, V>) -> Self {
+        let name = stream.draft.next_name("KSTREAM-BRANCH-");
+        let node = stream.draft.add_node(NodeSpec::processor(name, [stream.node]));
+        let port: Port<Stream<K, V>> = Port::new();
+        let tests: Arc<Mutex<Vec<Test<K, V>>>> = Arc::default();
+        let (out, known) = (port.clone(), Arc::clone(&tests));
+        stream.port.listen(
+            node,
+            Arc::new(move |wiring| {
+                let tests = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                Ok(Box::new(Branches { tests, out: out.outlet(wiring)? }))
+            }),
+        );
+        BranchedKStream { stream: stream.clone(), node, port, tests }
+    }
+
+    /// Names the node that splits; the names of branches made afterwards begin with it (Java's `split(Named)`).
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        self.stream.draft.rename(self.node, name);
+        self
+    }
+
+    /// The records for which `takes` says so and that no earlier branch took.
+    #[must_use]
+    pub fn branch(&self, takes: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> KStream<K, V> {
+        self.try_branch(move |key, value| Ok::<_, BoxError>(takes(key, value)))
+    }
+
+    /// As [`BranchedKStream::branch`]; the branch's node is named as the splitting one, with `suffix` (Java's `Branched.as`).
+    #[must_use]
+    pub fn branch_named(&self, suffix: &str, takes: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> KStream<K, V> {
+        self.try_branch_named(suffix, move |key, value| Ok::<_, BoxError>(takes(key, value)))
+    }
+
+    /// As [`BranchedKStream::branch`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
+    pub fn try_branch<E: Into<BoxError>>(
+        &self,
+        takes: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+    ) -> KStream<K, V> {
+        let number = self.count() + 1;
+        self.try_branch_named(&number.to_string(), takes)
+    }
+
+    /// As [`BranchedKStream::branch_named`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
+    pub fn try_branch_named<E: Into<BoxError>>(
+        &self,
+        suffix: &str,
+        takes: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+    ) -> KStream<K, V> {
+        self.add(suffix, Some(Arc::new(move |key, value| takes(key, value).map_err(ProcessError::user))))
+    }
+
+    /// The records that no branch took. No branch can follow.
+    #[must_use]
+    pub fn default_branch(self) -> KStream<K, V> {
+        self.add("0", None)
+    }
+
+    /// As [`BranchedKStream::default_branch`], named as [`BranchedKStream::branch_named`].
+    #[must_use]
+    pub fn default_branch_named(self, suffix: &str) -> KStream<K, V> {
+        self.add(suffix, None)
+    }
+
+    fn count(&self) -> usize {
+        self.tests.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn add(&self, suffix: &str, test: Test<K, V>) -> KStream<K, V> {
+        let draft = &self.stream.draft;
+        // Java uses up a number that names nothing.
+        draft.next_name("KSTREAM-BRANCH-");
+        let name = draft.checked(&format!("{}{suffix}", draft.node_name(self.node)));
+        self.tests.lock().unwrap_or_else(PoisonError::into_inner).push(test);
+        let node = draft.add_node(NodeSpec::processor(name, [self.node]));
+        let port: Port<Stream<K, V>> = Port::new();
+        let out = port.clone();
+        self.port.listen(node, Arc::new(move |wiring| Ok(Box::new(Branch(out.outlet(wiring)?)))));
+        self.stream.below(node, port, self.stream.serdes.clone(), self.stream.repartition)
+    }
+}
+
+impl<K: 'static, V: 'static> fmt::Debug for BranchedKStream<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BranchedKStream({})", self.stream.draft.node_name(self.node))
+    }
+}

@@ -1,0 +1,293 @@
+//! Where a topology begins.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use headwater_record::DefaultSerde;
+use headwater_store::{Logging, StoreSpec};
+use headwater_topology::by_hand::TopologyBuilder;
+use headwater_topology::node::{NodeKind, NodeSpec, SourceTopics};
+use headwater_topology::processor::{Processor, ProcessorSupplier};
+use headwater_topology::{Draft, Port, StoreId, Stream, Topology, TopologyErrors, TopologySettings};
+
+use crate::checks;
+use crate::operator::{ReuseTopic, table_source, table_source_of};
+use crate::serdes::Serdes;
+use crate::sources::Sources;
+use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, settings};
+
+/// Which topics a stream reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Topics {
+    /// These.
+    Named(Vec<String>),
+    /// All whose whole name matches this regular expression, those that come later included.
+    Matching(String),
+}
+
+impl From<&str> for Topics {
+    fn from(topic: &str) -> Self {
+        Topics::Named(vec![topic.to_owned()])
+    }
+}
+
+impl From<String> for Topics {
+    fn from(topic: String) -> Self {
+        Topics::Named(vec![topic])
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Topics {
+    fn from(topics: [&str; N]) -> Self {
+        Topics::Named(topics.iter().map(|topic| (*topic).to_owned()).collect())
+    }
+}
+
+impl From<Vec<String>> for Topics {
+    fn from(topics: Vec<String>) -> Self {
+        Topics::Named(topics)
+    }
+}
+
+/// Writes a topology of streams and tables (Java's `StreamsBuilder`).
+///
+/// Mistakes do not panic and do not stop the writing: [`StreamsBuilder::build`] reports all of them.
+///
+/// ```
+/// use headwater_dsl::StreamsBuilder;
+/// let builder = StreamsBuilder::new();
+/// builder.stream::<String, String>("in").filter(|_, text| !text.is_empty()).to("out");
+/// let topology = builder.build()?;
+/// println!("{}", topology.describe());
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct StreamsBuilder {
+    draft: Draft,
+    // A second stream of the same topics reads through the first, as in Java.
+    sources: Arc<Mutex<Sources>>,
+    // Tables that are read from a topic, which can serve as their changelog.
+    tables: Arc<Mutex<Vec<ReuseTopic>>>,
+    // Stores that the user added: settings for stores of the DSL are not for them.
+    own_stores: Arc<Mutex<Vec<StoreId>>>,
+}
+
+/// Who reads a topic.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Stream,
+    Table,
+}
+
+impl StreamsBuilder {
+    /// An empty topology.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty topology whose settings are known from the start (Java's constructor with a `TopologyConfig`).
+    pub fn with_settings(settings: TopologySettings) -> Self {
+        StreamsBuilder { draft: Draft::with_settings(settings), ..Self::default() }
+    }
+
+    /// The records of a topic.
+    pub fn stream<K: DefaultSerde, V: DefaultSerde>(&self, topics: impl Into<Topics>) -> KStream<K, V> {
+        let serdes = Serdes::none().or_default();
+        self.stream_with(topics, Consumed { serdes, ..Consumed::inherited() })
+    }
+
+    /// The values of a topic whose keys do not matter and may be missing: every key is read as `()`.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.values::<String>("lines").select_key(|_, line| line.len() as i64).to("by-length");
+    /// # builder.build()?;
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn values<V: DefaultSerde>(&self, topics: impl Into<Topics>) -> KStream<(), V> {
+        self.stream(topics)
+    }
+
+    /// As [`StreamsBuilder::stream`], with options.
+    pub fn stream_with<K: 'static, V: 'static>(
+        &self,
+        topics: impl Into<Topics>,
+        consumed: Consumed<K, V>,
+    ) -> KStream<K, V> {
+        let name = self.draft.name_or(consumed.name.as_deref(), "KSTREAM-SOURCE-");
+        self.source(name, topics.into(), consumed, Reader::Stream)
+    }
+
+    /// The last value of every key of a topic (`StreamsBuilder#table`).
+    pub fn table<K: DefaultSerde, V: DefaultSerde + Clone>(&self, topic: &str) -> KTable<K, V> {
+        let serdes = Serdes::none().or_default();
+        self.table_with(topic, Consumed { serdes, ..Consumed::inherited() }, Materialized::inherited())
+    }
+
+    /// As [`StreamsBuilder::table`], with options. The table is kept in a store when the options name one.
+    pub fn table_with<K: 'static, V: Clone + 'static>(
+        &self,
+        topic: &str,
+        consumed: Consumed<K, V>,
+        materialized: Materialized<K, V>,
+    ) -> KTable<K, V> {
+        let store = match &materialized.name {
+            Some(name) => self.draft.checked(name),
+            None => self.draft.next_name(&format!("{topic}-STATE-STORE-")),
+        };
+        let source = self.draft.name_with_suffix_or(consumed.name.as_deref(), "-source", "KSTREAM-SOURCE-");
+        let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
+        let own = Serdes { key: materialized.serdes.key.clone(), value: materialized.serdes.value.clone() };
+        let stream = self.source(source, topic.into(), consumed, Reader::Table);
+        let serdes = own.or(&stream.serdes);
+        let (table, reuse) = table_source_of(&stream, name, &store, &materialized, serdes, topic);
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner).push(reuse);
+        table
+    }
+
+    /// A table of which every instance has all (`StreamsBuilder#globalTable`).
+    pub fn global_table<K: DefaultSerde, V: DefaultSerde + Clone>(&self, topic: &str) -> GlobalKTable<K, V> {
+        let consumed = Consumed::with(K::default_serde(), V::default_serde());
+        self.global_table_with(topic, consumed, Materialized::inherited())
+    }
+
+    /// As [`StreamsBuilder::global_table`], with options. Its topic is its changelog, whatever they say.
+    pub fn global_table_with<K: 'static, V: Clone + 'static>(
+        &self,
+        topic: &str,
+        consumed: Consumed<K, V>,
+        materialized: Materialized<K, V>,
+    ) -> GlobalKTable<K, V> {
+        let store = match &materialized.name {
+            Some(name) => self.draft.checked(name),
+            None => self.draft.next_name(&format!("{topic}-STATE-STORE-")),
+        };
+        let source = self.draft.name_with_suffix_or(consumed.name.as_deref(), "-source", "KSTREAM-SOURCE-");
+        let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
+        let stream = self.source(source, topic.into(), consumed, Reader::Table);
+        let serdes = materialized.serdes().or(&stream.serdes);
+        let materialized = materialized.with_name(store.as_str()).with_logging_disabled().with_caching_disabled();
+        let table = table_source(&stream, name, &store, &materialized, serdes);
+        let kept = self.draft.stores_of(table.node).first().copied().zip(table.store);
+        if let Some((id, _)) = &kept {
+            self.draft.change_store(*id, |store| store.global = true);
+        }
+        GlobalKTable { kept }
+    }
+
+    fn source<K: 'static, V: 'static>(
+        &self,
+        name: String,
+        topics: Topics,
+        consumed: Consumed<K, V>,
+        reader: Reader,
+    ) -> KStream<K, V> {
+        let Consumed { serdes, reset, extractor, .. } = consumed;
+        let port: Port<Stream<K, V>> = Port::new();
+        let kind = NodeKind::Source {
+            topics: match topics.clone() {
+                Topics::Named(topics) => SourceTopics::Named(topics),
+                Topics::Matching(pattern) => SourceTopics::Pattern(pattern),
+            },
+            reset,
+        };
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let merged = match reader {
+            Reader::Stream => sources.merge(&topics, reset, &port),
+            Reader::Table => Ok(None),
+        };
+        let first = merged.unwrap_or_else(|mistake| {
+            self.draft.mistake(mistake);
+            None
+        });
+        let spec = NodeSpec { name: name.clone().into(), kind, parents: Vec::new(), stores: Vec::new() };
+        let node = match first {
+            // The node keeps its number and its name, and disappears.
+            Some(_) => self.draft.add_merged_node(spec),
+            None => self.draft.add_node(spec),
+        };
+        match (first, serdes.key.clone(), serdes.value.clone()) {
+            (Some(first), ..) => self.draft.merge_source(node, first),
+            (None, Some(key), Some(value)) => {
+                crate::operator::add_source(&self.draft, node, &port, key, value, extractor);
+            }
+            (None, ..) => self.draft.mistake(crate::operator::missing_serde(&name)),
+        }
+        if first.is_none() && reader == Reader::Stream {
+            sources.add(topics, reset, node, &port);
+        }
+        KStream { draft: self.draft.clone(), node: first.unwrap_or(node), port, serdes, repartition: false }
+    }
+
+    /// Adds a store that processors connect to by its name (`StreamsBuilder#addStateStore`). Processors open it with a
+    /// [`StoreHandle`](headwater_topology::state::StoreHandle) of that name.
+    pub fn add_state_store(&self, store: StoreSpec) {
+        let store = self.draft.add_store(store);
+        self.own_stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+    }
+
+    /// Adds a store that every instance fills whole from `topic`, through a processor that writes it
+    /// (`StreamsBuilder#addGlobalStore`). Every processor of the topology may read it. The topic is its changelog: logging is
+    /// switched off.
+    pub fn add_global_store<P, K: 'static, V: 'static>(
+        &self,
+        store: StoreSpec,
+        topic: &str,
+        consumed: Consumed<K, V>,
+        supplier: impl ProcessorSupplier<P>,
+    ) where
+        P: Processor<K, V, (), ()>,
+    {
+        let source = self.draft.name_with_suffix_or(consumed.name.as_deref(), "-source", "KSTREAM-SOURCE-");
+        let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
+        let stream = self.source(source, topic.into(), consumed, Reader::Table);
+        let store = self.draft.add_store(StoreSpec { logging: Logging::Disabled, ..store });
+        self.own_stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+        self.draft.change_store(store, |store| store.global = true);
+        let filled: KStream<(), ()> = stream.processed(name, supplier, &[], Serdes::none(), false);
+        self.draft.connect(filled.node, store);
+    }
+
+    /// Writes nodes by hand into the same topology; [`KStream::node_ref`] puts them below a stream.
+    pub fn by_hand(&self) -> TopologyBuilder {
+        TopologyBuilder::over(&self.draft)
+    }
+
+    /// The topology.
+    ///
+    /// # Errors
+    /// All mistakes that were made, in the order in which they were made.
+    pub fn build(&self) -> Result<Topology, TopologyErrors> {
+        self.build_with(&self.draft.settings())
+    }
+
+    /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`).
+    ///
+    /// # Errors
+    /// As [`StreamsBuilder::build`].
+    pub fn build_with(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
+        let own = self.own_stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reuse = settings::reuses_source_topics(settings);
+        for table in self.tables.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            table(reuse);
+        }
+        let mut topology = self.draft.freeze(settings)?;
+        if let Some(format) = settings::row_format(settings)
+            && settings::use_format(&self.draft, &topology, &own, format)
+        {
+            topology = self.draft.freeze(settings)?;
+        }
+        let unnamed = checks::explicit_names(&topology, &self.draft.settings());
+        match TopologyErrors::of(checks::optimization(settings).into_iter().chain(unnamed).collect()) {
+            Some(mistakes) => Err(mistakes),
+            None => Ok(topology),
+        }
+    }
+}
+
+impl fmt::Debug for StreamsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StreamsBuilder({:?})", self.draft)
+    }
+}

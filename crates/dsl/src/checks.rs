@@ -1,0 +1,83 @@
+//! What settings ask of a whole topology.
+
+use headwater_store::Logging;
+use headwater_topology::{Topology, TopologyError, TopologySettings};
+
+const EXPLICIT: &str = "ensure.explicit.internal.resource.naming";
+const OPTIMIZATION: &str = "topology.optimization";
+
+/// Java's text, as it is.
+const OPTIMIZATIONS: &str = "Acceptable values are: \"+NO_OPTIMIZATION+\", \"+OPTIMIZE+\", or a comma separated list of specific optimizations: (\"+REUSE_KTABLE_SOURCE_TOPICS+\", \"+MERGE_REPARTITION_TOPICS+\" + \"SINGLE_STORE_SELF_JOIN+\").";
+
+/// What is wrong with `topology.optimization`, if it is given.
+pub(crate) fn optimization(settings: &TopologySettings) -> Option<TopologyError> {
+    let given = settings.value(OPTIMIZATION)?;
+    let names: Vec<&str> = given.split(',').map(str::trim).collect();
+    if names.len() > 1 && (names.contains(&"none") || names.contains(&"all")) {
+        return Some(TopologyError::Config(format!("\"{given}\" is not a valid optimization config. {OPTIMIZATIONS}")));
+    }
+    let known = ["none", "all", "reuse.ktable.source.topics", "merge.repartition.topics", "single.store.self.join"];
+    let unknown = names.iter().any(|name| !known.contains(name));
+    unknown.then(|| TopologyError::Config(format!("Unrecognized config. {OPTIMIZATIONS}")))
+}
+
+/// The internal resources with generated names, where the settings of the builder refuse them (KIP-1111).
+pub(crate) fn explicit_names(topology: &Topology, settings: &TopologySettings) -> Option<TopologyError> {
+    settings.value(EXPLICIT).filter(|value| value.eq_ignore_ascii_case("true"))?;
+    let generated = || topology.stores().map(|(_, store)| &store.spec).filter(|spec| is_generated(&spec.name));
+    let logged = generated().filter(|spec| matches!(spec.logging, Logging::Enabled(_)));
+    let changelogs: Vec<String> = logged.map(|spec| format!("{}-changelog", spec.name)).collect();
+    let stores: Vec<String> = generated().map(|spec| spec.name.clone()).collect();
+    let sinks = topology.nodes().filter_map(|(_, node)| node.sink_topic());
+    let repartition = sinks.filter(|topic| {
+        topology.is_repartition_topic(topic) && topic.strip_suffix("-repartition").is_some_and(is_generated)
+    });
+    let repartition: Vec<String> = repartition.map(str::to_owned).collect();
+    let groups = [("changelog topic", changelogs), ("state store", stores), ("repartition topic", repartition)];
+    let lines = groups.into_iter().filter(|(_, names)| !names.is_empty());
+    let words: String = lines
+        .map(|(what, names)| format!("Following {what}(s) has not been named: {}\n", names.join(", ")))
+        .collect::<Vec<_>>()
+        .concat();
+    (!words.is_empty()).then_some(TopologyError::Invalid(words))
+}
+
+/// Whether a name ends as generated ones do: in ten digits, after which a join's stores have `-store`.
+fn is_generated(name: &str) -> bool {
+    let name = name.strip_suffix("-store").unwrap_or(name);
+    name.rsplit_once('-').is_some_and(|(prefix, digits)| {
+        let library = ["KSTREAM-", "KTABLE-", "COGROUPKSTREAM-"].iter().any(|start| prefix.starts_with(start));
+        digits.len() == 10
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && (library || prefix.ends_with("-STATE-STORE"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(value: &str) -> bool {
+        optimization(&TopologySettings::new().with(OPTIMIZATION, value)).is_some()
+    }
+
+    #[test]
+    fn optimizations_are_none_all_or_a_list_of_known_ones() {
+        assert!(!refused("none") && !refused("all"));
+        assert!(!refused("merge.repartition.topics, single.store.self.join"));
+        assert!(refused("none,merge.repartition.topics") && refused("some"));
+        assert!(optimization(&TopologySettings::new()).is_none());
+    }
+
+    #[test]
+    fn generated_names_end_in_ten_digits() {
+        let generated =
+            ["KSTREAM-REDUCE-STATE-STORE-0000000003", "t-STATE-STORE-0000000000", "KSTREAM-JOINTHIS-0000000008-store"];
+        for name in generated {
+            assert!(is_generated(name), "{name}");
+        }
+        for name in ["counts", "orders-0000000001", "KSTREAM-1", "my-store"] {
+            assert!(!is_generated(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! A stream whose records are grouped by their key.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use headwater_record::DefaultSerde;
+use headwater_topology::{BoxError, ProcessError};
+
+use crate::operator::{AggregateSpec, Repartition, aggregate, repartition_source};
+use crate::serdes::Serdes;
+use crate::{KStream, KTable, Materialized};
+
+const AGGREGATE: &str = "KSTREAM-AGGREGATE-";
+const AGGREGATE_STORE: &str = "KSTREAM-AGGREGATE-STATE-STORE-";
+
+/// A stream grouped by key, waiting to be aggregated (Java's `KGroupedStream`).
+pub struct KGroupedStream<K: 'static, V: 'static> {
+    stream: KStream<K, V>,
+    name: Option<String>,
+    // With a name, all aggregates share one repartition topic.
+    shared: Arc<Mutex<Option<KStream<K, V>>>>,
+}
+
+impl<K: 'static, V: 'static> KGroupedStream<K, V> {
+    pub(crate) fn new(stream: KStream<K, V>, name: Option<String>) -> Self {
+        if let Some(name) = &name {
+            stream.draft.checked(name);
+        }
+        KGroupedStream { stream, name, shared: Arc::default() }
+    }
+
+    /// How many records each key has had (`KGroupedStream#count`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, String>("visits").group_by_key().count().to_stream().to("visits-by-page");
+    /// assert!(builder.build()?.describe().contains("stores: [KSTREAM-AGGREGATE-STATE-STORE-0000000001]"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn count(&self) -> KTable<K, i64> {
+        self.counted(Materialized::inherited())
+    }
+
+    /// As [`KGroupedStream::count`], with options.
+    pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<K, i64> {
+        if materialized.name.is_none() {
+            // Java's overload uses up a number that names nothing.
+            self.stream.draft.next_name(AGGREGATE_STORE);
+        }
+        self.counted(materialized)
+    }
+
+    fn counted(&self, mut materialized: Materialized<K, i64>) -> KTable<K, i64> {
+        materialized.serdes.value.get_or_insert_with(i64::default_serde);
+        self.count_as(|| 0, |count, step| count.wrapping_add(step), materialized)
+    }
+
+    /// As [`KGroupedStream::count`], as a type of the user's: `zero` is the count of nothing, and `add` adds to a count. The
+    /// options name at least the count's serde.
+    pub fn count_as<N: 'static>(
+        &self,
+        zero: impl Fn() -> N + Send + Sync + 'static,
+        add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
+        materialized: Materialized<K, N>,
+    ) -> KTable<K, N> {
+        let zero: Arc<dyn Fn() -> N + Send + Sync> = Arc::new(zero);
+        let first = Arc::clone(&zero);
+        let fold = move |_: &K, _: &V, count: &mut Option<N>| {
+            Ok(match count {
+                Some(count) => add(count, 1),
+                None => add(&first(), 1),
+            })
+        };
+        self.fold(AGGREGATE, materialized, Some(zero), fold)
+    }
+
+    /// As [`KGroupedStream::count_with`], as a type of the user's; see [`KGroupedStream::count_as`].
+    pub fn count_as_with<N: 'static>(
+        &self,
+        zero: impl Fn() -> N + Send + Sync + 'static,
+        add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
+        materialized: Materialized<K, N>,
+    ) -> KTable<K, N> {
+        if materialized.name.is_none() {
+            self.stream.draft.next_name(AGGREGATE_STORE);
+        }
+        self.count_as(zero, add, materialized)
+    }
+
+    /// Folds the values of each key into one of the same type (`KGroupedStream#reduce`): the first value as it is, then what
+    /// `reduce` makes of the result so far and the next value.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("bids").group_by_key().reduce(|best, bid| best.max(*bid)).to_stream().to("best");
+    /// assert!(builder.build()?.describe().contains("KSTREAM-REDUCE-0000000002"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn reduce(&self, reduce: impl Fn(V, &V) -> V + Send + Sync + 'static) -> KTable<K, V>
+    where
+        V: Clone,
+    {
+        self.reduce_with(reduce, Materialized::inherited())
+    }
+
+    /// As [`KGroupedStream::reduce`], with options.
+    pub fn reduce_with(
+        &self,
+        reduce: impl Fn(V, &V) -> V + Send + Sync + 'static,
+        materialized: Materialized<K, V>,
+    ) -> KTable<K, V>
+    where
+        V: Clone,
+    {
+        self.reduced(materialized, move |_, value, so_far| {
+            Ok(match so_far.take() {
+                Some(so_far) => reduce(so_far, value),
+                None => value.clone(),
+            })
+        })
+    }
+
+    /// As [`KGroupedStream::reduce_with`], with a function that may fail: the processing exception handler then decides, and the
+    /// result so far stands.
+    pub fn try_reduce_with<E: Into<BoxError>>(
+        &self,
+        reduce: impl Fn(&V, &V) -> Result<V, E> + Send + Sync + 'static,
+        materialized: Materialized<K, V>,
+    ) -> KTable<K, V>
+    where
+        V: Clone,
+    {
+        self.reduced(materialized, move |_, value, so_far| match so_far {
+            Some(so_far) => reduce(so_far, value).map_err(ProcessError::user),
+            None => Ok(value.clone()),
+        })
+    }
+
+    fn reduced(
+        &self,
+        mut materialized: Materialized<K, V>,
+        fold: impl Fn(&K, &V, &mut Option<V>) -> Result<V, ProcessError> + Send + Sync + 'static,
+    ) -> KTable<K, V> {
+        if materialized.serdes.value.is_none() {
+            materialized.serdes.value.clone_from(&self.stream.serdes.value);
+        }
+        self.fold("KSTREAM-REDUCE-", materialized, None, fold)
+    }
+
+    /// Folds the values of each key into an aggregate of any type (`KGroupedStream#aggregate`), which begins as `initial`.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder
+    ///     .stream::<String, i64>("sales")
+    ///     .group_by_key()
+    ///     .aggregate(|| 0.0, |_, amount, sum| sum + *amount as f64)
+    ///     .to_stream()
+    ///     .to("turnover");
+    /// assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000002"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn aggregate<A: DefaultSerde>(
+        &self,
+        initial: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
+    ) -> KTable<K, A> {
+        self.aggregate_with(initial, add, Materialized::inherited().with_value_serde(A::default_serde()))
+    }
+
+    /// As [`KGroupedStream::aggregate`], with options.
+    pub fn aggregate_with<A: 'static>(
+        &self,
+        initial: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
+        materialized: Materialized<K, A>,
+    ) -> KTable<K, A> {
+        let initial: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(initial);
+        let first = Arc::clone(&initial);
+        let fold = move |key: &K, value: &V, so_far: &mut Option<A>| {
+            Ok(add(key, value, so_far.take().unwrap_or_else(|| first())))
+        };
+        self.fold(AGGREGATE, materialized, Some(initial), fold)
+    }
+
+    /// As [`KGroupedStream::aggregate_with`], with a function that may fail: the processing exception handler then decides, and
+    /// the aggregate so far stands.
+    pub fn try_aggregate_with<A: 'static, E: Into<BoxError>>(
+        &self,
+        initial: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&K, &V, &A) -> Result<A, E> + Send + Sync + 'static,
+        materialized: Materialized<K, A>,
+    ) -> KTable<K, A> {
+        let initial: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(initial);
+        let first = Arc::clone(&initial);
+        let fold = move |key: &K, value: &V, so_far: &mut Option<A>| match so_far {
+            Some(so_far) => add(key, value, so_far).map_err(ProcessError::user),
+            None => add(key, value, &first()).map_err(ProcessError::user),
+        };
+        self.fold(AGGREGATE, materialized, Some(initial), fold)
+    }
+
+    fn fold<A: 'static>(
+        &self,
+        prefix: &str,
+        materialized: Materialized<K, A>,
+        initial: Option<Arc<dyn Fn() -> A + Send + Sync>>,
+        fold: impl Fn(&K, &V, &mut Option<A>) -> Result<A, ProcessError> + Send + Sync + 'static,
+    ) -> KTable<K, A> {
+        let draft = &self.stream.draft;
+        let store = match &materialized.name {
+            Some(name) => draft.checked(name),
+            None => draft.next_name(&format!("{prefix}STATE-STORE-")),
+        };
+        let name = draft.next_name(prefix);
+        let own = Serdes { key: materialized.serdes.key.clone(), value: materialized.serdes.value.clone() };
+        let serdes = own.or(&self.stream.serdes.key_only());
+        let upstream = self.by_key(&store);
+        aggregate(&upstream, AggregateSpec { name, store, materialized, serdes, initial, fold: Arc::new(fold) })
+    }
+
+    /// The stream with its records by key: through a repartition topic where the key was changed.
+    fn by_key(&self, store: &str) -> KStream<K, V> {
+        if !self.stream.repartition {
+            return self.stream.clone();
+        }
+        let prefix = self.name.as_deref().unwrap_or(store);
+        let serdes = self.stream.serdes.clone();
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = shared.as_ref() {
+            // The numbers of a topic of its own are used up all the same.
+            for prefix in ["KSTREAM-SINK-", "KSTREAM-FILTER-", "KSTREAM-SOURCE-"] {
+                self.stream.draft.next_name(prefix);
+            }
+            return shared.clone();
+        }
+        let source =
+            repartition_source(&self.stream, Repartition { prefix, serdes, partitions: None, partitioner: None });
+        if self.name.is_some() {
+            *shared = Some(source.clone());
+        }
+        source
+    }
+}
+
+impl<K: 'static, V: 'static> fmt::Debug for KGroupedStream<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KGroupedStream({:?})", self.stream)
+    }
+}

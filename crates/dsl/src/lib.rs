@@ -1,0 +1,41 @@
+//! Streams and tables, and the words that are said of them: what a user writes.
+//!
+//! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
+//! ([`Consumed`], [`Produced`], [`Grouped`], [`Materialized`], [`Repartitioned`]).
+//!
+//! Every operator writes a node into the topology that is being drafted and subscribes to its parent's port; nothing runs
+//! before a task is wired. Names, numbers, stores and topics are those of Java's `StreamsBuilder`.
+//!
+//! An operator has a plain form for types with a default serde, a `_with` form that takes its options, and, where it takes a
+//! closure, a `try_` form whose closure may fail: failures go to the processing exception handler.
+//!
+//! **Architecture Invariant:** this crate writes topologies and does not know what will run them.
+#![forbid(unsafe_code)]
+
+mod branched_stream;
+mod builder;
+mod changed;
+mod checks;
+mod global_table;
+mod grouped_stream;
+mod grouped_table;
+mod old_values;
+mod operator;
+mod option;
+mod serdes;
+mod settings;
+mod sources;
+mod stream;
+mod stream_table_join;
+mod table;
+mod table_join;
+mod view;
+
+pub use branched_stream::BranchedKStream;
+pub use builder::{StreamsBuilder, Topics};
+pub use global_table::GlobalKTable;
+pub use grouped_stream::KGroupedStream;
+pub use grouped_table::KGroupedTable;
+pub use option::{Consumed, Grouped, Materialized, Produced, Repartitioned};
+pub use stream::KStream;
+pub use table::KTable;

@@ -1,0 +1,110 @@
+//! Aggregates of streams: `count`, `reduce`, `aggregate` share this node.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use headwater_record::Record;
+use headwater_store::RowFormat;
+use headwater_topology::node::NodeSpec;
+use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
+use headwater_topology::{Draft, Inlet, Port, ProcessError, Stream, Table, TaskContext};
+
+use super::to::missing_serde;
+use crate::old_values::OldValues;
+use crate::serdes::Serdes;
+use crate::view::Views;
+use crate::{KStream, KTable, Materialized};
+
+/// How a value changes an aggregate: key, value, and the aggregate so far, which may be taken out; the new one is returned.
+pub(crate) type Fold<K, V, A> = Arc<dyn Fn(&K, &V, &mut Option<A>) -> Result<A, ProcessError> + Send + Sync>;
+
+/// An aggregate that is wanted.
+pub(crate) struct AggregateSpec<K, V, A> {
+    /// The node's name.
+    pub(crate) name: String,
+    /// The store's name.
+    pub(crate) store: String,
+    pub(crate) materialized: Materialized<K, A>,
+    /// Serdes of the store.
+    pub(crate) serdes: Serdes<K, A>,
+    /// What counts as the old value of a key that had none.
+    pub(crate) initial: Option<Arc<dyn Fn() -> A + Send + Sync>>,
+    pub(crate) fold: Fold<K, V, A>,
+}
+
+struct Aggregate<K: 'static, V: 'static, A: 'static> {
+    input: Serdes<K, V>,
+    result: Serdes<K, A>,
+    state: Rc<KeyValueState<K, A>>,
+    initial: Option<Arc<dyn Fn() -> A + Send + Sync>>,
+    fold: Fold<K, V, A>,
+}
+
+impl<K: 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Aggregate<K, V, A> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
+        if self.input.key_is_null(record.key) || self.input.value_is_null(record.value) {
+            cx.drop_record();
+            return Ok(());
+        }
+        let absent = self.initial.as_ref().map(|initial| &**initial as &dyn Fn() -> A);
+        self.state.update(cx, record.key, record.timestamp, record.headers, absent, |slot| {
+            let timestamp = slot.as_ref().map_or(record.timestamp, |old| old.timestamp.max(record.timestamp));
+            let old_timestamp = slot.as_ref().map(|old| old.timestamp);
+            let mut old = slot.take().map(|old| old.value);
+            let folded = (self.fold)(record.key, record.value, &mut old);
+            // What the function left is put back, so that a failure changes nothing.
+            *slot = old.zip(old_timestamp).map(|(value, timestamp)| Stamped { value, timestamp });
+            let folded = folded?;
+            let value = (!self.result.value_is_null(&folded)).then_some(folded);
+            Ok(Stamped { value, timestamp })
+        })
+    }
+}
+
+/// Adds an aggregate below `stream`, whose records lie by their key.
+pub(crate) fn aggregate<K: 'static, V: 'static, A: 'static>(
+    stream: &KStream<K, V>,
+    spec: AggregateSpec<K, V, A>,
+) -> KTable<K, A> {
+    let AggregateSpec { name, store, materialized, serdes, initial, fold } = spec;
+    let draft = &stream.draft;
+    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
+    let id = draft.add_store(materialized.key_value_spec(&store, row_format(draft)));
+    draft.connect(node, id);
+    let port: Port<Table<K, A>> = Port::new();
+    let old_values = OldValues::of_store();
+    let mut handle = None;
+    match (serdes.key.clone(), serdes.value.clone()) {
+        (Some(key), Some(value)) => {
+            let opened = StoreHandle::with(store, key, value);
+            handle = Some(opened.clone());
+            let (out, input, result, old) = (port.clone(), stream.serdes.clone(), serdes.clone(), old_values.clone());
+            stream.port.listen(
+                node,
+                Arc::new(move |wiring| {
+                    let state = KeyValueState::open(wiring, id, &opened)?;
+                    let out = Rc::new(RefCell::new(out.outlet(wiring)?));
+                    state.flush_to(FlushTo { out, send_old: old.granted() });
+                    Ok(Box::new(Aggregate {
+                        input: input.clone(),
+                        result: result.clone(),
+                        state,
+                        initial: initial.clone(),
+                        fold: Arc::clone(&fold),
+                    }))
+                }),
+            );
+        }
+        _ => draft.mistake(missing_serde(&name)),
+    }
+    let looked = handle.clone().map(|handle| (id, handle));
+    let views = Views::of_store(move || looked.clone());
+    let store = handle.filter(|_| materialized.name.is_some());
+    KTable { draft: draft.clone(), node, port, serdes, store, old_values, named_after: Vec::new(), views }
+}
+
+/// How rows of DSL stores lie, unless the settings of the build say otherwise.
+pub(crate) fn row_format(draft: &Draft) -> RowFormat {
+    crate::settings::row_format(&draft.settings()).unwrap_or(RowFormat::Timestamped)
+}

@@ -1,0 +1,131 @@
+//! `process` and `process_values`: the Processor API in the middle of a stream.
+
+use std::sync::Arc;
+
+use headwater_topology::node::NodeSpec;
+use headwater_topology::processor::{
+    FixedKey, FixedKeyProcessor, Processor, ProcessorNode, ProcessorSupplier, StoreAccess,
+};
+use headwater_topology::{Draft, NodeId, Port, Stream, TopologyError, WiringError};
+
+use crate::KStream;
+use crate::serdes::Serdes;
+
+/// Makes fixed-key processors as processors.
+struct FixedKeySupplier<S>(S);
+
+impl<P, S: ProcessorSupplier<P>> ProcessorSupplier<FixedKey<P>> for FixedKeySupplier<S> {
+    fn make(&self, stores: &mut StoreAccess<'_, '_>) -> Result<FixedKey<P>, WiringError> {
+        self.0.make(stores).map(FixedKey)
+    }
+}
+
+impl<K: 'static, V: 'static> KStream<K, V> {
+    /// Works on each record with a processor, which has access to the stores named and may forward what it likes
+    /// (`KStream#process`). What groups or joins by the key afterwards repartitions first.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater_record::Record;
+    /// use headwater_topology::ProcessError;
+    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    ///
+    /// struct Twice;
+    /// impl Processor<String, i64, String, i64> for Twice {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, String, i64>,
+    ///         record: Record<'_, String, i64>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         cx.forward(record)?;
+    ///         cx.forward(record)
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("in").process(|_: &mut StoreAccess<'_, '_>| Ok(Twice), &[]).to("out");
+    /// assert!(builder.build()?.describe().contains("KSTREAM-PROCESSOR-0000000001"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn process<P, K2, V2>(&self, supplier: impl ProcessorSupplier<P>, stores: &[&str]) -> KStream<K2, V2>
+    where
+        P: Processor<K, V, K2, V2>,
+        K2: 'static,
+        V2: 'static,
+    {
+        let name = self.draft.next_name("KSTREAM-PROCESSOR-");
+        self.processed(name, supplier, stores, Serdes::none(), true)
+    }
+
+    /// As [`KStream::process`], at a node of this name; as in Java no number is used up then.
+    pub fn process_named<P, K2, V2>(
+        &self,
+        name: &str,
+        supplier: impl ProcessorSupplier<P>,
+        stores: &[&str],
+    ) -> KStream<K2, V2>
+    where
+        P: Processor<K, V, K2, V2>,
+        K2: 'static,
+        V2: 'static,
+    {
+        self.processed(self.draft.checked(name), supplier, stores, Serdes::none(), true)
+    }
+
+    /// Works on the values of records with a processor that keeps their keys (`KStream#processValues`).
+    pub fn process_values<P, W>(&self, supplier: impl ProcessorSupplier<P>, stores: &[&str]) -> KStream<K, W>
+    where
+        P: FixedKeyProcessor<K, V, W>,
+        W: 'static,
+    {
+        let name = self.draft.next_name("KSTREAM-PROCESSVALUES-");
+        let supplier = FixedKeySupplier(supplier);
+        self.processed(name, supplier, stores, self.serdes.key_only(), self.repartition)
+    }
+
+    /// As [`KStream::process_values`], at a node of this name; as in Java no number is used up then.
+    pub fn process_values_named<P, W>(
+        &self,
+        name: &str,
+        supplier: impl ProcessorSupplier<P>,
+        stores: &[&str],
+    ) -> KStream<K, W>
+    where
+        P: FixedKeyProcessor<K, V, W>,
+        W: 'static,
+    {
+        let (name, supplier) = (self.draft.checked(name), FixedKeySupplier(supplier));
+        self.processed(name, supplier, stores, self.serdes.key_only(), self.repartition)
+    }
+
+    pub(crate) fn processed<P, K2, V2>(
+        &self,
+        name: String,
+        supplier: impl ProcessorSupplier<P>,
+        stores: &[&str],
+        serdes: Serdes<K2, V2>,
+        repartition: bool,
+    ) -> KStream<K2, V2>
+    where
+        P: Processor<K, V, K2, V2>,
+        K2: 'static,
+        V2: 'static,
+    {
+        let node = self.draft.add_node(NodeSpec::processor(name, [self.node]));
+        connect(&self.draft, node, stores);
+        let port: Port<Stream<K2, V2>> = Port::new();
+        let out = port.clone();
+        self.port.listen(node, Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier, &out)));
+        self.below(node, port, serdes, repartition)
+    }
+}
+
+/// Connects the stores of these names; that one is not there is a mistake.
+fn connect(draft: &Draft, node: NodeId, stores: &[&str]) {
+    for name in stores {
+        match draft.store_named(name) {
+            Some(store) => draft.connect(node, store),
+            None => draft.mistake(TopologyError::Invalid(format!("StateStore {name} is not added yet."))),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Through a topic and back, so that equal keys meet.
+
+use std::sync::Arc;
+
+use headwater_record::{Partition, Record};
+use headwater_topology::node::sink::{ChoosePartitions, SinkTarget};
+use headwater_topology::node::source::{SourceNode, TimestampExtractor};
+use headwater_topology::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics};
+use headwater_topology::{Inlet, NodeId, Outlet, Port, ProcessError, Stream, TaskContext};
+
+use super::to::{add_sink, missing_serde};
+use crate::KStream;
+use crate::serdes::Serdes;
+
+/// A repartition topic that is wanted.
+pub(crate) struct Repartition<'a, K, V> {
+    /// What it is named after.
+    pub(crate) prefix: &'a str,
+    pub(crate) serdes: Serdes<K, V>,
+    pub(crate) partitions: Option<Partition>,
+    pub(crate) partitioner: Option<ChoosePartitions<K, V>>,
+}
+
+/// Lets records pass whose key is not null (Java's `-repartition-filter`). They are not counted, as in Java. All pass when a
+/// left join below can use them (KIP-962).
+struct NonNullKey<K: 'static, V: 'static> {
+    keeps_null: bool,
+    serdes: Serdes<K, V>,
+    out: Outlet<Stream<K, V>>,
+}
+
+impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for NonNullKey<K, V> {
+    #[inline]
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
+        if !self.keeps_null && self.serdes.key_is_null(record.key) { Ok(()) } else { self.out.push(cx, record) }
+    }
+}
+
+/// Adds filter, sink and source (Java's `OptimizableRepartitionNode`) below `stream`; what is returned stands at the source.
+pub(crate) fn repartition_source<K: 'static, V: 'static>(
+    stream: &KStream<K, V>,
+    repartition: Repartition<'_, K, V>,
+) -> KStream<K, V> {
+    let Repartition { prefix, serdes, partitions, partitioner } = repartition;
+    let draft = &stream.draft;
+    let topic = if prefix.ends_with("-repartition") { prefix.to_owned() } else { format!("{prefix}-repartition") };
+    let names = Names::new(stream, prefix, &topic);
+    draft.add_repartition_topic(&topic, partitions);
+
+    let filter = draft.add_node(NodeSpec::processor(names.filter, [stream.node]));
+    let filtered: Port<Stream<K, V>> = Port::new();
+    let (out, asked) = (filtered.clone(), serdes.clone());
+    stream.port.listen(
+        filter,
+        Arc::new(move |wiring| {
+            let keeps_null = wiring.topology().keeps_null_keys(filter);
+            Ok(Box::new(NonNullKey { keeps_null, serdes: asked.clone(), out: out.outlet(wiring)? }))
+        }),
+    );
+
+    let target = (SinkTopic::Named(topic.clone()), SinkTarget::Topic { name: topic.clone(), internal: true });
+    add_sink(draft, names.sink, filter, target, serdes.clone(), partitioner, |node, make| filtered.listen(node, make));
+
+    let kind = NodeKind::Source { topics: SourceTopics::Named(vec![topic]), reset: None };
+    let spec = NodeSpec { name: names.source.clone().into(), kind, parents: Vec::new(), stores: Vec::new() };
+    let node = draft.add_node(spec);
+    let port: Port<Stream<K, V>> = Port::new();
+    match (serdes.key.clone(), serdes.value.clone()) {
+        (Some(key), Some(value)) => add_source(draft, node, &port, key, value, TimestampExtractor::FailOnInvalid),
+        _ => draft.mistake(missing_serde(&names.source)),
+    }
+    stream.below(node, port, serdes, false)
+}
+
+/// Says what brings a source to life.
+pub(crate) fn add_source<K: 'static, V: 'static>(
+    draft: &headwater_topology::Draft,
+    node: NodeId,
+    port: &Port<Stream<K, V>>,
+    key: headwater_record::SharedSerde<K>,
+    value: headwater_record::SharedSerde<V>,
+    extractor: TimestampExtractor<K, V>,
+) {
+    let out = port.clone();
+    draft.add_source(
+        node,
+        Arc::new(move |wiring| {
+            SourceNode::wire(wiring, node, Arc::clone(&key), Arc::clone(&value), extractor.clone(), &out)
+        }),
+    );
+}
+
+struct Names {
+    sink: String,
+    filter: String,
+    source: String,
+}
+
+impl Names {
+    /// Three numbers are used up in any case.
+    fn new<K: 'static, V: 'static>(stream: &KStream<K, V>, prefix: &str, topic: &str) -> Self {
+        let generated = Names {
+            sink: stream.draft.next_name("KSTREAM-SINK-"),
+            filter: stream.draft.next_name("KSTREAM-FILTER-"),
+            source: stream.draft.next_name("KSTREAM-SOURCE-"),
+        };
+        if is_generated(prefix) {
+            return generated;
+        }
+        Names { sink: format!("{topic}-sink"), filter: format!("{topic}-filter"), source: format!("{topic}-source") }
+    }
+}
+
+/// Java's `^KSTREAM.*-[0-9]{10}$`.
+fn is_generated(name: &str) -> bool {
+    name.starts_with("KSTREAM")
+        && name
+            .rsplit_once('-')
+            .is_some_and(|(_, digits)| digits.len() == 10 && digits.bytes().all(|b| b.is_ascii_digit()))
+}

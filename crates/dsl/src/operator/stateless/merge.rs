@@ -1,0 +1,45 @@
+//! `merge`: two streams as one.
+
+use std::sync::Arc;
+
+use headwater_record::Record;
+use headwater_topology::node::NodeSpec;
+use headwater_topology::{Inlet, MakeInlet, Outlet, Port, ProcessError, Stream, TaskContext};
+
+use crate::KStream;
+use crate::serdes::Serdes;
+
+struct Merge<K: 'static, V: 'static>(Outlet<Stream<K, V>>);
+
+impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for Merge<K, V> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
+        self.0.push(cx, record)
+    }
+}
+
+impl<K: 'static, V: 'static> KStream<K, V> {
+    /// The records of both streams (`KStream#merge`), in no order between them.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let (east, west) = (builder.values::<String>("east"), builder.values::<String>("west"));
+    /// east.merge(&west).to("all");
+    /// assert!(builder.build()?.describe().contains("KSTREAM-MERGE-0000000002"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    #[must_use]
+    pub fn merge(&self, other: &KStream<K, V>) -> Self {
+        let name = self.draft.next_name("KSTREAM-MERGE-");
+        let node = self.draft.add_node(NodeSpec::processor(name, [self.node, other.node]));
+        let port: Port<Stream<K, V>> = Port::new();
+        let out = port.clone();
+        let make: MakeInlet<Stream<K, V>> =
+            Arc::new(move |wiring| wiring.shared_inlet(node, |wiring| Ok(Merge(out.outlet(wiring)?))));
+        self.port.listen(node, Arc::clone(&make));
+        if self.node != other.node {
+            other.port.listen(node, make);
+        }
+        self.below(node, port, Serdes::none(), self.repartition || other.repartition)
+    }
+}

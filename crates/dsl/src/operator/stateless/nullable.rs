@@ -1,0 +1,59 @@
+//! `nullable` and `into_nullable`: what a handle knows of null.
+
+use std::sync::Arc;
+
+use headwater_record::{Encoded, Nullable, Record, Serde, SerdeError, SharedSerde};
+use headwater_topology::{Inlet, Port, ProcessError, Stream, TaskContext};
+
+use crate::KStream;
+use crate::serdes::Serdes;
+
+/// Hands the value of an `Option` on, and for `None` the null of its type.
+struct Unwrapped<K: 'static, V: 'static> {
+    null: V,
+    inlet: Box<dyn Inlet<Stream<K, V>>>,
+}
+
+impl<K: 'static, V: 'static> Inlet<Stream<K, Option<V>>> for Unwrapped<K, V> {
+    #[inline]
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, Option<V>>) -> Result<(), ProcessError> {
+        let value = record.value.as_ref().unwrap_or(&self.null);
+        self.inlet.push(cx, record.with_value(value))
+    }
+}
+
+/// The serde of an `Option`, for values that have a null of their own.
+struct OfNullable<V>(SharedSerde<Option<V>>);
+
+impl<V: Nullable + Clone> Serde<V> for OfNullable<V> {
+    fn serialize(&self, topic: &str, value: &V, into: &mut Vec<u8>) -> Result<Encoded, SerdeError> {
+        if value.is_null() { Ok(Encoded::Null) } else { self.0.serialize(topic, &Some(value.clone()), into) }
+    }
+    fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<V, SerdeError> {
+        Ok(self.0.deserialize(topic, bytes)?.unwrap_or_else(V::null))
+    }
+    fn is_null(&self, value: &V) -> bool {
+        value.is_null()
+    }
+}
+
+impl<K: 'static, V: Nullable + Clone + 'static> KStream<K, Option<V>> {
+    /// The same stream with the null of its own type for `None`. Nothing is added to the topology.
+    ///
+    /// ```
+    /// use headwater_dsl::{KStream, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let counts = builder.stream::<String, Option<i64>>("in").group_by_key().reduce(|_, last| *last).to_stream();
+    /// let flat: KStream<String, Option<i64>> = counts.into_nullable();
+    /// flat.to("out");
+    /// # builder.build()?;
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn into_nullable(self) -> KStream<K, V> {
+        let port: Port<Stream<K, V>> = Port::new();
+        self.port.view(&port, |inlet| Box::new(Unwrapped { null: V::null(), inlet }));
+        let value = self.serdes.value.map(|value| Arc::new(OfNullable(value)) as SharedSerde<V>);
+        let serdes = Serdes { key: self.serdes.key, value };
+        KStream { draft: self.draft, node: self.node, port, serdes, repartition: self.repartition }
+    }
+}

@@ -1,0 +1,8 @@
+//! Operators on tables.
+
+mod filter;
+mod group_by;
+mod map_values;
+mod nullable;
+mod step;
+mod transform_values;

@@ -1,0 +1,136 @@
+//! A table made of another one, value by value, kept in a store or nowhere: `filter`, `map_values`, `transform_values`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use headwater_topology::node::NodeSpec;
+use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
+use headwater_topology::{Change, Inlet, Outlet, Port, ProcessError, Table, TaskContext, Update};
+
+use crate::old_values::OldValues;
+use crate::operator::{missing_serde, row_format};
+use crate::serdes::Serdes;
+use crate::view::Views;
+use crate::{KTable, Materialized};
+
+/// Makes the value of a key of what the parent has for it.
+pub(super) type Derive<K, V, W> = Arc<dyn Fn(&K, Option<&V>) -> Result<Option<W>, ProcessError> + Send + Sync>;
+
+/// A table that is wanted.
+pub(super) struct TableStep<'a, K, V, W> {
+    /// What generated names of node and store begin with.
+    pub(super) prefix: &'a str,
+    /// How it is kept, if the user said so.
+    pub(super) materialized: Option<Materialized<K, W>>,
+    /// What is inherited where the options name no serde.
+    pub(super) serdes: Serdes<K, W>,
+    pub(super) derive: Derive<K, V, W>,
+    /// Whether a change from nothing to nothing is kept back, as filters do.
+    pub(super) swallow: bool,
+    /// Whether options without a store's name use up a number for a store that is not made, as some of Java's overloads do.
+    pub(super) burns: bool,
+}
+
+/// Where the values go.
+enum Kept<K: 'static, W: 'static> {
+    Nowhere(Outlet<Table<K, W>>),
+    Store(Rc<KeyValueState<K, W>>),
+}
+
+struct Live<K: 'static, V: 'static, W: 'static> {
+    derive: Derive<K, V, W>,
+    result: Serdes<K, W>,
+    swallow: bool,
+    send_old: bool,
+    kept: Kept<K, W>,
+}
+
+impl<K: 'static, V: 'static, W: 'static> Live<K, V, W> {
+    fn derived(&self, key: &K, value: Option<&V>) -> Result<Option<W>, ProcessError> {
+        Ok((self.derive)(key, value)?.filter(|value| !self.result.value_is_null(value)))
+    }
+}
+
+impl<K: 'static, V: 'static, W: 'static> Inlet<Table<K, V>> for Live<K, V, W> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, V>) -> Result<(), ProcessError> {
+        let Update { key, change, timestamp, headers } = update;
+        let new = self.derived(key, change.new.as_ref())?;
+        let swallow = self.swallow && self.send_old && new.is_none();
+        let old = match &self.kept {
+            Kept::Nowhere(_) if self.send_old => self.derived(key, change.old.as_ref())?,
+            Kept::Nowhere(_) => None,
+            Kept::Store(state) => {
+                if swallow && state.with(cx, key, |old| old.is_none())? {
+                    return Ok(());
+                }
+                return state.update(cx, key, timestamp, headers, None, |_| Ok(Stamped { value: new, timestamp }));
+            }
+        };
+        if swallow && old.is_none() {
+            return Ok(());
+        }
+        let change = Change { new: &new, old: &old, is_latest: change.is_latest };
+        match &mut self.kept {
+            Kept::Nowhere(out) => out.push(cx, update.with_change(change)),
+            Kept::Store(_) => Ok(()),
+        }
+    }
+}
+
+/// Adds a table below `table`.
+pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
+    table: &KTable<K, V>,
+    step: TableStep<'_, K, V, W>,
+) -> KTable<K, W> {
+    let TableStep { prefix, materialized, serdes, derive, swallow, burns } = step;
+    let draft = &table.draft;
+    let own = materialized.as_ref().map_or_else(Serdes::none, Materialized::serdes);
+    let serdes = own.or(&serdes);
+    if burns && materialized.as_ref().is_some_and(|materialized| materialized.name.is_none()) {
+        draft.next_name(&format!("{prefix}STATE-STORE-"));
+    }
+    let name = draft.next_name(prefix);
+    let node = draft.add_node(NodeSpec::processor(name.clone(), [table.node]));
+    let mut kept = None;
+    if let Some((materialized, store)) =
+        materialized.as_ref().and_then(|materialized| Some((materialized, materialized.name.as_ref()?)))
+    {
+        let store = draft.checked(store);
+        if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
+            let id = draft.add_store(materialized.key_value_spec(&store, row_format(draft)));
+            draft.connect(node, id);
+            kept = Some((id, StoreHandle::with(store, key, value)));
+        } else {
+            draft.mistake(missing_serde(&name));
+        }
+    }
+    let old_values = if kept.is_some() { OldValues::of_store() } else { OldValues::of_table(&table.old_values) };
+    if swallow {
+        old_values.follow(&table.old_values);
+    }
+    let store = kept.as_ref().map(|(_, handle)| handle.clone());
+    let views = match kept.clone() {
+        Some(kept) => Views::of_store(move || Some(kept.clone())),
+        None => Views::derived(&table.views, Arc::clone(&derive), &serdes),
+    };
+    let port: Port<Table<K, W>> = Port::new();
+    let (out, old, result) = (port.clone(), old_values.clone(), serdes.clone());
+    table.port.listen(
+        node,
+        Arc::new(move |wiring| {
+            let send_old = old.granted();
+            let out = out.outlet(wiring)?;
+            let kept = match &kept {
+                None => Kept::Nowhere(out),
+                Some((id, handle)) => {
+                    let state = KeyValueState::open(wiring, *id, handle)?;
+                    state.flush_to(FlushTo { out: Rc::new(RefCell::new(out)), send_old });
+                    Kept::Store(state)
+                }
+            };
+            Ok(Box::new(Live { derive: Arc::clone(&derive), result: result.clone(), swallow, send_old, kept }))
+        }),
+    );
+    KTable { draft: draft.clone(), node, port, serdes, store, old_values, named_after: Vec::new(), views }
+}

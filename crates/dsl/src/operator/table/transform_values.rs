@@ -1,0 +1,67 @@
+//! `transform_values` on tables: another value for each key, deleted ones included.
+
+use std::sync::Arc;
+
+use headwater_topology::{BoxError, ProcessError};
+
+use super::step::{Derive, TableStep, table_step};
+use crate::{KTable, Materialized};
+
+impl<K: 'static, V: 'static> KTable<K, V> {
+    /// Makes another value for each key, and is asked about deleted keys too (`KTable#transformValues` with a transformer that
+    /// keeps nothing).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder
+    ///     .table::<String, i64>("stock")
+    ///     .transform_values(|_, pieces| Some(pieces.copied().unwrap_or(0)))
+    ///     .to_stream()
+    ///     .to("stock-or-zero");
+    /// assert!(builder.build()?.describe().contains("KTABLE-TRANSFORMVALUES-0000000003"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn transform_values<W: 'static>(
+        &self,
+        transform: impl Fn(&K, Option<&V>) -> Option<W> + Send + Sync + 'static,
+    ) -> KTable<K, W> {
+        self.transformed(move |key, value| Ok::<_, BoxError>(transform(key, value)), None)
+    }
+
+    /// As [`KTable::transform_values`], kept in a store when the options name one.
+    pub fn transform_values_with<W: 'static>(
+        &self,
+        transform: impl Fn(&K, Option<&V>) -> Option<W> + Send + Sync + 'static,
+        materialized: Materialized<K, W>,
+    ) -> KTable<K, W> {
+        self.transformed(move |key, value| Ok::<_, BoxError>(transform(key, value)), Some(materialized))
+    }
+
+    /// As [`KTable::transform_values`], with a function that may fail: the processing exception handler then decides.
+    pub fn try_transform_values<W: 'static, E: Into<BoxError>>(
+        &self,
+        transform: impl Fn(&K, Option<&V>) -> Result<Option<W>, E> + Send + Sync + 'static,
+    ) -> KTable<K, W> {
+        self.transformed(transform, None)
+    }
+
+    /// As [`KTable::transform_values_with`], with a function that may fail: the processing exception handler then decides.
+    pub fn try_transform_values_with<W: 'static, E: Into<BoxError>>(
+        &self,
+        transform: impl Fn(&K, Option<&V>) -> Result<Option<W>, E> + Send + Sync + 'static,
+        materialized: Materialized<K, W>,
+    ) -> KTable<K, W> {
+        self.transformed(transform, Some(materialized))
+    }
+
+    fn transformed<W: 'static, E: Into<BoxError>>(
+        &self,
+        transform: impl Fn(&K, Option<&V>) -> Result<Option<W>, E> + Send + Sync + 'static,
+        materialized: Option<Materialized<K, W>>,
+    ) -> KTable<K, W> {
+        let derive: Derive<K, V, W> = Arc::new(move |key, value| transform(key, value).map_err(ProcessError::user));
+        let (prefix, serdes) = ("KTABLE-TRANSFORMVALUES-", self.serdes.key_only());
+        table_step(self, TableStep { prefix, materialized, serdes, derive, swallow: false, burns: false })
+    }
+}

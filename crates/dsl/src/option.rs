@@ -1,0 +1,62 @@
+//! What an operator may be told beyond its closure.
+
+mod consumed;
+mod grouped;
+mod materialized;
+mod produced;
+mod repartitioned;
+
+pub use consumed::Consumed;
+pub use grouped::Grouped;
+pub use materialized::Materialized;
+pub use produced::Produced;
+pub use repartitioned::Repartitioned;
+
+/// Writes the constructors and the `Debug` that all options with serdes and a name share.
+macro_rules! serde_options {
+    ($option:ident) => {
+        impl<K, V> $option<K, V> {
+            /// With these serdes.
+            pub fn with(key: headwater_record::SharedSerde<K>, value: headwater_record::SharedSerde<V>) -> Self {
+                $option { serdes: crate::serdes::Serdes { key: Some(key), value: Some(value) }, ..Self::inherited() }
+            }
+
+            /// With the types' own serdes, whatever was inherited.
+            pub fn by_type() -> Self
+            where
+                K: headwater_record::DefaultSerde,
+                V: headwater_record::DefaultSerde,
+            {
+                Self::with(K::default_serde(), V::default_serde())
+            }
+
+            /// With this serde for keys.
+            #[must_use]
+            pub fn with_key_serde(mut self, key: headwater_record::SharedSerde<K>) -> Self {
+                self.serdes.key = Some(key);
+                self
+            }
+
+            /// With this serde for values.
+            #[must_use]
+            pub fn with_value_serde(mut self, value: headwater_record::SharedSerde<V>) -> Self {
+                self.serdes.value = Some(value);
+                self
+            }
+
+            /// With this name.
+            #[must_use]
+            pub fn with_name(mut self, name: impl Into<String>) -> Self {
+                self.name = Some(name.into());
+                self
+            }
+        }
+
+        impl<K, V> std::fmt::Debug for $option<K, V> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($option)).field("name", &self.name).finish_non_exhaustive()
+            }
+        }
+    };
+}
+pub(crate) use serde_options;

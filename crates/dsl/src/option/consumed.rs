@@ -1,0 +1,38 @@
+//! How a topic is read.
+
+use headwater_topology::node::OffsetReset;
+use headwater_topology::node::source::TimestampExtractor;
+
+use super::serde_options;
+use crate::serdes::Serdes;
+
+/// How a topic is read (Java's `Consumed`): serdes, where to begin, whence a record has its time, the source's name.
+pub struct Consumed<K, V> {
+    pub(crate) serdes: Serdes<K, V>,
+    pub(crate) name: Option<String>,
+    pub(crate) reset: Option<OffsetReset>,
+    pub(crate) extractor: TimestampExtractor<K, V>,
+}
+
+serde_options!(Consumed);
+
+impl<K, V> Consumed<K, V> {
+    /// As configured (Java's overload without `Consumed`).
+    pub fn inherited() -> Self {
+        Consumed { serdes: Serdes::none(), name: None, reset: None, extractor: TimestampExtractor::FailOnInvalid }
+    }
+
+    /// Where to begin when nothing was committed yet, instead of what `auto.offset.reset` says.
+    #[must_use]
+    pub fn with_offset_reset(mut self, reset: OffsetReset) -> Self {
+        self.reset = Some(reset);
+        self
+    }
+
+    /// Whence a record has its time.
+    #[must_use]
+    pub fn with_timestamp_extractor(mut self, extractor: TimestampExtractor<K, V>) -> Self {
+        self.extractor = extractor;
+        self
+    }
+}

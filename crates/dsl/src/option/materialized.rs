@@ -1,0 +1,104 @@
+//! How a table is kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use headwater_store::{Logging, RowFormat, StoreKind, StoreSpec, StoreSupplier, StoreType};
+
+use super::serde_options;
+use crate::serdes::Serdes;
+
+/// How a table is kept (Java's `Materialized`): the store's name, serdes, who keeps it, cache and changelog.
+///
+/// A store with a name of the user's can be queried and keeps its state when operators before it come and go.
+pub struct Materialized<K, V> {
+    pub(crate) serdes: Serdes<K, V>,
+    pub(crate) name: Option<String>,
+    pub(crate) store_type: StoreType,
+    pub(crate) caching: bool,
+    pub(crate) logging: Logging,
+}
+
+serde_options!(Materialized);
+
+impl<K, V> Materialized<K, V> {
+    /// As inherited and configured, with a generated name.
+    pub fn inherited() -> Self {
+        Materialized {
+            serdes: Serdes::none(),
+            name: None,
+            store_type: StoreType::Configured,
+            caching: true,
+            logging: Logging::default(),
+        }
+    }
+
+    /// In the store `name` (Java's `Materialized.as`).
+    pub fn named(name: impl Into<String>) -> Self {
+        Self::inherited().with_name(name)
+    }
+
+    /// In this process's memory, restored from the changelog after a start.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.store_type = StoreType::InMemory;
+        self
+    }
+
+    /// In RocksDB, whatever `dsl.store.suppliers.class` says.
+    #[must_use]
+    pub fn in_rocksdb(mut self) -> Self {
+        self.store_type = StoreType::RocksDb;
+        self
+    }
+
+    /// In a store of the user's own make.
+    #[must_use]
+    pub fn in_store_of(mut self, supplier: Arc<dyn StoreSupplier>) -> Self {
+        self.store_type = StoreType::Custom(supplier);
+        self
+    }
+
+    /// Every update is written and handed on at once.
+    #[must_use]
+    pub fn with_caching_disabled(mut self) -> Self {
+        self.caching = false;
+        self
+    }
+
+    /// Updates are kept in the record cache and handed on when they are flushed: the default.
+    #[must_use]
+    pub fn with_caching_enabled(mut self) -> Self {
+        self.caching = true;
+        self
+    }
+
+    /// Without a changelog: the state is gone with the machine.
+    #[must_use]
+    pub fn with_logging_disabled(mut self) -> Self {
+        self.logging = Logging::Disabled;
+        self
+    }
+
+    /// With a changelog whose topic has these settings over the usual ones.
+    #[must_use]
+    pub fn with_logging_enabled(mut self, configs: BTreeMap<String, String>) -> Self {
+        self.logging = Logging::Enabled(configs);
+        self
+    }
+
+    /// Its serdes.
+    pub(crate) fn serdes(&self) -> Serdes<K, V> {
+        self.serdes.clone()
+    }
+
+    pub(crate) fn key_value_spec(&self, name: &str, format: RowFormat) -> StoreSpec {
+        StoreSpec {
+            format,
+            store_type: self.store_type.clone(),
+            logging: self.logging.clone(),
+            caching: self.caching,
+            ..StoreSpec::new(name, StoreKind::KeyValue)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How a topic is written.
+
+use std::sync::Arc;
+
+use headwater_record::Partition;
+use headwater_topology::node::sink::ChoosePartitions;
+
+use super::serde_options;
+use crate::serdes::Serdes;
+
+/// How a topic is written (Java's `Produced`): serdes, partitioner, the sink's name.
+pub struct Produced<K, V> {
+    pub(crate) serdes: Serdes<K, V>,
+    pub(crate) name: Option<String>,
+    pub(crate) partitioner: Option<ChoosePartitions<K, V>>,
+    pub(crate) chooser_text: Option<String>,
+}
+
+serde_options!(Produced);
+
+impl<K, V> Produced<K, V> {
+    /// As inherited and configured (Java's overload without `Produced`).
+    pub fn inherited() -> Self {
+        Produced { serdes: Serdes::none(), name: None, partitioner: None, chooser_text: None }
+    }
+
+    /// What describes the function that chooses topics ([`KStream::to_chosen_with`](crate::KStream::to_chosen_with)) where the
+    /// topology is described.
+    #[must_use]
+    pub fn with_chooser_text(mut self, text: impl Into<String>) -> Self {
+        self.chooser_text = Some(text.into());
+        self
+    }
+
+    /// Chooses the partitions of each record: topic, key, value and how many there are. `None` leaves it to the key's hash, an
+    /// empty list drops the record and counts it, and each partition named gets a copy (KIP-837).
+    #[must_use]
+    pub fn with_partitioner(
+        mut self,
+        choose: impl Fn(&str, &K, &V, Partition) -> Option<Vec<Partition>> + Send + Sync + 'static,
+    ) -> Self {
+        self.partitioner = Some(Arc::new(choose));
+        self
+    }
+}

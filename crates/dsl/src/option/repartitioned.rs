@@ -1,0 +1,43 @@
+//! How a stream is written and read back by its key.
+
+use std::sync::Arc;
+
+use headwater_record::Partition;
+use headwater_topology::node::sink::ChoosePartitions;
+
+use super::serde_options;
+use crate::serdes::Serdes;
+
+/// How a repartition topic is made (Java's `Repartitioned`): serdes, name, number of partitions, partitioner.
+pub struct Repartitioned<K, V> {
+    pub(crate) serdes: Serdes<K, V>,
+    pub(crate) name: Option<String>,
+    pub(crate) partitions: Option<Partition>,
+    pub(crate) partitioner: Option<ChoosePartitions<K, V>>,
+}
+
+serde_options!(Repartitioned);
+
+impl<K, V> Repartitioned<K, V> {
+    /// As inherited (Java's overload without `Repartitioned`).
+    pub fn inherited() -> Self {
+        Repartitioned { serdes: Serdes::none(), name: None, partitions: None, partitioner: None }
+    }
+
+    /// With so many partitions, instead of as many as the topics upstream have.
+    #[must_use]
+    pub fn with_partitions(mut self, partitions: Partition) -> Self {
+        self.partitions = Some(partitions);
+        self
+    }
+
+    /// Chooses the partitions of each record; see [`Produced::with_partitioner`](crate::Produced::with_partitioner).
+    #[must_use]
+    pub fn with_partitioner(
+        mut self,
+        choose: impl Fn(&str, &K, &V, Partition) -> Option<Vec<Partition>> + Send + Sync + 'static,
+    ) -> Self {
+        self.partitioner = Some(Arc::new(choose));
+        self
+    }
+}

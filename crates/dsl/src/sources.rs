@@ -1,0 +1,82 @@
+//! The sources of a topology: streams of the same topics read through one of them.
+
+use std::any::Any;
+
+use headwater_topology::node::OffsetReset;
+use headwater_topology::{NodeId, Port, Stream, TopologyError};
+
+use crate::Topics;
+
+/// A source of streams, as it was first written.
+struct First {
+    topics: Topics,
+    reset: Option<OffsetReset>,
+    node: NodeId,
+    port: Box<dyn Any + Send>,
+}
+
+/// The sources of streams, in order (Java's `InternalStreamsBuilder#mergeDuplicateSourceNodes`). Those of tables are not among
+/// them.
+#[derive(Default)]
+pub(crate) struct Sources(Vec<First>);
+
+impl Sources {
+    /// The source that reads exactly these topics already; whoever listens to `port` then listens to it. Its topics may not be
+    /// read in another way, or together with others.
+    pub(crate) fn merge<K: 'static, V: 'static>(
+        &self,
+        topics: &Topics,
+        reset: Option<OffsetReset>,
+        port: &Port<Stream<K, V>>,
+    ) -> Result<Option<NodeId>, TopologyError> {
+        let topics = sorted(topics.clone());
+        let Some(first) = self.0.iter().find(|first| first.topics == topics) else {
+            let overlap = self.0.iter().any(|first| overlaps(&first.topics, &topics));
+            return if overlap {
+                let words = "Two source nodes are subscribed to overlapping but not equal input topics";
+                Err(TopologyError::Invalid(words.to_owned()))
+            } else {
+                Ok(None)
+            };
+        };
+        if first.reset != reset {
+            let words = "Can't configure different offset reset policies on the same input topic(s)";
+            return Err(TopologyError::Invalid(words.to_owned()));
+        }
+        let Some(listened) = first.port.downcast_ref::<Port<Stream<K, V>>>() else {
+            return Err(TopologyError::Invalid(format!(
+                "{topics:?} are read twice with different types; read them once and derive the other stream from it"
+            )));
+        };
+        listened.follow(port);
+        Ok(Some(first.node))
+    }
+
+    /// Adds a source.
+    pub(crate) fn add<K: 'static, V: 'static>(
+        &mut self,
+        topics: Topics,
+        reset: Option<OffsetReset>,
+        node: NodeId,
+        port: &Port<Stream<K, V>>,
+    ) {
+        self.0.push(First { topics: sorted(topics), reset, node, port: Box::new(port.clone()) });
+    }
+}
+
+fn sorted(topics: Topics) -> Topics {
+    match topics {
+        Topics::Named(mut topics) => {
+            topics.sort_unstable();
+            Topics::Named(topics)
+        }
+        pattern @ Topics::Matching(_) => pattern,
+    }
+}
+
+fn overlaps(one: &Topics, other: &Topics) -> bool {
+    match (one, other) {
+        (Topics::Named(one), Topics::Named(other)) => one.iter().any(|topic| other.contains(topic)),
+        _ => false,
+    }
+}

@@ -1,0 +1,243 @@
+//! A stream of records.
+
+use std::fmt;
+use std::sync::Arc;
+
+use headwater_record::{DefaultSerde, Serde};
+use headwater_topology::by_hand::NodeRef;
+use headwater_topology::node::sink::SinkTarget;
+use headwater_topology::{BoxError, Draft, NodeId, Port, RecordContext, Stream, TopologyError};
+
+use crate::operator::{Repartition, SinkSpec, repartition_source, sink, table_source};
+use crate::serdes::Serdes;
+use crate::{Grouped, KGroupedStream, KTable, Materialized, Produced, Repartitioned};
+
+/// A stream of records: each is a fact of its own (Java's `KStream`).
+///
+/// Keys and values are never null unless their types have a null, such as `Option`. A topic whose keys do not matter is read by
+/// [`StreamsBuilder::values`](crate::StreamsBuilder::values).
+///
+/// A handle is a place in the topology: calling several operators on it hands every record to each of them, in that order.
+pub struct KStream<K: 'static, V: 'static> {
+    pub(crate) draft: Draft,
+    pub(crate) node: NodeId,
+    pub(crate) port: Port<Stream<K, V>>,
+    pub(crate) serdes: Serdes<K, V>,
+    /// Whether the key was changed since the last topic.
+    pub(crate) repartition: bool,
+}
+
+impl<K: 'static, V: 'static> Clone for KStream<K, V> {
+    fn clone(&self) -> Self {
+        KStream {
+            draft: self.draft.clone(),
+            node: self.node,
+            port: self.port.clone(),
+            serdes: self.serdes.clone(),
+            repartition: self.repartition,
+        }
+    }
+}
+
+impl<K: 'static, V: 'static> KStream<K, V> {
+    pub(crate) fn below<K2: 'static, V2: 'static>(
+        &self,
+        node: NodeId,
+        port: Port<Stream<K2, V2>>,
+        serdes: Serdes<K2, V2>,
+        repartition: bool,
+    ) -> KStream<K2, V2> {
+        KStream { draft: self.draft.clone(), node, port, serdes, repartition }
+    }
+
+    /// Names the node that this handle stands for, instead of the generated name (Java's `Named`). The number that a generated name
+    /// would have is used up all the same.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        self.draft.rename(self.node, name);
+        self
+    }
+
+    /// The name of the node that this handle stands for.
+    pub fn name(&self) -> Arc<str> {
+        self.draft.node_name(self.node)
+    }
+
+    /// The node that this handle stands for, for nodes that are written by hand below it.
+    pub fn node_ref(&self) -> NodeRef<K, V> {
+        NodeRef::new(self.node, self.port.clone())
+    }
+
+    /// Groups by the key as it is (`KStream#groupByKey`).
+    pub fn group_by_key(&self) -> KGroupedStream<K, V>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        let serdes = Serdes::none().or(&self.serdes).or_default();
+        self.group(serdes, None)
+    }
+
+    /// As [`KStream::group_by_key`], with options.
+    pub fn group_by_key_with(&self, grouped: Grouped<K, V>) -> KGroupedStream<K, V> {
+        let serdes = grouped.serdes.or(&self.serdes);
+        self.group(serdes, grouped.name)
+    }
+
+    /// Groups by another key (`KStream#groupBy`): the records go through a repartition topic first, so that equal keys meet.
+    pub fn group_by<K2: DefaultSerde>(
+        &self,
+        select: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+    ) -> KGroupedStream<K2, V>
+    where
+        V: DefaultSerde,
+    {
+        self.select_key(select).group_by_key()
+    }
+
+    /// As [`KStream::group_by`], with options; the name given also names the node that selects the key.
+    pub fn group_by_with<K2: 'static>(
+        &self,
+        select: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
+        grouped: Grouped<K2, V>,
+    ) -> KGroupedStream<K2, V> {
+        self.try_group_by_with(move |key, value| Ok::<_, BoxError>(select(key, value)), grouped)
+    }
+
+    /// As [`KStream::group_by_with`], with a function that may fail: the processing exception handler then decides.
+    pub fn try_group_by_with<K2: 'static, E: Into<BoxError>>(
+        &self,
+        select: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
+        grouped: Grouped<K2, V>,
+    ) -> KGroupedStream<K2, V> {
+        let selected = self.try_select_key(select);
+        let selected = match &grouped.name {
+            Some(name) => selected.named(name),
+            None => selected,
+        };
+        selected.group_by_key_with(grouped)
+    }
+
+    fn group(&self, serdes: Serdes<K, V>, name: Option<String>) -> KGroupedStream<K, V> {
+        KGroupedStream::new(KStream { serdes, ..self.clone() }, name)
+    }
+
+    /// Writes the stream to a topic and reads it back, so that records lie by their key (`KStream#repartition`).
+    #[must_use]
+    pub fn repartition(&self) -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        let serdes = Serdes::none().or(&self.serdes).or_default();
+        self.repartition_with(Repartitioned { serdes, ..Repartitioned::inherited() })
+    }
+
+    /// As [`KStream::repartition`], with options.
+    #[must_use]
+    pub fn repartition_with(&self, options: Repartitioned<K, V>) -> Self {
+        let prefix = match &options.name {
+            Some(name) => self.draft.checked(name),
+            None => self.draft.next_name("KSTREAM-REPARTITION-"),
+        };
+        if options.partitions.is_some_and(|partitions| partitions < 1) {
+            let words = "Number of partitions must be at least 1.".to_owned();
+            self.draft.mistake(TopologyError::Argument(words));
+        }
+        let repartition = Repartition {
+            prefix: &prefix,
+            serdes: options.serdes.or(&self.serdes),
+            partitions: options.partitions,
+            partitioner: options.partitioner,
+        };
+        repartition_source(self, repartition)
+    }
+
+    /// Writes every record to `topic` (`KStream#to`).
+    pub fn to(&self, topic: &str)
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        let serdes = Serdes::none().or(&self.serdes).or_default();
+        self.to_with(topic, Produced { serdes, ..Produced::inherited() });
+    }
+
+    /// As [`KStream::to`], with options.
+    pub fn to_with(&self, topic: &str, produced: Produced<K, V>) {
+        sink(self, SinkSpec::of(SinkTarget::Topic { name: topic.to_owned(), internal: false }, produced));
+    }
+
+    /// Writes every record to the topic that `choose` names for it (`KStream#to` with a `TopicNameExtractor`). The topics must
+    /// exist.
+    pub fn to_chosen_with(
+        &self,
+        choose: impl Fn(&K, &V, &RecordContext) -> String + Send + Sync + 'static,
+        produced: Produced<K, V>,
+    ) {
+        sink(self, SinkSpec::of(SinkTarget::Extracted(Arc::new(choose)), produced));
+    }
+
+    /// The last value of every key (`KStream#toTable`).
+    pub fn to_table(&self) -> KTable<K, V>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde + Clone,
+    {
+        let serdes = Serdes::none().or(&self.serdes).or_default();
+        self.to_table_with(Materialized { serdes, ..Materialized::inherited() })
+    }
+
+    /// As [`KStream::to_table`], with options. The table is kept in a store when the options name one.
+    pub fn to_table_with(&self, materialized: Materialized<K, V>) -> KTable<K, V>
+    where
+        V: Clone,
+    {
+        self.as_table(None, materialized)
+    }
+
+    /// As [`KStream::to_table_with`], under a name that the repartition topic has too, where one is needed (Java's `toTable` with
+    /// `Named`).
+    pub fn to_table_named_with(&self, name: &str, materialized: Materialized<K, V>) -> KTable<K, V>
+    where
+        V: Clone,
+    {
+        self.as_table(Some(name), materialized)
+    }
+
+    fn as_table(&self, name: Option<&str>, materialized: Materialized<K, V>) -> KTable<K, V>
+    where
+        V: Clone,
+    {
+        let name = self.draft.name_or(name, "KSTREAM-TOTABLE-");
+        let store = match &materialized.name {
+            Some(name) => self.draft.checked(name),
+            None => self.draft.next_name("KSTREAM-TOTABLE-STATE-STORE-"),
+        };
+        let serdes = Serdes { key: materialized.serdes.key.clone(), value: materialized.serdes.value.clone() };
+        let serdes = serdes.or(&self.serdes);
+        let upstream = if self.repartition {
+            let repartition =
+                Repartition { prefix: &name, serdes: serdes.clone(), partitions: None, partitioner: None };
+            repartition_source(self, repartition)
+        } else {
+            self.clone()
+        };
+        table_source(&upstream, name, &store, &materialized, serdes)
+    }
+
+    /// The same stream with a type whose `None` is null, for whoever writes or groups it. Nothing is added to the topology.
+    pub(crate) fn optional_serdes(serdes: &Serdes<K, V>) -> Serdes<K, Option<V>> {
+        let value = serdes.value.clone().map(|value| {
+            let optional: Arc<dyn Serde<Option<V>>> = Arc::new(headwater_record::serde::OptionSerde(value));
+            optional
+        });
+        Serdes { key: serdes.key.clone(), value }
+    }
+}
+
+impl<K: 'static, V: 'static> fmt::Debug for KStream<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KStream({})", self.draft.node_name(self.node))
+    }
+}

@@ -1,0 +1,101 @@
+//! A table: the last value of every key.
+
+use std::fmt;
+use std::sync::Arc;
+
+use headwater_record::Record;
+use headwater_topology::node::NodeSpec;
+use headwater_topology::state::StoreHandle;
+use headwater_topology::{Draft, Inlet, NodeId, Outlet, Port, ProcessError, Stream, Table, TaskContext, Update};
+
+use crate::KStream;
+use crate::old_values::OldValues;
+use crate::serdes::Serdes;
+use crate::view::Views;
+
+/// The last value of every key, and how it changes (Java's `KTable`).
+pub struct KTable<K: 'static, V: 'static> {
+    pub(crate) draft: Draft,
+    pub(crate) node: NodeId,
+    pub(crate) port: Port<Table<K, V>>,
+    pub(crate) serdes: Serdes<K, V>,
+    pub(crate) store: Option<StoreHandle<K, V>>,
+    /// Whether somebody downstream wants old values; read when a task is wired.
+    pub(crate) old_values: OldValues,
+    /// Nodes that are named after this one, with what is added to the name.
+    pub(crate) named_after: Vec<(NodeId, &'static str)>,
+    /// How its values are looked up.
+    pub(crate) views: Views<K, V>,
+}
+
+struct ToStream<K: 'static, V: 'static>(Outlet<Stream<K, Option<V>>>);
+
+impl<K: 'static, V: 'static> Inlet<Table<K, V>> for ToStream<K, V> {
+    #[inline]
+    fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, V>) -> Result<(), ProcessError> {
+        let record = Record::new(update.key, update.change.new, update.timestamp, update.headers);
+        self.0.push(cx, record)
+    }
+}
+
+impl<K: 'static, V: 'static> KTable<K, V> {
+    /// Names the node that this handle stands for, instead of the generated name (Java's `Named`).
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        self.draft.rename(self.node, name);
+        for (node, suffix) in &self.named_after {
+            self.draft.rename(*node, &format!("{name}{suffix}"));
+        }
+        self
+    }
+
+    /// The name of the node that this handle stands for.
+    pub fn name(&self) -> Arc<str> {
+        self.draft.node_name(self.node)
+    }
+
+    /// The table's changes as a stream (`KTable#toStream`); `None` says that the key was deleted.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, String>("visits").group_by_key().count().to_stream().to("visits-by-page");
+    /// assert!(builder.build()?.describe().contains("KTABLE-TOSTREAM-0000000003"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn to_stream(&self) -> KStream<K, Option<V>> {
+        let name = self.draft.next_name("KTABLE-TOSTREAM-");
+        let node = self.draft.add_node(NodeSpec::processor(name, [self.node]));
+        let port: Port<Stream<K, Option<V>>> = Port::new();
+        let out = port.clone();
+        self.port.listen(node, Arc::new(move |wiring| Ok(Box::new(ToStream(out.outlet(wiring)?)))));
+        let serdes = KStream::optional_serdes(&self.serdes);
+        KStream { draft: self.draft.clone(), node, port, serdes, repartition: false }
+    }
+
+    /// The store that keeps the table, when the user named one (`KTable#queryableStoreName`).
+    pub fn queryable_store(&self) -> Option<&StoreHandle<K, V>> {
+        self.store.as_ref()
+    }
+}
+
+impl<K: 'static, V: 'static> Clone for KTable<K, V> {
+    fn clone(&self) -> Self {
+        KTable {
+            draft: self.draft.clone(),
+            node: self.node,
+            port: self.port.clone(),
+            serdes: self.serdes.clone(),
+            store: self.store.clone(),
+            old_values: self.old_values.clone(),
+            named_after: self.named_after.clone(),
+            views: self.views.clone(),
+        }
+    }
+}
+
+impl<K: 'static, V: 'static> fmt::Debug for KTable<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KTable({})", self.draft.node_name(self.node))
+    }
+}

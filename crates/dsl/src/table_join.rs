@@ -1,0 +1,329 @@
+//! Joins of tables by their key.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use headwater_record::Timestamp;
+use headwater_topology::node::NodeSpec;
+use headwater_topology::state::{FlushTo, KeyValueState, StoreHandle};
+use headwater_topology::{
+    BoxError, Change, Inlet, MakeInlet, Outlet, Port, ProcessError, StoreId, Table, TaskContext, Update,
+};
+
+use crate::old_values::OldValues;
+use crate::operator::{missing_serde, row_format};
+use crate::serdes::Serdes;
+use crate::view::{JoinedViews, View, Views};
+use crate::{KTable, Materialized};
+
+/// Which rows a join has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    Inner,
+    Left,
+    Outer,
+}
+
+/// When one side of a join has something to say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// The other side must have a value, and this one too.
+    Both,
+    /// This side must have a value.
+    This,
+    /// The other side must have a value.
+    Other,
+    /// One of the two must have one.
+    Any,
+}
+
+impl Need {
+    fn met(self, this: bool, other: bool) -> bool {
+        match self {
+            Need::Both => this && other,
+            Need::This => this,
+            Need::Other => other,
+            Need::Any => this || other,
+        }
+    }
+}
+
+type JoinOf<A, B, W> = Arc<dyn Fn(Option<&A>, Option<&B>) -> Result<W, ProcessError> + Send + Sync>;
+
+/// One side of a join: where the changes of `A` come in.
+struct Side<K: 'static, A: 'static, B, W: 'static> {
+    serdes: Serdes<K, A>,
+    other: Box<dyn View<K, B>>,
+    join: JoinOf<A, B, W>,
+    need: Need,
+    send_old: bool,
+    out: Outlet<Table<K, W>>,
+}
+
+impl<K: 'static, A: 'static, B, W: 'static> Inlet<Table<K, A>> for Side<K, A, B, W> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, A>) -> Result<(), ProcessError> {
+        if self.serdes.key_is_null(update.key) {
+            cx.drop_record();
+            return Ok(());
+        }
+        let Change { new, old, is_latest } = update.change;
+        let other = self.other.get(cx, update.key)?;
+        // Nothing was there, and nothing is.
+        let silent = match self.need {
+            Need::Both | Need::Other => other.is_none(),
+            Need::This | Need::Any => other.is_none() && new.is_none() && old.is_none(),
+        };
+        if silent {
+            return Ok(());
+        }
+        let timestamp = other.as_ref().map_or(Timestamp::UNKNOWN, |other| other.timestamp).max(update.timestamp);
+        let other = other.as_ref().map(|other| &other.value);
+        let joined = |value: &Option<A>| {
+            let met = self.need.met(value.is_some(), other.is_some());
+            met.then(|| (self.join)(value.as_ref(), other)).transpose()
+        };
+        let new = joined(new)?;
+        let old = if self.send_old { joined(old)? } else { None };
+        let change = Change { new: &new, old: &old, is_latest };
+        self.out.push(cx, Update { timestamp, ..update.with_change(change) })
+    }
+}
+
+/// Where both sides come together.
+struct Merge<K: 'static, W: 'static> {
+    result: Serdes<K, W>,
+    send_old: bool,
+    state: Option<(Rc<KeyValueState<K, W>>, Copies<W>)>,
+    out: Rc<RefCell<Outlet<Table<K, W>>>>,
+}
+
+/// Copies a value, for the store.
+type Copies<W> = fn(&W) -> W;
+
+impl<K: 'static, W: 'static> Inlet<Table<K, W>> for Merge<K, W> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, W>) -> Result<(), ProcessError> {
+        let Update { key, change, timestamp, headers } = update;
+        let none = None;
+        let present = |value: &Option<W>| value.as_ref().is_some_and(|value| !self.result.value_is_null(value));
+        let new = if present(change.new) { change.new } else { &none };
+        let old = if self.send_old && present(change.old) { change.old } else { &none };
+        if let Some((state, copy)) = &self.state {
+            state.put(cx, key, new.as_ref().map(copy), timestamp, headers)?;
+            if state.is_cached() {
+                return Ok(());
+            }
+        }
+        let change = Change { new, old, is_latest: change.is_latest };
+        match self.out.try_borrow_mut() {
+            Ok(mut out) => out.push(cx, update.with_change(change)),
+            Err(_) => Err(ProcessError::user("a join of tables was called while it was handing a change on")),
+        }
+    }
+}
+
+impl<K: 'static, V: 'static> KTable<K, V> {
+    /// The rows whose key both tables have (`KTable#join`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let (names, cities) = (builder.table::<i64, String>("names"), builder.table::<i64, String>("cities"));
+    /// names.join(&cities, |name, city| format!("{name} in {city}")).to_stream().to("people");
+    /// assert!(builder.build()?.describe().contains("KTABLE-MERGE-0000000006"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn join<V2: 'static, W: Clone + 'static>(
+        &self,
+        other: &KTable<K, V2>,
+        join: impl Fn(&V, &V2) -> W + Send + Sync + 'static,
+    ) -> KTable<K, W> {
+        self.try_join(other, move |left, right| Ok::<_, BoxError>(join(left, right)), None)
+    }
+
+    /// The rows of this table, each with that of `other` where there is one (`KTable#leftJoin`).
+    pub fn left_join<V2: 'static, W: Clone + 'static>(
+        &self,
+        other: &KTable<K, V2>,
+        join: impl Fn(&V, Option<&V2>) -> W + Send + Sync + 'static,
+    ) -> KTable<K, W> {
+        self.try_left_join(other, move |left, right| Ok::<_, BoxError>(join(left, right)), None)
+    }
+
+    /// The rows whose key either table has (`KTable#outerJoin`). At least one of the two values is there.
+    pub fn outer_join<V2: 'static, W: Clone + 'static>(
+        &self,
+        other: &KTable<K, V2>,
+        join: impl Fn(Option<&V>, Option<&V2>) -> W + Send + Sync + 'static,
+    ) -> KTable<K, W> {
+        self.try_outer_join(other, move |left, right| Ok::<_, BoxError>(join(left, right)), None)
+    }
+
+    /// As [`KTable::join`], kept in a store when there are options, and with a function that may fail.
+    pub fn try_join<V2: 'static, W: Clone + 'static, E: Into<BoxError>>(
+        &self,
+        other: &KTable<K, V2>,
+        join: impl Fn(&V, &V2) -> Result<W, E> + Send + Sync + 'static,
+        materialized: Option<Materialized<K, W>>,
+    ) -> KTable<K, W> {
+        let join: JoinOf<V, V2, W> = Arc::new(move |left, right| match (left, right) {
+            (Some(left), Some(right)) => join(left, right).map_err(ProcessError::user),
+            _ => Err(ProcessError::user("an inner join was asked to join with nothing")),
+        });
+        self.joined(other, join, Rows::Inner, materialized)
+    }
+
+    /// As [`KTable::left_join`], kept in a store when there are options, and with a function that may fail.
+    pub fn try_left_join<V2: 'static, W: Clone + 'static, E: Into<BoxError>>(
+        &self,
+        other: &KTable<K, V2>,
+        join: impl Fn(&V, Option<&V2>) -> Result<W, E> + Send + Sync + 'static,
+        materialized: Option<Materialized<K, W>>,
+    ) -> KTable<K, W> {
+        let join: JoinOf<V, V2, W> = Arc::new(move |left, right| match left {
+            Some(left) => join(left, right).map_err(ProcessError::user),
+            None => Err(ProcessError::user("a left join was asked to join nothing")),
+        });
+        self.joined(other, join, Rows::Left, materialized)
+    }
+
+    /// As [`KTable::outer_join`], kept in a store when there are options, and with a function that may fail.
+    pub fn try_outer_join<V2: 'static, W: Clone + 'static, E: Into<BoxError>>(
+        &self,
+        other: &KTable<K, V2>,
+        join: impl Fn(Option<&V>, Option<&V2>) -> Result<W, E> + Send + Sync + 'static,
+        materialized: Option<Materialized<K, W>>,
+    ) -> KTable<K, W> {
+        let join: JoinOf<V, V2, W> = Arc::new(move |left, right| join(left, right).map_err(ProcessError::user));
+        self.joined(other, join, Rows::Outer, materialized)
+    }
+
+    fn joined<V2: 'static, W: Clone + 'static>(
+        &self,
+        other: &KTable<K, V2>,
+        join: JoinOf<V, V2, W>,
+        rows: Rows,
+        materialized: Option<Materialized<K, W>>,
+    ) -> KTable<K, W> {
+        let draft = &self.draft;
+        let store = materialized.as_ref().map(|materialized| match &materialized.name {
+            Some(name) => draft.checked(name),
+            None => draft.next_name("KTABLE-MERGE-STATE-STORE-"),
+        });
+        let merge_name = draft.next_name("KTABLE-MERGE-");
+        let (this_name, other_name) = (draft.next_name("KTABLE-JOINTHIS-"), draft.next_name("KTABLE-JOINOTHER-"));
+        if rows != Rows::Inner {
+            self.old_values.ask(true);
+        }
+        if rows == Rows::Outer {
+            other.old_values.ask(true);
+        }
+        let (asked_left, asked_right) = (self.old_values.clone(), other.old_values.clone());
+        let old_values = OldValues::of_store_if_made(move |_| {
+            asked_left.ask(true);
+            asked_right.ask(true);
+            true
+        });
+        let (this_need, other_need) = match rows {
+            Rows::Inner => (Need::Both, Need::Both),
+            Rows::Left => (Need::This, Need::Other),
+            Rows::Outer => (Need::Any, Need::Any),
+        };
+        let this_port: Port<Table<K, W>> = Port::new();
+        let this_node = draft.add_node(NodeSpec::processor(this_name, [self.node]));
+        other.views.connect(draft, this_node);
+        self.listen_as_side(this_node, &this_port, &other.views, Arc::clone(&join), this_need, &old_values);
+        let other_port: Port<Table<K, W>> = Port::new();
+        let other_node = draft.add_node(NodeSpec::processor(other_name, [other.node]));
+        self.views.connect(draft, other_node);
+        let turned = Arc::clone(&join);
+        let turned: JoinOf<V2, V, W> = Arc::new(move |right, left| turned(left, right));
+        other.listen_as_side(other_node, &other_port, &self.views, turned, other_need, &old_values);
+
+        let merge = draft.add_node(NodeSpec::processor(merge_name.clone(), [this_node, other_node]));
+        draft.copartition(draft.topics_above(this_node).union(&draft.topics_above(other_node)).cloned().collect());
+        let own = materialized.as_ref().map_or_else(Serdes::none, Materialized::serdes);
+        let serdes = own.or(&self.serdes.key_only());
+        let kept = self.keep_join(merge, &merge_name, store, materialized.as_ref(), &serdes);
+        let port = merged(merge, [&this_port, &other_port], &serdes, kept.clone(), &old_values);
+        let views = if let Some(kept) = kept.clone() {
+            Views::of_store(move || Some(kept.clone()))
+        } else {
+            // A row of the result is there when this table's side would say so.
+            let join = Arc::new(move |left: Option<&V>, right: Option<&V2>| {
+                this_need.met(left.is_some(), right.is_some()).then(|| join(left, right)).transpose()
+            });
+            JoinedViews { left: self.views.clone(), right: other.views.clone(), join }.views()
+        };
+        let store = kept.map(|(_, handle)| handle);
+        let named_after = vec![(this_node, "-join-this"), (other_node, "-join-other")];
+        KTable { draft: draft.clone(), node: merge, port, serdes, store, old_values, named_after, views }
+    }
+
+    fn listen_as_side<B: 'static, W: 'static>(
+        &self,
+        node: headwater_topology::NodeId,
+        out: &Port<Table<K, W>>,
+        other: &Views<K, B>,
+        join: JoinOf<V, B, W>,
+        need: Need,
+        old_values: &OldValues,
+    ) {
+        let (out, other, serdes, old) = (out.clone(), other.clone(), self.serdes.clone(), old_values.clone());
+        self.port.listen(
+            node,
+            Arc::new(move |wiring| {
+                let (other, out) = (other.open(wiring)?, out.outlet(wiring)?);
+                let (serdes, join, send_old) = (serdes.clone(), Arc::clone(&join), old.granted());
+                Ok(Box::new(Side { serdes, other, join, need, send_old, out }))
+            }),
+        );
+    }
+
+    /// The store of the result, where one is wanted.
+    fn keep_join<W: 'static>(
+        &self,
+        node: headwater_topology::NodeId,
+        name: &str,
+        store: Option<String>,
+        materialized: Option<&Materialized<K, W>>,
+        serdes: &Serdes<K, W>,
+    ) -> Option<(StoreId, StoreHandle<K, W>)> {
+        let (materialized, store) = (materialized?, store?);
+        let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
+            self.draft.mistake(missing_serde(name));
+            return None;
+        };
+        let id = self.draft.add_store(materialized.key_value_spec(&store, row_format(&self.draft)));
+        self.draft.connect(node, id);
+        Some((id, StoreHandle::with(store, key, value)))
+    }
+}
+
+/// Lets the merging node listen to both sides; the port of its children.
+fn merged<K: 'static, W: Clone + 'static>(
+    merge: headwater_topology::NodeId,
+    sides: [&Port<Table<K, W>>; 2],
+    serdes: &Serdes<K, W>,
+    kept: Option<(StoreId, StoreHandle<K, W>)>,
+    old_values: &OldValues,
+) -> Port<Table<K, W>> {
+    let port: Port<Table<K, W>> = Port::new();
+    let (out, result, old) = (port.clone(), serdes.clone(), old_values.clone());
+    let make: MakeInlet<Table<K, W>> = Arc::new(move |wiring| {
+        wiring.shared_inlet(merge, |wiring| {
+            let send_old = old.granted();
+            let state = kept.as_ref().map(|(id, handle)| KeyValueState::open(wiring, *id, handle)).transpose()?;
+            let out = Rc::new(RefCell::new(out.outlet(wiring)?));
+            if let Some(state) = &state {
+                state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
+            }
+            let copy: Copies<W> = W::clone;
+            Ok(Merge { result: result.clone(), send_old, state: state.map(|state| (state, copy)), out })
+        })
+    });
+    for side in sides {
+        side.listen(merge, Arc::clone(&make));
+    }
+    port
+}

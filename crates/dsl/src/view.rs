@@ -1,0 +1,179 @@
+//! Looking up the value that a table has for a key (Java's `KTableValueGetter`): in its store, or made of its parent's.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use headwater_record::{Nullable, Timestamp};
+use headwater_topology::state::{KeyValueState, Stamped, StoreHandle};
+use headwater_topology::{Draft, NodeId, ProcessError, StoreId, TaskContext, Wiring, WiringError};
+
+use crate::serdes::Serdes;
+
+type Kept<K, V> = Option<(StoreId, StoreHandle<K, V>)>;
+type Derive<K, P, V> = Arc<dyn Fn(&K, Option<&P>) -> Result<Option<V>, ProcessError> + Send + Sync>;
+type BoxView<K, V> = Box<dyn View<K, V>>;
+
+/// Looks up values, in a running task.
+pub(crate) trait View<K, V> {
+    /// The value of `key` with its time; `None` where the table has none. The time is -1 where nobody knows one.
+    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError>;
+}
+
+/// How a table can be looked at.
+trait Source<K, V>: Send + Sync {
+    fn connect(&self, draft: &Draft, node: NodeId);
+    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError>;
+}
+
+/// How a table can be looked at; see [`Views::connect`] and [`Views::open`].
+pub(crate) struct Views<K, V>(Arc<dyn Source<K, V>>);
+
+impl<K, V> Clone for Views<K, V> {
+    fn clone(&self) -> Self {
+        Views(Arc::clone(&self.0))
+    }
+}
+
+impl<K: 'static, V: 'static> Views<K, V> {
+    /// Into the store that `kept` names, which may be made for it.
+    pub(crate) fn of_store(kept: impl Fn() -> Kept<K, V> + Send + Sync + 'static) -> Self {
+        Views(Arc::new(InStore(Box::new(kept))))
+    }
+
+    /// What `derive` makes of the values of another table.
+    pub(crate) fn derived<P: 'static>(parent: &Views<K, P>, derive: Derive<K, P, V>, result: &Serdes<K, V>) -> Self {
+        Views(Arc::new(Derived { parent: parent.clone(), derive, result: result.clone() }))
+    }
+
+    /// The same, where the null of the values' type is no value.
+    pub(crate) fn non_null(&self) -> Self
+    where
+        V: Nullable,
+    {
+        Views(Arc::new(NonNull(self.clone())))
+    }
+
+    /// Lets `node` look: the stores that it needs for that are made and connected.
+    pub(crate) fn connect(&self, draft: &Draft, node: NodeId) {
+        self.0.connect(draft, node);
+    }
+
+    /// The view in a task.
+    pub(crate) fn open(&self, wiring: &mut Wiring<'_>) -> Result<Box<dyn View<K, V>>, WiringError> {
+        self.0.open(wiring)
+    }
+}
+
+struct InStore<K, V>(Box<dyn Fn() -> Kept<K, V> + Send + Sync>);
+
+struct StoreView<K: 'static, V: 'static>(Option<Rc<KeyValueState<K, V>>>);
+
+impl<K: 'static, V: 'static> Source<K, V> for InStore<K, V> {
+    fn connect(&self, draft: &Draft, node: NodeId) {
+        if let Some((store, _)) = (self.0)() {
+            draft.connect(node, store);
+        }
+    }
+    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError> {
+        let state = (self.0)().map(|(store, handle)| KeyValueState::open(wiring, store, &handle)).transpose()?;
+        Ok(Box::new(StoreView(state)))
+    }
+}
+
+impl<K: 'static, V: 'static> View<K, V> for StoreView<K, V> {
+    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
+        self.0.as_ref().map_or(Ok(None), |state| state.get(cx, key))
+    }
+}
+
+struct NonNull<K, V>(Views<K, V>);
+
+struct NonNullView<K, V>(BoxView<K, V>);
+
+impl<K: 'static, V: Nullable + 'static> Source<K, V> for NonNull<K, V> {
+    fn connect(&self, draft: &Draft, node: NodeId) {
+        self.0.connect(draft, node);
+    }
+    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError> {
+        Ok(Box::new(NonNullView(self.0.open(wiring)?)))
+    }
+}
+
+impl<K, V: Nullable> View<K, V> for NonNullView<K, V> {
+    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
+        Ok(self.0.get(cx, key)?.filter(|found| !found.value.is_null()))
+    }
+}
+
+struct Derived<K, P, V> {
+    parent: Views<K, P>,
+    derive: Derive<K, P, V>,
+    result: Serdes<K, V>,
+}
+
+struct DerivedView<K, P, V> {
+    parent: BoxView<K, P>,
+    derive: Derive<K, P, V>,
+    result: Serdes<K, V>,
+}
+
+impl<K: 'static, P: 'static, V: 'static> Source<K, V> for Derived<K, P, V> {
+    fn connect(&self, draft: &Draft, node: NodeId) {
+        self.parent.connect(draft, node);
+    }
+    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError> {
+        let (derive, result) = (Arc::clone(&self.derive), self.result.clone());
+        Ok(Box::new(DerivedView { parent: self.parent.open(wiring)?, derive, result }))
+    }
+}
+
+impl<K, P, V> View<K, V> for DerivedView<K, P, V> {
+    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
+        let parent = self.parent.get(cx, key)?;
+        let timestamp = parent.as_ref().map_or(Timestamp::UNKNOWN, |found| found.timestamp);
+        let value = (self.derive)(key, parent.as_ref().map(|found| &found.value))?;
+        let value = value.filter(|value| !self.result.value_is_null(value));
+        Ok(value.map(|value| Stamped { value, timestamp }))
+    }
+}
+
+/// A table that is joined of two others and kept nowhere.
+pub(crate) struct JoinedViews<K, A, B, W> {
+    pub(crate) left: Views<K, A>,
+    pub(crate) right: Views<K, B>,
+    /// `None` where the join has no row.
+    pub(crate) join: Arc<dyn Fn(Option<&A>, Option<&B>) -> Result<Option<W>, ProcessError> + Send + Sync>,
+}
+
+struct JoinedView<K, A, B, W> {
+    left: BoxView<K, A>,
+    right: BoxView<K, B>,
+    join: Arc<dyn Fn(Option<&A>, Option<&B>) -> Result<Option<W>, ProcessError> + Send + Sync>,
+}
+
+impl<K: 'static, A: 'static, B: 'static, W: 'static> JoinedViews<K, A, B, W> {
+    pub(crate) fn views(self) -> Views<K, W> {
+        Views(Arc::new(self))
+    }
+}
+
+impl<K: 'static, A: 'static, B: 'static, W: 'static> Source<K, W> for JoinedViews<K, A, B, W> {
+    fn connect(&self, draft: &Draft, node: NodeId) {
+        self.left.connect(draft, node);
+        self.right.connect(draft, node);
+    }
+    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, W>, WiringError> {
+        let (left, right) = (self.left.open(wiring)?, self.right.open(wiring)?);
+        Ok(Box::new(JoinedView { left, right, join: Arc::clone(&self.join) }))
+    }
+}
+
+impl<K, A, B, W> View<K, W> for JoinedView<K, A, B, W> {
+    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<W>>, ProcessError> {
+        let (left, right) = (self.left.get(cx, key)?, self.right.get(cx, key)?);
+        let time = |time: Option<Timestamp>| time.unwrap_or(Timestamp::UNKNOWN);
+        let timestamp = time(left.as_ref().map(|l| l.timestamp)).max(time(right.as_ref().map(|r| r.timestamp)));
+        let value = (self.join)(left.as_ref().map(|found| &found.value), right.as_ref().map(|found| &found.value))?;
+        Ok(value.map(|value| Stamped { value, timestamp }))
+    }
+}

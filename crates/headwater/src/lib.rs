@@ -1,0 +1,52 @@
+//! Kafka Streams for Rust: streams and tables over Apache Kafka, as a library.
+//!
+//! A service writes a topology of streams and tables and starts as many instances as it likes; Kafka spreads the work and
+//! keeps the state, and a crash or a new version loses nothing. Names, topics and bytes are those of Java Kafka Streams.
+//!
+//! ```
+//! use headwater::prelude::*;
+//!
+//! let builder = StreamsBuilder::new();
+//! builder
+//!     .values::<String>("lines")
+//!     .flat_map_values(|(), line| line.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>())
+//!     .group_by(|(), word| word.clone())
+//!     .count()
+//!     .to_stream()
+//!     .to("counts");
+//! let topology = builder.build()?;
+//! assert!(topology.describe().contains("Source: KSTREAM-SOURCE-0000000000 (topics: [lines])"));
+//! # Ok::<(), headwater::processor::TopologyErrors>(())
+//! ```
+//!
+//! In reading order: [`dsl`] (streams, tables, their operators and options), [`record`] (what flows, and serdes),
+//! [`KafkaStreams`] (running a topology), `testing` (the test driver, feature `testing`), [`processor`] (the low-level API),
+//! [`store`] and [`window`], [`memory`] (a Kafka in this process).
+//!
+//! | feature | default | what it brings |
+//! |---|---|---|
+//! | `kafka` | yes | real clusters, over librdkafka |
+//! | `rocksdb` | yes | state on disk, in RocksDB |
+//! | `json` | no | `record::serde::json` |
+//! | `testing` | no | `testing::TopologyTestDriver` |
+//!
+//! **Architecture Invariant:** this crate has no logic of its own but the choice of environment.
+#![forbid(unsafe_code)]
+
+mod environment;
+pub mod prelude;
+
+pub use environment::{FromFeatures, KafkaStreams};
+pub use headwater_client as client;
+#[cfg(feature = "kafka")]
+pub use headwater_client_kafka as kafka;
+pub use headwater_client_memory as memory;
+pub use headwater_dsl as dsl;
+pub use headwater_record as record;
+pub use headwater_runtime as runtime;
+pub use headwater_runtime::{Error, ErrorKind, StreamsConfig};
+pub use headwater_store as store;
+#[cfg(feature = "testing")]
+pub use headwater_testing as testing;
+pub use headwater_topology as processor;
+pub use headwater_window as window;

@@ -1,0 +1,10 @@
+//! What nearly every application uses: `use headwater::prelude::*`.
+//!
+//! Types only: no function and no trait whose methods could clash with the user's own, but the two that users implement.
+
+pub use headwater_dsl::{Consumed, Grouped, KStream, KTable, Materialized, Produced, StreamsBuilder};
+pub use headwater_record::{Record, Serde, Timestamp};
+pub use headwater_runtime::StreamsConfig;
+pub use headwater_topology::processor::Processor;
+
+pub use crate::KafkaStreams;

@@ -1,0 +1,143 @@
+//! How bytes become types and types become bytes.
+
+mod bytes;
+mod integer;
+mod json;
+mod list;
+mod option;
+mod string;
+mod unit;
+
+use std::sync::Arc;
+
+pub use self::bytes::BytesSerde;
+pub use self::integer::{BoolSerde, NumberSerde};
+#[cfg(feature = "json")]
+pub use self::json::{JsonSerde, json};
+pub use self::list::{FixedSize, ListSerde};
+pub use self::option::OptionSerde;
+pub use self::string::{StringSerde, UuidSerde};
+pub use self::unit::UnitSerde;
+
+use crate::SerdeError;
+
+/// Whether a value became bytes or Kafka's null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoded {
+    /// No bytes at all: a null key, a tombstone.
+    Null,
+    /// The bytes that were appended, possibly none: empty is not null.
+    Bytes,
+}
+
+impl Encoded {
+    /// `bytes` when it was encoded to bytes, else `None`.
+    #[inline]
+    pub fn of(self, bytes: &[u8]) -> Option<&[u8]> {
+        match self {
+            Encoded::Null => None,
+            Encoded::Bytes => Some(bytes),
+        }
+    }
+}
+
+/// Turns values of `T` into bytes and back: Kafka's `Serde`, as one object.
+///
+/// Whether null is a value of `T` is this object's decision: [`Serde::deserialize`] is handed `None` for it and may refuse,
+/// and [`Serde::is_null`] says which value it stands for.
+///
+/// ```
+/// use headwater_record::{Encoded, Serde, SerdeError};
+/// /// Celsius in tenths of a degree.
+/// struct Celsius;
+/// impl Serde<f32> for Celsius {
+///     fn serialize(&self, _topic: &str, value: &f32, into: &mut Vec<u8>) -> Result<Encoded, SerdeError> {
+///         into.extend_from_slice(&((value * 10.0) as i16).to_be_bytes());
+///         Ok(Encoded::Bytes)
+///     }
+///     fn deserialize(&self, _topic: &str, bytes: Option<&[u8]>) -> Result<f32, SerdeError> {
+///         let bytes = bytes.ok_or(SerdeError::Null { type_name: "f32" })?;
+///         let tenths = <[u8; 2]>::try_from(bytes).map_err(SerdeError::malformed::<f32>)?;
+///         Ok(f32::from(i16::from_be_bytes(tenths)) / 10.0)
+///     }
+/// }
+/// let mut bytes = Vec::new();
+/// Celsius.serialize("temperatures", &21.5, &mut bytes)?;
+/// assert_eq!(Celsius.deserialize("temperatures", Some(&bytes))?, 21.5);
+/// # Ok::<(), SerdeError>(())
+/// ```
+pub trait Serde<T>: Send + Sync {
+    /// Appends the bytes of `value` to `into`, or says that it is null. `topic` is the topic that the bytes go to
+    /// (a schema registry names subjects by it).
+    ///
+    /// # Errors
+    /// When the value has no bytes in this format.
+    fn serialize(&self, topic: &str, value: &T, into: &mut Vec<u8>) -> Result<Encoded, SerdeError>;
+
+    /// The value of `bytes`, which are `None` for Kafka's null. `topic` is the topic that they come from.
+    ///
+    /// # Errors
+    /// When they are not the bytes of a value, null where null is none included.
+    fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<T, SerdeError>;
+
+    /// Whether `value` stands for null. Operators that drop null keys or values as Java does ask this.
+    #[inline]
+    fn is_null(&self, value: &T) -> bool {
+        let _ = value;
+        false
+    }
+
+    /// How many bytes [`Serde::serialize`] would append, where that is cheap to say. Record caches account by it.
+    #[inline]
+    fn encoded_len(&self, value: &T) -> Option<usize> {
+        let _ = value;
+        None
+    }
+
+    /// How many of the leading bytes of a serialised key decide its partition: all of them, but for windowed keys, where records
+    /// of one key go to one partition whatever their window (Java's `WindowedStreamPartitioner`).
+    #[inline]
+    fn partition_prefix(&self, bytes: &[u8]) -> usize {
+        bytes.len()
+    }
+}
+
+/// A [`Serde`] that several owners share, as handles, sinks and stores do.
+pub type SharedSerde<T> = Arc<dyn Serde<T>>;
+
+impl<T, S: Serde<T> + ?Sized> Serde<T> for Arc<S> {
+    fn serialize(&self, topic: &str, value: &T, into: &mut Vec<u8>) -> Result<Encoded, SerdeError> {
+        (**self).serialize(topic, value, into)
+    }
+    fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<T, SerdeError> {
+        (**self).deserialize(topic, bytes)
+    }
+    fn is_null(&self, value: &T) -> bool {
+        (**self).is_null(value)
+    }
+    fn encoded_len(&self, value: &T) -> Option<usize> {
+        (**self).encoded_len(value)
+    }
+    fn partition_prefix(&self, bytes: &[u8]) -> usize {
+        (**self).partition_prefix(bytes)
+    }
+}
+
+/// A type that says by itself how it is written in Kafka.
+///
+/// `String`, integers, floats, `bool`, `Vec<u8>`, `Bytes`, `Uuid`, `()` (always null), `Option` and `Vec` of these have it, with
+/// the bytes of Java's built-in serdes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no default serde",
+    label = "headwater does not know how to write this type's bytes",
+    note = "pass one: use the operator's `_with` form, for instance `stream_with(topic, Consumed::with(key_serde, value_serde))` or `to_with(topic, Produced::with(..))`",
+    note = "or, for a type of your own, implement `headwater::record::DefaultSerde`; `headwater::record::serde::json::<T>()` (feature `json`) makes a serde of any serde type"
+)]
+pub trait DefaultSerde: Sized + 'static {
+    /// The serde of this type.
+    fn default_serde() -> SharedSerde<Self>;
+}
+
+fn present<T>(bytes: Option<&[u8]>) -> Result<&[u8], SerdeError> {
+    bytes.ok_or(SerdeError::Null { type_name: std::any::type_name::<T>() })
+}

@@ -1,0 +1,130 @@
+//! The application as its user holds it: [`KafkaStreams`], its builder, its states, and a form that is driven by hand.
+
+mod builder;
+mod close;
+mod driven;
+mod instance;
+mod state;
+mod status;
+mod uncaught;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_topology::Topology;
+
+pub use builder::Builder;
+pub use close::{CloseOptions, Closed};
+pub use driven::Driven;
+pub(crate) use instance::Instance;
+pub use state::{State, ThreadState};
+pub use status::StateListener;
+pub use uncaught::{UncaughtHandler, UncaughtResponse};
+
+use crate::environment::{DefaultEnvironment, NoDefault};
+use crate::host::{self, Threads};
+use crate::{Error, ErrorKind};
+
+/// For how long a dropped application is waited for.
+const PATIENCE_OF_DROP: Duration = Duration::from_secs(30);
+
+/// A running application (Java's `KafkaStreams`). Dropping it closes it.
+///
+/// `D` chooses the environment where the user does not: the facade's alias has one that goes by features.
+#[derive(Debug)]
+pub struct KafkaStreams<D = NoDefault> {
+    instance: Arc<Instance>,
+    threads: Threads,
+    environment: PhantomData<D>,
+}
+
+impl<D: DefaultEnvironment> KafkaStreams<D> {
+    /// Begins an application that runs `topology`.
+    pub fn builder(topology: Topology) -> Builder<D> {
+        Builder::new(topology)
+    }
+}
+
+impl<D> KafkaStreams<D> {
+    pub(crate) fn of(instance: Arc<Instance>, threads: Threads) -> Self {
+        KafkaStreams { instance, threads, environment: PhantomData }
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        self.instance.status.state()
+    }
+
+    /// Where its threads stand, by their numbers.
+    pub fn thread_states(&self) -> Vec<(usize, ThreadState)> {
+        self.instance.status.thread_states()
+    }
+
+    /// Closes it: commits, gives all tasks up, leaves the group (unless told to remain) and waits for the end, as long as
+    /// `options` say. Called by one of its own threads, as from a listener, it does not wait.
+    ///
+    /// # Errors
+    /// The error that ended the application before, if one did; [`ErrorKind::Unavailable`] when it is not closed in time, in which
+    /// case it goes on closing.
+    pub fn close(&self, options: CloseOptions) -> Result<(), Error> {
+        self.instance.begin_close(options.leaves_group());
+        if host::is_own_thread() {
+            return Ok(());
+        }
+        let status = &self.instance.status;
+        if !status.gate().wait_until(options.timeout_or_none(), || status.state().is_final()) {
+            let state = status.state();
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("the application is still {state}: it was not closed in time, and goes on closing"),
+            ));
+        }
+        self.threads.join();
+        status.outcome()
+    }
+
+    /// Begins to close it without waiting; [`KafkaStreams::closed`] tells when it is.
+    pub fn begin_close(&self, options: CloseOptions) {
+        self.instance.begin_close(options.leaves_group());
+    }
+
+    /// Resolves when the application has ended, however it came to it. It needs no particular executor.
+    pub fn closed(&self) -> Closed {
+        Closed::of(Arc::clone(&self.instance))
+    }
+
+    /// Waits until the application has ended, however it came to it.
+    ///
+    /// # Errors
+    /// The error that ended it, if one did.
+    pub fn wait(&self) -> Result<(), Error> {
+        let status = &self.instance.status;
+        status.gate().wait_until(None, || status.state().is_final());
+        self.threads.join();
+        status.outcome()
+    }
+
+    /// Closes it on SIGINT and SIGTERM, leaving the group. The process has one handler for all its applications.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when another part of the program has taken these signals.
+    pub fn close_on_signals(&self) -> Result<(), Error> {
+        host::on_signal(Arc::downgrade(&self.instance))
+    }
+}
+
+impl<D> Drop for KafkaStreams<D> {
+    fn drop(&mut self) {
+        self.instance.begin_close(true);
+        if host::is_own_thread() {
+            return;
+        }
+        let status = &self.instance.status;
+        if status.gate().wait_until(Some(PATIENCE_OF_DROP), || status.state().is_final()) {
+            self.threads.join();
+        } else {
+            tracing::warn!(state = %status.state(), "an application was dropped and is still closing");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! From a topology, settings and components to a running application.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+
+use headwater_client::ClientSupplier;
+use headwater_topology::Topology;
+use headwater_topology::handler::{
+    DeserializationExceptionHandler, ProcessingExceptionHandler, ProductionExceptionHandler,
+};
+use uuid::Uuid;
+
+use super::instance::{Instance, check, patterns};
+use super::status::Status;
+use super::{Driven, KafkaStreams, State, StateListener, UncaughtHandler, UncaughtResponse};
+use crate::changelog::{RestoreListener, Silent, keeps_state};
+use crate::directory::StateDirectory;
+use crate::environment::DefaultEnvironment;
+use crate::handler::ExceptionHandlers;
+use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
+
+/// An application that is being put together. Settings are data ([`Builder::set`]); components are objects.
+#[must_use]
+pub struct Builder<D> {
+    topology: Topology,
+    properties: BTreeMap<String, String>,
+    clients: Option<Arc<dyn ClientSupplier>>,
+    stores: Option<StoreMakers>,
+    state_listener: Option<StateListener>,
+    uncaught: Option<UncaughtHandler>,
+    restore_listener: Arc<dyn RestoreListener>,
+    deserialization: Option<Arc<dyn DeserializationExceptionHandler>>,
+    processing: Option<Arc<dyn ProcessingExceptionHandler>>,
+    production: Option<Arc<dyn ProductionExceptionHandler>>,
+    process_id: Option<Uuid>,
+    environment: PhantomData<D>,
+}
+
+impl<D: DefaultEnvironment> Builder<D> {
+    pub(super) fn new(topology: Topology) -> Self {
+        Builder {
+            topology,
+            properties: BTreeMap::new(),
+            clients: None,
+            stores: None,
+            state_listener: None,
+            uncaught: None,
+            restore_listener: Arc::new(Silent),
+            deserialization: None,
+            processing: None,
+            production: None,
+            process_id: None,
+            environment: PhantomData,
+        }
+    }
+
+    /// Sets a property by Kafka's key, such as `commit.interval.ms`, `producer.linger.ms` or a setting of the client library.
+    pub fn set(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.properties.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sets all of these properties.
+    pub fn set_all(mut self, properties: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) -> Self {
+        self.properties.extend(properties.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
+    /// `application.id`: the application's name, its group's, and the prefix of its internal topics.
+    pub fn application_id(self, id: impl Into<String>) -> Self {
+        self.set("application.id", id)
+    }
+
+    /// `bootstrap.servers`.
+    pub fn bootstrap_servers(self, servers: impl Into<String>) -> Self {
+        self.set("bootstrap.servers", servers)
+    }
+
+    /// `state.dir`: where local state lies.
+    pub fn state_dir(self, directory: impl AsRef<Path>) -> Self {
+        let directory = directory.as_ref().to_string_lossy().into_owned();
+        self.set("state.dir", directory)
+    }
+
+    /// `num.stream.threads`.
+    pub fn threads(self, threads: usize) -> Self {
+        self.set("num.stream.threads", threads.to_string())
+    }
+
+    /// Runs on this cluster, by its clock, instead of the one that the environment would choose.
+    pub fn on<C: ClientSupplier + Clone + 'static>(mut self, cluster: &C) -> Self {
+        self.clients = Some(Arc::new(cluster.clone()));
+        self
+    }
+
+    /// Keeps state in these stores instead of those that the environment would choose.
+    pub fn stores(mut self, stores: StoreMakers) -> Self {
+        self.stores = Some(stores);
+        self
+    }
+
+    /// Calls `listener` at each step of the application's state, with the state before and the one after.
+    pub fn state_listener(mut self, listener: impl Fn(State, State) + Send + Sync + 'static) -> Self {
+        self.state_listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Asks `handler` what becomes of the application when a thread fails; without one, this instance closes.
+    pub fn uncaught_error_handler(
+        mut self,
+        handler: impl Fn(&Error) -> UncaughtResponse + Send + Sync + 'static,
+    ) -> Self {
+        self.uncaught = Some(Arc::new(handler));
+        self
+    }
+
+    /// Tells `listener` how restoring goes on.
+    pub fn restore_listener(mut self, listener: impl RestoreListener + 'static) -> Self {
+        self.restore_listener = Arc::new(listener);
+        self
+    }
+
+    /// Asks `handler` about input that is no record, instead of the one that the settings name.
+    pub fn deserialization_handler(mut self, handler: impl DeserializationExceptionHandler + 'static) -> Self {
+        self.deserialization = Some(Arc::new(handler));
+        self
+    }
+
+    /// Asks `handler` about records that an operator failed on, instead of the one that the settings name.
+    pub fn processing_handler(mut self, handler: impl ProcessingExceptionHandler + 'static) -> Self {
+        self.processing = Some(Arc::new(handler));
+        self
+    }
+
+    /// Asks `handler` about records that could not be written, instead of the one that the settings name.
+    pub fn production_handler(mut self, handler: impl ProductionExceptionHandler + 'static) -> Self {
+        self.production = Some(Arc::new(handler));
+        self
+    }
+
+    /// Names the process where the state directory knows no name yet, instead of by chance: for runs that are to be repeatable.
+    pub fn process_id(mut self, id: u128) -> Self {
+        self.process_id = Some(Uuid::from_u128(id));
+        self
+    }
+
+    /// Starts it: returns when its threads run, not when it has tasks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for settings that cannot be and for what the environment lacks,
+    /// [`ErrorKind::Topology`](crate::ErrorKind::Topology) for a topology that cannot run,
+    /// [`ErrorKind::Fenced`](crate::ErrorKind::Fenced) when another process has the state directory.
+    pub fn start(self) -> Result<KafkaStreams<D>, Error> {
+        let instance = self.instance()?;
+        let threads = host::spawn_all(&instance)?;
+        Ok(KafkaStreams::of(instance, threads))
+    }
+
+    /// Prepares it to be driven by hand, turn by turn, without threads: for tests and simulations, on a cluster whose clients do
+    /// not wait.
+    ///
+    /// # Errors
+    /// As [`Builder::start`].
+    pub fn drive(self) -> Result<Driven, Error> {
+        Ok(Driven::of(self.instance()?))
+    }
+
+    fn instance(self) -> Result<Arc<Instance>, Error> {
+        let config = StreamsConfig::from_properties(self.properties)?;
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
+        check(&self.topology, &config)?;
+        let patterns = patterns(&self.topology)?;
+        let mut handlers = ExceptionHandlers::configured(|key| config.given(key))
+            .map_err(|unknown| Error::config(unknown.to_string()))?;
+        handlers.deserialization = self.deserialization.unwrap_or(handlers.deserialization);
+        handlers.processing = self.processing.unwrap_or(handlers.processing);
+        handlers.production = self.production.unwrap_or(handlers.production);
+        let clients = self.clients.map_or_else(|| D::clients(&config), Ok)?;
+        let stores = self.stores.map_or_else(|| D::stores(&config), Ok)?;
+        let clock = clients.clock();
+        let keeps_state = keeps_state(&self.topology, &stores.choice(&config))?;
+        let new_id = || self.process_id.unwrap_or_else(Uuid::new_v4);
+        let directory = StateDirectory::open_as(&config.state_dir(), config.application_id(), keeps_state, new_id)?;
+        tracing::info!(
+            application = config.application_id(), process = %directory.process_id(), threads = config.threads(),
+            state = ?directory.path(), "starting"
+        );
+        Ok(Arc::new(Instance {
+            topology: self.topology,
+            environment: Environment { clients, stores, clock },
+            directory,
+            handlers,
+            restore_listener: self.restore_listener,
+            uncaught: self.uncaught,
+            patterns,
+            status: Status::new(self.state_listener),
+            config,
+        }))
+    }
+}
+
+impl<D> fmt::Debug for Builder<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = |key: &str| headwater_client::ClientConfig::is_secret(key);
+        let shown = |(key, value): (&String, &String)| {
+            (key.clone(), if hidden(key) { "[hidden]".into() } else { value.clone() })
+        };
+        f.debug_struct("Builder")
+            .field("topology", &self.topology)
+            .field("properties", &self.properties.iter().map(shown).collect::<BTreeMap<_, _>>())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,65 @@
+//! How to close, and waiting for it without a thread.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::Instance;
+use crate::Error;
+
+/// How an application is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CloseOptions {
+    timeout: Option<Duration>,
+    remain: bool,
+}
+
+impl CloseOptions {
+    /// Waits no longer than so; without it, as long as it takes.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        CloseOptions { timeout: Some(timeout), ..self }
+    }
+
+    /// Does not leave the group: other instances take over only after `session.timeout.ms`, and none of it moves when this one is
+    /// back before (a static member, or state that is intact). By default the group is left, so that others take over at once.
+    #[must_use]
+    pub fn remain_in_group(self) -> Self {
+        CloseOptions { remain: true, ..self }
+    }
+
+    pub(super) fn leaves_group(self) -> bool {
+        !self.remain
+    }
+
+    pub(super) fn timeout_or_none(self) -> Option<Duration> {
+        self.timeout
+    }
+}
+
+/// Resolves when an application has ended: [`KafkaStreams::closed`](super::KafkaStreams::closed).
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Closed {
+    instance: Arc<Instance>,
+}
+
+impl Closed {
+    pub(super) fn of(instance: Arc<Instance>) -> Self {
+        Closed { instance }
+    }
+}
+
+impl Future for Closed {
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.instance.status.is_final_or_wake(context.waker()) {
+            Poll::Ready(self.instance.status.outcome())
+        } else {
+            Poll::Pending
+        }
+    }
+}

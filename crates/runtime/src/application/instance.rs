@@ -1,0 +1,79 @@
+//! What all threads of one application share.
+
+use std::sync::Arc;
+
+use headwater_topology::Topology;
+use headwater_topology::node::{NodeKind, SourceTopics};
+
+use super::state::State;
+use super::status::{Closing, Status};
+use super::uncaught::UncaughtHandler;
+use crate::changelog::RestoreListener;
+use crate::directory::StateDirectory;
+use crate::handler::ExceptionHandlers;
+use crate::thread::SourcePatterns;
+use crate::{Environment, Error, ErrorKind, StreamsConfig};
+
+/// One instance of an application.
+pub(crate) struct Instance {
+    pub(crate) config: StreamsConfig,
+    pub(crate) topology: Topology,
+    pub(crate) environment: Environment,
+    pub(crate) directory: StateDirectory,
+    pub(crate) handlers: ExceptionHandlers,
+    pub(crate) restore_listener: Arc<dyn RestoreListener>,
+    pub(crate) uncaught: Option<UncaughtHandler>,
+    pub(crate) patterns: SourcePatterns,
+    pub(crate) status: Status,
+}
+
+impl Instance {
+    /// The name of thread `number`, from 1 on, as in Java.
+    pub(crate) fn thread_name(&self, number: usize) -> String {
+        let process = self.directory.process_id().to_string();
+        format!("{}-StreamThread-{number}", self.config.client_id(&process))
+    }
+
+    /// Asks all threads to end; `leave` says whether they leave the group.
+    pub(crate) fn begin_close(&self, leave: bool) {
+        self.status.close(Closing { leave }, State::PendingShutdown);
+    }
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance").field("config", &self.config).field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// What can be known to be wrong with a topology before anything runs.
+pub(super) fn check(topology: &Topology, config: &StreamsConfig) -> Result<(), Error> {
+    let wrong = |message: &str| Err(Error::new(ErrorKind::Topology, message));
+    if topology.subtopologies().iter().any(|part| part.global) {
+        return wrong("the topology has a global store or table, which this version of headwater cannot run yet");
+    }
+    let is_source = |kind: &NodeKind| matches!(kind, NodeKind::Source { .. });
+    if !topology.nodes().any(|(_, node)| is_source(&node.kind)) {
+        return wrong(
+            "Topology has no stream threads and no global threads, must subscribe to at least one source topic or global table.",
+        );
+    }
+    let built = crate::config::words(topology.settings().value("topology.optimization").unwrap_or_default());
+    if config.given("topology.optimization").is_some() && built != config.optimisations() {
+        return Err(Error::config(format!(
+            "topology.optimization: {:?} differs from what the topology was built with, {:?}; give it to `build_with` too",
+            config.optimisations().join(","),
+            built.join(",")
+        )));
+    }
+    Ok(())
+}
+
+/// The patterns of the topology's sources, compiled.
+pub(super) fn patterns(topology: &Topology) -> Result<SourcePatterns, Error> {
+    let patterns = topology.nodes().filter_map(|(_, node)| match &node.kind {
+        NodeKind::Source { topics: SourceTopics::Pattern(pattern), .. } => Some(pattern.as_str()),
+        _ => None,
+    });
+    SourcePatterns::compile(patterns)
+}

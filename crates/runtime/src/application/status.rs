@@ -1,0 +1,153 @@
+//! What the threads of an application and its users know of each other: state, the wish to close, the error that ended it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use super::state::{Progress, State, ThreadState};
+use crate::Error;
+use crate::host::Gate;
+
+/// Called at each step of an application's state: from, to.
+pub type StateListener = Arc<dyn Fn(State, State) + Send + Sync>;
+
+/// The wish to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Closing {
+    /// Whether members leave their group.
+    pub(crate) leave: bool,
+}
+
+/// Shared by the threads of one application and by its handle.
+pub(crate) struct Status {
+    inner: Mutex<Inner>,
+    listener: Option<StateListener>,
+    gate: Gate,
+}
+
+struct Inner {
+    progress: Progress,
+    closing: Option<Closing>,
+    /// Whether all members of the group are to close.
+    shut_down_application: bool,
+    error: Option<Error>,
+    wakers: Vec<Waker>,
+    /// Steps that the listener has not heard of yet.
+    steps: VecDeque<(State, State)>,
+    delivering: bool,
+}
+
+impl Status {
+    pub(crate) fn new(listener: Option<StateListener>) -> Self {
+        let inner = Inner {
+            progress: Progress::new(),
+            closing: None,
+            shut_down_application: false,
+            error: None,
+            wakers: Vec::new(),
+            steps: VecDeque::new(),
+            delivering: false,
+        };
+        Status { inner: Mutex::new(inner), listener, gate: Gate::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.lock().progress.state()
+    }
+
+    pub(crate) fn thread_states(&self) -> Vec<(usize, ThreadState)> {
+        self.lock().progress.threads().iter().map(|(thread, state)| (*thread, *state)).collect()
+    }
+
+    pub(crate) fn thread_is(&self, thread: usize, state: ThreadState) {
+        let steps = self.lock().progress.thread_is(thread, state);
+        tracing::debug!(thread, %state, "a stream thread changed its state");
+        self.announce(steps);
+    }
+
+    pub(crate) fn become_if_possible(&self, next: State) -> bool {
+        let step = self.lock().progress.become_if_possible(next);
+        let possible = step.is_some();
+        self.announce(step);
+        possible
+    }
+
+    /// Asks all threads to end. The first wish counts.
+    pub(crate) fn close(&self, closing: Closing, state: State) {
+        self.lock().closing.get_or_insert(closing);
+        self.become_if_possible(state);
+        self.gate.open();
+    }
+
+    pub(crate) fn closing(&self) -> Option<Closing> {
+        self.lock().closing
+    }
+
+    pub(crate) fn shut_down_application(&self) {
+        self.lock().shut_down_application = true;
+    }
+
+    pub(crate) fn application_shuts_down(&self) -> bool {
+        self.lock().shut_down_application
+    }
+
+    /// Keeps the first error, for those who wait.
+    pub(crate) fn failed(&self, error: Error) {
+        self.lock().error.get_or_insert(error);
+    }
+
+    /// The error that ended the application, or that came while it closed, once it is closed.
+    pub(crate) fn outcome(&self) -> Result<(), Error> {
+        let inner = self.lock();
+        match &inner.error {
+            Some(error) if inner.progress.state().is_final() => Err(error.copy()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Whether it is closed; `waker` is called when it is.
+    pub(crate) fn is_final_or_wake(&self, waker: &Waker) -> bool {
+        let mut inner = self.lock();
+        let is_final = inner.progress.state().is_final();
+        if !is_final && !inner.wakers.iter().any(|known| known.will_wake(waker)) {
+            inner.wakers.push(waker.clone());
+        }
+        is_final
+    }
+
+    /// Tells the listener, in order and without holding the lock: it may ask for the state, or close.
+    fn announce(&self, steps: impl IntoIterator<Item = (State, State)>) {
+        let mut inner = self.lock();
+        inner.steps.extend(steps);
+        if inner.delivering {
+            return;
+        }
+        inner.delivering = true;
+        while let Some((from, to)) = inner.steps.pop_front() {
+            let wakers = if to.is_final() { std::mem::take(&mut inner.wakers) } else { Vec::new() };
+            drop(inner);
+            tracing::info!(%from, %to, "the application changed its state");
+            if let Some(listener) = &self.listener {
+                listener(from, to);
+            }
+            self.gate.open();
+            wakers.into_iter().for_each(Waker::wake);
+            inner = self.lock();
+        }
+        inner.delivering = false;
+    }
+}
+
+impl std::fmt::Debug for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Status").field("state", &self.state()).field("closing", &self.closing()).finish_non_exhaustive()
+    }
+}

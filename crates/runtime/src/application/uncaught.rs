@@ -1,0 +1,60 @@
+//! What becomes of an application whose thread failed.
+
+use std::sync::Arc;
+
+use super::Instance;
+use super::state::State;
+use super::status::Closing;
+use crate::Error;
+use crate::error::is_shutdown_request;
+
+/// The answer of an uncaught exception handler (Java's `StreamThreadExceptionResponse`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UncaughtResponse {
+    /// Another thread takes the failed one's place and goes on from what is committed.
+    ReplaceThread,
+    /// This instance closes, in the end with [`State::Error`]; the others take over.
+    #[default]
+    ShutdownClient,
+    /// All instances close.
+    ShutdownApplication,
+}
+
+/// Decides about an error that ended a thread (Java's `StreamsUncaughtExceptionHandler`).
+pub type UncaughtHandler = Arc<dyn Fn(&Error) -> UncaughtResponse + Send + Sync>;
+
+impl Instance {
+    /// Thread `thread` has ended with `error`. Returns whether another takes its place.
+    pub(crate) fn after_failure(&self, thread: usize, error: Error) -> bool {
+        let closing = self.status.closing().is_some();
+        if is_shutdown_request(&error) {
+            tracing::error!(thread, "a member of the group asked for the whole application to close; closing");
+            self.end_with(error);
+            return false;
+        }
+        let response = match &self.uncaught {
+            _ if closing => UncaughtResponse::ShutdownClient,
+            None => UncaughtResponse::ShutdownClient,
+            Some(handler) => handler(&error),
+        };
+        tracing::error!(thread, %error, kind = ?error.kind(), ?response, "a stream thread failed");
+        match response {
+            UncaughtResponse::ReplaceThread => true,
+            UncaughtResponse::ShutdownClient => {
+                self.end_with(error);
+                false
+            }
+            UncaughtResponse::ShutdownApplication => {
+                // The new thread takes part in the group to tell all members, and hears of it like them.
+                self.status.failed(error);
+                self.status.shut_down_application();
+                true
+            }
+        }
+    }
+
+    fn end_with(&self, error: Error) {
+        self.status.failed(error);
+        self.status.close(Closing { leave: true }, State::PendingError);
+    }
+}

@@ -1,0 +1,55 @@
+//! Restoring stores from their changelogs, and keeping standby copies up to date.
+//!
+//! A task's stores are opened with [`TaskStores::open`] and travel by value: into the [`Updater`] as [`Restoring`] or
+//! [`Standby`], and out of it whole, when they are restored, when something failed, or when they are asked back. Each store says
+//! itself which changelog offset it contains; [`restore_range`] decides from that what is to be read. The updater reads the
+//! changelogs of many tasks with one consumer, in turns that somebody else drives; it has neither thread nor clock.
+
+mod chunk;
+mod listener;
+mod open;
+mod plan;
+mod progress;
+mod reader;
+mod source_offsets;
+mod start;
+mod stores;
+mod updater;
+mod upkeep;
+
+use headwater_client::ClientError;
+use headwater_store::StoreError;
+use headwater_topology::StoreId;
+
+use crate::directory::DirectoryError;
+
+pub use self::listener::{RestoreListener, Silent, StandbyEnd, StandbyListener};
+pub use self::open::{ConfiguredStores, OpenError, StoreChoice, keeps_state, open_stores};
+pub use self::plan::{LogBounds, RestoreRange, Truncated, restore_range};
+pub use self::progress::{StoreProgress, TaskProgress};
+pub use self::source_offsets::{GroupOffsets, SourceOffsets};
+pub use self::stores::{Restoring, Standby, StoreChangelog, TaskStores};
+pub use self::updater::{Updated, Updater, UpdaterSettings};
+
+/// Why a task's stores could not be brought or kept up to date.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpdateFailure {
+    /// What the stores contain does not go with their changelogs: delete the task's local state and restore it anew.
+    #[error("local state does not go with its changelog and is restored anew: {reason}")]
+    Corrupted {
+        /// Which stores.
+        stores: Vec<StoreId>,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The cluster: an error that asking again does not help against, or that lasted longer than `task.timeout.ms`.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}

@@ -1,0 +1,315 @@
+//! Configuration: Kafka's keys and values, checked once, then asked for by meaning.
+//!
+//! [`StreamsConfig`] is plain data. Objects (handlers, listeners, clients, stores) are given to the application's builder.
+
+mod clients;
+pub mod options;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use headwater_client::ClientConfig;
+use headwater_topology::node::OffsetReset;
+
+pub use clients::Role;
+
+use crate::Error;
+use crate::assignment::{AssignmentSettings, HostPort};
+use crate::changelog::ConfiguredStores;
+use crate::handler::ExceptionHandlers;
+use crate::internal_topics::InternalTopicSettings;
+use options::Support;
+
+/// The settings of one application, all of them valid (Java's `StreamsConfig`).
+#[derive(Clone, PartialEq, Eq)]
+pub struct StreamsConfig {
+    properties: BTreeMap<String, String>,
+}
+
+impl StreamsConfig {
+    /// From Kafka's keys and values. Keys that Streams does not know are kept for clients.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) with everything that is wrong, a line for each.
+    pub fn from_properties(
+        properties: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    ) -> Result<Self, Error> {
+        let properties: BTreeMap<String, String> =
+            properties.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        let config = StreamsConfig { properties };
+        let mistakes = config.mistakes();
+        if mistakes.is_empty() { Ok(config) } else { Err(Error::config(mistakes.join("\n"))) }
+    }
+
+    fn mistakes(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        if !self.properties.contains_key("application.id") {
+            mistakes.push(
+                "application.id is missing: give the application a name, which is also its consumer group's".into(),
+            );
+        }
+        for (key, value) in &self.properties {
+            if let Some(setting) = options::find(key) {
+                mistakes.extend(parse::check(setting, value).err());
+            }
+        }
+        // What the runtime itself follows may also be set with a consumer's prefix.
+        for key in ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms", "auto.offset.reset"] {
+            for prefix in ["consumer.", "main.consumer."] {
+                let Some(value) = self.properties.get(&format!("{prefix}{key}")) else { continue };
+                let Some(setting) = options::find(key) else { continue };
+                mistakes.extend(parse::check(setting, value).err().map(|mistake| format!("{prefix}{mistake}")));
+            }
+        }
+        if mistakes.is_empty() {
+            mistakes.extend(self.mistakes_of_meaning());
+        }
+        mistakes
+    }
+
+    /// What needs more than one setting, or a closer look, to be seen.
+    fn mistakes_of_meaning(&self) -> Vec<String> {
+        let mut mistakes = Vec::new();
+        let stores = self.text(&["dsl.store.suppliers.class", "default.dsl.store"]);
+        if ConfiguredStores::parse(stores).is_none() {
+            mistakes.push(format!("dsl.store.suppliers.class: {stores:?} is neither rocksDB nor in_memory"));
+        }
+        if let Err(unknown) = ExceptionHandlers::configured(|key| self.given(key)) {
+            mistakes.push(unknown.to_string());
+        }
+        let (heartbeat, session) = (self.heartbeat_interval(), self.session_timeout());
+        if heartbeat >= session {
+            mistakes.push(format!(
+                "heartbeat.interval.ms: {} must be less than session.timeout.ms, which is {}; a third of it is usual",
+                heartbeat.as_millis(),
+                session.as_millis()
+            ));
+        }
+        mistakes
+    }
+
+    /// What should be said about settings that are valid and have no effect, a line for each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for (key, value) in &self.properties {
+            let Some(setting) = options::find(key) else { continue };
+            match setting.support {
+                Support::NoEffect(reason) if !parse::is_default(setting, value) => {
+                    warnings.push(format!("{key} has no effect: {reason}"));
+                }
+                _ => {}
+            }
+        }
+        warnings
+    }
+
+    /// The value that was given for `key`, as it was given.
+    pub fn given(&self, key: &str) -> Option<&str> {
+        self.properties.get(key).map(String::as_str)
+    }
+
+    /// All that was given, ordered by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.properties.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// The first of these keys that was given, or the default of the first.
+    fn text(&self, keys: &[&str]) -> &str {
+        let given = keys.iter().find_map(|key| self.given(key));
+        let default = || keys.first().and_then(|key| options::find(key)).and_then(|setting| setting.default);
+        given.or_else(default).unwrap_or_default()
+    }
+
+    fn number(&self, keys: &[&str]) -> i64 {
+        self.text(keys).trim().parse().unwrap_or_default()
+    }
+
+    fn millis(&self, key: &str) -> Duration {
+        millis(self.number(&[key]))
+    }
+
+    /// What the group's settings are may also be said with a consumer's prefix.
+    fn consumer_text(&self, key: &str) -> &str {
+        clients::value_for(&self.properties, Role::Membership, key).unwrap_or_else(|| self.text(&[key]))
+    }
+
+    fn consumer_millis(&self, key: &str) -> Duration {
+        millis(self.consumer_text(key).trim().parse().unwrap_or_default())
+    }
+
+    /// `application.id`.
+    pub fn application_id(&self) -> &str {
+        self.text(&["application.id"])
+    }
+
+    /// `bootstrap.servers`.
+    pub fn bootstrap_servers(&self) -> Option<&str> {
+        self.given("bootstrap.servers")
+    }
+
+    /// `client.id`, or the application's id with `process`.
+    pub fn client_id(&self, process: &str) -> String {
+        match self.text(&["client.id"]) {
+            "" => format!("{}-{process}", self.application_id()),
+            id => id.to_owned(),
+        }
+    }
+
+    /// `application.server`.
+    pub fn application_server(&self) -> Option<HostPort> {
+        self.text(&["application.server"]).parse().ok()
+    }
+
+    /// `state.dir`.
+    pub fn state_dir(&self) -> PathBuf {
+        self.given("state.dir").map_or_else(|| std::env::temp_dir().join("kafka-streams"), PathBuf::from)
+    }
+
+    /// `state.cleanup.delay.ms`.
+    pub fn state_cleanup_delay(&self) -> Duration {
+        self.millis("state.cleanup.delay.ms")
+    }
+
+    /// `num.stream.threads`.
+    pub fn threads(&self) -> usize {
+        usize::try_from(self.number(&["num.stream.threads"])).unwrap_or(1)
+    }
+
+    /// `commit.interval.ms`.
+    pub fn commit_interval(&self) -> Duration {
+        self.millis("commit.interval.ms")
+    }
+
+    /// `poll.ms`.
+    pub fn poll(&self) -> Duration {
+        self.millis("poll.ms")
+    }
+
+    /// `max.task.idle.ms`, milliseconds; -1 when tasks never wait.
+    pub fn max_task_idle_ms(&self) -> i64 {
+        self.number(&["max.task.idle.ms"])
+    }
+
+    /// `buffered.records.per.partition`.
+    pub fn buffered_records_per_partition(&self) -> usize {
+        usize::try_from(self.number(&["buffered.records.per.partition"])).unwrap_or(1)
+    }
+
+    /// `task.timeout.ms`.
+    pub fn task_timeout(&self) -> Duration {
+        self.millis("task.timeout.ms")
+    }
+
+    /// The part of `statestore.cache.max.bytes` that one thread has, bytes.
+    pub fn cache_bytes_per_thread(&self) -> usize {
+        let total = self.number(&["statestore.cache.max.bytes", "cache.max.bytes.buffering"]);
+        usize::try_from(total).unwrap_or(usize::MAX) / self.threads().max(1)
+    }
+
+    /// `repartition.purge.interval.ms`.
+    pub fn repartition_purge_interval(&self) -> Duration {
+        self.millis("repartition.purge.interval.ms")
+    }
+
+    /// `dsl.store.suppliers.class`: what stores are that do not say themselves.
+    pub fn configured_stores(&self) -> ConfiguredStores {
+        ConfiguredStores::parse(self.text(&["dsl.store.suppliers.class", "default.dsl.store"])).unwrap_or_default()
+    }
+
+    /// `auto.offset.reset`.
+    pub fn offset_reset(&self) -> OffsetReset {
+        parse::offset_reset(self.consumer_text("auto.offset.reset")).unwrap_or(OffsetReset::Earliest)
+    }
+
+    /// Settings of internal topics.
+    pub fn internal_topics(&self) -> InternalTopicSettings {
+        InternalTopicSettings {
+            replication_factor: i16::try_from(self.number(&["replication.factor"])).unwrap_or(-1),
+            additional_retention: self.millis("windowstore.changelog.additional.retention.ms"),
+            topic_configs: self.with_prefix("topic.").map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        }
+    }
+
+    /// Settings of the leader.
+    pub fn assignment(&self) -> AssignmentSettings {
+        AssignmentSettings {
+            acceptable_recovery_lag: self.number(&["acceptable.recovery.lag"]),
+            standby_replicas: usize::try_from(self.number(&["num.standby.replicas"])).unwrap_or(0),
+            probing_rebalance_interval: self.millis("probing.rebalance.interval.ms"),
+        }
+    }
+
+    /// `group.instance.id`.
+    pub fn group_instance_id(&self) -> Option<&str> {
+        clients::value_for(&self.properties, Role::Membership, "group.instance.id")
+    }
+
+    /// `session.timeout.ms`.
+    pub fn session_timeout(&self) -> Duration {
+        self.consumer_millis("session.timeout.ms")
+    }
+
+    /// `heartbeat.interval.ms`.
+    pub fn heartbeat_interval(&self) -> Duration {
+        self.consumer_millis("heartbeat.interval.ms")
+    }
+
+    /// `max.poll.interval.ms`.
+    pub fn max_poll_interval(&self) -> Duration {
+        self.consumer_millis("max.poll.interval.ms")
+    }
+
+    /// `retry.backoff.ms`.
+    pub fn retry_backoff(&self) -> Duration {
+        self.consumer_millis("retry.backoff.ms")
+    }
+
+    /// `metadata.max.age.ms`.
+    pub fn metadata_max_age(&self) -> Duration {
+        self.consumer_millis("metadata.max.age.ms")
+    }
+
+    /// `request.timeout.ms`.
+    pub fn request_timeout(&self) -> Duration {
+        self.consumer_millis("request.timeout.ms")
+    }
+
+    /// `client.rack`.
+    pub fn rack(&self) -> Option<&str> {
+        Some(self.consumer_text("client.rack")).filter(|rack| !rack.is_empty())
+    }
+
+    /// `client.tag.*`, by name.
+    pub fn client_tags(&self) -> Vec<(String, String)> {
+        self.with_prefix("client.tag.").map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// `topology.optimization`, its words in order.
+    pub(crate) fn optimisations(&self) -> Vec<&str> {
+        words(self.text(&["topology.optimization"]))
+    }
+}
+
+/// Words of a list, without those that say nothing.
+pub(crate) fn words(list: &str) -> Vec<&str> {
+    let mut words: Vec<&str> =
+        list.split(',').map(str::trim).filter(|word| !word.is_empty() && *word != "none").collect();
+    words.sort_unstable();
+    words
+}
+
+fn millis(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+impl fmt::Debug for StreamsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(key, value)| (key, if ClientConfig::is_secret(key) { "[hidden]" } else { value });
+        f.debug_map().entries(self.iter().map(shown)).finish()
+    }
+}

@@ -1,0 +1,167 @@
+//! The settings of each kind of client, resolved as Java does: Streams' own defaults, then bare keys, then prefixed ones, then
+//! what may not be changed.
+
+use std::collections::BTreeMap;
+
+use headwater_client::ClientConfig;
+
+use super::StreamsConfig;
+use super::options;
+
+/// What a client is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Reads input topics.
+    MainConsumer,
+    /// Reads changelogs.
+    RestoreConsumer,
+    /// Writes.
+    Producer,
+    /// Asks about topics and changes them.
+    Admin,
+    /// Takes part in the group and commits.
+    Membership,
+}
+
+/// Prefixes, all of them: what begins so is for a client, and not for others.
+const PREFIXES: [&str; 7] =
+    ["main.consumer.", "restore.consumer.", "global.consumer.", "consumer.", "producer.", "admin.", "topic."];
+
+/// Keys that say something to producers alone. Bare, they do not go to other clients.
+const OF_PRODUCERS: [&str; 22] = [
+    "acks",
+    "batch.size",
+    "buffer.memory",
+    "compression.gzip.level",
+    "compression.level",
+    "compression.lz4.level",
+    "compression.type",
+    "compression.zstd.level",
+    "delivery.timeout.ms",
+    "enable.idempotence",
+    "linger.ms",
+    "max.block.ms",
+    "max.in.flight.requests.per.connection",
+    "max.request.size",
+    "metadata.max.idle.ms",
+    "partitioner.class",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "queue.buffering.max.ms",
+    "retries",
+    "transaction.timeout.ms",
+    "transactional.id",
+];
+
+/// Keys that say something to consumers alone.
+const OF_CONSUMERS: [&str; 19] = [
+    "allow.auto.create.topics",
+    "auto.commit.interval.ms",
+    "auto.offset.reset",
+    "check.crcs",
+    "default.api.timeout.ms",
+    "enable.auto.commit",
+    "exclude.internal.topics",
+    "fetch.max.bytes",
+    "fetch.max.wait.ms",
+    "fetch.min.bytes",
+    "fetch.wait.max.ms",
+    "isolation.level",
+    "max.partition.fetch.bytes",
+    "max.poll.interval.ms",
+    "max.poll.records",
+    "partition.assignment.strategy",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "session.timeout.ms",
+];
+
+/// Settings that the runtime itself follows, wherever they are given: clients must not act on them.
+const OF_THE_RUNTIME: [&str; 8] = [
+    "auto.offset.reset",
+    "enable.auto.commit",
+    "group.instance.id",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "partition.assignment.strategy",
+    "session.timeout.ms",
+    "group.protocol",
+];
+
+impl Role {
+    /// The prefixes that speak to it, the strongest last.
+    fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Role::MainConsumer | Role::Membership => &["consumer.", "main.consumer."],
+            Role::RestoreConsumer => &["consumer.", "restore.consumer."],
+            Role::Producer => &["producer."],
+            Role::Admin => &["admin."],
+        }
+    }
+
+    /// Streams' own defaults for it (`StreamsConfig.CONSUMER_DEFAULT_OVERRIDES` and the like).
+    fn defaults(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Role::MainConsumer | Role::RestoreConsumer | Role::Membership => &[("max.poll.records", "1000")],
+            Role::Producer => &[("linger.ms", "100")],
+            Role::Admin => &[],
+        }
+    }
+
+    fn takes(self, key: &str) -> bool {
+        match self {
+            Role::Producer => !OF_CONSUMERS.contains(&key),
+            Role::MainConsumer | Role::RestoreConsumer | Role::Membership => !OF_PRODUCERS.contains(&key),
+            Role::Admin => !OF_CONSUMERS.contains(&key) && !OF_PRODUCERS.contains(&key),
+        }
+    }
+}
+
+/// The setting of `key` for a client of `role`, prefixed ones first.
+pub(super) fn value_for<'a>(properties: &'a BTreeMap<String, String>, role: Role, key: &str) -> Option<&'a str> {
+    let prefixed = role.prefixes().iter().rev().find_map(|prefix| properties.get(&format!("{prefix}{key}")));
+    prefixed.or_else(|| properties.get(key)).map(String::as_str)
+}
+
+impl StreamsConfig {
+    /// The settings of the client `client_id`, which is for `role`.
+    ///
+    /// Keys that neither Streams nor a prefix claims are passed on: they may be the client library's own, or a custom
+    /// component's.
+    pub fn client(&self, role: Role, client_id: &str) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        for (key, value) in role.defaults() {
+            config.set(*key, *value);
+        }
+        for setting in options::all().filter(|setting| setting.for_clients) {
+            if let Some(value) = setting.default.filter(|value| !value.is_empty()) {
+                config.set(setting.key, value);
+            }
+        }
+        for (key, value) in &self.properties {
+            let is_prefixed = PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || key.starts_with("client.tag.");
+            let is_ours = options::find(key).is_some_and(|setting| !setting.for_clients);
+            if !is_prefixed && !is_ours && role.takes(key) {
+                config.set(key, value);
+            }
+        }
+        for prefix in role.prefixes() {
+            for (key, value) in self.with_prefix(prefix) {
+                if !OF_THE_RUNTIME.contains(&key) {
+                    config.set(key, value);
+                }
+            }
+        }
+        config.set("client.id", client_id);
+        if matches!(role, Role::MainConsumer) {
+            // librdkafka reads no partition without it; it is not a membership.
+            config.set("group.id", self.application_id());
+        }
+        config
+    }
+
+    /// The settings that begin with `prefix`, without it.
+    pub(crate) fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.properties.iter().filter_map(move |(key, value)| Some((key.strip_prefix(prefix)?, value.as_str())))
+    }
+}

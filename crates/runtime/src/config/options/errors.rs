@@ -1,0 +1,49 @@
+//! Settings of what becomes of records that fail.
+
+use super::{Kind, Setting, setting};
+
+pub(super) const SETTINGS: &[Setting] = &[
+    setting(
+        "deserialization.exception.handler",
+        Kind::Text,
+        Some("LogAndFailExceptionHandler"),
+        "What becomes of input that is no record: LogAndFail or LogAndContinue (Java's class names are understood); a handler of your own is given to the builder.",
+    ),
+    setting(
+        "default.deserialization.exception.handler",
+        Kind::Text,
+        None,
+        "The older name of deserialization.exception.handler, which wins.",
+    ),
+    setting(
+        "processing.exception.handler",
+        Kind::Text,
+        Some("LogAndFailProcessingExceptionHandler"),
+        "What becomes of a record that an operator failed on: LogAndFail or LogAndContinue.",
+    ),
+    setting(
+        "production.exception.handler",
+        Kind::Text,
+        Some("DefaultProductionExceptionHandler"),
+        "What becomes of a record that could not be written: DefaultProductionExceptionHandler fails.",
+    ),
+    setting(
+        "default.production.exception.handler",
+        Kind::Text,
+        None,
+        "The older name of production.exception.handler, which wins.",
+    ),
+    setting(
+        "processing.exception.handler.global.enabled",
+        Kind::Flag,
+        Some("false"),
+        "Whether global stores use it too.",
+    )
+    .no_effect("there are no processors of global stores"),
+    setting(
+        "errors.dead.letter.queue.topic.name",
+        Kind::Text,
+        Some(""),
+        "Topic to which the built-in handlers send failed records (KIP-1034); it must exist.",
+    ),
+];

@@ -1,0 +1,158 @@
+//! What configurations are taken for.
+
+use std::time::Duration;
+
+use headwater_topology::node::OffsetReset;
+
+use super::options::{Support, all};
+use super::{Role, StreamsConfig, parse};
+use crate::ErrorKind;
+
+fn config(properties: &[(&str, &str)]) -> StreamsConfig {
+    let base = [("application.id", "app"), ("bootstrap.servers", "broker:9092")];
+    StreamsConfig::from_properties(base.into_iter().chain(properties.iter().copied())).unwrap()
+}
+
+fn mistake(properties: &[(&str, &str)]) -> String {
+    let base = [("application.id", "app")];
+    let error = StreamsConfig::from_properties(base.into_iter().chain(properties.iter().copied())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    error.to_string()
+}
+
+#[test]
+fn every_default_is_a_value_of_its_setting() {
+    for setting in all() {
+        assert!(!setting.doc.is_empty(), "{}", setting.key);
+        if let Some(default) = setting.default.filter(|default| !default.is_empty()) {
+            assert_eq!(parse::check(setting, default), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn no_key_stands_twice_in_the_table() {
+    let mut keys: Vec<&str> = all().map(|setting| setting.key).collect();
+    let count = keys.len();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), count);
+}
+
+#[test]
+fn unset_settings_have_javas_defaults() {
+    let config = config(&[]);
+    assert_eq!(config.commit_interval(), Duration::from_secs(30));
+    assert_eq!(config.poll(), Duration::from_millis(100));
+    assert_eq!(config.threads(), 1);
+    assert_eq!(config.cache_bytes_per_thread(), 10 << 20);
+    assert_eq!(config.offset_reset(), OffsetReset::Earliest);
+    assert_eq!(config.session_timeout(), Duration::from_secs(45));
+    assert_eq!(config.heartbeat_interval(), Duration::from_secs(3));
+    assert_eq!(config.internal_topics().replication_factor, -1);
+}
+
+#[test]
+fn a_wrong_value_is_told_with_key_value_and_what_is_allowed() {
+    assert_eq!(
+        mistake(&[("num.stream.threads", "none"), ("commit.interval.ms", "-4")]),
+        "commit.interval.ms: \"-4\" is not a whole number of at least 0\n\
+         num.stream.threads: \"none\" is not a whole number from 1 to 10000"
+    );
+    assert_eq!(mistake(&[("group.protocol", "modern")]), "group.protocol: \"modern\" is not one of classic, streams");
+    assert_eq!(
+        mistake(&[("heartbeat.interval.ms", "45000")]),
+        "heartbeat.interval.ms: 45000 must be less than session.timeout.ms, which is 45000; a third of it is usual"
+    );
+}
+
+#[test]
+fn what_is_known_and_not_there_is_an_error_that_says_so() {
+    assert!(mistake(&[("processing.guarantee", "exactly_once_v2")]).contains("exactly-once is not there yet"));
+    assert!(mistake(&[("group.protocol", "streams")]).contains("KIP-1071"));
+    assert!(mistake(&[("dsl.store.suppliers.class", "com.example.Mine")]).contains("neither rocksDB nor in_memory"));
+    assert!(mistake(&[("production.exception.handler", "com.example.Mine")]).contains("com.example.Mine"));
+}
+
+#[test]
+fn settings_without_effect_give_a_warning() {
+    let warnings = config(&[("metrics.recording.level", "DEBUG"), ("metrics.num.samples", "2")]).warnings();
+    assert_eq!(warnings.len(), 1, "the default is no news: {warnings:?}");
+    assert!(warnings[0].starts_with("metrics.recording.level has no effect"));
+    assert!(all().any(|setting| matches!(setting.support, Support::OnlyDefault(_))));
+}
+
+#[test]
+fn an_application_without_id_is_refused() {
+    let error = StreamsConfig::from_properties([("bootstrap.servers", "b:9092")]).unwrap_err();
+    assert!(error.to_string().starts_with("application.id is missing"));
+}
+
+#[test]
+fn prefixed_settings_win_over_bare_ones_for_their_clients() {
+    let config = config(&[
+        ("fetch.min.bytes", "1"),
+        ("consumer.fetch.min.bytes", "2"),
+        ("restore.consumer.fetch.min.bytes", "3"),
+        ("main.consumer.max.poll.records", "7"),
+        ("producer.linger.ms", "5"),
+        ("sasl.username", "me"),
+        ("custom.thing", "x"),
+        ("topic.retention.ms", "9"),
+    ]);
+    let main = config.client(Role::MainConsumer, "m");
+    let restore = config.client(Role::RestoreConsumer, "r");
+    let producer = config.client(Role::Producer, "p");
+    let admin = config.client(Role::Admin, "a");
+    assert_eq!(main.value("fetch.min.bytes"), Some("2"));
+    assert_eq!(main.value("max.poll.records"), Some("7"));
+    assert_eq!(main.value("group.id"), Some("app"));
+    assert_eq!(restore.value("fetch.min.bytes"), Some("3"));
+    assert_eq!(restore.value("max.poll.records"), Some("1000"));
+    assert_eq!(producer.value("linger.ms"), Some("5"));
+    assert_eq!(producer.value("fetch.min.bytes"), None);
+    assert_eq!(admin.value("linger.ms"), None);
+    for client in [&main, &restore, &producer, &admin] {
+        assert_eq!(client.value("bootstrap.servers"), Some("broker:9092"));
+        assert_eq!(client.value("sasl.username"), Some("me"));
+        assert_eq!(client.value("custom.thing"), Some("x"), "unknown keys are passed on");
+        assert_eq!(client.value("topic.retention.ms"), None);
+        assert_eq!(client.value("commit.interval.ms"), None);
+        assert_eq!(client.value("application.id"), None);
+    }
+    assert_eq!(config.internal_topics().topic_configs.get("retention.ms").map(String::as_str), Some("9"));
+}
+
+#[test]
+fn the_group_settings_may_be_given_with_a_consumers_prefix() {
+    let config = config(&[("consumer.session.timeout.ms", "10000"), ("main.consumer.auto.offset.reset", "latest")]);
+    assert_eq!(config.session_timeout(), Duration::from_secs(10));
+    assert_eq!(config.offset_reset(), OffsetReset::Latest);
+    assert_eq!(config.client(Role::MainConsumer, "m").value("auto.offset.reset"), None);
+    assert!(mistake(&[("consumer.session.timeout.ms", "soon")]).starts_with("consumer.session.timeout.ms: \"soon\""));
+}
+
+#[test]
+fn offsets_may_be_reset_by_a_duration() {
+    for (text, millis) in [("PT1H30M", 5_400_000), ("P1D", 86_400_000), ("PT0.5S", 500), ("P1DT2S", 86_402_000)] {
+        let reset = config(&[("auto.offset.reset", &format!("by_duration:{text}"))]).offset_reset();
+        assert_eq!(reset, OffsetReset::ByDuration(Duration::from_millis(millis)), "{text}");
+    }
+    for text in ["by_duration:", "by_duration:P", "by_duration:1h", "by_duration:PT", "by_duration:PTx"] {
+        assert!(mistake(&[("auto.offset.reset", text)]).contains("is not earliest"), "{text}");
+    }
+}
+
+#[test]
+fn older_names_are_understood_and_newer_ones_win() {
+    assert_eq!(config(&[("cache.max.bytes.buffering", "64")]).cache_bytes_per_thread(), 64);
+    let both =
+        [("cache.max.bytes.buffering", "64"), ("statestore.cache.max.bytes", "100"), ("num.stream.threads", "4")];
+    assert_eq!(config(&both).cache_bytes_per_thread(), 25);
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let shown = format!("{:?}", config(&[("sasl.password", "hunter2"), ("producer.ssl.key.password", "x1")]));
+    assert!(!shown.contains("hunter2") && !shown.contains("x1"), "{shown}");
+}

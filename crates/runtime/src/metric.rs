@@ -1,0 +1,41 @@
+//! Metrics: few and cheap, to whatever recorder the process has installed with the crate `metrics`.
+//!
+//! | name | kind | what |
+//! |---|---|---|
+//! | `headwater_records_consumed_total` | counter | records fetched from input topics |
+//! | `headwater_records_processed_total` | counter | records that went through a topology |
+//! | `headwater_task_commits_total` | counter | tasks committed |
+//! | `headwater_tasks_restored_total` | counter | active tasks whose stores were restored |
+//! | `headwater_tasks_active`, `headwater_tasks_standby` | gauges by `thread` | tasks assigned |
+//! | `headwater_thread_running` | gauge by `thread` | 1 while the thread processes |
+
+use metrics::{counter, gauge};
+
+use crate::application::ThreadState;
+
+pub(crate) fn records_consumed(count: usize) {
+    counter!("headwater_records_consumed_total").increment(count as u64);
+}
+
+pub(crate) fn records_processed(count: usize) {
+    counter!("headwater_records_processed_total").increment(count as u64);
+}
+
+pub(crate) fn committed(tasks: usize) {
+    counter!("headwater_task_commits_total").increment(tasks as u64);
+}
+
+pub(crate) fn task_restored() {
+    counter!("headwater_tasks_restored_total").increment(1);
+}
+
+pub(crate) fn tasks_assigned(thread: usize, active: usize, standby: usize) {
+    let thread = thread.to_string();
+    gauge!("headwater_tasks_active", "thread" => thread.clone()).set(active as f64);
+    gauge!("headwater_tasks_standby", "thread" => thread).set(standby as f64);
+}
+
+pub(crate) fn thread_state(thread: usize, state: ThreadState) {
+    let running = f64::from(u8::from(state == ThreadState::Running));
+    gauge!("headwater_thread_running", "thread" => thread.to_string()).set(running);
+}

@@ -1,0 +1,232 @@
+//! How records leave a thread: one producer that all its tasks share, and what became of each record.
+//!
+//! A task writes through [`TaskEmit`]. Records of a batch that could not be written go to the production exception handler;
+//! what it does not let pass is the failure of the task that wrote the record, and is reported before that task may commit.
+
+mod acks;
+mod emit;
+mod lane;
+mod send;
+mod topics;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_client::{BatchAck, ClientError, Producer, Transactional};
+use headwater_record::{Clock, Deadline, Offset, Timestamp};
+use headwater_topology::{StoreId, TaskId};
+
+pub use emit::TaskEmit;
+
+use self::lane::Lane;
+use self::topics::{PartitionState, Topics};
+use crate::handler::ExceptionHandlers;
+use crate::task::{TaskError, TaskSpec};
+
+/// Settings of an output.
+#[derive(Clone, Debug)]
+pub struct OutputSettings {
+    /// `application.id`: the prefix of internal topics.
+    pub application_id: String,
+    /// `delivery.timeout.ms`: how long a full producer may take to make room.
+    pub delivery_timeout: Duration,
+    /// `max.block.ms`: how long the number of partitions of a topic may stay unknown.
+    pub max_block: Duration,
+    /// `metadata.max.age.ms`: how long it is believed.
+    pub metadata_max_age: Duration,
+    /// `batch.size`: so many bytes without a key go to one partition before the next one has its turn.
+    pub sticky_bytes: usize,
+}
+
+impl OutputSettings {
+    /// Kafka's defaults, for the application `application_id`.
+    pub fn new(application_id: impl Into<String>) -> Self {
+        OutputSettings {
+            application_id: application_id.into(),
+            delivery_timeout: Duration::from_mins(2),
+            max_block: Duration::from_mins(1),
+            metadata_max_age: Duration::from_mins(5),
+            sticky_bytes: 16 * 1024,
+        }
+    }
+}
+
+/// The way out of a thread: its producer, the topics its tasks write to, and what is still under way.
+pub struct Output {
+    producer: Box<dyn Producer>,
+    clock: Arc<dyn Clock>,
+    settings: OutputSettings,
+    handlers: ExceptionHandlers,
+    topics: Topics,
+    // By the number that the producer gave the partition.
+    partitions: Vec<PartitionState>,
+    lanes: Vec<Lane>,
+    by_task: HashMap<TaskId, usize>,
+    acks: Vec<BatchAck>,
+    // Why the producer is of no more use.
+    fatal: Option<ClientError>,
+}
+
+impl Output {
+    /// The way out through `producer`. `clock` is that of its deadlines.
+    pub fn new(
+        producer: Box<dyn Producer>,
+        clock: Arc<dyn Clock>,
+        settings: OutputSettings,
+        handlers: ExceptionHandlers,
+    ) -> Self {
+        let topics = Topics::new(clock.now());
+        Output {
+            producer,
+            clock,
+            settings,
+            handlers,
+            topics,
+            partitions: Vec::new(),
+            lanes: Vec::new(),
+            by_task: HashMap::new(),
+            acks: Vec::new(),
+            fatal: None,
+        }
+    }
+
+    /// The task may write from now on. Registering it again forgets what was known of it: answers to what it wrote before are no
+    /// longer its own.
+    pub fn register(&mut self, spec: &TaskSpec) {
+        self.release(spec.id);
+        self.by_task.insert(spec.id, self.lanes.len());
+        self.lanes.push(Lane::new(spec));
+    }
+
+    /// The task is gone. What it wrote is still sent.
+    pub fn release(&mut self, task: TaskId) {
+        // The lane stays, so that answers still under way are not taken for those of another task.
+        if let Some(lane) = self.by_task.remove(&task).and_then(|index| self.lanes.get_mut(index)) {
+            lane.close();
+        }
+    }
+
+    /// What `task` writes through. It must be registered.
+    pub fn of_task(&mut self, task: TaskId) -> TaskEmit<'_> {
+        let lane = self.by_task.get(&task).copied().unwrap_or(usize::MAX);
+        TaskEmit::new(self, lane)
+    }
+
+    /// The number of `task` here, for [`Output::lane`].
+    pub(crate) fn lane_of(&self, task: TaskId) -> usize {
+        self.by_task.get(&task).copied().unwrap_or(usize::MAX)
+    }
+
+    /// As [`Output::of_task`], without looking the task up.
+    #[inline]
+    pub(crate) fn lane(&mut self, lane: usize) -> TaskEmit<'_> {
+        TaskEmit::new(self, lane)
+    }
+
+    /// Sends what is full or due and takes the answers that have come, waiting until `until` when none has and some are due.
+    ///
+    /// # Errors
+    /// What concerns the producer as a whole. Failures of single tasks wait for [`Output::failure`].
+    pub fn poll(&mut self, until: Deadline) -> Result<(), ClientError> {
+        self.check()?;
+        let polled = self.producer.poll(until, &mut self.acks);
+        self.after(polled)
+    }
+
+    /// Sends everything and waits until all answers have come.
+    ///
+    /// # Errors
+    /// [`ClientError::TimedOut`] when not all had come at `until`, and as [`Output::poll`].
+    pub fn flush(&mut self, until: Deadline) -> Result<(), ClientError> {
+        self.check()?;
+        self.topics.refresh(self.clock.now(), self.settings.metadata_max_age);
+        let flushed = self.producer.flush(until, &mut self.acks);
+        self.after(flushed)?;
+        // Handlers may have written dead letters.
+        if self.under_way() > 0 {
+            let flushed = self.producer.flush(until, &mut self.acks);
+            self.after(flushed)?;
+        }
+        Ok(())
+    }
+
+    fn after(&mut self, result: Result<(), ClientError>) -> Result<(), ClientError> {
+        self.take_acks();
+        if let Err(error) = result {
+            if error.class() == headwater_client::ErrorClass::Fenced {
+                self.fatal = Some(error.clone());
+            }
+            return Err(error);
+        }
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), ClientError> {
+        self.fatal.clone().map_or(Ok(()), Err)
+    }
+
+    /// How many records were handed to the producer and have no answer yet.
+    pub fn under_way(&self) -> u64 {
+        self.partitions.iter().map(PartitionState::under_way).sum()
+    }
+
+    /// What failed of the records of `task` that no handler let pass. It stays until the task is registered again.
+    pub fn failure(&self, task: TaskId) -> Option<&TaskError> {
+        self.lanes.get(self.lane_of(task))?.failure.as_ref()
+    }
+
+    /// Takes what [`Output::failure`] shows.
+    pub fn take_failure(&mut self, task: TaskId) -> Option<TaskError> {
+        let lane = self.lane_of(task);
+        self.lanes.get_mut(lane)?.failure.take()
+    }
+
+    /// How many records of `task` have no answer yet.
+    pub fn task_under_way(&self, task: TaskId) -> u64 {
+        let lane = self.lane_of(task);
+        self.partitions.iter().map(|partition| partition.under_way_of(lane)).sum()
+    }
+
+    /// The offset of the last change of `store` that lies in its changelog, as written by `task` since it was registered.
+    pub fn changelog_offset(&self, task: TaskId, store: StoreId) -> Option<Offset> {
+        self.lanes.get(self.lane_of(task))?.changelog(store)?.acked
+    }
+
+    /// Records of `task` that the production exception handler let go.
+    pub fn dropped(&self, task: TaskId) -> u64 {
+        self.lanes.get(self.lane_of(task)).map_or(0, |lane| lane.dropped)
+    }
+
+    /// Goes on with another producer; what the one before had not answered is forgotten, so that the tasks must start anew from
+    /// what is committed. Topic handles stay valid.
+    pub fn replace_producer(&mut self, producer: Box<dyn Producer>) {
+        self.producer = producer;
+        self.partitions.clear();
+        self.acks.clear();
+        self.topics.forget_partitions();
+        self.lanes.iter_mut().for_each(Lane::forget_partitions);
+        self.fatal = None;
+    }
+
+    /// The producer's transactions, if it has any.
+    pub fn transactional(&mut self) -> Option<&mut dyn Transactional> {
+        self.producer.transactional()
+    }
+
+    /// The time by the producer's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("tasks", &self.by_task.keys())
+            .field("under_way", &self.under_way())
+            .field("fatal", &self.fatal)
+            .finish_non_exhaustive()
+    }
+}

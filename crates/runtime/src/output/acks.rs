@@ -1,0 +1,125 @@
+//! What became of the records that were sent.
+
+use headwater_client::{BatchAck, ClientError, ErrorClass, PartitionRef, RecordBatch};
+use headwater_record::{Offset, RawHeaders, RawRecord};
+use headwater_topology::handler::{DeadLetter, Decision, ErrorContext, ProductionErrorOrigin};
+use headwater_topology::{BoxError, Destination, Handlers, RecordContext};
+
+use super::Output;
+
+impl Output {
+    /// Folds the answers that have come into what is known of tasks and changelogs.
+    pub(super) fn take_acks(&mut self) {
+        let mut acks = std::mem::take(&mut self.acks);
+        for ack in acks.drain(..) {
+            match ack {
+                BatchAck::Stored { to, base_offset, count } => self.arrived(to, base_offset, count),
+                BatchAck::Failed { to, error, records } => self.lost(to, &error, records),
+            }
+        }
+        // A handler's dead letters may have brought further answers.
+        acks.append(&mut self.acks);
+        self.acks = acks;
+    }
+
+    fn arrived(&mut self, to: PartitionRef, base_offset: Offset, count: u32) {
+        let Some(partition) = self.partitions.get_mut(to.index()) else { return };
+        let store = partition.store;
+        let (mut left, mut end) = (count, base_offset.value());
+        while left > 0
+            && let Some((lane, taken)) = partition.answered(left)
+        {
+            left -= taken;
+            end += i64::from(taken);
+            if let Some(store) = store
+                && let Some(changelog) = self.lanes.get_mut(lane).and_then(|lane| lane.changelog_mut(store))
+            {
+                changelog.acked = changelog.acked.max(Some(Offset::new(end - 1)));
+            }
+        }
+    }
+
+    fn lost(&mut self, to: PartitionRef, error: &ClientError, mut records: Box<dyn RecordBatch>) {
+        if error.class() == ErrorClass::Fenced {
+            self.fatal = Some(error.clone());
+        }
+        loop {
+            let Some(record) = records.head() else { return };
+            let lane = self.partitions.get_mut(to.index()).and_then(|partition| partition.answered(1));
+            let Some((lane, _)) = lane else { return };
+            if error.class() == ErrorClass::Fenced {
+                let name = self.topic_name(to);
+                // Kept with the task; the thread learns of it as the producer's failure.
+                let _ = self.fail(lane, &name, error.clone());
+            } else {
+                self.production_failed(lane, to, record, error);
+            }
+            if let Err(malformed) = records.advance() {
+                let name = self.topic_name(to);
+                let _ = self.fail(lane, &name, malformed);
+                return;
+            }
+        }
+    }
+
+    /// A record of `lane` was not written: the production exception handler decides.
+    pub(super) fn production_failed(
+        &mut self,
+        lane: usize,
+        to: PartitionRef,
+        record: RawRecord<'_>,
+        error: &ClientError,
+    ) {
+        let name = self.topic_name(to);
+        let Some(known) = self.lanes.get(lane) else { return };
+        let task = known.task;
+        let topic = self.partitions.get(to.index()).map(|partition| partition.topic);
+        let is_dead_letter =
+            topic.and_then(|topic| self.topics.get_mut(topic)).is_some_and(|state| state.takes_dead_letters);
+        if is_dead_letter {
+            let _ = self.fail(lane, &name, error.clone());
+            return;
+        }
+        let input = RecordContext {
+            timestamp: record.timestamp,
+            headers: record.headers.to_headers(),
+            ..RecordContext::none()
+        };
+        // Which input record led to it is not kept beside every record under way.
+        let context = ErrorContext { record: &input, node: "", task, source_key: None, source_value: None };
+        let cause: BoxError = Box::new(error.clone());
+        let origin = ProductionErrorOrigin::Send;
+        let response = self.handlers.production(&context, &name, &record.to_owned(), origin, &cause);
+        for letter in &response.dead_letters {
+            self.send_dead_letter(lane, letter);
+        }
+        match response.decision {
+            Decision::Continue => {
+                if let Some(lane) = self.lanes.get_mut(lane) {
+                    lane.dropped += 1;
+                }
+            }
+            Decision::Fail => {
+                let _ = self.fail(lane, &name, error.clone());
+            }
+        }
+    }
+
+    fn send_dead_letter(&mut self, lane: usize, letter: &DeadLetter) {
+        let topic = self.topics.number(&letter.topic);
+        if let Some(state) = self.topics.get_mut(topic) {
+            state.takes_dead_letters = true;
+        }
+        let headers = letter.headers.to_vec();
+        let record = RawRecord {
+            offset: Offset::UNKNOWN,
+            timestamp: letter.timestamp,
+            key: letter.key.as_deref(),
+            value: letter.value.as_deref(),
+            headers: RawHeaders::of(&headers),
+        };
+        let prefix = letter.key.as_ref().map_or(0, Vec::len);
+        // A failure is the task's, and kept with it.
+        let _ = self.send(lane, topic, Destination::ByKey { prefix }, record);
+    }
+}

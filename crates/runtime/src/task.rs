@@ -1,0 +1,13 @@
+//! Tasks: one part of the topology at one partition, the unit of work and of state.
+//!
+//! [`TaskSpec`] says what a task is made of, [`Running`] processes, [`GlobalTask`] fills global stores.
+
+mod error;
+mod global;
+mod running;
+pub mod spec;
+
+pub use error::TaskError;
+pub use global::GlobalTask;
+pub use running::{Committed, Parts, Running, TaskSettings};
+pub use spec::{TaskInput, TaskSpec, TaskStore};

@@ -1,0 +1,444 @@
+//! A task that processes.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use headwater_client::{CommittedOffset, RecordBatch, Watermarks};
+use headwater_record::{Offset, RawHeaders, RawRecord, Timestamp, TopicPartition};
+use headwater_store::Store;
+use headwater_store::cache::Budget;
+use headwater_topology::{
+    FailureKind, ProcessError, PunctuationType, RecordContext, SharedStore, StoreId, TaskClock, TaskContext, TaskGraph,
+    TaskId, Topology,
+};
+
+use crate::handler::ExceptionHandlers;
+use crate::intake::{PartitionGroup, PartitionQueue, Readiness};
+use crate::offset_metadata::OffsetMetadata;
+use crate::output::Output;
+use crate::task::{TaskError, TaskInput, TaskSpec};
+
+/// How a task behaves.
+#[derive(Clone, Debug)]
+pub struct TaskSettings {
+    /// `max.task.idle.ms`; `None` for -1, never to wait for an empty partition.
+    pub max_task_idle: Option<Duration>,
+    /// How long to wait between two emissions of closed windows.
+    pub emit_interval: Duration,
+    /// Who decides about failed records.
+    pub handlers: ExceptionHandlers,
+    /// What the record caches of the thread may use together.
+    pub cache: Rc<Budget>,
+}
+
+/// Where an input partition was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to read.
+    pub offset: Offset,
+    /// The partition's time then.
+    pub partition_time: Timestamp,
+}
+
+impl Committed {
+    /// What a committed offset says. Metadata that nobody of Kafka Streams wrote counts as none.
+    pub fn of(committed: &CommittedOffset) -> Self {
+        let metadata = OffsetMetadata::decode(&committed.metadata).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the partition's time is taken as unknown");
+            OffsetMetadata::default()
+        });
+        Committed { offset: committed.offset, partition_time: metadata.partition_time }
+    }
+}
+
+/// What a task is started with.
+pub struct Parts<'a> {
+    /// The topology.
+    pub topology: &'a Topology,
+    /// What the task is made of.
+    pub spec: TaskSpec,
+    /// Its stores, open and restored.
+    pub stores: HashMap<StoreId, Store>,
+    /// Global stores that its nodes read; they stay with whoever fills them.
+    pub globals: HashMap<StoreId, SharedStore>,
+    /// Where its input partitions were left; those that are missing are new.
+    pub committed: HashMap<TopicPartition, Committed>,
+    /// How it behaves.
+    pub settings: TaskSettings,
+}
+
+impl fmt::Debug for Parts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("spec", &self.spec).field("committed", &self.committed).finish_non_exhaustive()
+    }
+}
+
+/// A task that processes: its queues, its live graph, its stores. It stays on its thread.
+pub struct Running {
+    spec: TaskSpec,
+    graph: TaskGraph,
+    stores: HashMap<StoreId, SharedStore>,
+    group: PartitionGroup,
+    clock: TaskClock,
+    handlers: ExceptionHandlers,
+    lane: usize,
+    punctuated: bool,
+    // Where caches may fail later: dead letters of a flush carry the bytes of the last input record, as Java's do.
+    last_input: Option<LastInput>,
+}
+
+/// The bytes of the record that was processed last, in buffers that are used again.
+#[derive(Debug, Default)]
+struct LastInput {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    has_key: bool,
+    has_value: bool,
+}
+
+impl LastInput {
+    fn keep(&mut self, raw: RawRecord<'_>) {
+        self.key.clear();
+        self.key.extend_from_slice(raw.key.unwrap_or_default());
+        self.value.clear();
+        self.value.extend_from_slice(raw.value.unwrap_or_default());
+        (self.has_key, self.has_value) = (raw.key.is_some(), raw.value.is_some());
+    }
+
+    fn view(&self) -> RawRecord<'_> {
+        RawRecord {
+            offset: Offset::UNKNOWN,
+            timestamp: Timestamp::UNKNOWN,
+            key: self.has_key.then_some(&self.key),
+            value: self.has_value.then_some(&self.value),
+            headers: RawHeaders::NONE,
+        }
+    }
+}
+
+impl Running {
+    /// Brings the task to life: its nodes are wired and `init` is called on its processors.
+    ///
+    /// # Errors
+    /// [`TaskError::Wiring`] when a serde is missing, a store is not there or of another type, or an `init` failed.
+    pub fn start(parts: Parts<'_>, output: &mut Output, now: Timestamp) -> Result<Self, TaskError> {
+        let Parts { topology, spec, stores, globals, committed, settings } = parts;
+        let task = spec.id;
+        output.register(&spec);
+        let cache_bytes = settings.cache.max();
+        let lane = output.lane_of(task);
+        let stores: HashMap<StoreId, SharedStore> =
+            stores.into_iter().map(|(id, store)| (id, Rc::new(RefCell::new(store)))).collect();
+        let mut reachable = globals;
+        reachable.extend(stores.iter().map(|(id, store)| (*id, Rc::clone(store))));
+        let graph = TaskGraph::wire(
+            topology,
+            task,
+            &spec.sources(topology),
+            &mut output.lane(lane),
+            &reachable,
+            settings.cache,
+        );
+        let group = PartitionGroup::new(&spec.inputs, settings.max_task_idle, |partition| {
+            let known = committed.get(partition);
+            (known.map(|known| known.offset), known.map_or(Timestamp::UNKNOWN, |known| known.partition_time))
+        });
+        let clock = TaskClock {
+            stream_time: group.stream_time(),
+            now,
+            emit_interval_ms: i64::try_from(settings.emit_interval.as_millis()).unwrap_or(i64::MAX),
+            ..TaskClock::default()
+        };
+        let wired = |error| TaskError::Wiring { task, error };
+        let graph = graph.map_err(wired)?;
+        let caches = cache_bytes > 0
+            && spec.stores.iter().any(|store| topology.store(store.id).is_some_and(|node| node.spec.caching));
+        let last_input = caches.then(LastInput::default);
+        let handlers = settings.handlers;
+        let mut running = Running { spec, graph, stores, group, clock, handlers, lane, punctuated: false, last_input };
+        let mut emit = output.lane(lane);
+        let mut cx = TaskContext::new(task, &mut running.clock, &mut emit, &running.handlers);
+        running.graph.init(&mut cx).map_err(wired)?;
+        Ok(running)
+    }
+
+    /// Which task.
+    pub fn id(&self) -> TaskId {
+        self.spec.id
+    }
+
+    /// What it is made of.
+    pub fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    /// What waits to be processed, and how far each partition came.
+    pub fn intake(&self) -> &PartitionGroup {
+        &self.group
+    }
+
+    /// A store of the task.
+    pub fn store(&self, store: StoreId) -> Option<&SharedStore> {
+        self.stores.get(&store)
+    }
+
+    /// The greatest timestamp of the records taken so far, -1 before the first.
+    pub fn stream_time(&self) -> Timestamp {
+        self.clock.stream_time
+    }
+
+    /// Records that were left out: late, null where null is not allowed, or let go by a handler.
+    pub fn dropped_records(&self, output: &Output) -> u64 {
+        self.clock.dropped + output.dropped(self.spec.id)
+    }
+
+    /// One more input, as when a new topic matches a source's pattern.
+    pub fn add_input(&mut self, input: TaskInput, committed: Option<Committed>) {
+        let time = committed.map_or(Timestamp::UNKNOWN, |committed| committed.partition_time);
+        self.group.add_input(&input, committed.map(|committed| committed.offset), time);
+        self.clock.stream_time = self.clock.stream_time.max(time);
+        if self.spec.input(&input.partition).is_none() {
+            self.spec.inputs.push(input);
+        }
+    }
+
+    /// Adds a batch to the queue of its partition.
+    ///
+    /// # Errors
+    /// [`TaskError::NotAnInput`].
+    pub fn enqueue(&mut self, batch: Box<dyn RecordBatch>) -> Result<(), TaskError> {
+        let task = self.spec.id;
+        self.group.add(batch).map_err(|batch| TaskError::NotAnInput { task, partition: batch.partition().clone() })
+    }
+
+    /// What the consumer has heard of an input partition (see `max.task.idle.ms`).
+    pub fn heard(&mut self, partition: &TopicPartition, position: Option<Offset>, watermarks: Option<Watermarks>) {
+        self.group.heard(partition, position, watermarks);
+    }
+
+    /// Whether to process at the time `now`.
+    pub fn is_processable(&mut self, now: Timestamp) -> bool {
+        self.readiness(now).is_ready()
+    }
+
+    /// Whether to process at the time `now`, and else until when the task waits.
+    pub fn readiness(&mut self, now: Timestamp) -> Readiness {
+        self.group.readiness(now)
+    }
+
+    /// Processes up to `limit` records, the earliest first; returns how many.
+    ///
+    /// # Errors
+    /// What no handler let pass. The task is then of no more use but to be closed.
+    pub fn process(&mut self, output: &mut Output, now: Timestamp, limit: usize) -> Result<usize, TaskError> {
+        self.clock.now = now;
+        let mut processed = 0;
+        while processed < limit {
+            self.look_at_heads(output)?;
+            if !self.readiness(now).is_ready() || !self.process_next(output)? {
+                break;
+            }
+            processed += 1;
+        }
+        Ok(processed)
+    }
+
+    /// Asks sources for the times of records that have come to the head of their queue.
+    fn look_at_heads(&mut self, output: &mut Output) -> Result<(), TaskError> {
+        let task = self.spec.id;
+        while let Some((index, queue)) = self.group.unseen() {
+            let time = match (queue.head(), self.graph.source(queue.node())) {
+                (Some(raw), Some(source)) => {
+                    let input = RecordContext {
+                        timestamp: raw.timestamp,
+                        offset: raw.offset,
+                        partition: queue.partition().partition,
+                        topic: Some(queue.partition().topic.clone()),
+                        headers: raw.headers.to_headers(),
+                    };
+                    let mut emit = output.lane(self.lane);
+                    let mut cx = TaskContext::new(task, &mut self.clock, &mut emit, &self.handlers);
+                    cx.at_input(input, raw);
+                    source.timestamp(&mut cx, raw, queue.partition_time())
+                }
+                (Some(_), None) => {
+                    let text = format!("no source reads {}", queue.partition());
+                    Err(ProcessError::failed(FailureKind::Input, text, None))
+                }
+                (None, _) => Ok(None),
+            };
+            let time = time.map_err(|error| self.failed(output, error))?;
+            self.group.seen(index, time).map_err(|error| TaskError::Input { task, error })?;
+        }
+        Ok(())
+    }
+
+    fn process_next(&mut self, output: &mut Output) -> Result<bool, TaskError> {
+        let task = self.spec.id;
+        let Some((_, queue, time)) = self.group.next() else { return Ok(false) };
+        let Some(raw) = queue.head() else { return Ok(false) };
+        let node = queue.node();
+        let input = RecordContext {
+            timestamp: time,
+            offset: raw.offset,
+            partition: queue.partition().partition,
+            topic: Some(queue.partition().topic.clone()),
+            headers: raw.headers.to_headers(),
+        };
+        let mut emit = output.lane(self.lane);
+        let mut cx = TaskContext::new(task, &mut self.clock, &mut emit, &self.handlers);
+        cx.at_input(input, raw);
+        if let Err(error) = self.graph.push(node, &mut cx, raw, time) {
+            return Err(self.failed(output, error));
+        }
+        if let Some(last) = &mut self.last_input {
+            last.keep(raw);
+        }
+        self.group.take().map_err(|error| TaskError::Input { task, error })?;
+        Ok(true)
+    }
+
+    /// Fires the punctuators that are due, by stream time first; returns whether any was.
+    ///
+    /// # Errors
+    /// As [`Running::process`].
+    pub fn punctuate(&mut self, output: &mut Output, now: Timestamp) -> Result<bool, TaskError> {
+        let by_stream_time = self.punctuate_by(PunctuationType::StreamTime, output, now)?;
+        let by_wall_clock = self.punctuate_by(PunctuationType::WallClockTime, output, now)?;
+        Ok(by_stream_time || by_wall_clock)
+    }
+
+    /// Fires the punctuators of one kind that are due; returns whether any was.
+    ///
+    /// # Errors
+    /// As [`Running::process`].
+    pub fn punctuate_by(
+        &mut self,
+        kind: PunctuationType,
+        output: &mut Output,
+        now: Timestamp,
+    ) -> Result<bool, TaskError> {
+        self.clock.now = now;
+        if kind == PunctuationType::StreamTime && !self.clock.stream_time.is_known() {
+            return Ok(false);
+        }
+        let mut emit = output.lane(self.lane);
+        let mut cx = TaskContext::new(self.spec.id, &mut self.clock, &mut emit, &self.handlers);
+        let fired = self.graph.punctuate(&mut cx, kind);
+        let fired = fired.map_err(|error| self.failed(output, error))?;
+        self.punctuated |= fired;
+        Ok(fired)
+    }
+
+    /// When the next wall clock punctuation is due.
+    pub fn next_wall_clock(&self) -> Option<Timestamp> {
+        self.graph.next_wall_clock()
+    }
+
+    /// Whether there is something to commit.
+    pub fn commit_needed(&self) -> bool {
+        self.punctuated || self.group.queues().iter().any(PartitionQueue::consumed_since_commit)
+    }
+
+    /// Whether user code asked for a commit.
+    pub fn commit_requested(&self) -> bool {
+        self.clock.commit_requested
+    }
+
+    /// The first step of a commit: writes all cached changes to stores and changelogs and hands them on. The output is to be
+    /// flushed next.
+    ///
+    /// # Errors
+    /// As [`Running::process`].
+    pub fn flush(&mut self, output: &mut Output, now: Timestamp) -> Result<(), TaskError> {
+        self.clock.now = now;
+        let mut emit = output.lane(self.lane);
+        let mut cx = TaskContext::new(self.spec.id, &mut self.clock, &mut emit, &self.handlers);
+        if let Some(last) = &self.last_input {
+            cx.at_input(RecordContext::none(), last.view());
+        }
+        let flushed = self.graph.flush(&mut cx);
+        flushed.map_err(|error| self.failed(output, error))
+    }
+
+    /// The second step, after the output was flushed: what to commit of the partitions that records were taken from.
+    ///
+    /// # Errors
+    /// [`TaskError::Production`] when a record of this task was lost, [`TaskError::UnderWay`] when some have no answer yet.
+    pub fn offsets(&self, output: &mut Output) -> Result<Vec<(TopicPartition, CommittedOffset)>, TaskError> {
+        let task = self.spec.id;
+        if let Some(failure) = output.take_failure(task) {
+            return Err(failure);
+        }
+        let records = output.task_under_way(task);
+        if records > 0 {
+            return Err(TaskError::UnderWay { task, records });
+        }
+        let consumed = self.group.queues().iter().filter(|queue| queue.consumed_since_commit());
+        let offsets = consumed.filter_map(|queue| {
+            let metadata = OffsetMetadata::of_time(queue.partition_time()).encode();
+            Some((queue.partition().clone(), CommittedOffset { offset: queue.next_offset()?, metadata }))
+        });
+        Ok(offsets.collect())
+    }
+
+    /// The last step, after the offsets were committed: every store is committed with the changelog offset that it contains.
+    ///
+    /// # Errors
+    /// [`TaskError::Store`]. Other stores are committed all the same.
+    pub fn committed(&mut self, output: &Output) -> Result<(), TaskError> {
+        let task = self.spec.id;
+        self.group.mark_committed();
+        self.punctuated = false;
+        self.clock.commit_requested = false;
+        let mut result = Ok(());
+        for store in &self.spec.stores {
+            let Some(shared) = self.stores.get(&store.id) else { continue };
+            let offset = if store.source_changelog {
+                store.changelog.as_ref().and_then(|partition| self.group.queue(partition)?.last_taken())
+            } else {
+                output.changelog_offset(task, store.id)
+            };
+            if let Err(error) = shared.borrow_mut().state_mut().commit(offset) {
+                result = result.and(Err(TaskError::Store { task, error }));
+            }
+        }
+        result
+    }
+
+    /// Closes the processors and gives the stores back. What was not committed stays uncommitted.
+    pub fn close(mut self) -> HashMap<StoreId, Store> {
+        self.graph.close();
+        drop(self.graph);
+        let task = self.spec.id;
+        let mut stores = HashMap::with_capacity(self.stores.len());
+        for (id, shared) in self.stores {
+            if let Some(store) = Rc::into_inner(shared) {
+                stores.insert(id, store.into_inner());
+            } else {
+                tracing::warn!(%task, store = id.index(), "a store is still in use and closes with its user");
+            }
+        }
+        stores
+    }
+
+    /// The typed failure behind `error`, when it came from the output.
+    #[cold]
+    fn failed(&self, output: &mut Output, error: ProcessError) -> TaskError {
+        let task = self.spec.id;
+        output.take_failure(task).unwrap_or(TaskError::Process { task, error })
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("task", &self.spec.id)
+            .field("buffered", &self.group.buffered())
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,267 @@
+//! The stream thread: one loop that polls, processes, punctuates and commits, and takes part in the group between.
+//!
+//! It has no thread of the operating system and no clock: [`StreamThread::turn`] is called with the time, by `host` on a thread, or
+//! by a test or a simulation by hand. Deciding is elsewhere ([`Membership`], [`tasks`](self), `assignment`); this does what was
+//! decided. Restoring is done beside it by a [`RestoreWorker`], to which tasks' stores are handed over whole.
+
+mod active;
+mod closing;
+mod fetch;
+mod group;
+mod leader;
+mod pace;
+mod patterns;
+mod processing;
+mod registry;
+mod restore;
+mod start;
+mod upkeep;
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_client::{Admin, Consumer, GroupMembership, Producer, RecordBatch};
+use headwater_record::{Deadline, Timestamp, TopicPartition};
+use headwater_store::cache::Budget;
+
+pub(crate) use active::ActiveTask;
+pub(crate) use patterns::SourcePatterns;
+pub(crate) use restore::RestoreWorker;
+
+use crate::application::{Instance, ThreadState};
+use crate::config::Role;
+use crate::membership::{MemberSettings, Membership};
+use crate::output::{Output, OutputSettings};
+use crate::{Error, StreamsConfig, metric};
+use leader::Leading;
+use pace::Pace;
+use registry::Registry;
+use restore::RestoreLink;
+use upkeep::Upkeep;
+
+/// Where a thread stands on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Nobody wants it to end.
+    No,
+    /// Its tasks are closed, and those that are elsewhere are asked back.
+    Draining,
+    /// It has ended.
+    Done,
+}
+
+/// One stream thread.
+pub(crate) struct StreamThread {
+    instance: Arc<Instance>,
+    number: usize,
+    consumer: Box<dyn Consumer>,
+    connection: Box<dyn GroupMembership>,
+    admin: Box<dyn Admin>,
+    output: Output,
+    membership: Membership,
+    registry: Registry,
+    restore: RestoreLink,
+    leading: Leading,
+    pace: Pace,
+    upkeep: Upkeep,
+    cache: Rc<Budget>,
+    batches: Vec<Box<dyn RecordBatch>>,
+    /// Input partitions that are not fetched because their queues are full.
+    paused: BTreeSet<TopicPartition>,
+    last_commit: Timestamp,
+    /// No commit before this time: the last attempt failed.
+    commit_not_before: Timestamp,
+    /// Since when the cluster takes no commit.
+    commit_trouble_since: Option<Timestamp>,
+    subscribed: bool,
+    /// When it was last said that the cluster does not answer.
+    silence_told: Option<Timestamp>,
+    /// When the group was last asked to look for a topic that had gone.
+    missed_topic: Option<Timestamp>,
+    /// Since when the thread would end, but for a rebalance during which nothing can be committed.
+    waiting_to_end_since: Option<Timestamp>,
+    /// Nothing that concerns Kafka's answers about tasks is asked before this time.
+    ask_not_before: Timestamp,
+    state: ThreadState,
+    ending: Ending,
+    told_to_shut_down: bool,
+}
+
+impl StreamThread {
+    /// Thread `number` of `instance` (from 1 on), with the worker that restores for it. Both are to be driven.
+    pub(crate) fn new(instance: &Arc<Instance>, number: usize, now: Timestamp) -> Result<(Self, RestoreWorker), Error> {
+        let (config, environment) = (&instance.config, &instance.environment);
+        let name = instance.thread_name(number);
+        let clients = &environment.clients;
+        let consumer = clients.consumer(&config.client(Role::MainConsumer, &format!("{name}-consumer")))?;
+        let member = config.client(Role::Membership, &format!("{name}-consumer"));
+        let connection = clients.membership(config.application_id(), &member)?;
+        let admin = clients.admin(&config.client(Role::Admin, &format!("{name}-admin")))?;
+        let producer = producer(instance, number)?;
+        let (restore, worker) = restore::make(instance, &name)?;
+        let clock = Arc::clone(&environment.clock);
+        let output = Output::new(producer, clock, output_settings(config), instance.handlers.clone());
+        let thread = StreamThread {
+            number,
+            consumer,
+            connection,
+            admin,
+            output,
+            membership: Membership::new(member_settings(instance, number), now),
+            registry: Registry::default(),
+            restore,
+            leading: Leading::default(),
+            pace: Pace::default(),
+            upkeep: Upkeep::new(now),
+            cache: Rc::new(Budget::new(config.cache_bytes_per_thread())),
+            batches: Vec::new(),
+            paused: BTreeSet::new(),
+            last_commit: now,
+            commit_not_before: now,
+            commit_trouble_since: None,
+            subscribed: false,
+            silence_told: None,
+            missed_topic: None,
+            waiting_to_end_since: None,
+            ask_not_before: now,
+            state: ThreadState::Created,
+            ending: Ending::No,
+            told_to_shut_down: false,
+            instance: Arc::clone(instance),
+        };
+        thread.instance.status.thread_is(number, ThreadState::Starting);
+        Ok((StreamThread { state: ThreadState::Starting, ..thread }, worker))
+    }
+
+    /// One round at the time `now`: what the group decided, new tasks, records in, through and out, punctuations, a commit when it
+    /// is due. When there was nothing to do it waits for records, no longer than `poll.ms`.
+    ///
+    /// # Errors
+    /// What ends the thread; [`StreamThread::abandon`] is to be called then.
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.hear_wishes(now)?;
+        self.group_turn(now)?;
+        if self.ending == Ending::No {
+            self.move_tasks(now)?;
+            self.fetch(Deadline::NOW)?;
+            let worked = self.process(now).and_then(|processed| Ok(self.punctuate(now)? || processed > 0));
+            let worked = worked.or_else(|trouble| self.failed(now, trouble).map(|()| true))?;
+            self.commit_if_due(now)?;
+            self.upkeep_turn(now)?;
+            self.report_state();
+            if !worked {
+                self.wait(now)?;
+            }
+        } else if self.ending == Ending::Draining {
+            self.drain(now)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it has ended and needs no more turns.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ending == Ending::Done
+    }
+
+    /// Waits for records, or for the group while that is busy, until something else is due.
+    fn wait(&mut self, now: Timestamp) -> Result<(), Error> {
+        let config = &self.instance.config;
+        let mut until = Deadline::after(now, config.poll()).min(self.membership.wake_at());
+        if self.registry.is_waiting_for_stores() || self.output.under_way() > 0 {
+            until = until.min(Deadline::after(now, restore::LOOK_INTERVAL));
+        }
+        if self.registry.actives().any(|task| task.running.commit_needed()) && self.membership.may_commit() {
+            let due = Deadline::after(self.last_commit, config.commit_interval());
+            until = until.min(due.max(Deadline::at(self.commit_not_before)));
+        }
+        for due in self.registry.actives().filter_map(|task| task.running.next_wall_clock()) {
+            until = until.min(Deadline::at(due));
+        }
+        if self.membership.is_stable() {
+            self.fetch(until)
+        } else {
+            // Tasks that stay go on meanwhile: look after them soon.
+            let until = until.min(Deadline::after(now, restore::LOOK_INTERVAL));
+            match self.connection.response(until) {
+                Some(response) => self.hear(now, response),
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// Tells the application where this thread stands.
+    fn report_state(&mut self) {
+        let state = if !self.registry.was_assigned() {
+            self.state
+        } else if self.registry.is_revoked() {
+            ThreadState::PartitionsRevoked
+        } else if self.registry.is_complete() {
+            ThreadState::Running
+        } else {
+            ThreadState::PartitionsAssigned
+        };
+        self.become_state(state);
+    }
+
+    fn become_state(&mut self, state: ThreadState) {
+        if self.state != state {
+            self.state = state;
+            self.instance.status.thread_is(self.number, state);
+            metric::thread_state(self.number, state);
+        }
+    }
+}
+
+/// The producer of thread `number`.
+fn producer(instance: &Instance, number: usize) -> Result<Box<dyn Producer>, Error> {
+    let name = format!("{}-producer", instance.thread_name(number));
+    Ok(instance.environment.clients.producer(&instance.config.client(Role::Producer, &name))?)
+}
+
+/// What the settings of its producer mean to the output.
+fn output_settings(config: &StreamsConfig) -> OutputSettings {
+    let producer = config.client(Role::Producer, "");
+    let millis = |key: &str, default: Duration| {
+        producer.value(key).and_then(|value| value.trim().parse().ok()).map_or(default, Duration::from_millis)
+    };
+    let defaults = OutputSettings::new(config.application_id());
+    OutputSettings {
+        delivery_timeout: millis("delivery.timeout.ms", defaults.delivery_timeout),
+        max_block: millis("max.block.ms", defaults.max_block),
+        metadata_max_age: millis("metadata.max.age.ms", defaults.metadata_max_age),
+        sticky_bytes: producer
+            .value("batch.size")
+            .and_then(|size| size.trim().parse().ok())
+            .unwrap_or(defaults.sticky_bytes),
+        ..defaults
+    }
+}
+
+/// Who the thread is to its group.
+fn member_settings(instance: &Instance, number: usize) -> MemberSettings {
+    let config = &instance.config;
+    MemberSettings {
+        instance_id: config.group_instance_id().map(|id| format!("{id}-{number}")),
+        end_point: config.application_server(),
+        client_tags: config.client_tags(),
+        rack: config.rack().map(str::to_owned),
+        session_timeout: config.session_timeout(),
+        heartbeat_interval: config.heartbeat_interval(),
+        max_poll_interval: config.max_poll_interval(),
+        retry_backoff: config.retry_backoff(),
+        request_timeout: config.request_timeout(),
+        ..MemberSettings::new(config.application_id(), instance.directory.process_id())
+    }
+}
+
+impl std::fmt::Debug for StreamThread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamThread")
+            .field("number", &self.number)
+            .field("state", &self.state)
+            .field("registry", &self.registry)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,77 @@
+//! An active task with what goes with it when it is handed on: its changelogs' offsets and the right to its directory.
+
+use std::collections::BTreeMap;
+
+use headwater_client::CommittedOffset;
+use headwater_record::TopicPartition;
+
+use crate::changelog::{StoreChangelog, TaskStores};
+use crate::directory::TaskClaim;
+use crate::error::Trouble;
+use crate::intake::PartitionQueue;
+use crate::output::Output;
+use crate::task::Running;
+
+/// A running task of this thread.
+#[derive(Debug)]
+pub(crate) struct ActiveTask {
+    pub(crate) running: Running,
+    changelogs: Vec<StoreChangelog>,
+    /// What was committed last of each input partition.
+    committed: BTreeMap<TopicPartition, CommittedOffset>,
+    claim: TaskClaim,
+}
+
+impl ActiveTask {
+    pub(crate) fn new(running: Running, changelogs: Vec<StoreChangelog>, claim: TaskClaim) -> Self {
+        ActiveTask { running, changelogs, committed: BTreeMap::new(), claim }
+    }
+
+    /// Whether it has state with a changelog.
+    pub(crate) fn is_stateful(&self) -> bool {
+        !self.changelogs.is_empty()
+    }
+
+    /// The input offsets are committed: now the stores are, with the changelog offsets they contain.
+    pub(crate) fn committed(
+        &mut self,
+        offsets: Vec<(TopicPartition, CommittedOffset)>,
+        output: &Output,
+    ) -> Result<(), Trouble> {
+        self.running.committed(output)?;
+        self.committed.extend(offsets);
+        for changelog in &mut self.changelogs {
+            let contained = if changelog.is_source {
+                self.running.intake().queue(&changelog.partition).and_then(PartitionQueue::last_taken)
+            } else {
+                output.changelog_offset(self.running.id(), changelog.store)
+            };
+            changelog.offset = changelog.offset.max(contained);
+        }
+        let on_disk = |changelog: &&StoreChangelog| {
+            let store = self.running.store(changelog.store);
+            store.is_some_and(|store| store.borrow().state().is_persistent())
+        };
+        let noted: BTreeMap<_, _> = self
+            .changelogs
+            .iter()
+            .filter(on_disk)
+            .map(|changelog| (changelog.partition.clone(), changelog.offset))
+            .collect();
+        if !noted.is_empty() {
+            self.claim.note_offsets(&noted).map_err(crate::changelog::UpdateFailure::from)?;
+        }
+        Ok(())
+    }
+
+    /// What was committed last of the input partitions, as far as this thread did it.
+    pub(crate) fn committed_offsets(&self) -> impl Iterator<Item = (&TopicPartition, &CommittedOffset)> {
+        self.committed.iter()
+    }
+
+    /// Stops it and gives its stores back. What was not committed stays uncommitted.
+    pub(crate) fn stop(self) -> TaskStores {
+        let id = self.running.id();
+        TaskStores { id, stores: self.running.close(), changelogs: self.changelogs, claim: self.claim }
+    }
+}

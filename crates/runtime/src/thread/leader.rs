@@ -1,0 +1,191 @@
+//! The leader's work: topics are looked at and made, tasks are derived and handed out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use headwater_client::{Admin, ClientError, Isolation, OffsetSpec};
+use headwater_record::{Deadline, Offset, Timestamp, Topic, TopicPartition};
+use headwater_topology::TaskId;
+
+use super::StreamThread;
+use crate::Error;
+use crate::application::Instance;
+use crate::assignment::{
+    AssignorError, GroupView, StickyAssignor, SubtopologyView, TaskView, derive_tasks, plan, plan_error,
+};
+use crate::error::Trouble;
+use crate::internal_topics::{self, InternalTopicsError, InternalTopicsPlan, KnownTopics};
+use crate::membership::{Event, MembershipError};
+use crate::task::TaskSpec;
+
+/// What a leader is at.
+#[derive(Debug, Default)]
+pub(super) struct Leading {
+    /// The group that waits for a decision, since when, and when to try again.
+    pending: Option<(GroupView, Timestamp, Timestamp)>,
+    /// The partitions of source topics at the last decision.
+    decided_by: Option<KnownTopics>,
+    /// Why the last decision was an error.
+    error: Option<Error>,
+}
+
+impl Leading {
+    pub(super) fn begin(&mut self, group: GroupView, now: Timestamp) {
+        self.pending = Some((group, now, now));
+        self.error = None;
+    }
+
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        self.pending.as_ref().is_some_and(|(_, _, at)| now >= *at)
+    }
+
+    pub(super) fn would_decide_otherwise(&self, known: &KnownTopics) -> bool {
+        self.decided_by.as_ref().is_some_and(|decided_by| decided_by != known)
+    }
+
+    /// The error of a membership that cannot go on, in the words of whoever knows most about it.
+    pub(super) fn explain(
+        &mut self,
+        error: MembershipError,
+        instance: &Instance,
+        admin: &mut dyn Admin,
+        now: Timestamp,
+    ) -> Error {
+        match (&error, self.error.take()) {
+            (MembershipError::MissingSourceTopics | MembershipError::AssignmentFailed, Some(known)) => known,
+            (MembershipError::MissingSourceTopics, None) => match missing_sources(instance, admin, now) {
+                Some(missing) => missing.into(),
+                None => error.into(),
+            },
+            _ => error.into(),
+        }
+    }
+}
+
+/// Which source topics are missing, as this member sees it.
+fn missing_sources(instance: &Instance, admin: &mut dyn Admin, now: Timestamp) -> Option<InternalTopicsError> {
+    let matches = |pattern: &str, topic: &str| instance.patterns.matches(pattern, topic);
+    let until = Deadline::after(now, instance.config.request_timeout());
+    let known = internal_topics::survey(admin, &instance.topology, &matches, until).ok()?;
+    let (application, settings) = (instance.config.application_id(), instance.config.internal_topics());
+    internal_topics::plan(&instance.topology, application, &settings, &known).err()
+}
+
+impl StreamThread {
+    /// What the topics are that the topology reads.
+    pub(super) fn survey(&mut self, now: Timestamp) -> Result<KnownTopics, ClientError> {
+        let instance = &self.instance;
+        let matches = |pattern: &str, topic: &str| instance.patterns.matches(pattern, topic);
+        let until = Deadline::after(now, instance.config.request_timeout());
+        internal_topics::survey(self.admin.as_mut(), &instance.topology, &matches, until)
+    }
+
+    /// Goes on with a decision that could not be made yet.
+    pub(super) fn lead(&mut self, now: Timestamp) -> Result<(), Error> {
+        match self.try_to_plan(now) {
+            Some(event) => self.tell(now, event),
+            None => Ok(()),
+        }
+    }
+
+    /// Decides, if the cluster answers; else tries again later, for half of `max.poll.interval.ms`.
+    pub(super) fn try_to_plan(&mut self, now: Timestamp) -> Option<Event> {
+        let (group, since, _) = self.leading.pending.take()?;
+        let decided = self.decide_for(&group, now);
+        let config = &self.instance.config;
+        let error = match decided {
+            Ok(assignments) => return Some(Event::Planned { assignments }),
+            Err(error) => error,
+        };
+        if error.is_retriable() && now.since(since) < config.max_poll_interval() / 2 {
+            tracing::warn!(%error, "tasks cannot be assigned yet; trying again");
+            self.leading.pending = Some((group, since, now.plus(config.retry_backoff())));
+            return None;
+        }
+        let code = match &error {
+            InternalTopicsError::MissingSources(_) => AssignorError::IncompleteSourceTopicMetadata,
+            _ => AssignorError::AssignmentError,
+        };
+        tracing::error!(%error, "tasks cannot be assigned; all members of the group are told to stop");
+        self.leading.error = Some(error.into());
+        Some(Event::Planned { assignments: plan_error(&group, code).assignments })
+    }
+
+    fn decide_for(&mut self, group: &GroupView, now: Timestamp) -> Result<Vec<(String, Vec<u8>)>, InternalTopicsError> {
+        let known = self.survey(now)?;
+        let (topology, config) = (&self.instance.topology, &self.instance.config);
+        let topics = internal_topics::plan(topology, config.application_id(), &config.internal_topics(), &known)?;
+        let until = Deadline::after(now, config.request_timeout());
+        let made = internal_topics::create(self.admin.as_mut(), &topics, until)?;
+        let mut tasks = derive(&self.instance, &topics)?;
+        self.fill_in_ends(&mut tasks, &made, now);
+        self.leading.decided_by = Some(known);
+        let settings = self.instance.config.assignment();
+        Ok(plan(group, tasks, settings, &StickyAssignor, now).assignments)
+    }
+
+    /// How long the changelogs of stateful tasks are; where the cluster does not say, it stays unknown.
+    fn fill_in_ends(&mut self, tasks: &mut BTreeMap<TaskId, TaskView>, made: &[Topic], now: Timestamp) {
+        let (mut own, mut sources) = (BTreeSet::new(), BTreeSet::new());
+        let mut changelogs: Vec<(TaskId, Vec<TopicPartition>)> = Vec::new();
+        for task in tasks.iter().filter(|(_, task)| task.stateful).map(|(id, _)| *id) {
+            let application = self.instance.config.application_id();
+            let Some(spec) = TaskSpec::of(&self.instance.topology, application, task, &|_| Vec::new()) else {
+                continue;
+            };
+            for store in &spec.stores {
+                let Some(partition) = &store.changelog else { continue };
+                if store.source_changelog {
+                    sources.insert(partition.clone());
+                } else if !made.contains(&partition.topic) {
+                    own.insert(partition.clone());
+                }
+            }
+            changelogs.push((task, spec.stores.into_iter().filter_map(|store| store.changelog).collect()));
+        }
+        let ends = match self.ends(own.into_iter().collect(), sources.into_iter().collect(), now) {
+            Ok(ends) => ends,
+            Err(error) => {
+                tracing::warn!(error = %error, "the ends of changelogs are not known; tasks stay where they are");
+                return;
+            }
+        };
+        for (task, partitions) in changelogs {
+            if let Some(view) = tasks.get_mut(&task) {
+                let end_of = |partition| ends.get(partition).copied().unwrap_or(Offset::ZERO);
+                view.end_offset_sum = Some(crate::directory::offset_sum(partitions.iter().map(end_of)));
+            }
+        }
+    }
+
+    fn ends(
+        &mut self,
+        own: Vec<TopicPartition>,
+        sources: Vec<TopicPartition>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, Trouble> {
+        let until = Deadline::after(now, self.instance.config.request_timeout());
+        let mut ends = BTreeMap::new();
+        if !own.is_empty() {
+            let latest = OffsetSpec::Latest(Isolation::ReadUncommitted);
+            let offsets = self.admin.list_offsets(&own, latest, until)?;
+            ends.extend(own.into_iter().zip(offsets));
+        }
+        if !sources.is_empty() {
+            let group = self.instance.config.application_id();
+            let committed = self.connection.committed_offsets(group, &sources, false, until)?;
+            let committed = committed.into_iter().map(|committed| committed.map_or(Offset::ZERO, |it| it.offset));
+            ends.extend(sources.into_iter().zip(committed));
+        }
+        Ok(ends)
+    }
+}
+
+/// The tasks of the topology, with the topics as they are now.
+fn derive(instance: &Instance, topics: &InternalTopicsPlan) -> Result<BTreeMap<TaskId, TaskView>, InternalTopicsError> {
+    let parts = SubtopologyView::all(&instance.topology, &topics.sources);
+    derive_tasks(&parts, &topics.partitions).map_err(|_| {
+        let sources = parts.iter().flat_map(|part| &part.source_topics);
+        let missing = sources.filter(|topic| !topics.partitions.contains_key(topic.as_str()));
+        InternalTopicsError::MissingSources(missing.cloned().collect())
+    })
+}

@@ -1,0 +1,147 @@
+//! Records through: the turns of tasks, punctuations, and commits when they are due.
+
+use headwater_client::GroupError;
+use headwater_record::{Deadline, Timestamp};
+use headwater_topology::TaskId;
+
+use super::StreamThread;
+use super::registry::Place;
+use crate::commit::{self, CommitFailure};
+use crate::error::{TaskFailure, Trouble, decide};
+use crate::membership::Event;
+use crate::{Error, metric};
+
+/// How often a commit that cannot be put off is tried.
+const LAST_COMMITS: u32 = 5;
+
+impl StreamThread {
+    /// Gives each task its turn. Returns how many records were processed.
+    pub(super) fn process(&mut self, now: Timestamp) -> Result<usize, Trouble> {
+        self.tell_watermarks();
+        let limit = self.pace.limit(now);
+        let mut processed = 0;
+        for task in self.registry.actives_mut() {
+            if task.running.is_processable(now) {
+                processed += task.running.process(&mut self.output, now, limit)?;
+            }
+        }
+        if processed > 0 {
+            self.pace.worked(now);
+            metric::records_processed(processed);
+            self.resume()?;
+        }
+        self.poll_output()?;
+        Ok(processed)
+    }
+
+    /// What passes is tried again by the next poll, or by a commit.
+    fn poll_output(&mut self) -> Result<(), Trouble> {
+        let backoff = self.instance.config.retry_backoff();
+        match self.output.poll(Deadline::NOW).map_err(Trouble::Client) {
+            Err(trouble) if !matches!(decide(&trouble, backoff), TaskFailure::Retry { .. }) => Err(trouble),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fires what is due. Returns whether anything did.
+    pub(super) fn punctuate(&mut self, now: Timestamp) -> Result<bool, Trouble> {
+        let mut fired = false;
+        for task in self.registry.actives_mut() {
+            fired |= task.running.punctuate(&mut self.output, now)?;
+        }
+        Ok(fired)
+    }
+
+    /// Commits all tasks when the interval is over or one of them asks for it, unless a rebalance is under way.
+    pub(super) fn commit_if_due(&mut self, now: Timestamp) -> Result<(), Error> {
+        let interval = self.instance.config.commit_interval();
+        let due = now.since(self.last_commit) >= interval
+            || self.registry.actives().any(|task| task.running.commit_requested());
+        if !due || now < self.commit_not_before || !self.membership.may_commit() {
+            return Ok(());
+        }
+        let tasks: Vec<TaskId> = self.registry.ids();
+        match self.commit(&tasks, now) {
+            Ok(()) => {
+                self.last_commit = now;
+                self.commit_trouble_since = None;
+                self.purge_if_due(now);
+                Ok(())
+            }
+            Err(CommitFailure::Refused(error)) => {
+                tracing::debug!(thread = self.number, %error, "the group takes no commit now");
+                self.commit_not_before = now.plus(self.instance.config.retry_backoff());
+                self.tell(now, Event::CommitRefused(error))
+            }
+            Err(CommitFailure::Trouble(trouble)) => self.failed(now, trouble),
+        }
+    }
+
+    /// Commits those of `tasks` that process and have something to commit.
+    fn commit(&mut self, tasks: &[TaskId], now: Timestamp) -> Result<(), CommitFailure> {
+        let until = Deadline::after(now, self.instance.config.request_timeout());
+        let identity = self.membership.identity().clone();
+        let mut committing: Vec<&mut super::ActiveTask> = Vec::new();
+        for task in self.registry.actives_mut() {
+            if tasks.contains(&task.running.id()) && task.running.commit_needed() {
+                committing.push(task);
+            }
+        }
+        commit::at_least_once(&mut committing, &mut self.output, self.connection.as_mut(), &identity, now, until)
+    }
+
+    /// Does about trouble with tasks what was decided.
+    pub(super) fn failed(&mut self, now: Timestamp, trouble: Trouble) -> Result<(), Error> {
+        let config = &self.instance.config;
+        match decide(&trouble, config.retry_backoff()) {
+            TaskFailure::Retry { after } => {
+                let since = *self.commit_trouble_since.get_or_insert(now);
+                if now.since(since) >= config.task_timeout() {
+                    return Err(Error::from(trouble).within("no commit succeeded for task.timeout.ms"));
+                }
+                tracing::warn!(thread = self.number, error = %trouble, "a commit failed; trying again");
+                self.commit_not_before = now.plus(after);
+                Ok(())
+            }
+            TaskFailure::Migrated => {
+                tracing::warn!(thread = self.number, error = %trouble, "another took over; starting anew from what is committed");
+                self.output.replace_producer(super::producer(&self.instance, self.number)?);
+                self.tell(now, Event::CommitRefused(GroupError::IllegalGeneration))
+            }
+            TaskFailure::Corrupted { .. } | TaskFailure::Fatal => Err(trouble.into()),
+        }
+    }
+
+    /// The last commit of tasks that go elsewhere. That it fails costs no record: they are processed again there.
+    pub(super) fn commit_before_they_go(&mut self, now: Timestamp, tasks: &[TaskId]) -> Result<(), Error> {
+        let backoff = self.instance.config.retry_backoff();
+        let mut attempts = LAST_COMMITS;
+        let failed = loop {
+            attempts -= 1;
+            match self.commit(tasks, now) {
+                Ok(()) => return Ok(()),
+                Err(CommitFailure::Refused(error)) => break error.to_string(),
+                Err(CommitFailure::Trouble(trouble)) => match decide(&trouble, backoff) {
+                    TaskFailure::Retry { .. } if attempts > 0 => {}
+                    TaskFailure::Retry { .. } | TaskFailure::Migrated => break trouble.to_string(),
+                    TaskFailure::Corrupted { .. } | TaskFailure::Fatal => return Err(trouble.into()),
+                },
+            }
+        };
+        tracing::warn!(
+            thread = self.number,
+            error = failed,
+            "tasks that go elsewhere could not be committed; what they did since the last commit is done again there"
+        );
+        for task in tasks {
+            // What the stores hold beyond the last commit must not be handed on as if it were committed.
+            self.stop(*task)?;
+            if let Some(entry) = self.registry.entry(*task)
+                && matches!(entry.place, Place::Complete(_))
+            {
+                entry.place = Place::Nowhere;
+            }
+        }
+        Ok(())
+    }
+}

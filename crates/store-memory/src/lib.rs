@@ -1,0 +1,62 @@
+//! Stores in this process's memory: ordered maps that are gone with the process and are restored from their changelogs.
+//!
+//! **Architecture Invariant:** these stores are exact about order and expiry (Java's in-memory stores); the ones in RocksDB are
+//! another implementation of the same contract, and the two never meet.
+#![forbid(unsafe_code)]
+
+mod key_value;
+mod lru;
+mod retention;
+mod scan;
+mod session;
+mod state;
+mod window;
+
+use headwater_store::{OpenContext, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
+
+/// Opens stores in memory (Java's `InMemoryKeyValueStore`, `MemoryNavigableLRUCache`, `InMemoryWindowStore` and
+/// `InMemorySessionStore`).
+///
+/// ```
+/// use headwater_store::{OpenContext, Row, Store, StoreKind, StoreSpec, StoreSupplier};
+/// let spec = StoreSpec::new("counts", StoreKind::KeyValue);
+/// let Store::KeyValue(mut store) =
+///     headwater_store_memory::MemoryStores::new().open(&spec, OpenContext { task_directory: None })?
+/// else {
+///     unreachable!("that is what was asked for");
+/// };
+/// store.put(b"a", Some(Row::plain(b"1")))?;
+/// assert_eq!(store.get(b"a")?.as_ref().map(|row| row.value()), Some(&b"1"[..]));
+/// # Ok::<(), headwater_store::StoreError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryStores;
+
+impl MemoryStores {
+    /// The make.
+    pub fn new() -> Self {
+        MemoryStores
+    }
+}
+
+impl StoreSupplier for MemoryStores {
+    fn is_persistent(&self) -> bool {
+        false
+    }
+
+    fn open(&self, spec: &StoreSpec, _context: OpenContext<'_>) -> Result<Store, StoreError> {
+        match spec.kind {
+            StoreKind::KeyValue => Ok(Store::KeyValue(Box::new(key_value::KeyValue::new(spec)))),
+            StoreKind::Lru { max_entries } => Ok(Store::KeyValue(Box::new(lru::Lru::new(spec, max_entries)))),
+            StoreKind::Window { retention, retain_duplicates, .. } => {
+                Ok(Store::Window(Box::new(window::Window::new(spec, retention, retain_duplicates))))
+            }
+            StoreKind::Session { retention, .. } => {
+                Ok(Store::Session(Box::new(session::Session::new(spec, retention))))
+            }
+            other => {
+                Err(StoreError::Unsupported { store: spec.name.clone(), make: "memory", kind: format!("{other:?}") })
+            }
+        }
+    }
+}

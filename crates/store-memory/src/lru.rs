@@ -1,0 +1,138 @@
+//! The keys used last, at most so many (Java's `MemoryNavigableLRUCache`, `Stores#lruMap`).
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use headwater_record::{Offset, RawRecord};
+use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
+use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreSpec};
+
+use crate::scan::scan;
+use crate::state::{State, key_of, row_of};
+
+#[derive(Debug)]
+struct Slot {
+    row: Vec<u8>,
+    // When it was used last, in uses of the store.
+    used: Cell<u64>,
+}
+
+/// Getting and putting a key uses it; scanning does not.
+#[derive(Debug)]
+pub(crate) struct Lru {
+    state: State,
+    max_entries: usize,
+    slots: BTreeMap<Vec<u8>, Slot>,
+    // Keys by when they were used last. Reading changes it, hence the cell.
+    by_use: RefCell<BTreeMap<u64, Vec<u8>>>,
+    uses: Cell<u64>,
+    evicted: Vec<Vec<u8>>,
+}
+
+impl Lru {
+    pub(crate) fn new(spec: &StoreSpec, max_entries: usize) -> Self {
+        Lru {
+            state: State::new(spec),
+            max_entries,
+            slots: BTreeMap::new(),
+            by_use: RefCell::default(),
+            uses: Cell::new(0),
+            evicted: Vec::new(),
+        }
+    }
+
+    fn next_use(&self) -> u64 {
+        let now = self.uses.get() + 1;
+        self.uses.set(now);
+        now
+    }
+
+    fn touch(&self, slot: &Slot) {
+        let now = self.next_use();
+        let mut by_use = self.by_use.borrow_mut();
+        if let Some(key) = by_use.remove(&slot.used.replace(now)) {
+            by_use.insert(now, key);
+        }
+    }
+
+    fn write(&mut self, key: &[u8], row: Option<Row<'_>>) {
+        let Some(row) = row else {
+            if let Some(slot) = self.slots.remove(key) {
+                self.by_use.get_mut().remove(&slot.used.get());
+            }
+            return;
+        };
+        if let Some(slot) = self.slots.get_mut(key) {
+            self.state.overwrite(row, &mut slot.row);
+        } else {
+            let now = self.next_use();
+            self.by_use.get_mut().insert(now, key.to_vec());
+            self.slots.insert(key.to_vec(), Slot { row: self.state.encoded(row), used: Cell::new(now) });
+            return;
+        }
+        if let Some(slot) = self.slots.get(key) {
+            self.touch(slot);
+        }
+    }
+
+    /// Drops the key that was used longest ago when there is one too many.
+    fn evict(&mut self) -> Option<Vec<u8>> {
+        if self.slots.len() <= self.max_entries {
+            return None;
+        }
+        let (_, key) = self.by_use.get_mut().pop_first()?;
+        self.slots.remove(&key);
+        Some(key)
+    }
+}
+
+impl StateStore for Lru {
+    fn name(&self) -> &str {
+        &self.state.name
+    }
+    fn is_persistent(&self) -> bool {
+        false
+    }
+    fn committed_offset(&self) -> Result<Option<Offset>, StoreError> {
+        Ok(self.state.offset)
+    }
+    fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
+        self.state.commit(changelog);
+        Ok(())
+    }
+    // What is dropped while restoring is not told: the changelog has its tombstones already.
+    fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
+        for record in records {
+            self.write(key_of(&record)?, row_of(&record));
+            self.evict();
+        }
+        Ok(())
+    }
+}
+
+impl KeyValueBytes for Lru {
+    fn get(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError> {
+        let Some(slot) = self.slots.get(key) else { return Ok(None) };
+        self.touch(slot);
+        self.state.decoded(&slot.row).map(Some)
+    }
+    fn put(&mut self, key: &[u8], row: Option<Row<'_>>) -> Result<(), StoreError> {
+        self.write(key, row);
+        if let Some(key) = self.evict() {
+            self.evicted.push(key);
+        }
+        Ok(())
+    }
+    fn scan(&self, range: KeyRange<'_>, order: Order, limit: usize, into: &mut Vec<Entry>) -> Result<Scan, StoreError> {
+        scan(&self.slots, (range.from, range.to), order, limit, |key, slot| {
+            into.push(Entry { key: key.to_vec(), row: self.state.decoded(&slot.row)? });
+            Ok(())
+        })
+    }
+    fn approximate_len(&self) -> u64 {
+        self.slots.len() as u64
+    }
+    fn take_evicted(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.evicted)
+    }
+}

@@ -1,0 +1,173 @@
+//! A value per key and session, in maps by end, then key, then start descending (Java's `InMemorySessionStore`).
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::time::Duration;
+
+use headwater_record::{Offset, RawRecord, Timestamp};
+use headwater_store::bytes::{KeySelection, Order, Put, Scan, SessionBytes, SessionEntry, SessionQuery};
+use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreSpec};
+use headwater_window::key_format::split_session_key;
+
+use crate::retention::Retention;
+use crate::scan::{is_empty, next_in};
+use crate::state::{State, key_of, row_of};
+
+type Starts = BTreeMap<Reverse<i64>, Vec<u8>>;
+type Keys = BTreeMap<Vec<u8>, Starts>;
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    state: State,
+    retention: Retention,
+    ends: BTreeMap<i64, Keys>,
+}
+
+impl Session {
+    pub(crate) fn new(spec: &StoreSpec, retention: Duration) -> Self {
+        Session { state: State::new(spec), retention: Retention::new(retention), ends: BTreeMap::new() }
+    }
+
+    fn write(&mut self, key: &[u8], start: i64, end: i64, row: Option<Row<'_>>) -> Put {
+        let in_time = self.retention.observe(end);
+        let oldest = self.retention.oldest();
+        while self.ends.first_key_value().is_some_and(|(end, _)| *end < oldest) {
+            self.ends.pop_first();
+        }
+        if !in_time {
+            return Put::Expired;
+        }
+        if let Some(row) = row {
+            let keys = self.ends.entry(end).or_default();
+            if !keys.contains_key(key) {
+                keys.insert(key.to_vec(), Starts::new());
+            }
+            if let Some(starts) = keys.get_mut(key) {
+                self.state.overwrite(row, starts.entry(Reverse(start)).or_default());
+            }
+            return Put::Stored;
+        }
+        if let Some(keys) = self.ends.get_mut(&end) {
+            if let Some(starts) = keys.get_mut(key) {
+                starts.remove(&Reverse(start));
+                if starts.is_empty() {
+                    keys.remove(key);
+                }
+            }
+            if keys.is_empty() {
+                self.ends.remove(&end);
+            }
+        }
+        Put::Stored
+    }
+}
+
+/// The range of keys that `keys` selects, those after `after` in `order` only (`after` itself included, for its other starts).
+fn key_bounds<'a>(keys: KeySelection<'a>, after: Option<&'a [u8]>, order: Order) -> (Bound<&'a [u8]>, Bound<&'a [u8]>) {
+    let bound = |key: Option<&'a [u8]>| key.map_or(Bound::Unbounded, Bound::Included);
+    let (from, to) = match keys {
+        KeySelection::One(key) => (Some(key), Some(key)),
+        KeySelection::Between(from, to) => (from, to),
+    };
+    match (after, order) {
+        (Some(after), Order::Forward) => (bound(from.max(Some(after))), bound(to)),
+        (Some(after), Order::Backward) => (bound(from), bound(Some(to.map_or(after, |to| to.min(after))))),
+        (None, _) => (bound(from), bound(to)),
+    }
+}
+
+impl StateStore for Session {
+    fn name(&self) -> &str {
+        &self.state.name
+    }
+    fn is_persistent(&self) -> bool {
+        false
+    }
+    fn committed_offset(&self) -> Result<Option<Offset>, StoreError> {
+        Ok(self.state.offset)
+    }
+    fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
+        self.state.commit(changelog);
+        Ok(())
+    }
+    fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
+        for record in records {
+            let key = key_of(&record)?;
+            let (key, session) = split_session_key(key).ok_or_else(|| StoreError::Corrupt {
+                reason: format!("store {}: a changelog key of {} bytes has no session", self.state.name, key.len()),
+            })?;
+            // A record too old to be kept is no error: the topic forgets later than the store.
+            let _ = self.write(key, session.start.millis(), session.end.millis(), row_of(&record));
+        }
+        Ok(())
+    }
+}
+
+impl SessionBytes for Session {
+    fn put(&mut self, key: &[u8], start: Timestamp, end: Timestamp, row: Option<Row<'_>>) -> Result<Put, StoreError> {
+        Ok(self.write(key, start.millis(), end.millis(), row))
+    }
+
+    fn fetch(&self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Option<RowBuf>, StoreError> {
+        if end.millis() < self.retention.oldest() {
+            return Ok(None);
+        }
+        let starts = self.ends.get(&end.millis()).and_then(|keys| keys.get(key));
+        let row = starts.and_then(|starts| starts.get(&Reverse(start.millis())));
+        row.map(|bytes| self.state.decoded(bytes)).transpose()
+    }
+
+    fn scan(
+        &self,
+        query: SessionQuery<'_>,
+        order: Order,
+        after: Option<&SessionEntry>,
+        limit: usize,
+        into: &mut Vec<SessionEntry>,
+    ) -> Result<Scan, StoreError> {
+        let mut from = query.earliest_end.millis().max(self.retention.oldest());
+        let mut to = query.latest_end.millis();
+        match (after, order) {
+            (Some(after), Order::Forward) => from = from.max(after.end.millis()),
+            (Some(after), Order::Backward) => to = to.min(after.end.millis()),
+            (None, _) => {}
+        }
+        if from > to {
+            return Ok(Scan::Done);
+        }
+        let full = into.len().saturating_add(limit);
+        let mut ends = self.ends.range(from..=to);
+        while let Some((end, keys)) = next_in(&mut ends, order) {
+            let after = after.filter(|after| after.end.millis() == *end);
+            let bounds = key_bounds(query.keys, after.map(|after| after.key.as_slice()), order);
+            if is_empty(bounds.0, bounds.1) {
+                continue;
+            }
+            let mut keys = keys.range::<[u8], _>(bounds);
+            while let Some((key, starts)) = next_in(&mut keys, order) {
+                let after = after.filter(|after| after.key == *key).map(|after| after.start.millis());
+                let mut starts = starts.iter();
+                while let Some((Reverse(start), bytes)) = next_in(&mut starts, order) {
+                    let read = match order {
+                        Order::Forward => after.is_some_and(|after| *start >= after),
+                        Order::Backward => after.is_some_and(|after| *start <= after),
+                    };
+                    if read || *start > query.latest_start.millis() {
+                        continue;
+                    }
+                    if into.len() >= full {
+                        return Ok(Scan::More);
+                    }
+                    let (start, end) = (Timestamp::from_millis(*start), Timestamp::from_millis(*end));
+                    into.push(SessionEntry { key: key.clone(), start, end, row: self.state.decoded(bytes)? });
+                }
+            }
+        }
+        Ok(Scan::Done)
+    }
+
+    fn observed_time(&self) -> Timestamp {
+        self.retention.observed()
+    }
+}

@@ -1,0 +1,54 @@
+//! What every store in memory has: a name, a row format, and the offset it was told.
+
+use headwater_record::{Offset, RawRecord, Timestamp};
+use headwater_store::{Row, RowBuf, RowFormat, StoreError, StoreSpec};
+
+/// A store's name, the format of its rows, and the offset of the last changelog record it contains.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) name: String,
+    pub(crate) format: RowFormat,
+    pub(crate) offset: Option<Offset>,
+}
+
+impl State {
+    pub(crate) fn new(spec: &StoreSpec) -> Self {
+        State { name: spec.name.clone(), format: spec.format, offset: None }
+    }
+
+    /// Remembers the offset; there is nothing to write.
+    pub(crate) fn commit(&mut self, changelog: Option<Offset>) {
+        self.offset = changelog.or(self.offset);
+    }
+
+    /// Writes `row` over `bytes`, which keep their allocation.
+    #[inline]
+    pub(crate) fn overwrite(&self, row: Row<'_>, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        self.format.encode(row, bytes);
+    }
+
+    /// The bytes of a new row.
+    #[inline]
+    pub(crate) fn encoded(&self, row: Row<'_>) -> Vec<u8> {
+        let timestamp = if self.format.has_timestamp() { size_of::<Timestamp>() } else { 0 };
+        let mut bytes = Vec::with_capacity(row.value.len() + timestamp);
+        self.format.encode(row, &mut bytes);
+        bytes
+    }
+
+    #[inline]
+    pub(crate) fn decoded(&self, bytes: &[u8]) -> Result<RowBuf, StoreError> {
+        self.format.decode(bytes.to_vec())
+    }
+}
+
+/// The row of a changelog record; `None` for a tombstone.
+pub(crate) fn row_of<'a>(record: &RawRecord<'a>) -> Option<Row<'a>> {
+    record.value.map(|value| Row { value, timestamp: record.timestamp, headers: record.headers })
+}
+
+/// A changelog record's key. A record without one was written by nobody who keeps a store.
+pub(crate) fn key_of<'a>(record: &RawRecord<'a>) -> Result<&'a [u8], StoreError> {
+    record.key.ok_or_else(|| StoreError::Corrupt { reason: "a changelog record has no key".to_owned() })
+}

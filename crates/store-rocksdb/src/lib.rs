@@ -1,0 +1,77 @@
+//! Stores in RocksDB: on disk, larger than memory, and open again where they were after a restart.
+//!
+//! Every store is one database below the task's directory, `rocksdb/<store name>`. What is written between two commits stays in
+//! memory, where reads see it; a commit writes it together with the changelog offset in one batch. There is no write-ahead log,
+//! so a killed process loses the batches that RocksDB had not flushed to files yet: the store then opens with the content *and*
+//! the offset of an earlier commit, and restoring goes on from there. Content and offset never part (see [`RocksDbStores`]).
+//!
+//! **Architecture Invariant:** nothing outside this crate knows RocksDB.
+#![forbid(unsafe_code)]
+
+mod error;
+mod key_value;
+mod layout;
+mod options;
+mod overlay;
+mod scan;
+mod segments;
+mod session;
+mod table;
+mod window;
+
+use headwater_store::{MemoryBudget, OpenContext, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
+
+use options::Shared;
+
+/// Opens stores in RocksDB (Java's `RocksDBStore`, `RocksDBTimestampedStore` and their like).
+///
+/// One block cache and one write-buffer manager serve all stores opened from here, so that the memory they use together is what
+/// the [`MemoryBudget`] says, however many there are. A process has one `RocksDbStores`.
+///
+/// Rows and the changelog offset lie in two column families that are always flushed together (`atomic_flush`): whatever moment
+/// the process ends at, what is on disk is the content of exactly the offset beside it.
+#[derive(Debug)]
+pub struct RocksDbStores {
+    shared: Shared,
+}
+
+impl RocksDbStores {
+    /// A make whose stores together keep to `budget`.
+    pub fn new(budget: MemoryBudget) -> Self {
+        RocksDbStores { shared: Shared::new(budget) }
+    }
+
+    /// Memory now in use for blocks read from disk, bytes.
+    pub fn block_cache_bytes(&self) -> usize {
+        self.shared.block_cache_bytes()
+    }
+
+    /// Memory now in use for writes not on disk yet, bytes.
+    pub fn write_buffer_bytes(&self) -> usize {
+        self.shared.write_buffer_bytes()
+    }
+}
+
+impl StoreSupplier for RocksDbStores {
+    fn is_persistent(&self) -> bool {
+        true
+    }
+
+    fn open(&self, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Store, StoreError> {
+        let table = || table::Table::open(&self.shared, spec, context);
+        match spec.kind {
+            StoreKind::KeyValue => Ok(Store::KeyValue(Box::new(key_value::KeyValue::new(table()?)))),
+            StoreKind::Window { retention, segment_interval, retain_duplicates, time_ordered, .. } => {
+                let segments = segments::Segments::new(table()?, retention, segment_interval);
+                Ok(Store::Window(Box::new(window::Window::new(segments, time_ordered, retain_duplicates))))
+            }
+            StoreKind::Session { retention, segment_interval, time_ordered } => {
+                let segments = segments::Segments::new(table()?, retention, segment_interval);
+                Ok(Store::Session(Box::new(session::Session::new(segments, time_ordered))))
+            }
+            other => {
+                Err(StoreError::Unsupported { store: spec.name.clone(), make: "RocksDB", kind: format!("{other:?}") })
+            }
+        }
+    }
+}

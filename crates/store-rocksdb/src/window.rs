@@ -1,0 +1,154 @@
+//! A value per key and window start (Java's `RocksDBWindowStore`, `RocksDBTimeOrderedWindowStore`).
+
+use headwater_record::{Offset, RawRecord, Timestamp};
+use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
+use headwater_store::{Row, RowBuf, StateStore, StoreError};
+use headwater_window::key_format::{put_window_store_suffix, split_window_store_key};
+
+use crate::key_value::{key_of, row_of};
+use crate::segments::{Segments, Span, upper_bound};
+
+/// Behind its segment, a row's key is key, start, sequence; in a time-ordered store start, key, sequence.
+#[derive(Debug)]
+pub(crate) struct Window {
+    segments: Segments,
+    time_ordered: bool,
+    retain_duplicates: bool,
+}
+
+impl Window {
+    pub(crate) fn new(segments: Segments, time_ordered: bool, retain_duplicates: bool) -> Self {
+        Window { segments, time_ordered, retain_duplicates }
+    }
+
+    fn row_key(&self, key: &[u8], start: i64, sequence: i32) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(key.len() + 12);
+        if self.time_ordered {
+            bytes.extend_from_slice(&start.to_be_bytes());
+            bytes.extend_from_slice(key);
+            bytes.extend_from_slice(&sequence.to_be_bytes());
+        } else {
+            bytes.extend_from_slice(key);
+            put_window_store_suffix(Timestamp::from_millis(start), sequence, &mut bytes);
+        }
+        bytes
+    }
+
+    fn split<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], Timestamp, i32)> {
+        if !self.time_ordered {
+            return split_window_store_key(bytes);
+        }
+        let (start, rest) = bytes.split_first_chunk::<8>()?;
+        let (key, sequence) = rest.split_last_chunk::<4>()?;
+        Some((key, Timestamp::from_millis(i64::from_be_bytes(*start)), i32::from_be_bytes(*sequence)))
+    }
+
+    /// Between which row keys a query's rows lie in each segment; others lie there too.
+    fn bounds(&self, keys: KeySelection<'_>, span: Span) -> (Vec<u8>, Option<Vec<u8>>) {
+        if self.time_ordered {
+            let end = span.to.checked_add(1).map(|end| end.to_be_bytes().to_vec());
+            return (span.from.to_be_bytes().to_vec(), end);
+        }
+        match keys {
+            KeySelection::One(key) => {
+                let mut end = self.row_key(key, span.to, i32::MAX);
+                end.push(0);
+                (self.row_key(key, span.from, 0), Some(end))
+            }
+            KeySelection::Between(from, to) => (from.unwrap_or_default().to_vec(), to.map(upper_bound)),
+        }
+    }
+}
+
+impl StateStore for Window {
+    fn name(&self) -> &str {
+        self.segments.name()
+    }
+    fn is_persistent(&self) -> bool {
+        true
+    }
+    fn committed_offset(&self) -> Result<Option<Offset>, StoreError> {
+        Ok(self.segments.offset())
+    }
+    fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
+        self.segments.commit(changelog)
+    }
+    fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
+        for record in records {
+            let key = key_of(&record)?;
+            let (key, start, sequence) = split_window_store_key(key).ok_or_else(|| StoreError::Corrupt {
+                reason: format!("store {}: a changelog key of {} bytes has no window", self.name(), key.len()),
+            })?;
+            self.segments.sequence = self.segments.sequence.max(sequence);
+            // A record too old to be kept is no error: the topic forgets later than the store.
+            if self.segments.observe(start.millis()) {
+                let rest = self.row_key(key, start.millis(), sequence);
+                self.segments.put(start.millis(), &rest, row_of(&record));
+            }
+        }
+        Ok(())
+    }
+    fn pending_bytes(&self) -> usize {
+        self.segments.pending_bytes()
+    }
+}
+
+impl WindowBytes for Window {
+    fn put(&mut self, key: &[u8], start: Timestamp, row: Option<Row<'_>>) -> Result<Put, StoreError> {
+        if self.retain_duplicates && row.is_none() {
+            return Ok(Put::Stored);
+        }
+        let start = start.millis();
+        if !self.segments.observe(start) {
+            return Ok(Put::Expired);
+        }
+        if self.retain_duplicates {
+            self.segments.sequence = self.segments.sequence.wrapping_add(1) & i32::MAX;
+        }
+        let sequence = if self.retain_duplicates { self.segments.sequence } else { 0 };
+        let rest = self.row_key(key, start, sequence);
+        self.segments.put(start, &rest, row);
+        Ok(Put::Stored)
+    }
+
+    fn fetch(&self, key: &[u8], start: Timestamp) -> Result<Option<RowBuf>, StoreError> {
+        let sequence = if self.retain_duplicates { self.segments.sequence } else { 0 };
+        self.segments.get(start.millis(), &self.row_key(key, start.millis(), sequence))
+    }
+
+    fn scan(
+        &self,
+        query: WindowQuery<'_>,
+        order: Order,
+        after: Option<&WindowEntry>,
+        limit: usize,
+        into: &mut Vec<WindowEntry>,
+    ) -> Result<Scan, StoreError> {
+        let Some(span) = self.segments.span(query.from, query.to) else { return Ok(Scan::Done) };
+        let full = into.len().saturating_add(limit);
+        let mut end = Scan::Done;
+        let (low, high) = self.bounds(query.keys, span);
+        let after = after.map(|after| {
+            let start = after.start.millis();
+            (start, self.row_key(&after.key, start, after.sequence))
+        });
+        self.segments.scan(span, (&low, high.as_deref()), order, after, |bytes, row| {
+            let Some((key, start, sequence)) = self.split(bytes) else { return Ok(true) };
+            let within = span.from <= start.millis() && start.millis() <= span.to;
+            if !within || !query.keys.contains(key) {
+                return Ok(true);
+            }
+            if into.len() >= full {
+                end = Scan::More;
+                return Ok(false);
+            }
+            into.push(WindowEntry { key: key.to_vec(), start, sequence, row: row()? });
+            Ok(true)
+        })?;
+        Ok(end)
+    }
+
+    fn observed_time(&self) -> Timestamp {
+        self.segments.observed()
+    }
+}

@@ -1,0 +1,417 @@
+//! The record cache (D9): what a task has written and read lately, with typed values, in front of a bytes store.
+//!
+//! It is Java's `NamedCache`: entries by serialised key, in the order of last use for eviction and in the order of last update
+//! for flushing. The stores of a thread share one [`Budget`]. What an entry weighs is Java's formula ([`entry_bytes`]), so that
+//! evictions happen at the same record.
+//!
+//! The cache only keeps. Who writes an evicted or flushed entry to its store and hands it on is the owner, who borrows the
+//! payload out of the cache meanwhile ([`RecordCache::lend`]): flushing may come back and use the cache again.
+
+use std::cell::Cell;
+use std::hash::BuildHasher;
+use std::rc::Rc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::RecordContext;
+
+/// How many bytes the record caches of a thread may hold together (`statestore.cache.max.bytes` divided by the threads).
+#[derive(Debug)]
+pub struct Budget {
+    max: usize,
+    used: Cell<usize>,
+}
+
+impl Budget {
+    /// At most `max` bytes.
+    pub fn new(max: usize) -> Self {
+        Budget { max, used: Cell::new(0) }
+    }
+
+    /// The most there may be.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// What all caches hold now.
+    pub fn used(&self) -> usize {
+        self.used.get()
+    }
+
+    /// Whether caches hold more than they may.
+    #[inline]
+    pub fn is_exceeded(&self) -> bool {
+        self.used.get() > self.max
+    }
+}
+
+/// What an entry weighs: Java's `LRUNode#size`.
+pub fn entry_bytes(key: usize, value: usize, context: Option<&RecordContext>) -> usize {
+    const NODE: usize = 24;
+    const DIRTY: usize = 1;
+    // Timestamp, offset, partition: an entry that was only read has a context too, an empty one.
+    const CONTEXT: usize = 8 + 8 + 4;
+    let context = context.map_or(0, |context| {
+        let mut headers = 0;
+        context.headers.for_each(|header| {
+            headers += chars(&header.name) + header.value.as_ref().map_or(0, bytes::Bytes::len);
+        });
+        context.topic.as_ref().map_or(0, |topic| chars(topic.as_str())) + headers
+    });
+    key + NODE + DIRTY + CONTEXT + value + context
+}
+
+/// Java's length of a text.
+fn chars(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// A place in the cache. It says whether the entry there is still the one that was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    slot: u32,
+    generation: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Slot<T> {
+    key: Vec<u8>,
+    // Not there while it is lent, and in free slots.
+    payload: Option<T>,
+    bytes: usize,
+    generation: u32,
+    recent: Links,
+    dirty: Option<Links>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    before: u32,
+    after: u32,
+}
+
+const UNLINKED: Links = Links { before: NONE, after: NONE };
+
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    first: u32,
+    last: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    Recent,
+    Dirty,
+}
+
+/// Entries by serialised key. `T` is what lies under a key.
+pub struct RecordCache<T> {
+    table: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    slots: Vec<Slot<T>>,
+    free: Vec<u32>,
+    // First is what was used last.
+    recent: Ends,
+    // First is what was updated first.
+    dirty: Ends,
+    budget: Rc<Budget>,
+}
+
+impl<T> RecordCache<T> {
+    /// An empty cache.
+    pub fn new(budget: Rc<Budget>) -> Self {
+        let empty = Ends { first: NONE, last: NONE };
+        RecordCache {
+            table: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            recent: empty,
+            dirty: empty,
+            budget,
+        }
+    }
+
+    /// The shared budget.
+    pub fn budget(&self) -> &Rc<Budget> {
+        &self.budget
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Whether something waits to be flushed.
+    pub fn has_dirty(&self) -> bool {
+        self.dirty.first != NONE
+    }
+
+    fn find(&self, key: &[u8]) -> Option<u32> {
+        let hash = self.hasher.hash_one(key);
+        self.table.find(hash, |slot| self.slots.get(*slot as usize).is_some_and(|slot| slot.key == key)).copied()
+    }
+
+    /// Finds an entry and marks it as used. `None` also while it is lent.
+    #[inline]
+    pub fn find_used(&mut self, key: &[u8]) -> Option<Place> {
+        let slot = self.find(key)?;
+        let generation = self.slots.get(slot as usize).filter(|slot| slot.payload.is_some())?.generation;
+        self.touch(slot);
+        Some(Place { slot, generation })
+    }
+
+    /// Whether an entry of this key is there, lent or not.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// What lies at `place`.
+    #[inline]
+    pub fn at(&self, place: Place) -> Option<&T> {
+        self.slot(place)?.payload.as_ref()
+    }
+
+    /// The key at `place`.
+    pub fn key_at(&self, place: Place) -> Option<&[u8]> {
+        Some(&self.slot(place)?.key)
+    }
+
+    /// Whether the entry at `place` was changed since the last flush.
+    pub fn is_dirty(&self, place: Place) -> bool {
+        self.slot(place).is_some_and(|slot| slot.dirty.is_some())
+    }
+
+    /// Takes the payload out for a while; the entry keeps its place and weight, and reads do not see it.
+    #[inline]
+    pub fn lend(&mut self, place: Place) -> Option<T> {
+        self.slots.get_mut(place.slot as usize).filter(|slot| slot.generation == place.generation)?.payload.take()
+    }
+
+    /// Gives back what was lent, unless the entry was replaced or left meanwhile.
+    #[inline]
+    pub fn give_back(&mut self, place: Place, payload: T) {
+        if let Some(slot) = self.slots.get_mut(place.slot as usize)
+            && slot.generation == place.generation
+        {
+            slot.payload.get_or_insert(payload);
+        }
+    }
+
+    fn slot(&self, place: Place) -> Option<&Slot<T>> {
+        self.slots.get(place.slot as usize).filter(|slot| slot.generation == place.generation)
+    }
+
+    /// Puts an entry, which becomes the one used last, and, when `dirty`, the one updated last.
+    pub fn put(&mut self, key: &[u8], payload: T, bytes: usize, dirty: bool) -> Place {
+        let slot = match self.find(key) {
+            Some(slot) => {
+                self.touch(slot);
+                slot
+            }
+            None => self.insert(key),
+        };
+        self.fill(slot, payload, bytes, dirty)
+    }
+
+    /// Replaces what lies at `place`, as [`RecordCache::put`] without looking for the key again. The entry must be there.
+    #[inline]
+    pub fn replace(&mut self, place: Place, payload: T, bytes: usize, dirty: bool) {
+        if self.slot(place).is_some() {
+            self.fill(place.slot, payload, bytes, dirty);
+        }
+    }
+
+    fn fill(&mut self, slot: u32, payload: T, bytes: usize, dirty: bool) -> Place {
+        let mut generation = 0;
+        if let Some(entry) = self.slots.get_mut(slot as usize) {
+            self.budget.used.set(self.budget.used.get() + bytes - entry.bytes);
+            entry.bytes = bytes;
+            entry.payload = Some(payload);
+            entry.generation = entry.generation.wrapping_add(1);
+            generation = entry.generation;
+        }
+        if dirty {
+            self.unlink(slot, List::Dirty);
+            self.link_last(slot, List::Dirty);
+        }
+        Place { slot, generation }
+    }
+
+    fn insert(&mut self, key: &[u8]) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                key: Vec::new(),
+                payload: None,
+                bytes: 0,
+                generation: 0,
+                recent: UNLINKED,
+                dirty: None,
+            });
+            self.slots.len() as u32 - 1
+        });
+        if let Some(entry) = self.slots.get_mut(slot as usize) {
+            entry.key.clear();
+            entry.key.extend_from_slice(key);
+        }
+        let hash = self.hasher.hash_one(key);
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.table.insert_unique(hash, slot, |other| {
+            hasher.hash_one(slots.get(*other as usize).map_or(&[][..], |slot| slot.key.as_slice()))
+        });
+        self.link_first(slot);
+        slot
+    }
+
+    /// Takes the entry out that was not used for the longest time. Whether it was dirty is told; the caller flushes it first and
+    /// then all other dirty entries, as Java does.
+    pub fn evict(&mut self) -> Option<Evicted<T>> {
+        let slot = self.recent.last;
+        let dirty = self.slots.get(slot as usize)?.dirty.is_some();
+        let (key, payload) = self.remove_slot(slot)?;
+        Some(Evicted { key, payload, dirty })
+    }
+
+    /// Takes out the entry at `place`, if it is still the one that was meant.
+    pub fn remove_at(&mut self, place: Place) {
+        if self.slot(place).is_some() {
+            self.remove_slot(place.slot);
+        }
+    }
+
+    fn remove_slot(&mut self, slot: u32) -> Option<(Vec<u8>, Option<T>)> {
+        self.unlink(slot, List::Recent);
+        self.unlink(slot, List::Dirty);
+        let entry = self.slots.get_mut(slot as usize)?;
+        let hash = self.hasher.hash_one(entry.key.as_slice());
+        if let Ok(found) = self.table.find_entry(hash, |other| *other == slot) {
+            found.remove();
+        }
+        self.budget.used.set(self.budget.used.get() - entry.bytes);
+        entry.bytes = 0;
+        entry.generation = entry.generation.wrapping_add(1);
+        self.free.push(slot);
+        Some((std::mem::take(&mut entry.key), entry.payload.take()))
+    }
+
+    /// The dirty entries in the order of their last update. They count as clean from now on.
+    pub fn take_dirty(&mut self) -> Vec<Place> {
+        let mut places = Vec::new();
+        let mut slot = self.dirty.first;
+        while let Some(entry) = self.slots.get_mut(slot as usize) {
+            places.push(Place { slot, generation: entry.generation });
+            slot = entry.dirty.take().map_or(NONE, |links| links.after);
+        }
+        self.dirty = Ends { first: NONE, last: NONE };
+        places
+    }
+
+    /// The keys and payloads of all entries that are not lent, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &T)> {
+        let slots = self.table.iter().filter_map(|slot| self.slots.get(*slot as usize));
+        slots.filter_map(|slot| Some((slot.key.as_slice(), slot.payload.as_ref()?)))
+    }
+
+    fn touch(&mut self, slot: u32) {
+        if self.recent.first != slot {
+            self.unlink(slot, List::Recent);
+            self.link_first(slot);
+        }
+    }
+
+    fn ends(&mut self, list: List) -> &mut Ends {
+        match list {
+            List::Recent => &mut self.recent,
+            List::Dirty => &mut self.dirty,
+        }
+    }
+
+    fn links(&mut self, slot: u32, list: List) -> Option<&mut Links> {
+        let slot = self.slots.get_mut(slot as usize)?;
+        match list {
+            List::Recent => Some(&mut slot.recent),
+            List::Dirty => slot.dirty.as_mut(),
+        }
+    }
+
+    fn unlink(&mut self, slot: u32, list: List) {
+        let Some(Links { before, after }) = self.links(slot, list).copied() else { return };
+        if let Some(links) = self.links(before, list) {
+            links.after = after;
+        } else if self.ends(list).first == slot {
+            self.ends(list).first = after;
+        }
+        if let Some(links) = self.links(after, list) {
+            links.before = before;
+        } else if self.ends(list).last == slot {
+            self.ends(list).last = before;
+        }
+        if let Some(entry) = self.slots.get_mut(slot as usize) {
+            match list {
+                List::Recent => entry.recent = UNLINKED,
+                List::Dirty => entry.dirty = None,
+            }
+        }
+    }
+
+    fn link_first(&mut self, slot: u32) {
+        let first = self.recent.first;
+        if let Some(links) = self.links(slot, List::Recent) {
+            *links = Links { before: NONE, after: first };
+        }
+        match self.links(first, List::Recent) {
+            Some(links) => links.before = slot,
+            None => self.recent.last = slot,
+        }
+        self.recent.first = slot;
+    }
+
+    fn link_last(&mut self, slot: u32, list: List) {
+        let last = self.ends(list).last;
+        if let Some(entry) = self.slots.get_mut(slot as usize) {
+            entry.dirty = Some(Links { before: last, after: NONE });
+        }
+        match self.links(last, list) {
+            Some(links) => links.after = slot,
+            None => self.ends(list).first = slot,
+        }
+        self.ends(list).last = slot;
+    }
+}
+
+impl<T> Drop for RecordCache<T> {
+    fn drop(&mut self) {
+        let held: usize = self.slots.iter().map(|slot| slot.bytes).sum();
+        self.budget.used.set(self.budget.used.get() - held);
+    }
+}
+
+impl<T> std::fmt::Debug for RecordCache<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordCache")
+            .field("entries", &self.len())
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An entry that had to go.
+#[derive(Debug)]
+pub struct Evicted<T> {
+    /// Its serialised key.
+    pub key: Vec<u8>,
+    /// What lay there; `None` when it was lent.
+    pub payload: Option<T>,
+    /// Whether it was changed since the last flush.
+    pub dirty: bool,
+}
+
+#[cfg(test)]
+mod tests;

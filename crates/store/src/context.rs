@@ -1,0 +1,32 @@
+//! Which input record a write belongs to.
+
+use headwater_record::{Headers, Offset, Partition, Timestamp, Topic};
+
+/// The record that is being processed, as far as stores and error handlers care (Java's `ProcessorRecordContext`).
+///
+/// In a punctuation there is no input: no topic, partition -1, offset -1, and the time of the punctuation.
+#[derive(Clone, Debug)]
+pub struct RecordContext {
+    /// Event time of the record as it stands at this node, milliseconds since the epoch.
+    pub timestamp: Timestamp,
+    /// Offset of the input record.
+    pub offset: Offset,
+    /// Partition of the input record.
+    pub partition: Partition,
+    /// Topic of the input record.
+    pub topic: Option<Topic>,
+    /// Headers of the record as it stands at this node.
+    pub headers: Headers,
+}
+
+impl RecordContext {
+    /// Outside of any record: time -1.
+    pub fn none() -> Self {
+        Self::punctuation(Timestamp::UNKNOWN)
+    }
+
+    /// Of a punctuation at `timestamp`.
+    pub fn punctuation(timestamp: Timestamp) -> Self {
+        RecordContext { timestamp, offset: Offset::UNKNOWN, partition: -1, topic: None, headers: Headers::new() }
+    }
+}

@@ -1,0 +1,51 @@
+//! What can go wrong in a store.
+
+/// A fact about a store that did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The disk or its library.
+    #[error("store {store}: {reason}")]
+    Io {
+        /// Which store.
+        store: String,
+        /// What the library said.
+        reason: String,
+    },
+    /// Bytes in the store or its changelog that the store's format cannot have written.
+    #[error("corrupt state: {reason}")]
+    Corrupt {
+        /// What is wrong.
+        reason: String,
+    },
+    /// What lies on disk was written by another kind of store.
+    #[error(
+        "store {store} on disk is {found}, the topology asks for {expected}: give the store another name, or delete its local state so that it is restored from the changelog"
+    )]
+    TypeChanged {
+        /// Which store.
+        store: String,
+        /// What the topology asks for.
+        expected: String,
+        /// What lies there.
+        found: String,
+    },
+    /// This make of store has no such kind.
+    #[error("store {store}: {make} has no {kind} store")]
+    Unsupported {
+        /// Which store.
+        store: String,
+        /// The make.
+        make: &'static str,
+        /// The kind asked for.
+        kind: String,
+    },
+    /// The changelog could not be written.
+    #[error("the changelog of store {store} could not be written: {reason}")]
+    Changelog {
+        /// Which store.
+        store: String,
+        /// Why.
+        reason: String,
+    },
+}

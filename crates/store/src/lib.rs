@@ -1,0 +1,27 @@
+//! What a state store is.
+//!
+//! Stores speak bytes: four traits in [`bytes`] (key-value, window, session, versioned), each a [`StateStore`] that commits its
+//! content together with a changelog offset. A [`StoreSpec`] says as plain data which store is wanted, a [`StoreSupplier`]
+//! opens it. Types, changelog and record cache are put around the bytes where a task is wired; [`cache`] is the cache itself.
+//!
+//! Iteration is by [`bytes::Scan`]: a bounded batch of entries and a place to go on from. No iterator is ever open, so none can
+//! be forgotten and writing while iterating is always allowed.
+//!
+//! **Architecture Invariant:** this crate has no clock and no thread, and does not know topologies or Kafka clients.
+#![forbid(unsafe_code)]
+
+pub mod bytes;
+pub mod cache;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod context;
+mod error;
+mod row;
+mod spec;
+mod supplier;
+
+pub use context::RecordContext;
+pub use error::StoreError;
+pub use row::{Row, RowBuf, RowFormat};
+pub use spec::{Logging, StoreKind, StoreSpec, StoreType};
+pub use supplier::{MemoryBudget, OpenContext, StateStore, Store, StoreSupplier};

@@ -1,0 +1,224 @@
+//! What a store keeps under a key: a value, beside it perhaps a timestamp and headers.
+
+use headwater_record::{Header, Headers, RawHeaders, Timestamp};
+
+use crate::StoreError;
+
+/// A value to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// The value's bytes.
+    pub value: &'a [u8],
+    /// Its event time; kept by [`RowFormat::Timestamped`] and [`RowFormat::Headers`] stores.
+    pub timestamp: Timestamp,
+    /// Its headers; kept by [`RowFormat::Headers`] stores.
+    pub headers: RawHeaders<'a>,
+}
+
+impl<'a> Row<'a> {
+    /// A value with neither timestamp nor headers.
+    pub fn plain(value: &'a [u8]) -> Self {
+        Row { value, timestamp: Timestamp::UNKNOWN, headers: RawHeaders::NONE }
+    }
+
+    /// A value with its timestamp.
+    pub fn timestamped(value: &'a [u8], timestamp: Timestamp) -> Self {
+        Row { value, timestamp, headers: RawHeaders::NONE }
+    }
+}
+
+/// How a row lies in the store, big-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum RowFormat {
+    /// The value.
+    #[default]
+    Plain,
+    /// `i64` timestamp in milliseconds, then the value (Java's `ValueAndTimestampSerializer`).
+    Timestamped,
+    /// Zigzag varint length of the headers, the headers, `i64` timestamp, then the value (KIP-1271).
+    Headers,
+    /// Zigzag varint length of the headers, the headers, then the value: sessions under KIP-1271 (`AggregationWithHeaders`).
+    HeadersOnly,
+}
+
+/// A row that was read: owns the bytes as they lay in the store.
+#[derive(Clone, Debug, Default)]
+pub struct RowBuf {
+    bytes: Vec<u8>,
+    value_start: usize,
+    timestamp: Timestamp,
+    headers: Headers,
+}
+
+impl RowBuf {
+    /// The value's bytes.
+    pub fn value(&self) -> &[u8] {
+        self.bytes.get(self.value_start..).unwrap_or_default()
+    }
+
+    /// How many bytes the row takes in the store.
+    pub fn encoded_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The row's event time, [`Timestamp::UNKNOWN`] where the format has none.
+    pub fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// The row's headers, empty where the format has none.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+}
+
+impl RowFormat {
+    /// How many bytes a row of this format has beside its value.
+    pub fn overhead(self, headers: &Headers) -> usize {
+        let timestamp = if self.has_timestamp() { 8 } else { 0 };
+        let block = if self.has_headers() {
+            let list = headers.snapshot();
+            let mut bytes = Vec::new();
+            encode_headers(list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list)), &mut bytes);
+            bytes.len()
+        } else {
+            0
+        };
+        timestamp + block
+    }
+
+    /// Whether rows of this format have a timestamp.
+    pub fn has_timestamp(self) -> bool {
+        matches!(self, RowFormat::Timestamped | RowFormat::Headers)
+    }
+
+    /// Whether rows of this format have headers.
+    pub fn has_headers(self) -> bool {
+        matches!(self, RowFormat::Headers | RowFormat::HeadersOnly)
+    }
+
+    /// Appends the bytes of `row`.
+    pub fn encode(self, row: Row<'_>, into: &mut Vec<u8>) {
+        if self.has_headers() {
+            encode_headers(row.headers, into);
+        }
+        if self.has_timestamp() {
+            into.extend_from_slice(&row.timestamp.millis().to_be_bytes());
+        }
+        into.extend_from_slice(row.value);
+    }
+
+    /// The row whose bytes these are.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when they are not a row of this format.
+    pub fn decode(self, bytes: Vec<u8>) -> Result<RowBuf, StoreError> {
+        let mut rest = bytes.as_slice();
+        let headers = if self.has_headers() { decode_headers(&mut rest)? } else { Headers::new() };
+        let timestamp = if self.has_timestamp() {
+            let (head, tail) = rest.split_first_chunk::<8>().ok_or_else(corrupt)?;
+            rest = tail;
+            Timestamp::from_millis(i64::from_be_bytes(*head))
+        } else {
+            Timestamp::UNKNOWN
+        };
+        let value_start = bytes.len() - rest.len();
+        Ok(RowBuf { bytes, value_start, timestamp, headers })
+    }
+}
+
+fn corrupt() -> StoreError {
+    StoreError::Corrupt { reason: "a row is shorter than its format".to_owned() }
+}
+
+fn encode_headers(headers: RawHeaders<'_>, into: &mut Vec<u8>) {
+    if headers.is_empty() {
+        into.push(0);
+        return;
+    }
+    let mut block = Vec::with_capacity(headers.payload_len() + 2 * headers.len() + 2);
+    put_varint(headers.len() as i32, &mut block);
+    for header in headers.iter() {
+        put_varint(header.name.len() as i32, &mut block);
+        block.extend_from_slice(header.name.as_bytes());
+        put_varint(header.value.map_or(-1, |value| value.len() as i32), &mut block);
+        block.extend_from_slice(header.value.unwrap_or_default());
+    }
+    put_varint(block.len() as i32, into);
+    into.append(&mut block);
+}
+
+fn decode_headers(rest: &mut &[u8]) -> Result<Headers, StoreError> {
+    let length = usize::try_from(take_varint(rest)?).map_err(|_| corrupt())?;
+    let (mut block, tail) = rest.split_at_checked(length).ok_or_else(corrupt)?;
+    *rest = tail;
+    if block.is_empty() {
+        return Ok(Headers::new());
+    }
+    let headers = Headers::new();
+    for _ in 0..take_varint(&mut block)? {
+        let name = take_block(&mut block)?.ok_or_else(corrupt)?;
+        let name = String::from_utf8_lossy(name).into_owned();
+        let value = take_block(&mut block)?.map(::bytes::Bytes::copy_from_slice);
+        headers.push(Header { name: name.into(), value });
+    }
+    Ok(headers)
+}
+
+fn take_block<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, StoreError> {
+    let Ok(length) = usize::try_from(take_varint(rest)?) else { return Ok(None) };
+    let (block, tail) = rest.split_at_checked(length).ok_or_else(corrupt)?;
+    *rest = tail;
+    Ok(Some(block))
+}
+
+/// Kafka's signed varint: zigzag, seven bits a byte, low bits first.
+fn put_varint(value: i32, into: &mut Vec<u8>) {
+    let mut rest = (value << 1 ^ value >> 31) as u32;
+    while rest >= 0x80 {
+        into.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    into.push(rest as u8);
+}
+
+fn take_varint(rest: &mut &[u8]) -> Result<i32, StoreError> {
+    let mut value = 0u32;
+    for shift in (0..35).step_by(7) {
+        let (&byte, tail) = rest.split_first().ok_or_else(corrupt)?;
+        *rest = tail;
+        value |= u32::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Ok((value >> 1) as i32 ^ -((value & 1) as i32));
+        }
+    }
+    Err(corrupt())
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_record::{Headers, RawHeaders, Timestamp};
+
+    use super::{Row, RowFormat};
+
+    #[test]
+    fn every_format_reads_what_it_wrote() {
+        let headers = Headers::new();
+        headers.add("a", Some(b"1"));
+        headers.add("b", None);
+        let list = headers.to_vec();
+        for format in [RowFormat::Plain, RowFormat::Timestamped, RowFormat::Headers, RowFormat::HeadersOnly] {
+            let mut bytes = Vec::new();
+            format.encode(
+                Row { value: b"v", timestamp: Timestamp::from_millis(7), headers: RawHeaders::of(&list) },
+                &mut bytes,
+            );
+            let row = format.decode(bytes).expect("it was just written");
+            assert_eq!(row.value(), b"v");
+            assert_eq!(row.timestamp().millis(), if format.has_timestamp() { 7 } else { -1 });
+            assert_eq!(row.headers().len(), if format.has_headers() { 2 } else { 0 });
+        }
+        assert!(RowFormat::Timestamped.decode(vec![1, 2]).is_err());
+        assert!(RowFormat::Headers.decode(vec![9]).is_err());
+    }
+}

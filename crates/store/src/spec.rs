@@ -1,0 +1,136 @@
+//! Which store is wanted, as plain data.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{RowFormat, StoreSupplier};
+
+/// What a store is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreKind {
+    /// A value per key.
+    KeyValue,
+    /// The `max_entries` keys that were used last; others are dropped, with a tombstone in the changelog (`Stores#lruMap`).
+    Lru {
+        /// How many.
+        max_entries: usize,
+    },
+    /// A value per key and window start.
+    Window {
+        /// Entries whose window start lies further behind the store's time than this are gone.
+        retention: Duration,
+        /// Length of a window.
+        window_size: Duration,
+        /// Width of a segment, the unit in which a persistent store forgets.
+        segment_interval: Duration,
+        /// Whether several values may share a key and window start (joins).
+        retain_duplicates: bool,
+        /// Whether entries are also ordered by time first, for emitting when a window closes.
+        time_ordered: bool,
+    },
+    /// A value per key and session.
+    Session {
+        /// Entries whose session end lies further behind the store's time than this are gone.
+        retention: Duration,
+        /// Width of a segment.
+        segment_interval: Duration,
+        /// Whether entries are also ordered by time first, for emitting when a session closes.
+        time_ordered: bool,
+    },
+    /// Versions of a value per key (KIP-889).
+    Versioned {
+        /// How far back reads as of a time reach.
+        history_retention: Duration,
+        /// Width of a segment.
+        segment_interval: Duration,
+    },
+}
+
+impl StoreKind {
+    /// The segment interval that Java's `Stores` takes for window and session stores: half the retention, at least a minute.
+    pub fn default_segment_interval(retention: Duration) -> Duration {
+        (retention / 2).max(Duration::from_mins(1))
+    }
+
+    /// How long entries are kept; `None` for stores that keep them for good.
+    pub fn retention(&self) -> Option<Duration> {
+        match self {
+            StoreKind::Window { retention, .. } | StoreKind::Session { retention, .. } => Some(*retention),
+            _ => None,
+        }
+    }
+}
+
+/// Who keeps the entries.
+#[derive(Clone, Default)]
+pub enum StoreType {
+    /// As `dsl.store.suppliers.class` says: RocksDB unless set otherwise.
+    #[default]
+    Configured,
+    /// This process's memory, restored from the changelog after a start.
+    InMemory,
+    /// RocksDB, in the state directory.
+    RocksDb,
+    /// The user's own.
+    Custom(Arc<dyn StoreSupplier>),
+}
+
+impl fmt::Debug for StoreType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StoreType::Configured => "Configured",
+            StoreType::InMemory => "InMemory",
+            StoreType::RocksDb => "RocksDb",
+            StoreType::Custom(_) => "Custom",
+        })
+    }
+}
+
+/// Whether writes go to a changelog topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logging {
+    /// They do; the topic is made with these settings over the usual ones.
+    Enabled(BTreeMap<String, String>),
+    /// They do not: the state is gone with the machine.
+    Disabled,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Logging::Enabled(BTreeMap::new())
+    }
+}
+
+/// A store that is wanted.
+#[derive(Clone, Debug)]
+pub struct StoreSpec {
+    /// Its name, unique in the topology.
+    pub name: String,
+    /// What it is asked for.
+    pub kind: StoreKind,
+    /// How its rows lie.
+    pub format: RowFormat,
+    /// Who keeps them.
+    pub store_type: StoreType,
+    /// Whether writes are logged.
+    pub logging: Logging,
+    /// Whether writes pass a record cache.
+    pub caching: bool,
+}
+
+impl StoreSpec {
+    /// A logged store without cache and with plain rows.
+    pub fn new(name: impl Into<String>, kind: StoreKind) -> Self {
+        StoreSpec {
+            name: name.into(),
+            kind,
+            format: RowFormat::Plain,
+            store_type: StoreType::Configured,
+            logging: Logging::default(),
+            caching: false,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Opening stores, and what all of them can do.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use headwater_record::{Offset, RawRecord};
+
+use crate::bytes::{KeyValueBytes, SessionBytes, VersionedBytes, WindowBytes};
+use crate::{StoreError, StoreSpec};
+
+/// What every store can do.
+///
+/// A store's durable content is always that of one changelog offset: [`StateStore::commit`] writes both as one. After a crash
+/// the store opens with the content and the offset of its last commit.
+pub trait StateStore: Send {
+    /// The store's name.
+    fn name(&self) -> &str;
+
+    /// Whether its content outlives the process.
+    fn is_persistent(&self) -> bool;
+
+    /// The offset of the last changelog record that the durable content holds; `None` when nothing was committed, so that the
+    /// changelog must be read from its beginning.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be read.
+    fn committed_offset(&self) -> Result<Option<Offset>, StoreError>;
+
+    /// Makes everything written so far durable, together with the offset of the last changelog record it contains. Without an
+    /// offset the one before stands.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be written; the content on disk is then that of the commit before.
+    fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError>;
+
+    /// Applies changelog records in order, without logging them again. They count as written, not as committed.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for a key that is none of this kind of store, [`StoreError::Io`].
+    fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError>;
+
+    /// Memory held for what is not durable yet, in bytes.
+    fn pending_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// An open store of one of the four kinds.
+pub enum Store {
+    /// A value per key.
+    KeyValue(Box<dyn KeyValueBytes>),
+    /// A value per key and window.
+    Window(Box<dyn WindowBytes>),
+    /// A value per key and session.
+    Session(Box<dyn SessionBytes>),
+    /// Versions per key.
+    Versioned(Box<dyn VersionedBytes>),
+}
+
+impl Store {
+    /// What every store can do.
+    pub fn state(&self) -> &dyn StateStore {
+        match self {
+            Store::KeyValue(store) => store.as_ref(),
+            Store::Window(store) => store.as_ref(),
+            Store::Session(store) => store.as_ref(),
+            Store::Versioned(store) => store.as_ref(),
+        }
+    }
+
+    /// What every store can do, to change it.
+    pub fn state_mut(&mut self) -> &mut dyn StateStore {
+        match self {
+            Store::KeyValue(store) => store.as_mut(),
+            Store::Window(store) => store.as_mut(),
+            Store::Session(store) => store.as_mut(),
+            Store::Versioned(store) => store.as_mut(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.state().name())
+    }
+}
+
+/// How much memory the stores of a process may use together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryBudget {
+    /// For blocks read from disk, bytes.
+    pub block_cache_bytes: usize,
+    /// For writes not on disk yet, bytes.
+    pub write_buffer_bytes: usize,
+}
+
+impl Default for MemoryBudget {
+    /// 64 MiB of blocks, 64 MiB of writes.
+    fn default() -> Self {
+        MemoryBudget { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20 }
+    }
+}
+
+/// Where a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenContext<'a> {
+    /// The task's directory, made by whoever opens; a store makes its own folder in it. `None`: nothing may be kept on disk.
+    pub task_directory: Option<&'a Path>,
+}
+
+/// Opens stores of one make.
+pub trait StoreSupplier: Send + Sync + std::fmt::Debug {
+    /// Whether its stores outlive the process.
+    fn is_persistent(&self) -> bool;
+
+    /// Opens (and where needed makes) the store of `spec`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsupported`] for a kind this make does not have, [`StoreError::TypeChanged`] when what lies there was
+    /// written by a store of another kind or format, [`StoreError::Io`].
+    fn open(&self, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Store, StoreError>;
+}
+
+impl<S: StoreSupplier + ?Sized> StoreSupplier for Arc<S> {
+    fn is_persistent(&self) -> bool {
+        (**self).is_persistent()
+    }
+    fn open(&self, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Store, StoreError> {
+        (**self).open(spec, context)
+    }
+}

@@ -1,0 +1,85 @@
+//! A driver in the making.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use headwater_record::Timestamp;
+use headwater_runtime::StoreMakers;
+use headwater_store::StoreSupplier;
+use headwater_topology::Topology;
+
+use super::TopologyTestDriver;
+use super::live::Live;
+use super::stores::StoreChoice;
+use crate::DriverError;
+
+/// A driver in the making.
+#[derive(Debug)]
+pub struct Builder {
+    topology: Topology,
+    settings: BTreeMap<String, String>,
+    start: Timestamp,
+    stores: StoreChoice,
+}
+
+impl Builder {
+    pub(super) fn new(topology: Topology) -> Self {
+        Builder { topology, settings: BTreeMap::new(), start: Timestamp::ZERO, stores: StoreChoice::default() }
+    }
+
+    /// Sets `key`, any setting of Kafka Streams, to `value`. What a test driver has no use for is ignored.
+    #[must_use]
+    pub fn setting(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sets all of these.
+    #[must_use]
+    pub fn settings<K: Into<String>, V: Into<String>>(mut self, settings: impl IntoIterator<Item = (K, V)>) -> Self {
+        self.settings.extend(settings.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
+    /// The wall clock at the start; 0 unless said.
+    #[must_use]
+    pub fn start_time(mut self, start: impl Into<Timestamp>) -> Self {
+        self.start = start.into();
+        self
+    }
+
+    /// Opens stores that are not to lie in memory with `supplier`, in `directory`. Without it, they lie in memory too.
+    #[must_use]
+    pub fn persistent_stores(mut self, supplier: Arc<dyn StoreSupplier>, directory: impl Into<PathBuf>) -> Self {
+        self.stores.persistent = Some((supplier, directory.into()));
+        self
+    }
+
+    /// Opens stores as an application in this environment does; those on disk lie in `directory`.
+    #[must_use]
+    pub fn stores(mut self, makers: StoreMakers, directory: impl Into<PathBuf>) -> Self {
+        self.stores.in_memory = makers.in_memory;
+        self.stores.persistent = makers.persistent.map(|supplier| (supplier, directory.into()));
+        self
+    }
+
+    /// Opens stores in memory with `supplier`.
+    #[must_use]
+    pub fn memory_stores(mut self, supplier: Arc<dyn StoreSupplier>) -> Self {
+        self.stores.in_memory = supplier;
+        self
+    }
+
+    /// The driver: stores are opened, nodes wired, and `init` is called on processors.
+    ///
+    /// # Errors
+    /// [`DriverError::Task`] when the topology cannot come alive, [`DriverError::Store`] for a store that cannot be opened,
+    /// [`DriverError::Setting`] and [`DriverError::Handler`] for settings that cannot be.
+    pub fn build(self) -> Result<TopologyTestDriver, DriverError> {
+        let live = Live::start(self.topology, &self.settings, self.start, &self.stores)?;
+        Ok(TopologyTestDriver { live: Rc::new(RefCell::new(live)) })
+    }
+}

@@ -1,0 +1,353 @@
+//! What a driver holds: cluster, clock, output, the one task and the global one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_client::{ClientConfig, ClientSupplier, Consumer, RecordBatch, StartAt, Watermarks};
+use headwater_client_memory::{Cluster, ClusterConfig, ManualClock};
+use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp, Topic, TopicPartition};
+use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
+use headwater_runtime::output::{Output, OutputSettings};
+use headwater_runtime::task::{GlobalTask, Parts, Running, TaskInput, TaskSettings, TaskSpec, TaskStore};
+use headwater_store::Store;
+use headwater_store::cache::Budget;
+use headwater_topology::node::{NodeKind, SourceTopics};
+use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology};
+
+use super::outputs::Outputs;
+use super::stores::StoreChoice;
+use crate::DriverError;
+use crate::capture::{Captured, CapturingProducer};
+
+const APPLICATION_ID: &str = "application.id";
+const DEFAULT_APPLICATION: &str = "dummy-topology-test-driver-app-id";
+const MAX_TASK_IDLE: &str = "max.task.idle.ms";
+const CACHE: &str = "statestore.cache.max.bytes";
+const CACHE_DEPRECATED: &str = "cache.max.bytes.buffering";
+const DEFAULT_CACHE: i64 = 10 << 20;
+
+/// All that is alive in a driver.
+pub(crate) struct Live {
+    pub(super) clock: ManualClock,
+    pub(crate) outputs: Outputs,
+    topology: Topology,
+    cluster: Cluster,
+    consumer: Box<dyn Consumer>,
+    output: Output,
+    captured: Captured,
+    running: Option<Running>,
+    global: GlobalTask,
+    // Positions in the topics of global stores.
+    global_topics: HashMap<Topic, Offset>,
+    patterns: Vec<(NodeId, String)>,
+    dropped_before: u64,
+}
+
+impl Live {
+    pub(super) fn start(
+        topology: Topology,
+        settings: &BTreeMap<String, String>,
+        start: Timestamp,
+        stores: &StoreChoice,
+    ) -> Result<Self, DriverError> {
+        let setting = |key: &str| settings.get(key).map(String::as_str);
+        let application = setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION);
+        let handlers = ExceptionHandlers::configured(setting)?;
+        let idle = number(settings, MAX_TASK_IDLE, 0)?;
+        let cache_key = if settings.contains_key(CACHE) { CACHE } else { CACHE_DEPRECATED };
+        let cache = Rc::new(Budget::new(number(settings, cache_key, DEFAULT_CACHE)?.max(0) as usize));
+
+        let clock = ManualClock::at(start);
+        let config = ClusterConfig { auto_create_topics: true, default_partitions: 1, ..ClusterConfig::default() };
+        let cluster = Cluster::with(Arc::new(clock.clone()), config);
+        let client = ClientConfig::new().with("client.id", "topology-test-driver");
+        let captured = Captured::default();
+        let producer = Box::new(CapturingProducer::new(cluster.producer(&client)?, captured.clone()));
+        let settings_of_output = OutputSettings::new(application);
+        let mut output = Output::new(producer, Arc::new(clock.clone()), settings_of_output, handlers.clone());
+        let consumer = cluster.consumer(&client)?;
+
+        let now = clock.now();
+        // A global store is filled past what cannot be decoded, whatever the application's handler says.
+        let global_handlers = ExceptionHandlers {
+            deserialization: Arc::new(LogAndContinueExceptionHandler::default()),
+            ..handlers.clone()
+        };
+        let global_stores = stores.open(&topology, true, setting)?;
+        let global = GlobalTask::start(&topology, global_stores, global_handlers, Rc::clone(&cache), now)?;
+        let global_topics = GlobalTask::topics(&topology).into_keys().map(|topic| (topic, Offset::ZERO)).collect();
+
+        let (spec, patterns) = whole(&topology, application);
+        let task_settings = TaskSettings {
+            max_task_idle: u64::try_from(idle).ok().map(Duration::from_millis),
+            emit_interval: Duration::ZERO,
+            handlers,
+            cache,
+        };
+        let parts = Parts {
+            topology: &topology,
+            stores: stores.open(&topology, false, setting)?,
+            globals: global.stores().clone(),
+            committed: HashMap::new(),
+            settings: task_settings,
+            spec,
+        };
+        let running = Running::start(parts, &mut output, now)?;
+        let mut live = Live {
+            clock,
+            outputs: Outputs::default(),
+            topology,
+            cluster,
+            consumer,
+            output,
+            captured,
+            running: Some(running),
+            global,
+            global_topics,
+            patterns,
+            dropped_before: 0,
+        };
+        live.read_inputs()?;
+        Ok(live)
+    }
+
+    /// Reads every input of the task that is not read yet; a pattern is none.
+    fn read_inputs(&mut self) -> Result<(), DriverError> {
+        let Some(running) = &self.running else { return Err(DriverError::Closed) };
+        let is_pattern = |topic: &str| self.patterns.iter().any(|(_, pattern)| pattern == topic);
+        for partition in running.spec().partitions() {
+            if !is_pattern(partition.topic.as_str()) && self.consumer.position(partition).is_none() {
+                if self.cluster.topic(&partition.topic).is_none() {
+                    self.cluster.create_topic(partition.topic.clone(), 1)?;
+                }
+                self.consumer.assign(&[(partition.clone(), StartAt::Offset(Offset::ZERO))])?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn pipe(
+        &mut self,
+        topic: &str,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp: Timestamp,
+        headers: &Headers,
+    ) -> Result<(), DriverError> {
+        if !timestamp.is_known() {
+            return Err(DriverError::NegativeTimestamp { timestamp });
+        }
+        let to = TopicPartition::new(topic, 0);
+        let is_input = self.is_input(&to)?;
+        let is_global = self.global.reads(&to.topic);
+        if !is_input && !is_global {
+            return Err(DriverError::UnknownTopic { topic: topic.to_owned() });
+        }
+        let offset = self.cluster.produce_to(&to, key, value, timestamp, headers)?;
+        if is_input {
+            self.fetch(&[])?;
+            self.complete()?;
+        }
+        if is_global {
+            let record = OwnedRecord {
+                offset,
+                timestamp,
+                key: key.map(|bytes| bytes.to_vec().into()),
+                value: value.map(|bytes| bytes.to_vec().into()),
+                headers: headers.to_vec(),
+            };
+            self.update_global(&to, &record)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the task reads `partition`. A topic that a source's pattern matches becomes an input when it is first used.
+    fn is_input(&mut self, partition: &TopicPartition) -> Result<bool, DriverError> {
+        let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
+        if running.spec().input(partition).is_some() {
+            return Ok(true);
+        }
+        let matching = self.patterns.iter().find(|(_, pattern)| matches(pattern, partition.topic.as_str()));
+        let Some((node, _)) = matching else { return Ok(false) };
+        running.add_input(TaskInput { node: *node, partition: partition.clone(), reset: None }, None);
+        self.read_inputs()?;
+        Ok(true)
+    }
+
+    /// Takes what lies in the input topics into the task's queues: first that of the topics in `order`.
+    fn fetch(&mut self, order: &[Topic]) -> Result<(), DriverError> {
+        let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
+        loop {
+            let mut batches: Vec<Box<dyn RecordBatch>> = Vec::new();
+            self.consumer.poll(Deadline::NOW, &mut batches)?;
+            if batches.is_empty() {
+                return Ok(());
+            }
+            batches.sort_by_key(|batch| order.iter().position(|topic| *topic == batch.partition().topic));
+            for batch in batches {
+                running.enqueue(batch)?;
+            }
+        }
+    }
+
+    /// Java's `completeAllProcessableWork`: one record at a time, each committed before the next.
+    fn complete(&mut self) -> Result<(), DriverError> {
+        self.capture()?;
+        loop {
+            let now = self.clock.now();
+            let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
+            // Nothing lies in a topic that is not in a queue already.
+            let partitions: Vec<TopicPartition> = running.spec().partitions().cloned().collect();
+            let empty = Watermarks { low: Offset::ZERO, high: Offset::ZERO };
+            for partition in &partitions {
+                running.heard(partition, Some(Offset::ZERO), Some(empty));
+            }
+            if running.intake().buffered() == 0 || !running.is_processable(now) {
+                return Ok(());
+            }
+            let processed = running.process(&mut self.output, now, 1)?;
+            running.punctuate_by(PunctuationType::StreamTime, &mut self.output, now)?;
+            self.commit()?;
+            self.capture()?;
+            if processed == 0 && self.is_idle() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.running.as_ref().is_none_or(|running| running.intake().buffered() == 0)
+    }
+
+    fn commit(&mut self) -> Result<(), DriverError> {
+        let now = self.clock.now();
+        let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
+        if !running.commit_needed() {
+            return Ok(());
+        }
+        running.flush(&mut self.output, now)?;
+        self.output.flush(Deadline::after(now, Duration::from_mins(2)))?;
+        running.offsets(&mut self.output)?;
+        running.committed(&self.output)?;
+        Ok(())
+    }
+
+    /// Puts what was written to the outputs, and what the topology reads of it back in.
+    fn capture(&mut self) -> Result<(), DriverError> {
+        // What was written outside of a commit is not in the log yet.
+        self.output.poll(Deadline::NOW)?;
+        let mut order: Vec<Topic> = Vec::new();
+        for (partition, record) in self.captured.take() {
+            self.outputs.push(partition.topic.clone(), record.clone());
+            if self.is_input(&partition)? && !order.contains(&partition.topic) {
+                order.push(partition.topic.clone());
+            }
+            if self.global.reads(&partition.topic) {
+                self.update_global(&partition, &record)?;
+            }
+        }
+        if order.is_empty() { Ok(()) } else { self.fetch(&order) }
+    }
+
+    fn update_global(&mut self, from: &TopicPartition, record: &OwnedRecord) -> Result<(), DriverError> {
+        let now = self.clock.now();
+        let position = self.global_topics.entry(from.topic.clone()).or_default();
+        let mut record = record.clone();
+        record.offset = std::mem::replace(position, position.next());
+        if !record.timestamp.is_known() {
+            record.timestamp = now;
+        }
+        self.global.update(from, record.view(), now)?;
+        self.global.flush(now)?;
+        Ok(())
+    }
+
+    pub(super) fn advance_wall_clock(&mut self, by: Duration) -> Result<(), DriverError> {
+        self.clock.advance(by);
+        let now = self.clock.now();
+        let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
+        running.punctuate_by(PunctuationType::WallClockTime, &mut self.output, now)?;
+        self.commit()?;
+        self.complete()
+    }
+
+    pub(super) fn dropped_records(&self) -> u64 {
+        let running =
+            self.running.as_ref().map_or(self.dropped_before, |running| running.dropped_records(&self.output));
+        running + self.global.dropped_records()
+    }
+
+    pub(crate) fn store(&self, name: &str) -> Result<SharedStore, DriverError> {
+        let missing = || DriverError::NoSuchStore { store: name.to_owned(), kind: "state" };
+        let id = self.topology.store_named(name).ok_or_else(missing)?;
+        if let Some(store) = self.global.stores().get(&id) {
+            return Ok(Rc::clone(store));
+        }
+        let Some(running) = &self.running else { return Err(DriverError::Closed) };
+        running.store(id).cloned().ok_or_else(missing)
+    }
+
+    pub(super) fn close(&mut self) -> Result<(), DriverError> {
+        if self.running.is_none() {
+            return Ok(());
+        }
+        let committed = self.commit().and_then(|()| self.capture());
+        self.dropped_before = self.running.as_ref().map_or(0, |running| running.dropped_records(&self.output));
+        if let Some(running) = self.running.take() {
+            let stores: HashMap<StoreId, Store> = running.close();
+            drop(stores);
+        }
+        committed
+    }
+}
+
+/// One task for all of the topology: Java's driver has only task `0_0`. A pattern stands as an input that never has records, until
+/// a topic matches it.
+fn whole(topology: &Topology, application: &str) -> (TaskSpec, Vec<(NodeId, String)>) {
+    let mut spec = TaskSpec { id: TaskId::new(0, 0), inputs: Vec::new(), stores: Vec::new() };
+    let mut patterns = Vec::new();
+    let mut stores: HashMap<StoreId, TaskStore> = HashMap::new();
+    for part in topology.subtopologies() {
+        let id = TaskId { subtopology: part.id, partition: 0 };
+        let Some(task) = TaskSpec::of(topology, application, id, &|_| Vec::new()) else { continue };
+        spec.inputs.extend(task.inputs);
+        stores.extend(task.stores.into_iter().map(|store| (store.id, store)));
+        for &node in &part.nodes {
+            if let Some(NodeKind::Source { topics: SourceTopics::Pattern(pattern), reset }) =
+                topology.node(node).map(|spec| &spec.kind)
+            {
+                let partition = TopicPartition::new(pattern.as_str(), 0);
+                spec.inputs.push(TaskInput { node, partition, reset: *reset });
+                patterns.push((node, pattern.clone()));
+            }
+        }
+    }
+    spec.stores = topology.store_order().iter().filter_map(|id| stores.remove(id)).collect();
+    (spec, patterns)
+}
+
+/// Whether all of `topic` matches.
+fn matches(pattern: &str, topic: &str) -> bool {
+    regex::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|pattern| pattern.is_match(topic))
+}
+
+fn number(settings: &BTreeMap<String, String>, key: &str, default: i64) -> Result<i64, DriverError> {
+    let Some(value) = settings.get(key) else { return Ok(default) };
+    value.trim().parse().map_err(|_| DriverError::Setting {
+        key: key.to_owned(),
+        value: value.clone(),
+        reason: "it is not a whole number".to_owned(),
+    })
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TopologyTestDriver")
+            .field("now", &self.clock.now())
+            .field("task", &self.running)
+            .finish_non_exhaustive()
+    }
+}

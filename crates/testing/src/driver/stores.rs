@@ -1,0 +1,64 @@
+//! Opening the stores of a topology.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use headwater_store::{OpenContext, Store, StoreError, StoreSupplier, StoreType};
+use headwater_store_memory::MemoryStores;
+use headwater_topology::{StoreId, Topology};
+
+const MAKE: &str = "dsl.store.suppliers.class";
+const MAKE_DEPRECATED: &str = "default.dsl.store";
+
+/// Who opens stores.
+#[derive(Debug)]
+pub(super) struct StoreChoice {
+    pub(super) in_memory: Arc<dyn StoreSupplier>,
+    /// With the directory in which they lie.
+    pub(super) persistent: Option<(Arc<dyn StoreSupplier>, PathBuf)>,
+}
+
+impl Default for StoreChoice {
+    fn default() -> Self {
+        StoreChoice { in_memory: Arc::new(MemoryStores::new()), persistent: None }
+    }
+}
+
+impl StoreChoice {
+    /// Opens the stores of `topology`: those that are global, or those that are not.
+    pub(super) fn open<'a>(
+        &self,
+        topology: &Topology,
+        global: bool,
+        setting: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<HashMap<StoreId, Store>, StoreError> {
+        let wanted = topology.stores().filter(|(_, node)| node.global == global);
+        // A store that no node uses belongs to no task.
+        let wanted = wanted.filter(|(id, _)| topology.store_order().contains(id));
+        wanted.map(|(id, node)| Ok((id, self.open_one(&node.spec, &setting)?))).collect()
+    }
+
+    fn open_one<'a>(
+        &self,
+        spec: &headwater_store::StoreSpec,
+        setting: &impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<Store, StoreError> {
+        let configured = setting(MAKE).or_else(|| setting(MAKE_DEPRECATED)).unwrap_or_default().to_ascii_lowercase();
+        let in_memory = match &spec.store_type {
+            StoreType::InMemory => true,
+            StoreType::RocksDb => false,
+            StoreType::Configured => configured.contains("memory"),
+            StoreType::Custom(supplier) => {
+                let directory = self.persistent.as_ref().map(|(_, directory)| directory.as_path());
+                return supplier.open(spec, OpenContext { task_directory: directory });
+            }
+        };
+        match &self.persistent {
+            Some((supplier, directory)) if !in_memory => {
+                supplier.open(spec, OpenContext { task_directory: Some(directory) })
+            }
+            _ => self.in_memory.open(spec, OpenContext { task_directory: None }),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What can go wrong in a test.
+
+use headwater_client::ClientError;
+use headwater_record::{SerdeError, Timestamp};
+use headwater_runtime::handler::UnknownHandler;
+use headwater_runtime::task::TaskError;
+use headwater_store::StoreError;
+
+/// What went wrong in a test driver.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DriverError {
+    /// The topology does not read the topic.
+    #[error("Unknown topic: {topic}")]
+    UnknownTopic {
+        /// Which.
+        topic: String,
+    },
+    /// A record has a negative timestamp.
+    #[error("Timestamp must not be negative: {timestamp}")]
+    NegativeTimestamp {
+        /// Which.
+        timestamp: Timestamp,
+    },
+    /// There is nothing (more) to read.
+    #[error("Empty topic: {topic}")]
+    EmptyTopic {
+        /// Where.
+        topic: String,
+    },
+    /// Nothing was ever written to the topic.
+    #[error("Uninitialized topic: {topic}")]
+    UninitializedTopic {
+        /// Where.
+        topic: String,
+    },
+    /// The topology failed.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// A key or value of the test has no bytes, or bytes of the topology are no key or value.
+    #[error(transparent)]
+    Serde(#[from] SerdeError),
+    /// A store could not be opened or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The topology has no such store, or it is of another kind.
+    #[error("the topology has no {kind} store named {store}")]
+    NoSuchStore {
+        /// Its name.
+        store: String,
+        /// What was asked for.
+        kind: &'static str,
+    },
+    /// A setting cannot be.
+    #[error("{key}: {value:?} cannot be: {reason}")]
+    Setting {
+        /// Which.
+        key: String,
+        /// Its value.
+        value: String,
+        /// Why.
+        reason: String,
+    },
+    /// A setting names an unknown exception handler.
+    #[error(transparent)]
+    Handler(#[from] UnknownHandler),
+    /// The cluster in this process refused something.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The driver was closed.
+    #[error("the test driver was closed")]
+    Closed,
+}

@@ -1,0 +1,19 @@
+//! Testing a topology without a cluster: [`TopologyTestDriver`] runs it record by record, in this process and in virtual time.
+//!
+//! Start at [`TopologyTestDriver`]; records go in by a [`TestInputTopic`] and come out of a [`TestOutputTopic`].
+//!
+//! **Architecture Invariant:** what runs here are the tasks of production. The driver only decides when.
+#![forbid(unsafe_code)]
+
+mod capture;
+mod driver;
+mod error;
+mod record;
+mod store;
+mod topic;
+
+pub use driver::{Builder, TopologyTestDriver};
+pub use error::DriverError;
+pub use record::TestRecord;
+pub use store::{TestKeyValueStore, TestSessionStore, TestWindowStore};
+pub use topic::{TestInputTopic, TestOutputTopic};

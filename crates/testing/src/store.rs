@@ -1,0 +1,242 @@
+//! Typed reads of a topology's stores. The driver commits after each record, so that caches hold nothing back.
+
+use std::fmt;
+
+use headwater_record::{SerdeError, SharedSerde, Timestamp};
+use headwater_store::Store;
+use headwater_store::bytes::{
+    Entry, KeyRange, KeySelection, KeyValueBytes, Order, Scan, SessionBytes, SessionQuery, WindowBytes, WindowQuery,
+};
+use headwater_topology::SharedStore;
+use headwater_topology::state::StoreHandle;
+
+use crate::{DriverError, TopologyTestDriver};
+
+const AT_ONCE: usize = 1024;
+
+/// A store with its serdes.
+struct Typed<K, V> {
+    name: String,
+    store: SharedStore,
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+}
+
+impl<K, V> Typed<K, V> {
+    fn open(
+        driver: &TopologyTestDriver,
+        handle: &StoreHandle<K, V>,
+        kind: &'static str,
+        is_it: impl Fn(&Store) -> bool,
+    ) -> Result<Self, DriverError> {
+        let wrong = || DriverError::NoSuchStore { store: handle.name().to_owned(), kind };
+        let store = match driver.live.borrow().store(handle.name()) {
+            Err(DriverError::NoSuchStore { .. }) => return Err(wrong()),
+            other => other?,
+        };
+        if !is_it(&store.borrow()) {
+            return Err(wrong());
+        }
+        let (key, value) = (handle.key_serde().clone(), handle.value_serde().clone());
+        Ok(Typed { name: handle.name().to_owned(), store, key, value })
+    }
+
+    fn key_bytes(&self, key: &K) -> Result<Vec<u8>, SerdeError> {
+        let mut bytes = Vec::new();
+        let _ = self.key.serialize(&self.name, key, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn key(&self, bytes: &[u8]) -> Result<K, SerdeError> {
+        self.key.deserialize(&self.name, Some(bytes))
+    }
+
+    fn value(&self, bytes: &[u8]) -> Result<V, SerdeError> {
+        self.value.deserialize(&self.name, Some(bytes))
+    }
+}
+
+/// A key-value store of a topology under test.
+pub struct TestKeyValueStore<K, V>(Typed<K, V>);
+
+impl<K, V> TestKeyValueStore<K, V> {
+    pub(crate) fn open(driver: &TopologyTestDriver, handle: &StoreHandle<K, V>) -> Result<Self, DriverError> {
+        Typed::open(driver, handle, "key-value", |store| matches!(store, Store::KeyValue(_))).map(Self)
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&dyn KeyValueBytes) -> R) -> Result<R, DriverError> {
+        match &*self.0.store.borrow() {
+            Store::KeyValue(store) => Ok(look(store.as_ref())),
+            _ => Err(DriverError::NoSuchStore { store: self.0.name.clone(), kind: "key-value" }),
+        }
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// [`DriverError::Serde`], [`DriverError::Store`].
+    pub fn get(&self, key: &K) -> Result<Option<V>, DriverError> {
+        Ok(self.get_with_timestamp(key)?.map(|(value, _)| value))
+    }
+
+    /// The value of `key` with its timestamp, -1 in a store that keeps none.
+    ///
+    /// # Errors
+    /// As [`TestKeyValueStore::get`].
+    pub fn get_with_timestamp(&self, key: &K) -> Result<Option<(V, Timestamp)>, DriverError> {
+        let key = self.0.key_bytes(key)?;
+        let row = self.look(|store| store.get(&key))??;
+        row.map(|row| Ok((self.0.value(row.value())?, row.timestamp()))).transpose()
+    }
+
+    /// All entries, in the order of the store.
+    ///
+    /// # Errors
+    /// As [`TestKeyValueStore::get`].
+    pub fn all(&self) -> Result<Vec<(K, V)>, DriverError> {
+        let mut entries: Vec<Entry> = Vec::new();
+        self.look(|store| {
+            let mut last: Option<Vec<u8>> = None;
+            loop {
+                let range = last.as_deref().map_or(KeyRange::ALL, |last| KeyRange::ALL.after(last, Order::Forward));
+                if store.scan(range, Order::Forward, AT_ONCE, &mut entries)? == Scan::Done {
+                    return Ok::<(), headwater_store::StoreError>(());
+                }
+                last = entries.last().map(|entry| entry.key.clone());
+            }
+        })??;
+        entries.iter().map(|entry| Ok((self.0.key(&entry.key)?, self.0.value(entry.row.value())?))).collect()
+    }
+
+    /// About how many entries there are.
+    ///
+    /// # Errors
+    /// As [`TestKeyValueStore::get`].
+    pub fn approximate_len(&self) -> Result<u64, DriverError> {
+        self.look(|store| store.approximate_len())
+    }
+}
+
+impl<K, V> fmt::Debug for TestKeyValueStore<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TestKeyValueStore({})", self.0.name)
+    }
+}
+
+/// A window store of a topology under test.
+pub struct TestWindowStore<K, V>(Typed<K, V>);
+
+impl<K, V> TestWindowStore<K, V> {
+    pub(crate) fn open(driver: &TopologyTestDriver, handle: &StoreHandle<K, V>) -> Result<Self, DriverError> {
+        Typed::open(driver, handle, "window", |store| matches!(store, Store::Window(_))).map(Self)
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&dyn WindowBytes) -> R) -> Result<R, DriverError> {
+        match &*self.0.store.borrow() {
+            Store::Window(store) => Ok(look(store.as_ref())),
+            _ => Err(DriverError::NoSuchStore { store: self.0.name.clone(), kind: "window" }),
+        }
+    }
+
+    /// The value of `key` in the window that starts at `start`.
+    ///
+    /// # Errors
+    /// [`DriverError::Serde`], [`DriverError::Store`].
+    pub fn get(&self, key: &K, start: impl Into<Timestamp>) -> Result<Option<V>, DriverError> {
+        let key = self.0.key_bytes(key)?;
+        let start = start.into();
+        let row = self.look(|store| store.fetch(&key, start))??;
+        row.map(|row| Ok(self.0.value(row.value())?)).transpose()
+    }
+
+    /// All entries with their window starts, in the order of the store.
+    ///
+    /// # Errors
+    /// As [`TestWindowStore::get`].
+    pub fn all(&self) -> Result<Vec<(K, Timestamp, V)>, DriverError> {
+        let query = WindowQuery { keys: KeySelection::ALL, from: Timestamp::ZERO, to: Timestamp::MAX };
+        let mut entries = Vec::new();
+        self.look(|store| {
+            loop {
+                let after = entries.last().cloned();
+                if store.scan(query, Order::Forward, after.as_ref(), AT_ONCE, &mut entries)? == Scan::Done {
+                    return Ok::<(), headwater_store::StoreError>(());
+                }
+            }
+        })??;
+        entries
+            .iter()
+            .map(|entry| Ok((self.0.key(&entry.key)?, entry.start, self.0.value(entry.row.value())?)))
+            .collect()
+    }
+}
+
+impl<K, V> fmt::Debug for TestWindowStore<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TestWindowStore({})", self.0.name)
+    }
+}
+
+/// A session store of a topology under test.
+pub struct TestSessionStore<K, V>(Typed<K, V>);
+
+impl<K, V> TestSessionStore<K, V> {
+    pub(crate) fn open(driver: &TopologyTestDriver, handle: &StoreHandle<K, V>) -> Result<Self, DriverError> {
+        Typed::open(driver, handle, "session", |store| matches!(store, Store::Session(_))).map(Self)
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&dyn SessionBytes) -> R) -> Result<R, DriverError> {
+        match &*self.0.store.borrow() {
+            Store::Session(store) => Ok(look(store.as_ref())),
+            _ => Err(DriverError::NoSuchStore { store: self.0.name.clone(), kind: "session" }),
+        }
+    }
+
+    /// The value of `key` in the session from `start` to `end`.
+    ///
+    /// # Errors
+    /// [`DriverError::Serde`], [`DriverError::Store`].
+    pub fn get(
+        &self,
+        key: &K,
+        start: impl Into<Timestamp>,
+        end: impl Into<Timestamp>,
+    ) -> Result<Option<V>, DriverError> {
+        let key = self.0.key_bytes(key)?;
+        let (start, end) = (start.into(), end.into());
+        let row = self.look(|store| store.fetch(&key, start, end))??;
+        row.map(|row| Ok(self.0.value(row.value())?)).transpose()
+    }
+
+    /// All entries with the starts and ends of their sessions, in the order of the store.
+    ///
+    /// # Errors
+    /// As [`TestSessionStore::get`].
+    pub fn all(&self) -> Result<Vec<(K, Timestamp, Timestamp, V)>, DriverError> {
+        let query = SessionQuery {
+            keys: KeySelection::ALL,
+            earliest_end: Timestamp::ZERO,
+            latest_end: Timestamp::MAX,
+            latest_start: Timestamp::MAX,
+        };
+        let mut entries = Vec::new();
+        self.look(|store| {
+            loop {
+                let after = entries.last().cloned();
+                if store.scan(query, Order::Forward, after.as_ref(), AT_ONCE, &mut entries)? == Scan::Done {
+                    return Ok::<(), headwater_store::StoreError>(());
+                }
+            }
+        })??;
+        let typed = entries
+            .iter()
+            .map(|entry| Ok((self.0.key(&entry.key)?, entry.start, entry.end, self.0.value(entry.row.value())?)));
+        typed.collect()
+    }
+}
+
+impl<K, V> fmt::Debug for TestSessionStore<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TestSessionStore({})", self.0.name)
+    }
+}

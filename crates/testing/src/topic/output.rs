@@ -1,0 +1,125 @@
+//! A topic to read from.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+
+use headwater_record::{OwnedRecord, SharedSerde};
+
+use crate::driver::Live;
+use crate::{DriverError, TestRecord};
+
+/// A topic to read from (Java's class of this name). Each record is read once, whichever handle reads it.
+pub struct TestOutputTopic<K, V> {
+    live: Rc<RefCell<Live>>,
+    topic: String,
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+}
+
+impl<K, V> TestOutputTopic<K, V> {
+    pub(crate) fn new(live: Rc<RefCell<Live>>, topic: &str, key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
+        TestOutputTopic { live, topic: topic.to_owned(), key, value }
+    }
+
+    fn decode(&self, record: &OwnedRecord) -> Result<TestRecord<K, V>, DriverError> {
+        Ok(TestRecord {
+            key: self.key.deserialize(&self.topic, record.key.as_deref())?,
+            value: self.value.deserialize(&self.topic, record.value.as_deref())?,
+            timestamp: record.timestamp,
+            headers: record.headers.iter().cloned().collect(),
+        })
+    }
+
+    /// The next record.
+    ///
+    /// # Errors
+    /// [`DriverError::EmptyTopic`] when all were read, [`DriverError::UninitializedTopic`] when nothing was ever written,
+    /// [`DriverError::Serde`] for bytes that are none of the types.
+    pub fn read_record(&self) -> Result<TestRecord<K, V>, DriverError> {
+        let record = {
+            let outputs = &mut self.live.borrow_mut().outputs;
+            outputs.read(&self.topic).ok_or_else(|| {
+                let topic = self.topic.clone();
+                if outputs.knows(&topic) {
+                    DriverError::EmptyTopic { topic }
+                } else {
+                    DriverError::UninitializedTopic { topic }
+                }
+            })?
+        };
+        self.decode(&record)
+    }
+
+    /// The next record's key and value.
+    ///
+    /// # Errors
+    /// As [`TestOutputTopic::read_record`].
+    pub fn read_key_value(&self) -> Result<(K, V), DriverError> {
+        self.read_record().map(|record| (record.key, record.value))
+    }
+
+    /// The next record's value.
+    ///
+    /// # Errors
+    /// As [`TestOutputTopic::read_record`].
+    pub fn read_value(&self) -> Result<V, DriverError> {
+        self.read_record().map(|record| record.value)
+    }
+
+    /// All records that were not read yet.
+    ///
+    /// # Errors
+    /// [`DriverError::Serde`].
+    pub fn read_records(&self) -> Result<Vec<TestRecord<K, V>>, DriverError> {
+        let records = self.live.borrow_mut().outputs.read_all(&self.topic);
+        records.iter().map(|record| self.decode(record)).collect()
+    }
+
+    /// The keys and values of all records that were not read yet.
+    ///
+    /// # Errors
+    /// [`DriverError::Serde`].
+    pub fn read_key_values(&self) -> Result<Vec<(K, V)>, DriverError> {
+        Ok(self.read_records()?.into_iter().map(|record| (record.key, record.value)).collect())
+    }
+
+    /// The values of all records that were not read yet.
+    ///
+    /// # Errors
+    /// [`DriverError::Serde`].
+    pub fn read_values(&self) -> Result<Vec<V>, DriverError> {
+        Ok(self.read_records()?.into_iter().map(|record| record.value).collect())
+    }
+
+    /// The last value of each key, of the records that were not read yet.
+    ///
+    /// # Errors
+    /// [`DriverError::Serde`].
+    pub fn read_map(&self) -> Result<BTreeMap<K, V>, DriverError>
+    where
+        K: Ord,
+    {
+        Ok(self.read_key_values()?.into_iter().collect())
+    }
+
+    /// How many records were not read yet.
+    pub fn len(&self) -> usize {
+        self.live.borrow().outputs.unread(&self.topic)
+    }
+
+    /// Whether all records were read.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<K, V> fmt::Debug for TestOutputTopic<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestOutputTopic")
+            .field("topic", &self.topic)
+            .field("unread", &self.len())
+            .finish_non_exhaustive()
+    }
+}

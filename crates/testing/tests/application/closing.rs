@@ -1,0 +1,68 @@
+//! Closing: what is committed then, and who stays in the group.
+
+use headwater_runtime::{CloseOptions, State};
+
+use crate::world::{APPLICATION, World};
+
+#[test]
+fn closing_commits_everything_and_leaves_the_group() {
+    let mut world = World::new();
+    let mut instances = vec![world.builder(1).set("commit.interval.ms", "3600000").drive().unwrap()];
+    world.feed(100);
+    world.run_until(&mut instances, "all is counted", |_| world.counts() == world.expected);
+    instances[0].begin_close(CloseOptions::default());
+    world.run_until(&mut instances, "it is closed", |instances| instances[0].state().is_final());
+    assert_eq!(instances[0].state(), State::NotRunning);
+    assert_eq!(world.committed_lines(), 100);
+    assert!(world.cluster.group(APPLICATION).members.is_empty());
+    let mut instances = vec![world.instance(2)];
+    world.feed(10);
+    world.settle(&mut instances);
+}
+
+#[test]
+fn closing_may_remain_in_the_group_for_a_quick_return() {
+    let mut world = World::new();
+    let of_instance = |world: &World| world.builder(1).set("group.instance.id", "one").drive().unwrap();
+    let mut instances = vec![of_instance(&world)];
+    world.feed(20);
+    world.settle(&mut instances);
+    let generation = world.cluster.group(APPLICATION).generation;
+    instances[0].begin_close(CloseOptions::default().remain_in_group());
+    world.run_until(&mut instances, "it is closed", |instances| instances[0].state() == State::NotRunning);
+    assert_eq!(world.cluster.group(APPLICATION).members.len(), 1, "it is still a member");
+    let mut instances = vec![of_instance(&world)];
+    world.feed(20);
+    world.settle(&mut instances);
+    assert_eq!(world.cluster.group(APPLICATION).generation, generation, "nobody had to rebalance");
+}
+
+#[test]
+fn an_instance_closes_before_it_has_any_task() {
+    let world = World::new();
+    let mut instances = vec![world.instance(1)];
+    instances[0].begin_close(CloseOptions::default());
+    world.run_until(&mut instances, "it is closed", |instances| instances[0].state() == State::NotRunning);
+    assert!(instances[0].outcome().is_ok());
+    assert!(world.cluster.group(APPLICATION).members.is_empty());
+}
+
+#[test]
+fn instances_that_all_close_during_a_rebalance_leave_nothing_uncommitted() {
+    let mut world = World::new();
+    let mut instances = vec![world.instance(1), world.instance(2)];
+    world.feed(50);
+    world.settle(&mut instances);
+    instances.push(world.instance(3));
+    world.feed(50);
+    world.run(&mut instances, 1);
+    for instance in &instances {
+        instance.begin_close(CloseOptions::default());
+    }
+    world.run_until(&mut instances, "all are closed", |instances| instances.iter().all(|i| i.state().is_final()));
+    assert!(instances.iter().all(|instance| instance.state() == State::NotRunning));
+    assert!(world.cluster.group(APPLICATION).members.is_empty());
+    let mut instances = vec![world.instance(4)];
+    world.feed(50);
+    world.settle(&mut instances);
+}

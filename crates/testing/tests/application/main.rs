@@ -1,0 +1,15 @@
+//! Whole applications on a cluster in this process: driven by hand under a virtual clock, and on threads of their own.
+#![cfg(test)]
+
+mod chaos;
+mod closing;
+mod disk;
+#[path = "../changelog/disk_store.rs"]
+mod disk_store;
+mod failures;
+mod graph;
+mod offsets;
+mod rebalances;
+mod standbys;
+mod threads;
+mod world;

@@ -1,0 +1,125 @@
+//! A topology written by hand, node by node (Java's `Topology`).
+
+mod sink;
+mod source;
+mod store;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::node::NodeSpec;
+use crate::processor::{Processor, ProcessorNode, ProcessorSupplier};
+use crate::{Draft, NodeId, Port, Stream, Topology, TopologyError, TopologyErrors, TopologySettings};
+
+pub use self::sink::SinkSpec;
+pub use self::source::SourceSpec;
+
+/// A node that others can be put below: it hands on records of these types.
+pub struct NodeRef<K: 'static, V: 'static> {
+    node: NodeId,
+    port: Port<Stream<K, V>>,
+}
+
+impl<K: 'static, V: 'static> NodeRef<K, V> {
+    /// The node `node`, whose children listen to `port`.
+    pub fn new(node: NodeId, port: Port<Stream<K, V>>) -> Self {
+        NodeRef { node, port }
+    }
+
+    /// The node.
+    pub fn id(&self) -> NodeId {
+        self.node
+    }
+}
+
+impl<K: 'static, V: 'static> Clone for NodeRef<K, V> {
+    fn clone(&self) -> Self {
+        NodeRef { node: self.node, port: self.port.clone() }
+    }
+}
+
+impl<K: 'static, V: 'static> fmt::Debug for NodeRef<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeRef({:?})", self.node)
+    }
+}
+
+/// Writes a topology of sources, processors and sinks by their names.
+///
+/// Parents are handles, so that a node cannot be put below one that hands on other types. Mistakes do not stop the writing:
+/// [`TopologyBuilder::build`] reports all of them.
+///
+/// ```
+/// use headwater_record::DefaultSerde;
+/// use headwater_topology::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+/// let builder = TopologyBuilder::new();
+/// let lines = SourceSpec::topics(["lines"], String::default_serde(), String::default_serde());
+/// let source = builder.add_source("source", lines);
+/// let copies = SinkSpec::topic("copies", String::default_serde(), String::default_serde());
+/// builder.add_sink("sink", copies, &[&source]);
+/// assert!(builder.build()?.describe().contains("Sink: sink (topic: copies)"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TopologyBuilder {
+    draft: Draft,
+}
+
+impl TopologyBuilder {
+    /// An empty topology.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty topology whose settings are known from the start.
+    pub fn with_settings(settings: TopologySettings) -> Self {
+        TopologyBuilder { draft: Draft::with_settings(settings) }
+    }
+
+    /// Writes into a topology that others write into too.
+    pub fn over(draft: &Draft) -> Self {
+        TopologyBuilder { draft: draft.clone() }
+    }
+
+    /// Adds a processor below `parents` (`Topology#addProcessor`).
+    pub fn add_processor<P, KIn, VIn, KOut, VOut>(
+        &self,
+        name: &str,
+        supplier: impl ProcessorSupplier<P>,
+        parents: &[&NodeRef<KIn, VIn>],
+    ) -> NodeRef<KOut, VOut>
+    where
+        P: Processor<KIn, VIn, KOut, VOut>,
+        KIn: 'static,
+        VIn: 'static,
+        KOut: 'static,
+        VOut: 'static,
+    {
+        self.need(parents.is_empty(), "predecessorNames cannot be empty");
+        let above: Vec<NodeId> = parents.iter().map(|parent| parent.node).collect();
+        let node = self.draft.add_node(NodeSpec::processor(name, above));
+        let port: Port<Stream<KOut, VOut>> = Port::new();
+        let out = port.clone();
+        let make: crate::MakeInlet<Stream<KIn, VIn>> =
+            Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier, &out));
+        for parent in parents {
+            parent.port.listen(node, Arc::clone(&make));
+        }
+        NodeRef { node, port }
+    }
+
+    /// Records a mistake if there is one.
+    fn need(&self, mistaken: bool, words: &str) {
+        if mistaken {
+            self.draft.mistake(TopologyError::Invalid(words.to_owned()));
+        }
+    }
+
+    /// The topology.
+    ///
+    /// # Errors
+    /// All mistakes that were made, in the order in which they were made.
+    pub fn build(&self) -> Result<Topology, TopologyErrors> {
+        self.draft.freeze(&self.draft.settings())
+    }
+}

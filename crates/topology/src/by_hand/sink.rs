@@ -1,0 +1,76 @@
+//! Sinks.
+
+use std::fmt;
+use std::sync::Arc;
+
+use headwater_record::{Partition, SharedSerde};
+
+use super::{NodeRef, TopologyBuilder};
+use crate::node::sink::{ChoosePartitions, SinkNode, SinkTarget};
+use crate::node::{NodeKind, NodeSpec, SinkTopic};
+use crate::{MakeInlet, NodeId, RecordContext, Stream};
+
+/// A sink that is wanted.
+pub struct SinkSpec<K, V> {
+    topic: SinkTopic,
+    target: SinkTarget<K, V>,
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+    partitioner: Option<ChoosePartitions<K, V>>,
+}
+
+impl<K, V> SinkSpec<K, V> {
+    /// Writes to this topic, with these serdes.
+    pub fn topic(topic: impl Into<String>, key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
+        let name: String = topic.into();
+        let target = SinkTarget::Topic { name: name.clone(), internal: false };
+        SinkSpec { topic: SinkTopic::Named(name), target, key, value, partitioner: None }
+    }
+
+    /// Writes each record to the topic that `choose` names for it; `text` describes the function.
+    pub fn chosen(
+        text: impl Into<String>,
+        choose: impl Fn(&K, &V, &RecordContext) -> String + Send + Sync + 'static,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> Self {
+        let target = SinkTarget::Extracted(Arc::new(choose));
+        SinkSpec { topic: SinkTopic::Extracted { text: text.into() }, target, key, value, partitioner: None }
+    }
+
+    /// Chooses the partitions of each record: topic, key, value and how many there are (KIP-837).
+    #[must_use]
+    pub fn with_partitioner(
+        mut self,
+        choose: impl Fn(&str, &K, &V, Partition) -> Option<Vec<Partition>> + Send + Sync + 'static,
+    ) -> Self {
+        self.partitioner = Some(Arc::new(choose));
+        self
+    }
+}
+
+impl<K, V> fmt::Debug for SinkSpec<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SinkSpec").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+impl TopologyBuilder {
+    /// Adds a sink below `parents` (`Topology#addSink`).
+    pub fn add_sink<K: 'static, V: 'static>(&self, name: &str, sink: SinkSpec<K, V>, parents: &[&NodeRef<K, V>]) {
+        let SinkSpec { topic, target, key, value, partitioner } = sink;
+        self.need(parents.is_empty(), "predecessorNames cannot be empty");
+        let above: Vec<NodeId> = parents.iter().map(|parent| parent.node).collect();
+        let kind = NodeKind::Sink { topic };
+        let node = self.draft.add_node(NodeSpec { name: name.into(), kind, parents: above, stores: Vec::new() });
+        let make: MakeInlet<Stream<K, V>> = Arc::new(move |wiring| {
+            wiring.shared_inlet(node, |wiring| {
+                let (key, value) = (Arc::clone(&key), Arc::clone(&value));
+                SinkNode::wire(wiring, node, target.clone(), key, value, partitioner.clone())
+            })
+        });
+        for parent in parents {
+            parent.port.listen(node, Arc::clone(&make));
+        }
+    }
+}

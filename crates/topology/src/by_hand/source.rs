@@ -1,0 +1,79 @@
+//! Sources.
+
+use std::fmt;
+use std::sync::Arc;
+
+use headwater_record::SharedSerde;
+
+use super::{NodeRef, TopologyBuilder};
+use crate::node::source::{SourceNode, TimestampExtractor};
+use crate::node::{NodeKind, NodeSpec, OffsetReset, SourceTopics};
+use crate::{Port, Stream};
+
+/// A source that is wanted.
+pub struct SourceSpec<K, V> {
+    pub(super) topics: SourceTopics,
+    pub(super) key: SharedSerde<K>,
+    pub(super) value: SharedSerde<V>,
+    pub(super) reset: Option<OffsetReset>,
+    pub(super) extractor: TimestampExtractor<K, V>,
+}
+
+impl<K, V> SourceSpec<K, V> {
+    /// Reads these topics, with these serdes.
+    pub fn topics<T: Into<String>>(
+        topics: impl IntoIterator<Item = T>,
+        key: SharedSerde<K>,
+        value: SharedSerde<V>,
+    ) -> Self {
+        Self::of(SourceTopics::Named(topics.into_iter().map(Into::into).collect()), key, value)
+    }
+
+    /// Reads all topics whose whole name matches this regular expression, with these serdes.
+    pub fn pattern(pattern: impl Into<String>, key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
+        Self::of(SourceTopics::Pattern(pattern.into()), key, value)
+    }
+
+    fn of(topics: SourceTopics, key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
+        SourceSpec { topics, key, value, reset: None, extractor: TimestampExtractor::FailOnInvalid }
+    }
+
+    /// Where to begin when nothing was committed yet, instead of what `auto.offset.reset` says.
+    #[must_use]
+    pub fn with_offset_reset(mut self, reset: OffsetReset) -> Self {
+        self.reset = Some(reset);
+        self
+    }
+
+    /// Whence a record has its time.
+    #[must_use]
+    pub fn with_timestamp_extractor(mut self, extractor: TimestampExtractor<K, V>) -> Self {
+        self.extractor = extractor;
+        self
+    }
+}
+
+impl<K, V> fmt::Debug for SourceSpec<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceSpec").field("topics", &self.topics).field("reset", &self.reset).finish_non_exhaustive()
+    }
+}
+
+impl TopologyBuilder {
+    /// Adds a source (`Topology#addSource`).
+    pub fn add_source<K: 'static, V: 'static>(&self, name: &str, source: SourceSpec<K, V>) -> NodeRef<K, V> {
+        let SourceSpec { topics, key, value, reset, extractor } = source;
+        self.need(topics == SourceTopics::Named(Vec::new()), "topics cannot be empty");
+        let kind = NodeKind::Source { topics, reset };
+        let node = self.draft.add_node(NodeSpec { name: name.into(), kind, parents: Vec::new(), stores: Vec::new() });
+        let port: Port<Stream<K, V>> = Port::new();
+        let out = port.clone();
+        self.draft.add_source(
+            node,
+            Arc::new(move |wiring| {
+                SourceNode::wire(wiring, node, Arc::clone(&key), Arc::clone(&value), extractor.clone(), &out)
+            }),
+        );
+        NodeRef { node, port }
+    }
+}

@@ -1,0 +1,97 @@
+//! Stores: those of processors, global ones, and those that a topic fills.
+
+use headwater_store::{Logging, StoreSpec};
+
+use super::{NodeRef, SourceSpec, TopologyBuilder};
+use crate::node::{NodeKind, OffsetReset, SourceTopics};
+use crate::processor::{Processor, ProcessorSupplier};
+use crate::{StoreId, TopologyError};
+
+impl TopologyBuilder {
+    /// Adds a store, and connects it to the processors of these names (`Topology#addStateStore`).
+    pub fn add_state_store(&self, store: StoreSpec, processors: &[&str]) {
+        let name = store.name.clone();
+        self.draft.add_store(store);
+        for processor in processors {
+            self.connect_one(processor, &name);
+        }
+    }
+
+    /// Connects stores to a processor (`Topology#connectProcessorAndStateStores`).
+    pub fn connect(&self, processor: &str, stores: &[&str]) {
+        self.need(stores.is_empty(), "stateStoreNames cannot be empty");
+        for store in stores {
+            self.connect_one(processor, store);
+        }
+    }
+
+    fn connect_one(&self, processor: &str, store: &str) {
+        let invalid = |words: String| self.draft.mistake(TopologyError::Invalid(words));
+        let Some(id) = self.draft.store_named(store) else {
+            return invalid(format!("StateStore {store} is not added yet."));
+        };
+        if self.draft.store(id).is_some_and(|node| node.global) {
+            return invalid(format!(
+                "Global StateStore {store} can be used by a Processor without being specified; it should not be explicitly passed."
+            ));
+        }
+        let Some(node) = self.draft.node_named(processor) else {
+            return invalid(format!("Processor {processor} is not added yet."));
+        };
+        if self.draft.kind_of(node) != Some(NodeKind::Processor) {
+            return invalid(format!("cannot connect a state store {store} to a source node or a sink node."));
+        }
+        self.draft.connect(node, id);
+    }
+
+    /// Adds a store that every instance fills with all of a topic, by a processor that forwards nothing
+    /// (`Topology#addGlobalStore`). It has no changelog: the topic is one. All processors may read it.
+    pub fn add_global_store<P, K: 'static, V: 'static>(
+        &self,
+        store: StoreSpec,
+        (source_name, source): (&str, SourceSpec<K, V>),
+        (processor_name, supplier): (&str, impl ProcessorSupplier<P>),
+    ) where
+        P: Processor<K, V, K, V>,
+    {
+        self.need(source_name == processor_name, "sourceName and processorName must be different.");
+        let id = self.filled(store, (source_name, source), (processor_name, supplier));
+        self.draft.change_store(id, |node| node.global = true);
+    }
+
+    /// Adds a store that a topic fills and serves as changelog, by a processor that forwards nothing
+    /// (`Topology#addReadOnlyStateStore`, KIP-813). Other processors may be connected to it, to read.
+    pub fn add_read_only_state_store<P, K: 'static, V: 'static>(
+        &self,
+        store: StoreSpec,
+        (source_name, source): (&str, SourceSpec<K, V>),
+        (processor_name, supplier): (&str, impl ProcessorSupplier<P>),
+    ) where
+        P: Processor<K, V, K, V>,
+    {
+        let topic = match &source.topics {
+            SourceTopics::Named(topics) => topics.first().cloned(),
+            SourceTopics::Pattern(_) => None,
+        };
+        let source = source.with_offset_reset(OffsetReset::Earliest);
+        let id = self.filled(store, (source_name, source), (processor_name, supplier));
+        self.draft.change_store(id, |node| node.source_changelog = topic);
+    }
+
+    /// A store without changelog, and the nodes that fill it.
+    fn filled<P, K: 'static, V: 'static>(
+        &self,
+        store: StoreSpec,
+        (source_name, source): (&str, SourceSpec<K, V>),
+        (processor_name, supplier): (&str, impl ProcessorSupplier<P>),
+    ) -> StoreId
+    where
+        P: Processor<K, V, K, V>,
+    {
+        let source = self.add_source(source_name, source);
+        let processor: NodeRef<K, V> = self.add_processor(processor_name, supplier, &[&source]);
+        let id = self.draft.add_store(StoreSpec { logging: Logging::Disabled, ..store });
+        self.draft.connect(processor.node, id);
+        id
+    }
+}

@@ -1,0 +1,380 @@
+//! What a node may touch while a record passes.
+
+use std::fmt;
+
+use headwater_record::{Headers, Offset, OwnedRecord, Partition, RawHeaders, RawRecord, Timestamp, Topic};
+use headwater_store::RecordContext;
+
+use crate::handler::{DeadLetter, Decision, ErrorContext, HandlerResponse, ProductionErrorOrigin};
+use crate::{BoxError, FailureKind, ProcessError, StoreId, TaskId};
+
+/// A topic that a task writes to, as the task's output numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OutputTopic(u32);
+
+impl OutputTopic {
+    /// Made by outputs.
+    pub const fn new(index: usize) -> Self {
+        OutputTopic(index as u32)
+    }
+    /// The output's number of it.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// To which partition a record goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// The one that Java's producer would choose by these leading bytes of the key; any when there is no key.
+    ByKey {
+        /// How many bytes of the key count.
+        prefix: usize,
+    },
+    /// This one.
+    Partition(Partition),
+}
+
+/// How records leave a task. The runtime implements it; a topology does not know what is behind.
+pub trait Emit {
+    /// The handle of a topic; asked when a task is wired, and per record only for topics that the record names.
+    /// The name has no application prefix when `internal`.
+    ///
+    /// # Errors
+    /// When there is no such topic.
+    fn topic(&mut self, topic: &str, internal: bool) -> Result<OutputTopic, ProcessError>;
+
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// When nobody knows.
+    fn partitions(&mut self, topic: OutputTopic) -> Result<Partition, ProcessError>;
+
+    /// Writes a record.
+    ///
+    /// # Errors
+    /// When the output as a whole has failed. A failed record goes to the production exception handler later.
+    fn emit(&mut self, topic: OutputTopic, destination: Destination, record: RawRecord<'_>)
+    -> Result<(), ProcessError>;
+
+    /// Writes a change of a store to its changelog, at the task's partition.
+    ///
+    /// # Errors
+    /// As [`Emit::emit`].
+    fn log(&mut self, store: StoreId, record: RawRecord<'_>) -> Result<(), ProcessError>;
+}
+
+/// Who decides about failed records. The runtime implements it over the user's handlers.
+pub trait Handlers {
+    /// About input bytes that are no record.
+    fn deserialization(&self, context: &ErrorContext<'_>, raw: &OwnedRecord, error: &BoxError) -> HandlerResponse;
+    /// About a record that a node failed on.
+    fn processing(&self, context: &ErrorContext<'_>, error: &BoxError) -> HandlerResponse;
+    /// About a record that could not be written.
+    fn production(
+        &self,
+        context: &ErrorContext<'_>,
+        topic: &str,
+        record: &OwnedRecord,
+        origin: ProductionErrorOrigin,
+        error: &BoxError,
+    ) -> HandlerResponse;
+}
+
+/// What outlives one record in a task: its times, its counters, and what it was asked for.
+#[derive(Debug)]
+pub struct TaskClock {
+    /// The greatest timestamp taken from the task's queues so far.
+    pub stream_time: Timestamp,
+    /// The wall clock as it stood when the current record or punctuation began.
+    pub now: Timestamp,
+    /// Records dropped since the task began: late, null where null is not allowed, or let pass by a handler.
+    pub dropped: u64,
+    /// Whether user code asked for a commit.
+    pub commit_requested: bool,
+    /// How long to wait between two emissions of closed windows (internal setting of Java, 1 s; 0 in the test driver).
+    pub emit_interval_ms: i64,
+}
+
+impl Default for TaskClock {
+    fn default() -> Self {
+        TaskClock {
+            stream_time: Timestamp::UNKNOWN,
+            now: Timestamp::ZERO,
+            dropped: 0,
+            commit_requested: false,
+            emit_interval_ms: 1000,
+        }
+    }
+}
+
+/// What a node may touch while a record passes: where the record came from, the task's times, and the way out.
+pub struct TaskContext<'a> {
+    task: TaskId,
+    clock: &'a mut TaskClock,
+    emit: &'a mut dyn Emit,
+    handlers: &'a dyn Handlers,
+    input: RecordContext,
+    source: Option<(Option<&'a [u8]>, Option<&'a [u8]>)>,
+    // Cached stores written by nodes that do not own them: flushed when the record is done.
+    pub(crate) deferred: Vec<StoreId>,
+}
+
+impl<'a> TaskContext<'a> {
+    /// A context outside of any record.
+    pub fn new(task: TaskId, clock: &'a mut TaskClock, emit: &'a mut dyn Emit, handlers: &'a dyn Handlers) -> Self {
+        TaskContext { task, clock, emit, handlers, input: RecordContext::none(), source: None, deferred: Vec::new() }
+    }
+
+    /// Puts the context at an input record. `raw` is what dead letters carry.
+    pub fn at_input(&mut self, input: RecordContext, raw: RawRecord<'a>) {
+        self.input = input;
+        self.source = Some((raw.key, raw.value));
+    }
+
+    /// The task.
+    pub fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// The greatest timestamp taken from the task's queues so far, -1 before the first record.
+    #[inline]
+    pub fn stream_time(&self) -> Timestamp {
+        self.clock.stream_time
+    }
+
+    /// Called by sources: a record of this time is being taken.
+    #[inline]
+    pub fn advance_stream_time(&mut self, to: Timestamp) {
+        self.clock.stream_time = self.clock.stream_time.max(to);
+    }
+
+    /// The wall clock as it stood when the current record or punctuation began.
+    #[inline]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now
+    }
+
+    /// How long to wait between two emissions of closed windows, milliseconds.
+    pub fn emit_interval_ms(&self) -> i64 {
+        self.clock.emit_interval_ms
+    }
+
+    /// Counts a record that is left out.
+    #[inline]
+    pub fn drop_record(&mut self) {
+        self.clock.dropped += 1;
+    }
+
+    /// Asks for a commit soon (`ProcessorContext#commit`).
+    pub fn request_commit(&mut self) {
+        self.clock.commit_requested = true;
+    }
+
+    /// Where the input record lies: topic (none in a punctuation), partition, offset.
+    pub fn input(&self) -> (Option<&Topic>, Partition, Offset) {
+        (self.input.topic.as_ref(), self.input.partition, self.input.offset)
+    }
+
+    /// Headers of the input record, as they stand now: processors may have changed them in place.
+    pub fn input_headers(&self) -> &Headers {
+        &self.input.headers
+    }
+
+    /// What a store must know of a record that stands at `timestamp` with `headers`.
+    pub fn record_context(&self, timestamp: Timestamp, headers: &Headers) -> RecordContext {
+        RecordContext {
+            timestamp,
+            offset: self.input.offset,
+            partition: self.input.partition,
+            topic: self.input.topic.clone(),
+            headers: headers.clone(),
+        }
+    }
+
+    /// The way out.
+    #[inline]
+    pub fn emit(&mut self) -> &mut dyn Emit {
+        &mut *self.emit
+    }
+
+    /// Logs a change of a store.
+    ///
+    /// # Errors
+    /// When the output as a whole has failed.
+    #[inline]
+    pub fn log(
+        &mut self,
+        store: StoreId,
+        key: &[u8],
+        value: Option<&[u8]>,
+        timestamp: Timestamp,
+        headers: RawHeaders<'_>,
+    ) -> Result<(), ProcessError> {
+        let record = RawRecord { offset: Offset::UNKNOWN, timestamp, key: Some(key), value, headers };
+        self.emit.log(store, record)
+    }
+
+    /// Runs `work` as if the input record were that of `context`, as the flush of a cached entry does.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn within<T>(
+        &mut self,
+        context: RecordContext,
+        work: impl FnOnce(&mut Self) -> Result<T, ProcessError>,
+    ) -> Result<T, ProcessError> {
+        let outer = std::mem::replace(&mut self.input, context);
+        let result = work(self);
+        self.input = outer;
+        result
+    }
+
+    /// Runs `work` with no input record at all, as a punctuation does.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn outside_input<T>(
+        &mut self,
+        context: RecordContext,
+        work: impl FnOnce(&mut Self) -> Result<T, ProcessError>,
+    ) -> Result<T, ProcessError> {
+        let source = self.source.take();
+        let result = self.within(context, work);
+        self.source = source;
+        result
+    }
+
+    /// The node `name` failed. The processing exception handler decides; its dead letters are sent.
+    ///
+    /// # Errors
+    /// When it decides to fail, and for errors that are not the handler's to decide.
+    #[cold]
+    pub fn node_failed(&mut self, name: &str, error: ProcessError) -> Result<(), ProcessError> {
+        let error = match error {
+            ProcessError::User(error) => error,
+            ProcessError::Serde(error) => Box::new(error),
+            fatal @ (ProcessError::Failed(_) | ProcessError::Store(_)) => return Err(fatal),
+        };
+        let context = self.error_context(name);
+        let response = self.handlers.processing(&context, &error);
+        let message = format!(
+            "Exception caught in process. taskId={}, processor={name}, topic={}, partition={}, offset={}",
+            self.task,
+            self.input.topic.as_ref().map_or("null", Topic::as_str),
+            self.input.partition,
+            self.input.offset
+        );
+        self.decide(response, FailureKind::Processing, message, error)
+    }
+
+    /// The punctuator of node `name` failed. The processing exception handler decides.
+    ///
+    /// # Errors
+    /// As [`TaskContext::node_failed`].
+    #[cold]
+    pub fn punctuator_failed(&mut self, name: &str, error: ProcessError) -> Result<(), ProcessError> {
+        let error = match error {
+            ProcessError::User(error) => error,
+            ProcessError::Serde(error) => Box::new(error),
+            fatal @ (ProcessError::Failed(_) | ProcessError::Store(_)) => return Err(fatal),
+        };
+        let response = self.handlers.processing(&self.error_context(name), &error);
+        let message = format!("taskId={} Exception caught while punctuating processor '{name}'", self.task);
+        self.decide(response, FailureKind::Punctuation, message, error)
+    }
+
+    /// Input bytes at source `name` are no record. The deserialization exception handler decides.
+    ///
+    /// # Errors
+    /// When it decides to fail.
+    #[cold]
+    pub fn deserialization_failed(
+        &mut self,
+        name: &str,
+        raw: RawRecord<'_>,
+        error: BoxError,
+    ) -> Result<(), ProcessError> {
+        let context = ErrorContext {
+            record: &self.input,
+            node: name,
+            task: self.task,
+            source_key: raw.key,
+            source_value: raw.value,
+        };
+        let response = self.handlers.deserialization(&context, &raw.to_owned(), &error);
+        let message = format!(
+            "Deserialization exception handler is set to fail upon a deserialization error at {}-{} offset {}. If you would rather have the streaming pipeline continue after a deserialization error, please set the deserialization.exception.handler appropriately",
+            self.input.topic.as_ref().map_or("null", Topic::as_str),
+            self.input.partition,
+            self.input.offset
+        );
+        self.decide(response, FailureKind::Deserialization, message, error)
+    }
+
+    /// A record for `topic` at sink `name` has no bytes. The production exception handler decides.
+    ///
+    /// # Errors
+    /// When it decides to fail.
+    #[cold]
+    pub fn production_failed(
+        &mut self,
+        name: &str,
+        topic: &str,
+        record: &OwnedRecord,
+        origin: ProductionErrorOrigin,
+        error: BoxError,
+    ) -> Result<(), ProcessError> {
+        let response = self.handlers.production(&self.error_context(name), topic, record, origin, &error);
+        let message = format!("Error encountered sending record to topic {topic} for task {}", self.task);
+        self.decide(response, FailureKind::Production, message, error)
+    }
+
+    fn error_context<'c>(&'c self, node: &'c str) -> ErrorContext<'c> {
+        let (source_key, source_value) = self.source.unwrap_or_default();
+        ErrorContext { record: &self.input, node, task: self.task, source_key, source_value }
+    }
+
+    fn decide(
+        &mut self,
+        response: HandlerResponse,
+        kind: FailureKind,
+        message: String,
+        error: BoxError,
+    ) -> Result<(), ProcessError> {
+        for letter in &response.dead_letters {
+            self.send_dead_letter(letter)?;
+        }
+        match response.decision {
+            Decision::Continue => {
+                self.drop_record();
+                Ok(())
+            }
+            Decision::Fail => Err(ProcessError::failed(kind, message, Some(error))),
+        }
+    }
+
+    fn send_dead_letter(&mut self, letter: &DeadLetter) -> Result<(), ProcessError> {
+        let topic = self.emit.topic(&letter.topic, false)?;
+        let headers = letter.headers.to_vec();
+        let record = RawRecord {
+            offset: Offset::UNKNOWN,
+            timestamp: letter.timestamp,
+            key: letter.key.as_deref(),
+            value: letter.value.as_deref(),
+            headers: RawHeaders::of(&headers),
+        };
+        let prefix = letter.key.as_ref().map_or(0, Vec::len);
+        self.emit.emit(topic, Destination::ByKey { prefix }, record)
+    }
+}
+
+impl fmt::Debug for TaskContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskContext")
+            .field("task", &self.task)
+            .field("input", &self.input)
+            .field("clock", &self.clock)
+            .finish()
+    }
+}

@@ -1,0 +1,172 @@
+//! What can be wrong with a topology, and what can go wrong while a record passes it.
+
+use std::fmt;
+
+use headwater_record::SerdeError;
+use headwater_store::StoreError;
+
+/// Any error of the user's code.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One mistake in a topology. The first words are Java's, the cure may follow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopologyError {
+    /// The program is no valid topology (Java's `TopologyException`).
+    #[error("Invalid topology: {0}")]
+    Invalid(String),
+    /// An argument cannot be (Java's `IllegalArgumentException`).
+    #[error("{0}")]
+    Argument(String),
+    /// A setting cannot be, or is missing (Java's `ConfigException`).
+    #[error("{0}")]
+    Config(String),
+    /// Something required was not given (Java's `NullPointerException`).
+    #[error("{0}")]
+    Missing(String),
+}
+
+/// All mistakes of a topology, in the order in which they were made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopologyErrors(Vec<TopologyError>);
+
+impl TopologyErrors {
+    /// `mistakes`, unless there is none.
+    pub fn of(mistakes: Vec<TopologyError>) -> Option<Self> {
+        (!mistakes.is_empty()).then_some(TopologyErrors(mistakes))
+    }
+
+    /// The mistakes in order.
+    pub fn iter(&self) -> impl Iterator<Item = &TopologyError> {
+        self.0.iter()
+    }
+
+    /// The first mistake: the one that Java would have reported.
+    pub fn first(&self) -> Option<&TopologyError> {
+        self.0.first()
+    }
+}
+
+impl fmt::Display for TopologyErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, mistake) in self.0.iter().enumerate() {
+            write!(f, "{}{mistake}", if n == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TopologyErrors {}
+
+/// Why a task could not be wired: found when its stores and nodes are made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WiringError {
+    /// A serde is missing.
+    #[error("Failed to initialize {what} serdes for {node}: {cure}")]
+    MissingSerde {
+        /// `key` or `value`.
+        what: &'static str,
+        /// Which node or store.
+        node: String,
+        /// What to do.
+        cure: String,
+    },
+    /// A store is not what a node takes it for.
+    #[error("store {store} is used with other types than it was made with")]
+    StoreType {
+        /// Which store.
+        store: String,
+    },
+    /// A node has no access to a store.
+    #[error("{0}")]
+    NoAccess(String),
+    /// The user's `init` failed.
+    #[error("failed to initialize processor {node}: {error}")]
+    Init {
+        /// Which node.
+        node: String,
+        /// Why.
+        error: ProcessError,
+    },
+    /// A store could not be opened or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a record could not be processed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// The user's code, or a check made in its name. Goes to the processing exception handler.
+    #[error("{0}")]
+    User(BoxError),
+    /// A value has no bytes, or bytes no value, in the middle of a topology. Goes to the processing exception handler.
+    #[error(transparent)]
+    Serde(#[from] SerdeError),
+    /// A state store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A handler decided to fail, or nobody could be asked: the task stops here.
+    #[error("{0}")]
+    Failed(Box<Failure>),
+}
+
+/// What made a task stop.
+#[derive(Debug)]
+pub struct Failure {
+    /// At what, with node, topic, partition and offset where known.
+    pub message: String,
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// The reason.
+    pub source: Option<BoxError>,
+}
+
+/// At what a task failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// Input bytes are no record, or have no valid timestamp.
+    Deserialization,
+    /// A node.
+    Processing,
+    /// While a store's record cache was flushed.
+    Flush,
+    /// A sink or a changelog.
+    Production,
+    /// A punctuator.
+    Punctuation,
+    /// The record is not for this topology.
+    Input,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(source) = &self.source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl ProcessError {
+    /// An error of the user's code.
+    pub fn user(error: impl Into<BoxError>) -> Self {
+        ProcessError::User(error.into())
+    }
+
+    /// A failure that no handler may let pass.
+    pub fn failed(kind: FailureKind, message: impl Into<String>, source: Option<BoxError>) -> Self {
+        ProcessError::Failed(Box::new(Failure { message: message.into(), kind, source }))
+    }
+
+    /// The reason as a boxed error, for a handler or a cause.
+    pub fn into_source(self) -> BoxError {
+        match self {
+            ProcessError::User(error) => error,
+            other => Box::new(other),
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! A frozen topology: immutable, shared by all tasks, and everything about it derived once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::draft::DraftState;
+use crate::java_order;
+use crate::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics, StoreNode};
+use crate::subtopology::{self, Subtopology};
+use crate::wiring::MakeSource;
+use crate::{NodeId, StoreId, SubtopologyId};
+
+/// Settings that shape a topology (Java's `TopologyConfig`), as key and value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopologySettings {
+    values: BTreeMap<String, String>,
+}
+
+impl TopologySettings {
+    /// No settings.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With `key` set to `value`.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.values.insert(key.into(), value.into());
+        self
+    }
+
+    /// The value of `key`.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+
+    /// All settings, ordered by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for TopologySettings {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(settings: I) -> Self {
+        TopologySettings { values: settings.into_iter().map(|(key, value)| (key.into(), value.into())).collect() }
+    }
+}
+
+/// A frozen topology. Clones share it.
+#[derive(Clone)]
+pub struct Topology(Arc<Frozen>);
+
+struct Frozen {
+    nodes: Vec<NodeSpec>,
+    /// Nodes that are there, in the order in which they were added: all but the merged ones.
+    live: Vec<NodeId>,
+    children: Vec<Vec<NodeId>>,
+    stores: Vec<StoreNode>,
+    store_order: Vec<StoreId>,
+    makers: Vec<(NodeId, MakeSource)>,
+    repartition: BTreeMap<String, Option<i32>>,
+    copartition: Vec<BTreeSet<String>>,
+    null_keys: BTreeSet<NodeId>,
+    subtopologies: Vec<Subtopology>,
+    settings: TopologySettings,
+}
+
+impl Topology {
+    pub(crate) fn of(draft: &DraftState, settings: &TopologySettings) -> Self {
+        let resolve = |node: NodeId| draft.merged.get(&node).copied().unwrap_or(node);
+        let live: Vec<NodeId> =
+            (0..draft.nodes.len()).map(NodeId::new).filter(|node| !draft.merged.contains_key(node)).collect();
+        let mut nodes = draft.nodes.clone();
+        let mut children = vec![Vec::new(); nodes.len()];
+        for &node in &live {
+            let Some(spec) = nodes.get_mut(node.index()) else { continue };
+            for parent in &mut spec.parents {
+                *parent = resolve(*parent);
+                if let Some(siblings) = children.get_mut(parent.index())
+                    && !siblings.contains(&node)
+                {
+                    siblings.push(node);
+                }
+            }
+        }
+        let mut frozen = Frozen {
+            store_order: store_order(&nodes, &live, &draft.stores),
+            nodes,
+            live,
+            children,
+            stores: draft.stores.clone(),
+            makers: draft.sources.clone(),
+            repartition: draft.repartition.clone(),
+            copartition: draft.copartition.clone(),
+            null_keys: draft.null_keys.clone(),
+            subtopologies: Vec::new(),
+            settings: settings.clone(),
+        };
+        let unnumbered = Topology(Arc::new(frozen));
+        let subtopologies = subtopology::divide(&unnumbered);
+        frozen = Arc::into_inner(unnumbered.0).expect("nobody else has seen it yet");
+        frozen.subtopologies = subtopologies;
+        Topology(Arc::new(frozen))
+    }
+
+    /// Its nodes, in the order in which they were added.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeSpec)> {
+        self.0.live.iter().filter_map(|&id| Some((id, self.node(id)?)))
+    }
+
+    /// The node `id`.
+    pub fn node(&self, id: NodeId) -> Option<&NodeSpec> {
+        self.0.nodes.get(id.index())
+    }
+
+    /// The node of this name.
+    pub fn node_named(&self, name: &str) -> Option<NodeId> {
+        self.nodes().find(|(_, node)| &*node.name == name).map(|(id, _)| id)
+    }
+
+    /// The children of `node`, in the order in which they were added.
+    pub fn children(&self, node: NodeId) -> &[NodeId] {
+        self.0.children.get(node.index()).map_or(&[], Vec::as_slice)
+    }
+
+    /// Its stores.
+    pub fn stores(&self) -> impl Iterator<Item = (StoreId, &StoreNode)> {
+        self.0.stores.iter().enumerate().map(|(index, store)| (StoreId::new(index), store))
+    }
+
+    /// The store `id`.
+    pub fn store(&self, id: StoreId) -> Option<&StoreNode> {
+        self.0.stores.get(id.index())
+    }
+
+    /// The store of this name.
+    pub fn store_named(&self, name: &str) -> Option<StoreId> {
+        self.stores().find(|(_, store)| store.spec.name == name).map(|(id, _)| id)
+    }
+
+    /// Stores in the order in which a task registers and flushes them: by the first node that uses them.
+    pub fn store_order(&self) -> &[StoreId] {
+        &self.0.store_order
+    }
+
+    /// Its parts, by number. A part of a global store has a number and no tasks.
+    pub fn subtopologies(&self) -> &[Subtopology] {
+        &self.0.subtopologies
+    }
+
+    /// The part of this number.
+    pub fn subtopology(&self, id: SubtopologyId) -> Option<&Subtopology> {
+        self.0.subtopologies.iter().find(|part| part.id == id)
+    }
+
+    /// Groups of topics that must have equally many partitions.
+    pub fn copartition_groups(&self) -> &[BTreeSet<String>] {
+        &self.0.copartition
+    }
+
+    /// Whether null keys mean something to a node below `node`, as they do to left joins.
+    pub fn keeps_null_keys(&self, node: NodeId) -> bool {
+        self.0.null_keys.contains(&node)
+    }
+
+    /// Whether `topic` is an internal repartition topic of this topology (named without prefix).
+    pub fn is_repartition_topic(&self, topic: &str) -> bool {
+        self.0.repartition.contains_key(topic)
+    }
+
+    /// The number of partitions that the program fixes for repartition topic `topic`.
+    pub fn fixed_partitions(&self, topic: &str) -> Option<i32> {
+        self.0.repartition.get(topic).copied().flatten()
+    }
+
+    /// The topic prefix of internal topics is left to who runs it: `topic` with `prefix` when it is internal.
+    pub fn full_topic(&self, topic: &str, prefix: &str) -> String {
+        if self.is_repartition_topic(topic) { format!("{prefix}-{topic}") } else { topic.to_owned() }
+    }
+
+    /// The settings it was built with.
+    pub fn settings(&self) -> &TopologySettings {
+        &self.0.settings
+    }
+
+    /// Java's `Topology#describe().toString()`.
+    pub fn describe(&self) -> String {
+        crate::describe::describe(self)
+    }
+
+    pub(crate) fn makers(&self) -> impl Iterator<Item = &(NodeId, MakeSource)> {
+        self.0.makers.iter()
+    }
+}
+
+/// The topics of a source, or the names a sink writes to.
+impl NodeSpec {
+    /// The topics that this source names; empty for other nodes and for patterns.
+    pub fn source_topics(&self) -> &[String] {
+        match &self.kind {
+            NodeKind::Source { topics: SourceTopics::Named(topics), .. } => topics,
+            _ => &[],
+        }
+    }
+
+    /// The topic that this sink always writes to.
+    pub fn sink_topic(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Sink { topic: SinkTopic::Named(topic) } => Some(topic),
+            _ => None,
+        }
+    }
+}
+
+/// Within one node, Java takes stores in the order of a hash set of their names.
+fn store_order(nodes: &[NodeSpec], live: &[NodeId], names: &[StoreNode]) -> Vec<StoreId> {
+    let mut order = Vec::with_capacity(names.len());
+    for node in live {
+        let Some(spec) = nodes.get(node.index()) else { continue };
+        let names = spec.stores.iter().filter_map(|id| Some((names.get(id.index())?.spec.name.clone(), *id)));
+        for (_, store) in java_order::hash_map(names) {
+            if !order.contains(&store) {
+                order.push(store);
+            }
+        }
+    }
+    order
+}
+
+impl fmt::Debug for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.nodes().map(|(_, node)| &node.name)).finish()
+    }
+}

@@ -1,0 +1,43 @@
+//! A topology is a value: drafted, frozen, and wired into the live graph of each task.
+//!
+//! In reading order: [`node`] (the graph as plain data), [`Draft`] (what the DSL and the Processor API write into), [`Topology`]
+//! (frozen), [`edge`](Inlet) (what travels between nodes), [`Wiring`] (from a frozen topology to a live graph), [`state`] (typed
+//! stores of a running task), [`processor`] (the low-level API), [`handler`] (who decides about failed records).
+//!
+//! **Architecture Invariant:** this crate has no clock, no thread and no Kafka client. How records leave it ([`Emit`]) and who
+//! decides about failures ([`Handlers`]) is given to it.
+#![forbid(unsafe_code)]
+
+mod builder;
+pub mod by_hand;
+mod context;
+mod describe;
+mod draft;
+mod edge;
+mod error;
+mod frozen;
+pub mod handler;
+mod id;
+mod java_order;
+pub mod naming;
+pub mod node;
+mod port;
+pub mod priority_queue;
+pub mod processor;
+mod punctuate;
+pub mod state;
+mod subtopology;
+mod wiring;
+
+pub use builder::{NodeRef, TopologyBuilder};
+pub use context::{Destination, Emit, Handlers, OutputTopic, TaskClock, TaskContext};
+pub use draft::Draft;
+pub use edge::{Change, Edge, Inlet, Outlet, RawInlet, Stream, Table, Update};
+pub use error::{BoxError, Failure, FailureKind, ProcessError, TopologyError, TopologyErrors, WiringError};
+pub use frozen::{Topology, TopologySettings};
+pub use headwater_store::RecordContext;
+pub use id::{NodeId, StoreId, SubtopologyId, TaskId, TaskIdError};
+pub use port::{MakeInlet, Port};
+pub use punctuate::{PunctuationType, ScheduleId};
+pub use subtopology::Subtopology;
+pub use wiring::{MakeSource, SharedStore, TaskGraph, Wiring};

@@ -1,0 +1,181 @@
+//! How a processor comes alive in a task.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use headwater_record::{Record, Timestamp};
+
+use super::{LiveProcessor, Processor, ProcessorContext};
+use crate::punctuate::Punctuations;
+use crate::state::{KeyValueState, StoreHandle};
+use crate::{Inlet, NodeId, Outlet, ProcessError, ScheduleId, StoreId, Stream, TaskContext, Wiring, WiringError};
+
+/// Makes a processor for each task. Any closure that takes the store access and returns a processor is one.
+pub trait ProcessorSupplier<P>: Send + Sync + 'static {
+    /// A new processor, with the stores it needs.
+    ///
+    /// # Errors
+    /// [`WiringError`] when a store is not connected or of other types.
+    fn make(&self, stores: &mut StoreAccess<'_, '_>) -> Result<P, WiringError>;
+}
+
+impl<P, F: Fn(&mut StoreAccess<'_, '_>) -> Result<P, WiringError> + Send + Sync + 'static> ProcessorSupplier<P> for F {
+    fn make(&self, stores: &mut StoreAccess<'_, '_>) -> Result<P, WiringError> {
+        self(stores)
+    }
+}
+
+/// Opens the stores that are connected to a node.
+pub struct StoreAccess<'a, 'w> {
+    wiring: &'a mut Wiring<'w>,
+    node: NodeId,
+}
+
+impl<'a, 'w> StoreAccess<'a, 'w> {
+    /// For `node`.
+    pub fn new(wiring: &'a mut Wiring<'w>, node: NodeId) -> Self {
+        StoreAccess { wiring, node }
+    }
+
+    fn connected(&self, name: &str) -> Result<StoreId, WiringError> {
+        let topology = self.wiring.topology();
+        let node = topology.node(self.node);
+        let store = topology.store_named(name);
+        let allowed = store.filter(|store| {
+            node.is_some_and(|node| node.stores.contains(store))
+                || topology.store(*store).is_some_and(|store| store.global)
+        });
+        allowed.ok_or_else(|| {
+            let node = self.wiring.name(self.node);
+            WiringError::NoAccess(format!(
+                "Processor {node} has no access to StateStore {name} as the store is not connected to the processor. If you add stores manually via '.addStateStore()' make sure to connect the added store to the processor by providing the processor name to '.addStateStore()' or connect them via '.connectProcessorAndStateStores()'. DSL users need to provide the store name to '.process()', '.transform()', or '.transformValues()' to connect the store to the corresponding operator, or they can provide a StoreBuilder by implementing the stores() method on the Supplier itself. If you do not add stores manually, please file a bug report at https://issues.apache.org/jira/projects/KAFKA."
+            ))
+        })
+    }
+
+    /// A key-value store.
+    ///
+    /// # Errors
+    /// [`WiringError`] when it is not connected to this node, or was made with other types.
+    pub fn key_value<K: 'static, V: 'static>(
+        &mut self,
+        handle: &StoreHandle<K, V>,
+    ) -> Result<Rc<KeyValueState<K, V>>, WiringError> {
+        let store = self.connected(handle.name())?;
+        KeyValueState::open(self.wiring, store, handle)
+    }
+}
+
+impl fmt::Debug for StoreAccess<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreAccess").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+/// A [`Processor`] in a running task.
+pub struct ProcessorNode<P, KIn, VIn, KOut: 'static, VOut: 'static> {
+    name: Arc<str>,
+    node: NodeId,
+    processor: RefCell<P>,
+    out: RefCell<Outlet<Stream<KOut, VOut>>>,
+    punctuations: Rc<RefCell<Punctuations>>,
+    input: PhantomData<fn(KIn, VIn)>,
+}
+
+impl<P, KIn, VIn, KOut, VOut> ProcessorNode<P, KIn, VIn, KOut, VOut>
+where
+    P: Processor<KIn, VIn, KOut, VOut>,
+    KIn: 'static,
+    VIn: 'static,
+    KOut: 'static,
+    VOut: 'static,
+{
+    /// The inlet of `node`, whose processor `supplier` makes and whose children listen to `out`; made once per task.
+    ///
+    /// # Errors
+    /// Those of the supplier and of the children.
+    pub fn wire(
+        wiring: &mut Wiring<'_>,
+        node: NodeId,
+        supplier: &dyn ProcessorSupplier<P>,
+        out: &crate::Port<Stream<KOut, VOut>>,
+    ) -> Result<Box<dyn Inlet<Stream<KIn, VIn>>>, WiringError> {
+        let shared = wiring.shared_part(node, "processor", |wiring| {
+            let processor = supplier.make(&mut StoreAccess::new(wiring, node))?;
+            let out = out.outlet(wiring)?;
+            let live = Rc::new(ProcessorNode {
+                name: wiring.name(node),
+                node,
+                processor: RefCell::new(processor),
+                out: RefCell::new(out),
+                punctuations: wiring.processors().punctuations(),
+                input: PhantomData,
+            });
+            wiring.processors().add(node, Rc::clone(&live) as Rc<dyn LiveProcessor>);
+            Ok(live)
+        })?;
+        Ok(Box::new(ProcessorInlet(Rc::clone(&shared))))
+    }
+
+    fn enter<T>(
+        &self,
+        cx: &mut TaskContext<'_>,
+        in_init: bool,
+        work: impl FnOnce(&mut P, &mut ProcessorContext<'_, '_, KOut, VOut>) -> Result<T, ProcessError>,
+    ) -> Result<T, ProcessError> {
+        let (Ok(mut processor), Ok(mut out)) = (self.processor.try_borrow_mut(), self.out.try_borrow_mut()) else {
+            return Err(ProcessError::user(format!("processor {} was called while it is at work", self.name)));
+        };
+        let mut context =
+            ProcessorContext { task: cx, out: &mut out, punctuations: &self.punctuations, node: self.node, in_init };
+        work(&mut processor, &mut context)
+    }
+}
+
+impl<P, KIn, VIn, KOut, VOut> LiveProcessor for ProcessorNode<P, KIn, VIn, KOut, VOut>
+where
+    P: Processor<KIn, VIn, KOut, VOut>,
+    KIn: 'static,
+    VIn: 'static,
+    KOut: 'static,
+    VOut: 'static,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn init(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
+        self.enter(cx, true, Processor::init)
+    }
+    fn punctuate(&self, cx: &mut TaskContext<'_>, schedule: ScheduleId, time: Timestamp) -> Result<(), ProcessError> {
+        self.enter(cx, false, |processor, cx| processor.punctuate(cx, schedule, time))
+    }
+    fn close(&self) {
+        if let Ok(mut processor) = self.processor.try_borrow_mut() {
+            processor.close();
+        }
+    }
+}
+
+struct ProcessorInlet<P, KIn, VIn, KOut: 'static, VOut: 'static>(Rc<ProcessorNode<P, KIn, VIn, KOut, VOut>>);
+
+impl<P, KIn, VIn, KOut, VOut> Inlet<Stream<KIn, VIn>> for ProcessorInlet<P, KIn, VIn, KOut, VOut>
+where
+    P: Processor<KIn, VIn, KOut, VOut>,
+    KIn: 'static,
+    VIn: 'static,
+    KOut: 'static,
+    VOut: 'static,
+{
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, KIn, VIn>) -> Result<(), ProcessError> {
+        self.0.enter(cx, false, |processor, cx| processor.process(cx, record))
+    }
+}
+
+impl<P, KIn, VIn, KOut: 'static, VOut: 'static> fmt::Debug for ProcessorNode<P, KIn, VIn, KOut, VOut> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessorNode").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,95 @@
+//! All processors of a task: initialised, punctuated and closed together.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use headwater_record::Timestamp;
+
+use crate::punctuate::Punctuations;
+use crate::{NodeId, ProcessError, PunctuationType, RecordContext, ScheduleId, TaskContext, WiringError};
+
+/// A processor in a running task, as the task sees it.
+pub trait LiveProcessor {
+    /// Its node's name.
+    fn name(&self) -> &str;
+
+    /// Before the first record.
+    ///
+    /// # Errors
+    /// The user's.
+    fn init(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError>;
+
+    /// A schedule fired.
+    ///
+    /// # Errors
+    /// The user's.
+    fn punctuate(&self, cx: &mut TaskContext<'_>, schedule: ScheduleId, time: Timestamp) -> Result<(), ProcessError>;
+
+    /// After the last record.
+    fn close(&self);
+}
+
+/// All processors of a task, and their schedules.
+#[derive(Default)]
+pub struct ProcessorTable {
+    processors: Vec<(NodeId, Rc<dyn LiveProcessor>)>,
+    punctuations: Rc<RefCell<Punctuations>>,
+}
+
+impl ProcessorTable {
+    /// Adds the processor of `node`.
+    pub fn add(&mut self, node: NodeId, processor: Rc<dyn LiveProcessor>) {
+        self.processors.push((node, processor));
+    }
+
+    /// The schedules that all share.
+    pub fn punctuations(&self) -> Rc<RefCell<Punctuations>> {
+        Rc::clone(&self.punctuations)
+    }
+
+    pub(crate) fn init(&mut self, cx: &mut TaskContext<'_>) -> Result<(), WiringError> {
+        self.processors.sort_by_key(|(node, _)| *node);
+        for (_, processor) in &self.processors {
+            processor.init(cx).map_err(|error| WiringError::Init { node: processor.name().to_owned(), error })?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn punctuate(&self, cx: &mut TaskContext<'_>, kind: PunctuationType) -> Result<bool, ProcessError> {
+        let time = match kind {
+            PunctuationType::StreamTime => cx.stream_time(),
+            PunctuationType::WallClockTime => cx.now(),
+        };
+        let mut fired = false;
+        loop {
+            let Some(schedule) = self.punctuations.borrow_mut().due(kind, time) else { return Ok(fired) };
+            fired = true;
+            if let Some((_, processor)) = self.processors.iter().find(|(node, _)| *node == schedule.node) {
+                let result =
+                    cx.outside_input(RecordContext::punctuation(time), |cx| processor.punctuate(cx, schedule.id, time));
+                if let Err(error) = result {
+                    cx.punctuator_failed(processor.name(), error)?;
+                }
+            }
+            self.punctuations.borrow_mut().fired(kind, schedule, time);
+        }
+    }
+
+    /// When the next wall clock punctuation is due.
+    pub(crate) fn next_wall_clock(&self) -> Option<Timestamp> {
+        self.punctuations.borrow().next_wall_clock()
+    }
+
+    pub(crate) fn close(&self) {
+        for (_, processor) in &self.processors {
+            processor.close();
+        }
+    }
+}
+
+impl fmt::Debug for ProcessorTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.processors.iter().map(|(_, processor)| processor.name())).finish()
+    }
+}

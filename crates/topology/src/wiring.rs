@@ -1,0 +1,302 @@
+//! From a frozen topology to the live graph of one task.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use headwater_record::{RawRecord, Timestamp};
+use headwater_store::cache::Budget;
+use headwater_store::{Store, StoreError};
+
+use crate::context::Emit;
+use crate::processor::ProcessorTable;
+use crate::state::FlushStore;
+use crate::{Edge, Inlet, NodeId, ProcessError, RawInlet, StoreId, TaskContext, TaskId, Topology, WiringError};
+
+/// Brings a source to life in a task.
+pub type MakeSource = Arc<dyn Fn(&mut Wiring<'_>) -> Result<Box<dyn RawInlet>, WiringError> + Send + Sync>;
+
+/// A store of a running task, shared by the nodes that use it and the task that commits it. Nothing of it crosses threads.
+pub type SharedStore = Rc<RefCell<Store>>;
+
+/// Everything a node needs to come alive in one task.
+pub struct Wiring<'a> {
+    topology: &'a Topology,
+    task: TaskId,
+    emit: &'a mut dyn Emit,
+    stores: &'a HashMap<StoreId, SharedStore>,
+    cache: Rc<Budget>,
+    // Nodes and states with more than one owner, by what they are. The only downcasts there are: once per extra owner and task.
+    shared: HashMap<Share, Box<dyn Any>>,
+    flushes: Vec<(StoreId, Rc<dyn FlushStore>)>,
+    processors: ProcessorTable,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Share {
+    Node(NodeId),
+    Store(StoreId),
+    Other(NodeId, &'static str),
+}
+
+/// A node that more than one edge reaches. Within one push a graph without cycles does not come back to it.
+struct Shared<N: ?Sized>(Rc<RefCell<N>>);
+
+impl<E: Edge, N: Inlet<E> + ?Sized> Inlet<E> for Shared<N> {
+    #[inline]
+    fn push(&mut self, cx: &mut TaskContext<'_>, item: E::Item<'_>) -> Result<(), ProcessError> {
+        self.0.borrow_mut().push(cx, item)
+    }
+}
+
+impl<'a> Wiring<'a> {
+    /// The name of `node`.
+    pub fn name(&self, node: NodeId) -> Arc<str> {
+        self.topology.node(node).map_or_else(|| Arc::from(""), |spec| Arc::clone(&spec.name))
+    }
+
+    /// The topology that is being wired.
+    pub fn topology(&self) -> &'a Topology {
+        self.topology
+    }
+
+    /// The task.
+    pub fn task(&self) -> TaskId {
+        self.task
+    }
+
+    /// The way out, to ask for topics.
+    pub fn emit(&mut self) -> &mut dyn Emit {
+        &mut *self.emit
+    }
+
+    /// The record caches' shared budget.
+    pub fn cache_budget(&self) -> Rc<Budget> {
+        Rc::clone(&self.cache)
+    }
+
+    /// The inlet of a node that several edges may reach: made once, then shared.
+    ///
+    /// # Errors
+    /// Those of `make`, and [`WiringError::StoreType`] when it was made with another type before.
+    pub fn shared_inlet<E: Edge, N: Inlet<E> + 'static>(
+        &mut self,
+        node: NodeId,
+        make: impl FnOnce(&mut Self) -> Result<N, WiringError>,
+    ) -> Result<Box<dyn Inlet<E>>, WiringError> {
+        let node = self.shared_node(node, make)?;
+        Ok(Box::new(Shared(node)))
+    }
+
+    /// A node with several owners: made once, then shared.
+    ///
+    /// # Errors
+    /// As [`Wiring::shared_inlet`].
+    pub fn shared_node<N: 'static>(
+        &mut self,
+        node: NodeId,
+        make: impl FnOnce(&mut Self) -> Result<N, WiringError>,
+    ) -> Result<Rc<RefCell<N>>, WiringError> {
+        let name = self.name(node);
+        self.share(Share::Node(node), &name, |wiring| Ok(Rc::new(RefCell::new(make(wiring)?))))
+    }
+
+    /// Anything else that belongs to a node and has several owners, told apart by `what`.
+    ///
+    /// # Errors
+    /// As [`Wiring::shared_inlet`].
+    pub fn shared_part<T: 'static>(
+        &mut self,
+        node: NodeId,
+        what: &'static str,
+        make: impl FnOnce(&mut Self) -> Result<T, WiringError>,
+    ) -> Result<Rc<T>, WiringError> {
+        let name = self.name(node);
+        self.share(Share::Other(node, what), &name, |wiring| Ok(Rc::new(make(wiring)?)))
+    }
+
+    /// The typed state over a store: made once, then shared by the nodes that use it.
+    ///
+    /// # Errors
+    /// As [`Wiring::shared_inlet`].
+    pub fn shared_state<S: 'static>(
+        &mut self,
+        store: StoreId,
+        make: impl FnOnce(&mut Self) -> Result<S, WiringError>,
+    ) -> Result<Rc<S>, WiringError> {
+        let name = self.store_name(store);
+        self.share(Share::Store(store), &name, |wiring| Ok(Rc::new(make(wiring)?)))
+    }
+
+    fn share<T: 'static>(
+        &mut self,
+        key: Share,
+        name: &str,
+        make: impl FnOnce(&mut Self) -> Result<Rc<T>, WiringError>,
+    ) -> Result<Rc<T>, WiringError> {
+        if let Some(found) = self.shared.get(&key) {
+            let found = found.downcast_ref::<Rc<T>>();
+            return found.cloned().ok_or_else(|| WiringError::StoreType { store: name.to_owned() });
+        }
+        let made = make(self)?;
+        self.shared.insert(key, Box::new(Rc::clone(&made)));
+        Ok(made)
+    }
+
+    /// The name of `store`.
+    pub fn store_name(&self, store: StoreId) -> String {
+        self.topology.store(store).map(|node| node.spec.name.clone()).unwrap_or_default()
+    }
+
+    /// The bytes of `store` in this task.
+    ///
+    /// # Errors
+    /// [`WiringError::Store`] when the task has no such store.
+    pub fn store(&self, store: StoreId) -> Result<SharedStore, WiringError> {
+        self.stores.get(&store).cloned().ok_or_else(|| {
+            WiringError::Store(StoreError::Io {
+                store: self.store_name(store),
+                reason: format!("it was not opened in task {}", self.task),
+            })
+        })
+    }
+
+    /// The task flushes this state when it commits, in the order of stores.
+    pub fn flush_on_commit(&mut self, store: StoreId, state: Rc<dyn FlushStore>) {
+        self.flushes.push((store, state));
+    }
+
+    /// The processors that were made so far, for nodes of the Processor API.
+    pub fn processors(&mut self) -> &mut ProcessorTable {
+        &mut self.processors
+    }
+}
+
+impl fmt::Debug for Wiring<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wiring").field("task", &self.task).finish_non_exhaustive()
+    }
+}
+
+/// The live graph of one task. It stays on its thread.
+pub struct TaskGraph {
+    /// Sources with their nodes.
+    sources: Vec<(NodeId, Box<dyn RawInlet>)>,
+    flushes: Vec<(StoreId, Rc<dyn FlushStore>)>,
+    processors: ProcessorTable,
+}
+
+impl TaskGraph {
+    /// Brings the nodes of `sources` and all below them to life. [`TaskGraph::init`] comes next.
+    ///
+    /// # Errors
+    /// When a serde is missing, a store is not there or of another type.
+    pub fn wire(
+        topology: &Topology,
+        task: TaskId,
+        sources: &[NodeId],
+        emit: &mut dyn Emit,
+        stores: &HashMap<StoreId, SharedStore>,
+        cache: Rc<Budget>,
+    ) -> Result<Self, WiringError> {
+        let mut wiring = Wiring {
+            topology,
+            task,
+            emit,
+            stores,
+            cache,
+            shared: HashMap::new(),
+            flushes: Vec::new(),
+            processors: ProcessorTable::default(),
+        };
+        let sources = topology
+            .makers()
+            .filter(|(node, _)| sources.contains(node))
+            .map(|(node, make)| Ok((*node, make(&mut wiring)?)))
+            .collect::<Result<Vec<_>, WiringError>>()?;
+        let mut flushes = wiring.flushes;
+        let order = topology.store_order();
+        flushes.sort_by_key(|(store, _)| order.iter().position(|other| other == store));
+        Ok(TaskGraph { sources, flushes, processors: wiring.processors })
+    }
+
+    /// Calls every processor's `init`, in the order in which nodes were added.
+    ///
+    /// # Errors
+    /// [`WiringError::Init`] for the first that fails.
+    pub fn init(&mut self, cx: &mut TaskContext<'_>) -> Result<(), WiringError> {
+        self.processors.init(cx)
+    }
+
+    /// The inlet of source `node`.
+    pub fn source(&mut self, node: NodeId) -> Option<&mut dyn RawInlet> {
+        self.sources.iter_mut().find(|(id, _)| *id == node).map(|(_, inlet)| inlet.as_mut() as &mut dyn RawInlet)
+    }
+
+    /// Pushes one record from source `node`; what processors put off until the record is done is done then.
+    ///
+    /// # Errors
+    /// What no handler let pass.
+    pub fn push(
+        &mut self,
+        node: NodeId,
+        cx: &mut TaskContext<'_>,
+        raw: RawRecord<'_>,
+        timestamp: Timestamp,
+    ) -> Result<(), ProcessError> {
+        if let Some((_, inlet)) = self.sources.iter_mut().find(|(id, _)| *id == node) {
+            inlet.push_raw(cx, raw, timestamp)?;
+        }
+        self.settle(cx)
+    }
+
+    /// Flushes caches that outgrew their budget while a node that does not own them was writing.
+    fn settle(&mut self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
+        while let Some(store) = cx.deferred.pop() {
+            if let Some((_, state)) = self.flushes.iter().find(|(id, _)| *id == store) {
+                state.evict(cx)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Flushes all record caches, in the order of stores: part of a commit.
+    ///
+    /// # Errors
+    /// What no handler let pass, as [`crate::FailureKind::Flush`].
+    pub fn flush(&mut self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
+        for (_, state) in &self.flushes {
+            state.flush(cx)?;
+        }
+        self.settle(cx)
+    }
+
+    /// Fires the punctuators whose time has come. Returns whether any did.
+    ///
+    /// # Errors
+    /// What no handler let pass.
+    pub fn punctuate(&mut self, cx: &mut TaskContext<'_>, kind: crate::PunctuationType) -> Result<bool, ProcessError> {
+        let fired = self.processors.punctuate(cx, kind)?;
+        self.settle(cx)?;
+        Ok(fired)
+    }
+
+    /// When the next wall clock punctuation is due.
+    pub fn next_wall_clock(&self) -> Option<Timestamp> {
+        self.processors.next_wall_clock()
+    }
+
+    /// Calls every processor's `close`.
+    pub fn close(&mut self) {
+        self.processors.close();
+    }
+}
+
+impl fmt::Debug for TaskGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGraph").field("sources", &self.sources.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,51 @@
+//! A topology written down with the Processor API, in a running task.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use headwater_record::{DefaultSerde, Offset, RawHeaders, RawRecord, Record, Timestamp};
+use headwater_store::cache::Budget;
+use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+use headwater_topology::{NodeRef, ProcessError, TaskClock, TaskContext, TaskGraph, TaskId, TopologyBuilder};
+
+use crate::bench::{Recorder, Resume};
+
+struct Append(&'static str);
+
+impl Processor<String, String, String, String> for Append {
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, String, String>,
+        record: Record<'_, String, String>,
+    ) -> Result<(), ProcessError> {
+        let value = format!("{}{}", record.value, self.0);
+        cx.forward(Record::new(record.key, &value, record.timestamp, record.headers))
+    }
+}
+
+#[test]
+fn nodes_with_several_parents_hear_each_of_them_in_the_order_of_addition() {
+    let text = String::default_serde;
+    let builder = TopologyBuilder::new();
+    let source = builder.source("source", &["in"], text(), text());
+    let append = |what: &'static str| move |_: &mut StoreAccess<'_, '_>| Ok(Append(what));
+    let one: NodeRef<String, String> = builder.processor("one", &[&source], append("1"));
+    let two: NodeRef<String, String> = builder.processor("two", &[&source], append("2"));
+    let both: NodeRef<String, String> = builder.processor("both", &[&one, &two], append("!"));
+    builder.sink("sink", &[&both, &source], "out", text(), text());
+    let topology = builder.build().unwrap();
+
+    let (mut recorder, mut clock, task) = (Recorder::default(), TaskClock::default(), TaskId::new(0, 0));
+    let budget = Rc::new(Budget::new(0));
+    let mut graph = TaskGraph::wire(&topology, task, &[source.id()], &mut recorder, &HashMap::new(), budget).unwrap();
+    let raw = RawRecord {
+        offset: Offset::new(0),
+        timestamp: Timestamp::from_millis(3),
+        key: Some(b"k"),
+        value: Some(b"v"),
+        headers: RawHeaders::NONE,
+    };
+    let mut cx = TaskContext::new(task, &mut clock, &mut recorder, &Resume);
+    graph.push(source.id(), &mut cx, raw, raw.timestamp).unwrap();
+    assert_eq!(recorder.0, ["out k v1! @3", "out k v2! @3", "out k v @3"]);
+}

@@ -1,0 +1,87 @@
+//! Builds a scenario's program through the public facade and runs it on the test driver.
+
+mod contents;
+mod drive;
+mod failure;
+mod function;
+mod grouped;
+mod hand;
+mod join;
+mod option;
+mod processor;
+mod program;
+mod regrouped;
+mod serde;
+mod shape;
+mod split;
+mod store;
+mod stream;
+mod table;
+
+use anyhow::{Context, Result};
+use headwater::processor::TopologySettings;
+
+use self::program::Program;
+use crate::outcome::Outcome;
+use crate::scenario::Scenario;
+
+/// What Java's recordings call the application.
+const APPLICATION: &str = "app";
+
+/// Which stores the programs get where they do not choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stores {
+    /// Everything in memory.
+    #[default]
+    Memory,
+    /// Persistent stores on RocksDB.
+    RocksDb,
+}
+
+/// Runs a scenario whose operators are all there.
+///
+/// # Errors
+/// When the scenario is none that the format knows, or the library did what no program should see.
+pub fn run(scenario: &Scenario, stores: Stores) -> Result<Outcome> {
+    let settings = settings(scenario)?;
+    let shaping: TopologySettings = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let mut program = Program::new(scenario, &shaping)?;
+    for statement in scenario.dsl().into_iter().flatten() {
+        program.statement(statement).with_context(|| statement.to_string())?;
+    }
+    for operation in scenario.topology() {
+        program.operation(operation).with_context(|| operation.to_string())?;
+    }
+    let mut outcome = Outcome::default();
+    let topology = match program.build(scenario.build_config.then_some(&shaping)) {
+        Ok(topology) => topology,
+        Err(mistakes) => {
+            outcome.error = Some(failure::of_building(&mistakes));
+            return Ok(outcome);
+        }
+    };
+    outcome.describe = Some(topology.describe().split('\n').map(str::to_owned).collect());
+    outcome.branches = program.branches().clone();
+    shape::read(&topology, &mut outcome)?;
+    if let Some(steps) = &scenario.steps {
+        let keeping = program.keeping(&topology);
+        drive::drive(topology, &settings, steps, scenario.start_ms, stores, &keeping, &mut outcome)?;
+    }
+    Ok(outcome)
+}
+
+/// The settings in the library's words: Java's names, the format's own values replaced.
+fn settings(scenario: &Scenario) -> Result<Vec<(String, String)>> {
+    let value = |key: &str, value: &str| match (key, value) {
+        ("deserialization.exception.handler", "continue") => Ok("LogAndContinueExceptionHandler".to_owned()),
+        ("deserialization.exception.handler", "fail") => Ok("LogAndFailExceptionHandler".to_owned()),
+        ("processing.exception.handler", "continue") => Ok("LogAndContinueProcessingExceptionHandler".to_owned()),
+        ("processing.exception.handler", "fail") => Ok("LogAndFailProcessingExceptionHandler".to_owned()),
+        ("deserialization.exception.handler" | "processing.exception.handler", other) => {
+            anyhow::bail!("no handler `{other}`")
+        }
+        (_, value) => Ok(value.to_owned()),
+    };
+    let given = scenario.config.iter().map(|(key, given)| Ok((key.clone(), value(key, given)?)));
+    std::iter::once(Ok(("application.id".to_owned(), APPLICATION.to_owned()))).chain(given).collect()
+}

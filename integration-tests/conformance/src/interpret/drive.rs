@@ -1,0 +1,108 @@
+//! Running a topology on the test driver, step by step.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use headwater::processor::Topology;
+use headwater::record::{Header, Headers, OwnedRecord, Timestamp};
+use headwater::runtime::{DefaultEnvironment, StoreMakers};
+use headwater::testing::{DriverError, TopologyTestDriver};
+use tempfile::TempDir;
+
+use super::contents::Keeping;
+use super::{APPLICATION, Stores, failure};
+use crate::outcome::{Outcome, Phase, Record};
+use crate::scenario::{Action, Input, Step};
+
+/// Runs the steps, as far as they go.
+pub(super) fn drive(
+    topology: Topology,
+    settings: &[(String, String)],
+    steps: &[Step],
+    start_ms: i64,
+    stores: Stores,
+    keeping: &Keeping,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let builder = TopologyTestDriver::builder(topology).settings(settings.iter().cloned()).start_time(start_ms);
+    // The directory goes when the run is over.
+    let (builder, _directory) = match stores {
+        Stores::Memory => (builder, None),
+        Stores::RocksDb => {
+            let directory = tempfile::Builder::new().prefix("headwater-conformance-").tempdir()?;
+            (persistent(builder, &directory)?, Some(directory))
+        }
+    };
+    let driver = match builder.build() {
+        Ok(driver) => driver,
+        Err(error) => {
+            outcome.error = Some(failure::of_driver(Phase::Start, &error));
+            return Ok(());
+        }
+    };
+    let mut produced = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
+        let result = take(&driver, step);
+        produced.push(read(&driver));
+        if let Err(error) = result {
+            outcome.steps = Some(produced);
+            outcome.error = Some(failure::of_driver(Phase::Step(number), &error));
+            return Ok(());
+        }
+    }
+    outcome.steps = Some(produced);
+    outcome.stores = keeping.read(&driver)?;
+    outcome.dropped = Some(i64::try_from(driver.dropped_records()).context("dropped records")?);
+    Ok(())
+}
+
+/// The makes of stores of this build.
+pub(super) fn makers() -> Result<StoreMakers> {
+    let named = [("application.id", APPLICATION), ("bootstrap.servers", "localhost:9092")];
+    Ok(headwater::FromFeatures::stores(&headwater::StreamsConfig::from_properties(named)?)?)
+}
+
+#[cfg(feature = "rocksdb")]
+fn persistent(builder: headwater::testing::Builder, directory: &TempDir) -> Result<headwater::testing::Builder> {
+    let makers = makers()?;
+    let persistent = makers.persistent.context("this build has no persistent stores")?;
+    Ok(builder.persistent_stores(persistent, directory.path()))
+}
+
+#[cfg(not(feature = "rocksdb"))]
+fn persistent(_builder: headwater::testing::Builder, _directory: &TempDir) -> Result<headwater::testing::Builder> {
+    anyhow::bail!("this build has no RocksDB: build it with the feature `rocksdb`")
+}
+
+fn take(driver: &TopologyTestDriver, step: &Step) -> Result<(), DriverError> {
+    match &step.action {
+        Action::AdvanceWallClock { by_ms } => {
+            driver.advance_wall_clock(Duration::from_millis(u64::try_from(*by_ms).unwrap_or_default()))
+        }
+        Action::Pipe(Input { topic, key, value, timestamp, headers }) => {
+            let header = |(name, value): &(String, Option<Vec<u8>>)| Header {
+                name: name.as_str().into(),
+                value: value.clone().map(Into::into),
+            };
+            let headers: Headers = headers.iter().map(header).collect();
+            driver.pipe(topic, key.as_deref(), value.as_deref(), Timestamp::from_millis(*timestamp), &headers)
+        }
+    }
+}
+
+/// What was produced since this was last asked.
+fn read(driver: &TopologyTestDriver) -> BTreeMap<String, Vec<Record>> {
+    let topics = driver.produced_topics();
+    let records = topics.iter().map(|topic| {
+        let records = driver.read_records(topic.as_str());
+        (topic.as_str().to_owned(), records.iter().map(shown).collect::<Vec<_>>())
+    });
+    records.filter(|(_, records)| !records.is_empty()).collect()
+}
+
+fn shown(record: &OwnedRecord) -> Record {
+    let timestamp = record.timestamp.is_known().then(|| record.timestamp.millis());
+    let headers = record.headers.iter().map(|header| (&*header.name, header.value.as_deref()));
+    Record::new(record.key.as_deref(), record.value.as_deref(), timestamp, headers)
+}

@@ -1,0 +1,192 @@
+//! The options of a statement, as the library's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use headwater::dsl::{Consumed, Grouped, Materialized, Produced, Repartitioned};
+use headwater::processor::node::OffsetReset;
+
+use super::function;
+use super::serde::{self, ValSerde};
+use super::store::LruStores;
+use crate::scenario::{Logging, Scenario, Spec};
+use crate::val::Val;
+
+/// The serdes that a handle has, as Java's handles have them.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    pub(super) key: Option<ValSerde>,
+    pub(super) value: Option<ValSerde>,
+}
+
+impl Known {
+    /// With the key's serde only.
+    pub(super) fn key_only(&self) -> Known {
+        Known { key: self.key.clone(), value: None }
+    }
+
+    /// With the value's serde only.
+    pub(super) fn value_only(&self) -> Known {
+        Known { key: None, value: self.value.clone() }
+    }
+
+    /// These, and where there is none, those of `other`.
+    pub(super) fn or(self, other: &Known) -> Known {
+        Known { key: self.key.or_else(|| other.key.clone()), value: self.value.or_else(|| other.value.clone()) }
+    }
+
+    /// The serdes that an option object names.
+    pub(super) fn named(option: Option<Spec<'_>>) -> Result<Known> {
+        let serde = |field: &str| option.and_then(|option| option.text(field)).map(serde::parse).transpose();
+        Ok(Known { key: serde("key")?, value: serde("value")? })
+    }
+}
+
+/// The configured serdes, for what nobody names and nothing is inherited for.
+pub(super) struct Options {
+    key: ValSerde,
+    value: ValSerde,
+}
+
+/// Writes an option's serdes into it.
+macro_rules! with_serdes {
+    ($option:expr, $known:expr) => {{
+        let mut option = $option;
+        let Known { key, value } = $known;
+        if let Some(key) = key {
+            option = option.with_key_serde(key);
+        }
+        if let Some(value) = value {
+            option = option.with_value_serde(value);
+        }
+        option
+    }};
+}
+
+impl Options {
+    pub(super) fn new(scenario: &Scenario) -> Result<Options> {
+        let configured = |setting| match scenario.setting(setting) {
+            Some(name) => serde::parse(name),
+            None => Ok(serde::missing()),
+        };
+        Ok(Options { key: configured("default.key.serde")?, value: configured("default.value.serde")? })
+    }
+
+    /// The configured serdes.
+    pub(super) fn configured(&self) -> Known {
+        Known { key: Some(self.key.clone()), value: Some(self.value.clone()) }
+    }
+
+    /// The serdes to give: those that the option names, and the configured ones for what would not be inherited.
+    fn given(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Known> {
+        let named = Known::named(option)?;
+        Ok(Known {
+            key: named.key.or_else(|| inherited.key.is_none().then(|| self.key.clone())),
+            value: named.value.or_else(|| inherited.value.is_none().then(|| self.value.clone())),
+        })
+    }
+
+    pub(super) fn consumed(&self, statement: Spec<'_>) -> Result<Consumed<Val, Val>> {
+        let option = statement.object("consumed");
+        let mut consumed = with_serdes!(Consumed::inherited(), self.given(option, &Known::default())?);
+        if let Some(name) = option.and_then(|option| option.text("name")) {
+            consumed = consumed.with_name(name);
+        }
+        if let Some(extractor) = option.and_then(|option| option.text("timestamp_extractor")) {
+            consumed = consumed.with_timestamp_extractor(function::extractor(extractor)?);
+        }
+        if let Some(reset) = option.and_then(|option| option.text("offset_reset")) {
+            consumed = consumed.with_offset_reset(match reset {
+                "earliest" => OffsetReset::Earliest,
+                "latest" => OffsetReset::Latest,
+                "none" => OffsetReset::None,
+                _ => bail!("no offset reset `{reset}`"),
+            });
+        }
+        Ok(consumed)
+    }
+
+    pub(super) fn produced(&self, statement: Spec<'_>, inherited: &Known) -> Result<Produced<Val, Val>> {
+        let option = statement.object("produced");
+        let produced = with_serdes!(Produced::inherited(), self.given(option, inherited)?);
+        Ok(match option.and_then(|option| option.text("name")) {
+            Some(name) => produced.with_name(name),
+            None => produced,
+        })
+    }
+
+    pub(super) fn grouped(&self, statement: Spec<'_>, inherited: &Known) -> Result<Grouped<Val, Val>> {
+        let option = statement.object("grouped");
+        let grouped = with_serdes!(Grouped::inherited(), self.given(option, inherited)?);
+        Ok(match option.and_then(|option| option.text("name")) {
+            Some(name) => grouped.with_name(name),
+            None => grouped,
+        })
+    }
+
+    pub(super) fn joined(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Grouped<Val, Val>> {
+        let joined = with_serdes!(Grouped::inherited(), self.given(option, inherited)?);
+        Ok(match option.and_then(|option| option.text("name")) {
+            Some(name) => joined.with_name(name),
+            None => joined,
+        })
+    }
+
+    pub(super) fn repartitioned(&self, statement: Spec<'_>, inherited: &Known) -> Result<Repartitioned<Val, Val>> {
+        let option = statement.object("repartitioned");
+        let mut repartitioned = with_serdes!(Repartitioned::inherited(), self.given(option, inherited)?);
+        if let Some(name) = option.and_then(|option| option.text("name")) {
+            repartitioned = repartitioned.with_name(name);
+        }
+        if let Some(partitions) = option.and_then(|option| option.number("partitions")) {
+            repartitioned = repartitioned.with_partitions(i32::try_from(partitions).context("partitions")?);
+        }
+        Ok(repartitioned)
+    }
+
+    /// `inherited` is what the operator gives its store by itself.
+    pub(super) fn materialized(&self, statement: Spec<'_>, inherited: &Known) -> Result<Materialized<Val, Val>> {
+        let option = statement.object("materialized");
+        let mut materialized = with_serdes!(Materialized::inherited(), self.given(option, inherited)?);
+        let Some(option) = option else { return Ok(materialized) };
+        if let Some(store) = option.text("store") {
+            materialized = materialized.with_name(store);
+        }
+        if let Some(supplier) = option.object("supplier") {
+            materialized = match supplier.need("kind")? {
+                "kv" | "timestamped_kv" => materialized.with_name(supplier.need("name")?),
+                "lru" => {
+                    let max_entries = usize::try_from(supplier.need_number("max_entries")?)?;
+                    let stores = LruStores::new(max_entries)?;
+                    materialized.with_name(supplier.need("name")?).in_store_of(Arc::new(stores))
+                }
+                kind => bail!("no supplier of kind `{kind}`"),
+            };
+            materialized = match (supplier.text("kind"), supplier.is("persistent")) {
+                (Some("lru"), _) => materialized,
+                (_, true) => materialized.in_rocksdb(),
+                (_, false) => materialized.in_memory(),
+            };
+        }
+        match option.text("store_type") {
+            Some("in_memory") => materialized = materialized.in_memory(),
+            Some("rocks_db") => materialized = materialized.in_rocksdb(),
+            Some(other) => bail!("no store type `{other}`"),
+            None => {}
+        }
+        match option.flag("caching") {
+            Some(true) => materialized = materialized.with_caching_enabled(),
+            Some(false) => materialized = materialized.with_caching_disabled(),
+            None => {}
+        }
+        Ok(match option.logging() {
+            Logging::NotGiven => materialized,
+            Logging::Disabled => materialized.with_logging_disabled(),
+            Logging::Enabled(settings) => {
+                let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+                materialized.with_logging_enabled(settings.collect::<BTreeMap<_, _>>())
+            }
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! The processors of the format (FORMAT.md, section 9), under both interfaces of the library.
+
+mod body;
+mod commands;
+mod definition;
+mod outlet;
+
+use std::rc::Rc;
+
+use anyhow::Result;
+use headwater::processor::ProcessError;
+use headwater::processor::processor::{
+    FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, StoreAccess,
+};
+use headwater::processor::state::{KeyValueState, StoreHandle};
+use headwater::processor::{ScheduleId, WiringError};
+use headwater::record::{Record, Timestamp};
+
+use self::body::Body;
+pub(super) use self::definition::Definition;
+use self::outlet::{Dead, FixedOutlet};
+use crate::val::Val;
+
+/// A store as a processor has it, or why it has none: Java says so when it is asked for.
+type OpenStore = Option<Result<Rc<KeyValueState<Val, Val>>, String>>;
+
+/// A processor of the format.
+pub(super) struct Live(Body);
+
+impl Live {
+    /// The processor that a definition describes, with its store.
+    pub(super) fn make(
+        definition: &Definition,
+        store: Option<&StoreHandle<Val, Val>>,
+        stores: &mut StoreAccess<'_, '_>,
+    ) -> Result<Live, WiringError> {
+        let store: OpenStore = match store.map(|handle| stores.key_value(handle)) {
+            None => None,
+            Some(Ok(store)) => Some(Ok(store)),
+            Some(Err(WiringError::NoAccess(why))) => Some(Err(why)),
+            Some(Err(other)) => return Err(other),
+        };
+        Ok(Live(Body::new(definition.clone(), store)))
+    }
+}
+
+impl Processor<Val, Val, Val, Val> for Live {
+    fn init(&mut self, cx: &mut ProcessorContext<'_, '_, Val, Val>) -> Result<(), ProcessError> {
+        self.0.init(cx)
+    }
+
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, Val, Val>,
+        record: Record<'_, Val, Val>,
+    ) -> Result<(), ProcessError> {
+        self.0.process(cx, record)
+    }
+
+    fn punctuate(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, Val, Val>,
+        schedule: ScheduleId,
+        time: Timestamp,
+    ) -> Result<(), ProcessError> {
+        self.0.punctuate(cx, schedule, time)
+    }
+}
+
+/// A processor that fills a global store: nothing is below it.
+pub(super) struct Filler(pub(super) Live);
+
+impl Processor<Val, Val, (), ()> for Filler {
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, (), ()>,
+        record: Record<'_, Val, Val>,
+    ) -> Result<(), ProcessError> {
+        self.0.0.process(&mut Dead(cx), record)
+    }
+}
+
+impl FixedKeyProcessor<Val, Val, Val> for Live {
+    fn init(&mut self, cx: &mut FixedKeyContext<'_, '_, '_, Val, Val>) -> Result<(), ProcessError> {
+        self.0.init(&mut FixedOutlet { cx, current: None })
+    }
+
+    fn process(
+        &mut self,
+        cx: &mut FixedKeyContext<'_, '_, '_, Val, Val>,
+        record: FixedKeyRecord<'_, Val, Val>,
+    ) -> Result<(), ProcessError> {
+        let plain = Record::new(record.key(), record.value(), record.timestamp(), record.headers());
+        self.0.process(&mut FixedOutlet { cx, current: Some(record) }, plain)
+    }
+
+    fn punctuate(
+        &mut self,
+        cx: &mut FixedKeyContext<'_, '_, '_, Val, Val>,
+        schedule: ScheduleId,
+        time: Timestamp,
+    ) -> Result<(), ProcessError> {
+        self.0.punctuate(&mut FixedOutlet { cx, current: None }, schedule, time)
+    }
+}

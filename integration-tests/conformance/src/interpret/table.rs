@@ -1,0 +1,88 @@
+//! The operators on tables.
+
+use anyhow::{Result, bail};
+use headwater::dsl::{KStream, KTable};
+
+use super::function;
+use super::option::Known;
+use super::program::{Handle, Program};
+use crate::scenario::Spec;
+use crate::val::Val;
+
+impl Program<'_> {
+    /// Calls an operator on a table.
+    pub(super) fn on_table(
+        &self,
+        statement: Spec<'_>,
+        table: &KTable<Val, Val>,
+        known: &Known,
+    ) -> Result<Option<Handle>> {
+        match statement.op() {
+            "to_stream" => to_stream(statement, table, known).map(Some),
+            "join" | "left_join" | "outer_join" => self.table_join(statement, table, known).map(Some),
+            "group_by" => self.table_group_by(statement, table).map(Some),
+            "filter" | "filter_not" => self.table_filter(statement, table, known).map(Some),
+            "map_values" | "transform_values" => self.table_values(statement, table, known).map(Some),
+            other => bail!("tables have no operator `{other}`"),
+        }
+    }
+
+    fn table_filter(&self, statement: Spec<'_>, table: &KTable<Val, Val>, known: &Known) -> Result<Handle> {
+        let test = function::predicate(statement)?;
+        let leave_out = statement.op() == "filter_not";
+        let keep = move |key: &Val, value: &Val| test(key, value).map(|holds| holds != leave_out);
+        let own = Known::named(statement.object("materialized"))?.or(known);
+        let made = if statement.has("materialized") {
+            table.try_filter_with(keep, self.options.materialized(statement, known)?)
+        } else {
+            table.try_filter(keep)
+        };
+        Ok(Handle::Table(named(statement, made), own))
+    }
+
+    fn table_values(&self, statement: Spec<'_>, table: &KTable<Val, Val>, known: &Known) -> Result<Handle> {
+        let own = Known::named(statement.object("materialized"))?.or(&known.key_only());
+        let options = if statement.has("materialized") {
+            Some(self.options.materialized(statement, &known.key_only())?)
+        } else {
+            None
+        };
+        let made = if statement.op() == "map_values" {
+            let map = function::of_value(statement)?;
+            match options {
+                Some(options) => table.try_map_values_with(map, options),
+                None => table.try_map_values(map),
+            }
+        } else {
+            let map = function::of_key_and_value(statement, "value")?;
+            let transform = move |key: &Val, value: Option<&Val>| map(key, value.unwrap_or(&Val::Null)).map(Some);
+            match options {
+                Some(options) => table.try_transform_values_with(transform, options),
+                None => table.try_transform_values(transform),
+            }
+        };
+        Ok(Handle::Table(named(statement, made.nullable()), own))
+    }
+}
+
+/// With the statement's name, if it has one.
+pub(super) fn named(statement: Spec<'_>, table: KTable<Val, Val>) -> KTable<Val, Val> {
+    match statement.text("named") {
+        Some(name) => table.named(name),
+        None => table,
+    }
+}
+
+fn to_stream(statement: Spec<'_>, table: &KTable<Val, Val>, known: &Known) -> Result<Handle> {
+    let stream = table.to_stream();
+    let stream = match statement.text("named") {
+        Some(name) => stream.named(name),
+        None => stream,
+    };
+    let stream: KStream<Val, Val> = stream.into_nullable();
+    if !statement.has("key") {
+        return Ok(Handle::Stream(stream, known.clone()));
+    }
+    let selected = stream.try_select_key(function::of_key_and_value(statement, "key")?);
+    Ok(Handle::Stream(selected, known.value_only()))
+}

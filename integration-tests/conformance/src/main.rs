@@ -1,0 +1,59 @@
+//! `conformance`: replays what Java Kafka Streams did, and says where we differ.
+#![forbid(unsafe_code)]
+
+mod arguments;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use arguments::{Command, USAGE};
+use headwater_conformance::oracle::Oracle;
+use headwater_conformance::report::Report;
+use headwater_conformance::{random, suite};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let result = Command::parse(&words).context(USAGE).and_then(|command| run(command, &mut std::io::stdout().lock()));
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("conformance: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether everything was as Java does it.
+fn run(command: Command, out: &mut dyn Write) -> Result<bool> {
+    match command {
+        Command::Help => {
+            writeln!(out, "{USAGE}")?;
+            Ok(true)
+        }
+        Command::Golden { folder } => {
+            let folder = folder.unwrap_or_else(suite::own_scenarios);
+            let oracle = Oracle::build()?;
+            for file in oracle.record_new(&folder)? {
+                writeln!(out, "recorded {}", file.display())?;
+            }
+            out.flush()?;
+            oracle.check(&folder)?;
+            Ok(true)
+        }
+        Command::Scenarios { folder, filter, stores } => {
+            let mut report = Report::new(out);
+            suite::run(&folder.unwrap_or_else(suite::own_scenarios), filter.as_deref(), stores, &mut report)?;
+            Ok(report.close()?.failed == 0)
+        }
+        Command::Random { wanted, seed, stores } => {
+            let mut report = Report::new(out);
+            let result = random::run(wanted, seed, stores, &mut report);
+            let counts = report.close()?;
+            let drawn = result?;
+            writeln!(out, "{} of {} random programs from seed {seed} on could run", drawn.run, drawn.drawn)?;
+            Ok(counts.failed == 0)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a run tells: the first difference of each failing scenario, one line per area, and the counts.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use anyhow::Result;
+
+/// How a scenario ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Equal to Java.
+    Passed,
+    /// The first difference, as readable text.
+    Failed(String),
+    /// Needs what comes later, by name.
+    Skipped(String),
+    /// Listed as impossible here, with the reason.
+    Differs(String),
+}
+
+/// Passed, failed, skipped; impossible ones apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Equal to Java.
+    pub passed: usize,
+    /// Not equal.
+    pub failed: usize,
+    /// Not run yet.
+    pub skipped: usize,
+    /// Listed as impossible here.
+    pub differs: usize,
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
+}
+
+/// Collects verdicts and writes them.
+pub struct Report<'o> {
+    out: &'o mut dyn Write,
+    areas: BTreeMap<String, Counts>,
+    skipped: BTreeMap<String, usize>,
+    all: Counts,
+}
+
+impl std::fmt::Debug for Report<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Report").field("all", &self.all).finish_non_exhaustive()
+    }
+}
+
+impl<'o> Report<'o> {
+    /// An empty report that writes there.
+    pub fn new(out: &'o mut dyn Write) -> Report<'o> {
+        Report { out, areas: BTreeMap::new(), skipped: BTreeMap::new(), all: Counts::default() }
+    }
+
+    /// Counts a verdict; a failure is written at once.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn add(&mut self, area: &str, verdict: Verdict) -> Result<()> {
+        let of_area = self.areas.entry(area.to_owned()).or_default();
+        let mut count = |field: fn(&mut Counts) -> &mut usize| {
+            *field(of_area) += 1;
+            *field(&mut self.all) += 1;
+        };
+        match verdict {
+            Verdict::Passed => count(|counts| &mut counts.passed),
+            Verdict::Differs(_) => count(|counts| &mut counts.differs),
+            Verdict::Skipped(reason) => {
+                count(|counts| &mut counts.skipped);
+                *self.skipped.entry(reason).or_default() += 1;
+            }
+            Verdict::Failed(difference) => {
+                count(|counts| &mut counts.failed);
+                writeln!(self.out, "{difference}\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        self.all
+    }
+
+    /// Writes the areas, what was skipped for what, and the closing line.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn close(self) -> Result<Counts> {
+        let Report { out, areas, skipped, all } = self;
+        let width = areas.keys().map(String::len).max().unwrap_or_default();
+        for (area, counts) in &areas {
+            writeln!(out, "{area:width$}  {counts}")?;
+        }
+        if !skipped.is_empty() {
+            let each: Vec<String> = skipped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+            writeln!(out, "skipped for: {}", each.join(", "))?;
+        }
+        if all.differs > 0 {
+            writeln!(out, "not to be written with this library's types: {} (src/differs.rs)", all.differs)?;
+        }
+        writeln!(out, "{all}")?;
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_failures_first_then_areas_then_the_counts() {
+        let mut out = Vec::new();
+        let mut report = Report::new(&mut out);
+        report.add("table", Verdict::Passed).unwrap();
+        report.add("stateless", Verdict::Failed("x.json: title\n  step 0".to_owned())).unwrap();
+        report.add("stateless", Verdict::Passed).unwrap();
+        report.add("table", Verdict::Skipped("join".to_owned())).unwrap();
+        report.add("table", Verdict::Skipped("join".to_owned())).unwrap();
+        report.add("table", Verdict::Differs("typed nodes".to_owned())).unwrap();
+        let counts = report.close().unwrap();
+        assert_eq!(counts, Counts { passed: 2, failed: 1, skipped: 2, differs: 1 });
+        let expected = "x.json: title\n  step 0\n\n\
+                        stateless  1 passed, 1 failed, 0 skipped\n\
+                        table      1 passed, 0 failed, 2 skipped\n\
+                        skipped for: join 2\n\
+                        not to be written with this library's types: 1 (src/differs.rs)\n\
+                        2 passed, 1 failed, 2 skipped\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+}

@@ -1,0 +1,135 @@
+//! Finds scenarios and runs them, each on its own.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::compare::compare;
+use crate::interpret::{self, Stores};
+use crate::report::{Report, Verdict};
+use crate::scenario::Scenario;
+use crate::{differs, skip};
+
+/// The scenarios of this repository.
+pub fn own_scenarios() -> PathBuf {
+    package().join("scenarios")
+}
+
+/// This package's folder.
+pub(crate) fn package() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
+}
+
+/// The `.json` files below a folder, or the file itself, sorted.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).with_context(|| path.display().to_string())? {
+        let inner = entry?.path();
+        if inner.is_dir() {
+            found.extend(files(&inner)?);
+        } else if inner.extension().is_some_and(|ending| ending == "json") {
+            found.push(inner);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Runs every scenario below a path whose name or title contains the filter.
+///
+/// # Errors
+/// When a file is no scenario, or nothing was found.
+pub fn run(path: &Path, filter: Option<&str>, stores: Stores, report: &mut Report<'_>) -> Result<()> {
+    let mut chosen = 0;
+    for file in files(path)? {
+        let scenario = Scenario::read(&file)?;
+        if filter.is_none_or(|text| scenario.name().contains(text) || scenario.title.contains(text)) {
+            chosen += 1;
+            report.add(&scenario.area(), judge(&scenario, stores))?;
+        }
+    }
+    if chosen == 0 {
+        bail!("no scenario below {} fits", path.display());
+    }
+    Ok(())
+}
+
+/// Runs one scenario, unless it is on one of the two lists, and compares.
+pub fn judge(scenario: &Scenario, stores: Stores) -> Verdict {
+    if let Some(reason) = skip::reason(scenario) {
+        return Verdict::Skipped(reason.to_owned());
+    }
+    if let Some(reason) = differs::reason(&scenario.name()) {
+        return Verdict::Differs(reason.to_owned());
+    }
+    let place = format!("{}: {}", scenario.file.display(), scenario.title);
+    let Some(java) = &scenario.expected else {
+        return Verdict::Failed(format!("{place}\n  `expected` is missing: `conformance golden` records it"));
+    };
+    match catch_unwind(AssertUnwindSafe(|| interpret::run(scenario, stores))) {
+        Ok(Ok(here)) => match compare(java, &here, scenario.steps.as_deref().unwrap_or_default()) {
+            Ok(()) => Verdict::Passed,
+            Err(difference) => Verdict::Failed(difference.report(scenario)),
+        },
+        Ok(Err(error)) => Verdict::Failed(format!("{place}\n  {error:#}")),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Verdict::Failed(format!("{place}\n  panicked: {}", text.unwrap_or_default()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_of_the_repository_is_read_and_recorded() {
+        let files = files(&own_scenarios()).unwrap();
+        assert!(files.len() > 700, "{}", files.len());
+        for file in files {
+            let scenario = Scenario::read(&file).unwrap();
+            let expected = scenario.expected.unwrap_or_else(|| panic!("{} has no `expected`", file.display()));
+            assert_eq!(crate::compare::compare(&expected, &expected, &[]), Ok(()), "{}", file.display());
+        }
+    }
+
+    #[test]
+    fn every_function_that_a_scenario_names_is_known() {
+        use crate::expr::{Aggregator, Expr, Initializer, ListExpr, Predicate, Reducer};
+        for file in files(&own_scenarios()).unwrap() {
+            let scenario = Scenario::read(&file).unwrap();
+            for statement in scenario.statements() {
+                let each = |name: &str, parse: &dyn Fn(&str) -> Result<()>| {
+                    if let Some(text) = statement.text(name) {
+                        parse(text).unwrap_or_else(|error| panic!("{}: {error:#}", file.display()));
+                    }
+                };
+                each("list", &|text| ListExpr::parse(text).map(drop));
+                each("joiner", &|text| Expr::parse(text).map(drop));
+                each("topic_expr", &|text| Expr::parse(text).map(drop));
+                each("foreign_key", &|text| Expr::parse(text).map(drop));
+                each("initializer", &|text| Initializer::parse(text).map(drop));
+                each("aggregator", &|text| Aggregator::parse(text).map(drop));
+                each("reducer", &|text| Reducer::parse(text).map(drop));
+                each("merger", &|text| Reducer::parse(text).map(drop));
+                each("predicate", &|text| Predicate::parse(text).map(drop));
+                if matches!(statement.op(), "map" | "map_values" | "select_key" | "flat_map" | "group_by") {
+                    each("key", &|text| Expr::parse(text).map(drop));
+                    each("value", &|text| Expr::parse(text).map(drop));
+                }
+                for branch in statement.objects("branches") {
+                    Predicate::parse(branch.need("predicate").unwrap()).unwrap();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A real broker, when the test run has one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use headwater::client::{
+    Admin, BatchAck, ClientConfig, ClientSupplier, Consumer, GroupMembership, NewTopic, OffsetSpec, Producer,
+    RecordBatch, StartAt,
+};
+use headwater::client::{Appended, ErrorClass, Isolation};
+use headwater::kafka::KafkaClients;
+use headwater::record::{Deadline, Offset, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition, partition_for_key};
+
+/// The broker of this test run.
+#[derive(Debug)]
+pub struct Broker {
+    /// `host:port`.
+    pub bootstrap: String,
+    /// Where Kafka's jars are, for its own tools.
+    pub libs: Option<String>,
+    clients: KafkaClients,
+}
+
+impl Broker {
+    /// The broker that the environment names; `None`, and a line that says so, when it names none.
+    pub fn of_this_run(test: &str) -> Option<Self> {
+        let Ok(bootstrap) = std::env::var("HEADWATER_TEST_BOOTSTRAP") else {
+            println!("{test}: skipped, there is no broker (HEADWATER_TEST_BOOTSTRAP); `cargo xtask test` starts one");
+            return None;
+        };
+        let libs = std::env::var("HEADWATER_KAFKA_LIBS").ok();
+        Some(Broker { bootstrap, libs, clients: KafkaClients::new() })
+    }
+
+    fn config(&self) -> ClientConfig {
+        ClientConfig::new().with("bootstrap.servers", &self.bootstrap)
+    }
+
+    /// `duration` from now, by the clients' clock.
+    pub fn within(&self, duration: Duration) -> Deadline {
+        Deadline::after(self.clients.clock().now(), duration)
+    }
+
+    fn soon(&self) -> Deadline {
+        self.within(Duration::from_mins(1))
+    }
+
+    /// An admin client.
+    pub fn admin(&self) -> Result<Box<dyn Admin>> {
+        Ok(self.clients.admin(&self.config())?)
+    }
+
+    /// Makes a topic.
+    pub fn make_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        let topic = NewTopic { topic: Topic::from(name), partitions, replication_factor: 1, configs: BTreeMap::new() };
+        for made in self.admin()?.create_topics(&[topic], self.soon())? {
+            made?;
+        }
+        Ok(())
+    }
+
+    /// A producer.
+    pub fn producer(&self) -> Result<Box<dyn Producer>> {
+        Ok(self.clients.producer(&self.config())?)
+    }
+
+    /// Writes `records` (key, value), by the hash of the key or, without key, to the partitions in turn.
+    pub fn produce<'a>(
+        &self,
+        topic: &str,
+        records: impl IntoIterator<Item = (Option<&'a [u8]>, &'a [u8])>,
+    ) -> Result<()> {
+        let mut producer = self.producer()?;
+        let topic = Topic::from(topic);
+        let count = producer.partition_count(&topic, self.soon())?;
+        let partitions =
+            (0..count).map(|partition| producer.partition(&topic, partition)).collect::<Result<Vec<_>, _>>()?;
+        let mut acks = Vec::new();
+        for (turn, (key, value)) in records.into_iter().enumerate() {
+            let partition = key.map_or(turn % partitions.len(), |key| partition_for_key(key, count) as usize);
+            let to = *partitions.get(partition).context("a partition")?;
+            let record = RawRecord {
+                offset: Offset::UNKNOWN,
+                timestamp: Timestamp::UNKNOWN,
+                key,
+                value: Some(value),
+                headers: RawHeaders::NONE,
+            };
+            while producer.append(to, record)? == Appended::Full {
+                producer.poll(self.within(Duration::from_millis(100)), &mut acks)?;
+            }
+            check(&mut acks)?;
+        }
+        producer.flush(self.soon(), &mut acks)?;
+        check(&mut acks)
+    }
+
+    /// All partitions of a topic.
+    pub fn partitions(&self, topic: &str) -> Result<Vec<TopicPartition>> {
+        let topic = Topic::from(topic);
+        let described = self.admin()?.describe_topics(std::slice::from_ref(&topic), self.soon())?;
+        let count = described.into_iter().flatten().next().map_or(0, |topic| topic.partitions);
+        Ok((0..count).map(|partition| TopicPartition { topic: topic.clone(), partition }).collect())
+    }
+
+    /// Where the partitions of a topic end.
+    pub fn ends(&self, topic: &str) -> Result<Vec<(TopicPartition, Offset)>> {
+        let partitions = self.partitions(topic)?;
+        let spec = OffsetSpec::Latest(Isolation::ReadUncommitted);
+        let ends = self.admin()?.list_offsets(&partitions, spec, self.soon())?;
+        Ok(partitions.into_iter().zip(ends).collect())
+    }
+
+    /// All records of a topic as it is now, by partition: key and value bytes.
+    pub fn read(&self, topic: &str) -> Result<Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>> {
+        let ends: BTreeMap<TopicPartition, Offset> = self.ends(topic)?.into_iter().collect();
+        let mut consumer: Box<dyn Consumer> = self.clients.consumer(&self.config())?;
+        let all: Vec<_> = ends.keys().map(|partition| (partition.clone(), StartAt::Beginning)).collect();
+        consumer.assign(&all)?;
+        let until = self.soon();
+        let mut records = Vec::new();
+        let mut reached: BTreeMap<TopicPartition, Offset> = BTreeMap::new();
+        let mut batches: Vec<Box<dyn RecordBatch>> = Vec::new();
+        let done = |reached: &BTreeMap<TopicPartition, Offset>| {
+            ends.iter()
+                .all(|(partition, end)| end.value() == 0 || reached.get(partition).is_some_and(|offset| offset >= end))
+        };
+        while !done(&reached) {
+            if until.passed(self.clients.clock().now()) {
+                bail!("topic {topic} could not be read to its end: {reached:?} of {ends:?}");
+            }
+            consumer.poll(self.within(Duration::from_millis(500)), &mut batches)?;
+            for mut batch in batches.drain(..) {
+                while let Some(record) = batch.head() {
+                    records.push((record.key.map(<[u8]>::to_vec), record.value.map(<[u8]>::to_vec)));
+                    batch.advance()?;
+                }
+                reached.insert(batch.partition().clone(), batch.next_offset());
+            }
+        }
+        Ok(records)
+    }
+
+    /// The table of counts that a topic holds: the last value of every key.
+    pub fn table(&self, topic: &str) -> Result<BTreeMap<String, i64>> {
+        let mut table = BTreeMap::new();
+        for (key, value) in self.read(topic)? {
+            let key = String::from_utf8(key.unwrap_or_default())?;
+            match value {
+                Some(value) => table.insert(key, i64::from_be_bytes(value.as_slice().try_into()?)),
+                None => table.remove(&key),
+            };
+        }
+        Ok(table)
+    }
+
+    /// How far `group` has committed `topic`, all partitions together.
+    pub fn committed(&self, group: &str, topic: &str) -> Result<i64> {
+        let mut membership: Box<dyn GroupMembership> = self.clients.membership(group, &self.config())?;
+        let (partitions, until) = (self.partitions(topic)?, self.soon());
+        let committed = loop {
+            match membership.committed_offsets(group, &partitions, false, until) {
+                // A new cluster chooses its coordinators only when somebody asks for one.
+                Err(error) if error.class() == ErrorClass::Retriable && !until.passed(self.clients.clock().now()) => {
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                result => break result?,
+            }
+        };
+        Ok(committed.into_iter().flatten().map(|committed| committed.offset.value()).sum())
+    }
+}
+
+fn check(acks: &mut Vec<BatchAck>) -> Result<()> {
+    for ack in acks.drain(..) {
+        if let BatchAck::Failed { error, .. } = ack {
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}

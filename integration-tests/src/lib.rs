@@ -1,0 +1,10 @@
+//! What proofs across crates have in common: a real broker that may be there, programs that are started and ended, and
+//! input whose counts are known.
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "programs and a real broker live in real time")]
+#![allow(clippy::missing_errors_doc, reason = "whatever fails here fails a test, with its own text")]
+#![allow(clippy::print_stdout, reason = "a test that is left out says so")]
+
+pub mod broker;
+pub mod lines;
+pub mod program;

@@ -1,0 +1,75 @@
+//! The project's own tools: `cargo xtask <command>`.
+//!
+//! Everything that must hold for a commit, and everything that a test run needs from the machine, is a command here, so
+//! that CI, a terminal and the README say the same words.
+#![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "a tool that starts programs lives in real time")]
+#![allow(clippy::print_stdout, reason = "a command line tool talks on its standard output")]
+
+mod ci;
+mod kafka;
+mod layers;
+mod process;
+mod rocksdb;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  test [--no-broker]              set-up, RocksDB, a real broker, every test, the conformance scenarios
+  ci                              check, then test: what CI runs
+  check                           fmt, tidy, layers, clippy, and cargo-deny where it is installed
+  tidy                            module docs, file lengths, banned words, unsafe, machine paths
+  layers                          the crates' dependencies against xtask/layers.toml
+  setup [--no-broker]             finds or installs compilers, libclang, Maven and a JDK
+  rocksdb [--check]               compiles RocksDB once per machine and tells Cargo where it is
+  kafka up|down|status [--port N] a broker for daily work (port 9092 unless told)
+  conformance [arguments]         the recorded scenarios, passed on to the `conformance` program
+  golden [arguments]              its `golden` subcommand";
+
+fn main() -> ExitCode {
+    process::end_children_on_signals();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if process::interrupted() => {
+            eprintln!("xtask: interrupted ({error:#})");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(words: &[String]) -> Result<()> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["test"] => test::run(test::With::Broker),
+        ["test", "--no-broker"] => test::run(test::With::NoBroker),
+        ["ci"] => ci::run(),
+        ["check"] => ci::check(),
+        ["tidy"] => tidy::run(),
+        ["layers"] => layers::run(),
+        ["setup"] => setup::run(setup::Need::Everything),
+        ["setup", "--no-broker"] => setup::run(setup::Need::Compilers),
+        ["rocksdb"] => rocksdb::run(),
+        ["rocksdb", "--check"] => rocksdb::check(),
+        ["kafka", rest @ ..] => kafka::run(rest),
+        ["conformance", rest @ ..] => test::conformance(rest),
+        ["golden", rest @ ..] => test::golden(rest),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("unknown command `{}`\n{USAGE}", other.join(" ")),
+    }
+}
