@@ -157,6 +157,11 @@ impl Broker {
 
     /// How far `group` has committed `topic`, all partitions together.
     pub fn committed(&self, group: &str, topic: &str) -> Result<i64> {
+        Ok(self.committed_each(group, topic)?.values().sum())
+    }
+
+    /// How far `group` has committed each partition of `topic`.
+    pub fn committed_each(&self, group: &str, topic: &str) -> Result<BTreeMap<i32, i64>> {
         let mut membership: Box<dyn GroupMembership> = self.clients.membership(group, &self.config())?;
         let (partitions, until) = (self.partitions(topic)?, self.soon());
         let committed = loop {
@@ -168,7 +173,8 @@ impl Broker {
                 result => break result?,
             }
         };
-        Ok(committed.into_iter().flatten().map(|committed| committed.offset.value()).sum())
+        let numbered = partitions.iter().map(|partition| partition.partition).zip(committed);
+        Ok(numbered.map(|(number, committed)| (number, committed.map_or(0, |at| at.offset.value()))).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which cluster and which stores, where the user does not say: chosen by features and configuration.
+//! Which cluster and which stores, where the user does not say: chosen by features.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use headwater_runtime::{DefaultEnvironment, Error, StoreMakers, StreamsConfig};
 use headwater_store_memory::MemoryStores;
 
 /// A running application; see [`headwater_runtime::KafkaStreams`]. Without `.on(..)` it runs on the real cluster at
-/// `bootstrap.servers` (feature `kafka`), with state in RocksDB (feature `rocksdb`).
+/// `bootstrap.servers` (feature `kafka`), with state in RocksDB (feature `rocksdb`). A build without RocksDB needs
+/// `dsl.store.suppliers.class` set to `in_memory`, or stores that say that they are in memory.
 pub type KafkaStreams = headwater_runtime::KafkaStreams<FromFeatures>;
 
 /// The environment that the features of this crate make.

@@ -1,7 +1,8 @@
 //! Kafka Streams for Rust: streams and tables over Apache Kafka, as a library.
 //!
-//! A service writes a topology of streams and tables and starts as many instances as it likes; Kafka spreads the work and
-//! keeps the state, and a crash or a new version loses nothing. Names, topics and bytes are those of Java Kafka Streams.
+//! A service writes a topology of streams and tables and starts as many instances as it likes; Kafka spreads the work
+//! and keeps the state, and a crash or a new version loses nothing. After a crash records may be processed again
+//! (at least once). Names, topics and bytes are those of Java Kafka Streams.
 //!
 //! ```
 //! use headwater::prelude::*;
@@ -20,8 +21,11 @@
 //! ```
 //!
 //! In reading order: [`dsl`] (streams, tables, their operators and options), [`record`] (what flows, and serdes),
-//! [`KafkaStreams`] (running a topology), `testing` (the test driver, feature `testing`), [`processor`] (the low-level API),
-//! [`store`] and [`window`], [`memory`] (a Kafka in this process).
+//! [`KafkaStreams`] (running a topology), `testing` (the test driver, feature `testing`), [`processor`] (the low-level
+//! API), [`store`] and [`window`] (not used by the DSL yet), [`memory`] (a Kafka in this process).
+//!
+//! Stores are in RocksDB unless the store itself or the setting `dsl.store.suppliers.class` says that they are in
+//! memory; without the feature `rocksdb` one of the two must.
 //!
 //! | feature | default | what it brings |
 //! |---|---|---|

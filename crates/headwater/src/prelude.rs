@@ -1,6 +1,7 @@
 //! What nearly every application uses: `use headwater::prelude::*`.
 //!
-//! Types only: no function and no trait whose methods could clash with the user's own, but the two that users implement.
+//! Types only: no function and no trait whose methods could clash with the user's own, but the two that users
+//! implement. The rest is in [`crate::dsl`], [`crate::runtime`] (such as `CloseOptions`) and the other modules.
 
 pub use headwater_dsl::{Consumed, Grouped, KStream, KTable, Materialized, Produced, StreamsBuilder};
 pub use headwater_record::{Record, Serde, Timestamp};

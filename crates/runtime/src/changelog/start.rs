@@ -118,6 +118,8 @@ impl Updater {
                 self.listener.on_start(&changelog.partition, &changelog.name, range.from, range.to);
             } else {
                 self.standby_listener.on_start(&changelog.partition, &changelog.name, reader.next);
+                let (store, partition, from) = (&changelog.name, &changelog.partition, reader.range.from);
+                tracing::info!(task = %id, store, changelog = %partition, %from, "following the changelog of a standby");
             }
             if !task.active || !reader.is_complete() {
                 assign.push((changelog.partition.clone(), StartAt::Offset(reader.next)));
