@@ -93,9 +93,13 @@ impl Connection {
         request: &R,
         limit: Duration,
     ) -> Result<R::Response, ClientError> {
-        let answer = self.send(version, request).await?;
-        let frame =
-            timeout(limit, answer).await.map_err(|_| ClientError::TimedOut { request: name::<R>().to_owned() })?;
+        // Whoever gives up waiting, here or above, leaves a connection that may be dead, or half a frame on it: nobody uses it
+        // again.
+        let mut unanswered = CloseUnlessAnswered { queue: &self.queue, answered: false };
+        let exchange = async { Ok::<_, ClientError>(self.send(version, request).await?.await) };
+        let frame = timeout(limit, exchange).await;
+        let frame = frame.map_err(|_| ClientError::TimedOut { request: name::<R>().to_owned() })??;
+        unanswered.answered = true;
         let mut frame = frame.map_err(|_| unavailable(&self.address, "the connection was closed"))?;
         let malformed = |_| self.cannot::<R>("the answer cannot be understood");
         // Not the request's header version.
@@ -165,6 +169,20 @@ impl Connection {
 fn name<R>() -> &'static str {
     let full = std::any::type_name::<R>();
     full.rsplit("::").next().unwrap_or(full).trim_end_matches("Request")
+}
+
+/// Closes the connection when a call ends before its answer has come.
+struct CloseUnlessAnswered<'a> {
+    queue: &'a Queue,
+    answered: bool,
+}
+
+impl Drop for CloseUnlessAnswered<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            *self.queue.lock() = None;
+        }
+    }
 }
 
 impl Queue {

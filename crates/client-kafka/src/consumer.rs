@@ -1,7 +1,7 @@
 //! Reading partitions, by librdkafka, in no group.
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -67,6 +67,8 @@ pub(crate) struct KafkaConsumer {
     /// Those of them whose beginning is not known yet.
     starting: Vec<(TopicPartition, StartAt)>,
     taken: Vec<Message>,
+    /// What went wrong and was not told yet: librdkafka says it once.
+    failures: VecDeque<ClientError>,
 }
 
 impl KafkaConsumer {
@@ -84,6 +86,7 @@ impl KafkaConsumer {
             positions: HashMap::new(),
             starting: Vec::new(),
             taken: Vec::new(),
+            failures: VecDeque::new(),
         })
     }
 
@@ -107,13 +110,26 @@ impl KafkaConsumer {
         self.positions.insert(partition.clone(), position);
     }
 
+    fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
+        let mut ours = Vec::new();
+        self.starting.retain(|(partition, _)| !partitions.contains(partition));
+        for partition in partitions {
+            if self.positions.remove(partition).is_some() {
+                ours.push(partition.clone());
+            }
+        }
+        if ours.is_empty() {
+            return Ok(());
+        }
+        self.consumer.incremental_unassign(&list_of(&ours)).map_err(self.failed("unassign"))
+    }
+
     /// Sorts what was taken into batches by partition; errors that concern one partition or all end the poll.
     fn sort(&mut self, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
-        let mut failure = None;
         let mut groups: Vec<((usize, i32), Vec<Message>)> = Vec::new();
         for message in std::mem::take(&mut self.taken) {
             if message.error().is_some() {
-                failure = failure.or_else(|| self.failure(&message));
+                self.failures.extend(self.failure(&message));
                 continue;
             }
             let place = message.place();
@@ -131,7 +147,7 @@ impl KafkaConsumer {
             *position = Some(next);
             into.push(Box::new(KafkaBatch { partition, messages: self.queue.batch(messages), next }));
         }
-        failure.map_or(Ok(()), Err)
+        self.failures.pop_front().map_or(Ok(()), Err)
     }
 
     /// Where partitions begin that were asked for from their beginning or end, once the cluster has told.
@@ -207,25 +223,22 @@ impl Consumer for KafkaConsumer {
     }
 
     fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        let mut ours = Vec::new();
-        self.starting.retain(|(partition, _)| !partitions.contains(partition));
-        for partition in partitions {
-            if self.positions.remove(partition).is_some() {
-                ours.push(partition.clone());
-            }
+        let ours: Vec<TopicPartition> =
+            partitions.iter().filter(|partition| self.positions.contains_key(partition)).cloned().collect();
+        if !ours.is_empty() {
+            // librdkafka remembers a pause beyond the assignment; the next one begins unpaused.
+            self.resume(&ours)?;
         }
-        if ours.is_empty() {
-            return Ok(());
-        }
-        self.consumer.incremental_unassign(&list_of(&ours)).map_err(self.failed("unassign"))
+        self.give_up(&ours)
     }
 
     fn seek(&mut self, partition: &TopicPartition, to: StartAt) -> Result<(), ClientError> {
         if !self.positions.contains_key(partition) {
             return Err(ClientError::Config(format!("partition {partition} is not assigned")));
         }
-        // librdkafka refuses to seek where nothing was fetched yet; giving a partition up and taking it again always works.
-        self.unassign(std::slice::from_ref(partition))?;
+        // librdkafka refuses to seek where nothing was fetched yet; giving a partition up and taking it again always works. A
+        // pause stays.
+        self.give_up(std::slice::from_ref(partition))?;
         self.start(partition, to)
     }
 
@@ -239,6 +252,9 @@ impl Consumer for KafkaConsumer {
 
     fn poll(&mut self, until: Deadline, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
         let wait = if until == Deadline::NOW { Duration::ZERO } else { remaining(until) };
+        if let Some(failure) = self.failures.pop_front() {
+            return Err(failure);
+        }
         let mut taken = std::mem::take(&mut self.taken);
         self.queue.take(wait, &mut taken);
         self.taken = taken;

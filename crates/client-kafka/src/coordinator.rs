@@ -91,6 +91,7 @@ pub(crate) async fn any_broker(servers: &Servers) -> Result<Connection, ClientEr
         match Connection::open(address, &servers.client_id).await {
             Ok(connection) => return Ok(connection),
             Err(ClientError::Unavailable { reason, .. }) => reasons.push(reason),
+            Err(ClientError::TimedOut { request }) => reasons.push(format!("{address} does not answer to {request}")),
             Err(error) => return Err(error),
         }
     }

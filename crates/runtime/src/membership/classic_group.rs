@@ -360,7 +360,14 @@ impl Membership {
         match self.phase {
             Phase::Pausing { until } if now >= until => self.describe(out),
             Phase::Joining { until } | Phase::Syncing { until } if now >= until => {
-                let request = if matches!(self.phase, Phase::Joining { .. }) { "JoinGroup" } else { "SyncGroup" };
+                // Its answer may still come, and is none to what is sent next.
+                let request = if matches!(self.phase, Phase::Joining { .. }) {
+                    self.stale_joins += 1;
+                    "JoinGroup"
+                } else {
+                    self.stale_syncs += 1;
+                    "SyncGroup"
+                };
                 self.failed(now, ClientError::TimedOut { request: request.to_owned() }, out);
             }
             Phase::Leaving { until, .. } if now >= until => self.left(out),

@@ -31,7 +31,8 @@ impl Output {
         {
             left -= taken;
             end += i64::from(taken);
-            if let Some(store) = store
+            // A batch that the broker had already is acknowledged without its offset.
+            if let Some(store) = store.filter(|_| base_offset.value() >= 0)
                 && let Some(changelog) = self.lanes.get_mut(lane).and_then(|lane| lane.changelog_mut(store))
             {
                 changelog.acked = changelog.acked.max(Some(Offset::new(end - 1)));

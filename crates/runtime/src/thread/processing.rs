@@ -28,8 +28,9 @@ impl StreamThread {
         if processed > 0 {
             self.pace.worked(now);
             metric::records_processed(processed);
-            self.resume()?;
         }
+        // Queues also empty by records that are skipped.
+        self.resume()?;
         self.poll_output()?;
         Ok(processed)
     }
