@@ -113,6 +113,10 @@ impl KafkaConsumer {
     fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
         let mut ours = Vec::new();
         self.starting.retain(|(partition, _)| !partitions.contains(partition));
+        // What went wrong before is nothing to whoever takes a partition again.
+        self.failures.retain(|failure| {
+            !matches!(failure, ClientError::OffsetOutOfRange { partition, .. } if partitions.contains(partition))
+        });
         for partition in partitions {
             if self.positions.remove(partition).is_some() {
                 ours.push(partition.clone());

@@ -39,6 +39,18 @@ pub(super) fn assigning_twice_is_refused(suite: &Suite<'_>) -> Outcome {
     refused("assigning twice", consumer.assign(&[(partition, StartAt::Beginning)]), config)
 }
 
+pub(super) fn pause_ends_with_the_assignment(suite: &Suite<'_>) -> Outcome {
+    let partition = TopicPartition::new(suite.topic("paused-once", 1)?, 0);
+    let start = [(partition.clone(), StartAt::Offset(Offset::ZERO))];
+    let mut consumer = suite.consumer()?;
+    consumer.assign(&start)?;
+    consumer.pause(std::slice::from_ref(&partition))?;
+    consumer.unassign(std::slice::from_ref(&partition))?;
+    consumer.assign(&start)?;
+    suite.write(&partition, &numbered(3))?;
+    equal("the offsets after assigning again", &offsets(suite, consumer.as_mut(), 3)?, &vec![0, 1, 2])
+}
+
 pub(super) fn paused_partition_gives_nothing_until_resumed(suite: &Suite<'_>) -> Outcome {
     let topic = suite.topic("paused", 2)?;
     let (paused, other) = (TopicPartition::new(topic.clone(), 0), TopicPartition::new(topic, 1));
