@@ -8,7 +8,9 @@
 //! payload out of the cache meanwhile ([`RecordCache::lend`]): flushing may come back and use the cache again.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::ops::Bound;
 use std::rc::Rc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
@@ -116,6 +118,8 @@ pub struct RecordCache<T> {
     recent: Ends,
     // First is what was updated first.
     dirty: Ends,
+    // Slots by key, once somebody asked for a range.
+    order: Option<BTreeMap<Vec<u8>, u32>>,
     budget: Rc<Budget>,
 }
 
@@ -130,6 +134,7 @@ impl<T> RecordCache<T> {
             free: Vec::new(),
             recent: empty,
             dirty: empty,
+            order: None,
             budget,
         }
     }
@@ -267,6 +272,9 @@ impl<T> RecordCache<T> {
             hasher.hash_one(slots.get(*other as usize).map_or(&[][..], |slot| slot.key.as_slice()))
         });
         self.link_first(slot);
+        if let Some(order) = &mut self.order {
+            order.insert(key.to_vec(), slot);
+        }
         slot
     }
 
@@ -298,6 +306,9 @@ impl<T> RecordCache<T> {
         entry.bytes = 0;
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(slot);
+        if let Some(order) = &mut self.order {
+            order.remove(entry.key.as_slice());
+        }
         Some((std::mem::take(&mut entry.key), entry.payload.take()))
     }
 
@@ -317,6 +328,23 @@ impl<T> RecordCache<T> {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &T)> {
         let slots = self.table.iter().filter_map(|slot| self.slots.get(*slot as usize));
         slots.filter_map(|slot| Some((slot.key.as_slice(), slot.payload.as_ref()?)))
+    }
+
+    /// The entries whose keys lie between `from` and `to`, both included, by their key. Entries that are lent have a place too.
+    ///
+    /// The first call sorts the keys; from then on they are kept in order, which costs every new entry a little.
+    pub fn range(&mut self, from: &[u8], to: &[u8]) -> impl Iterator<Item = Place> {
+        let slots = &self.slots;
+        let order = self.order.get_or_insert_with(|| {
+            let key = |slot: &u32| Some((slots.get(*slot as usize)?.key.clone(), *slot));
+            self.table.iter().filter_map(key).collect()
+        });
+        let bounds = (Bound::Included(from), Bound::Included(to));
+        let found = if from > to { None } else { Some(order.range::<[u8], _>(bounds)) };
+        found
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, slot)| Some(Place { slot: *slot, generation: slots.get(*slot as usize)?.generation }))
     }
 
     fn touch(&mut self, slot: u32) {

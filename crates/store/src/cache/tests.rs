@@ -58,6 +58,7 @@ enum Step {
     Remove(u8),
     Evict,
     Flush,
+    Range(u8, u8),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -67,7 +68,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(key, value, bytes, dirty)| Step::Put { key, value, bytes, dirty }),
         2 => key.clone().prop_map(Step::Find),
         2 => (key.clone(), any::<u32>(), 1_usize..50).prop_map(|(key, value, bytes)| Step::Replace { key, value, bytes }),
-        1 => key.prop_map(Step::Remove),
+        1 => key.clone().prop_map(Step::Remove),
+        1 => (key.clone(), key).prop_map(|(from, to)| Step::Range(from, to)),
         1 => Just(Step::Evict),
         1 => Just(Step::Flush),
     ];
@@ -110,6 +112,14 @@ fn apply(cache: &mut RecordCache<u32>, model: &mut Model, step: Step) -> Result<
             let places = cache.take_dirty();
             let keys: Vec<u8> = places.iter().map(|place| cache.key_at(*place).unwrap()[0]).collect();
             prop_assert_eq!(keys, std::mem::take(&mut model.dirty));
+        }
+        Step::Range(from, to) => {
+            let places: Vec<_> = cache.range(&[from], &[to]).collect();
+            let found: Vec<u8> = places.iter().map(|place| cache.key_at(*place).unwrap()[0]).collect();
+            let mut expected: Vec<u8> = model.recent.iter().map(|(key, ..)| *key).collect();
+            expected.retain(|key| (from..=to).contains(key));
+            expected.sort_unstable();
+            prop_assert_eq!(found, expected);
         }
     }
     Ok(())
