@@ -141,6 +141,7 @@ impl StreamsBuilder {
         let own = Serdes { key: materialized.serdes.key.clone(), value: materialized.serdes.value.clone() };
         let stream = self.source(source, topic.into(), consumed, Reader::Table);
         let serdes = own.or(&stream.serdes);
+        self.draft.belongs_below(stream.node);
         let (table, reuse) = table_source_of(&stream, name, &store, &materialized, serdes, topic);
         self.tables.lock().unwrap_or_else(PoisonError::into_inner).push(reuse);
         table

@@ -240,6 +240,8 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         let turned: JoinOf<V2, V, W> = Arc::new(move |right, left| turned(left, right));
         other.listen_as_side(other_node, &other_port, &self.views, turned, other_need, &old_values);
 
+        draft.belongs_below(this_node);
+        draft.belongs_below(other_node);
         let merge = draft.add_node(NodeSpec::processor(merge_name.clone(), [this_node, other_node]));
         draft.copartition(draft.topics_above(this_node).union(&draft.topics_above(other_node)).cloned().collect());
         let own = materialized.as_ref().map_or_else(Serdes::none, Materialized::serdes);

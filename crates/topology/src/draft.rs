@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use headwater_store::StoreSpec;
 
@@ -27,6 +28,10 @@ pub(crate) struct DraftState {
     pub(crate) copartition: Vec<BTreeSet<String>>,
     pub(crate) merged: BTreeMap<NodeId, NodeId>,
     pub(crate) null_keys: BTreeSet<NodeId>,
+    /// How long aggregates by windows keep them open.
+    pub(crate) grace: BTreeMap<NodeId, Duration>,
+    /// Nodes that are part of the operator below them.
+    pub(crate) parts: BTreeSet<NodeId>,
     pub(crate) mistakes: Vec<TopologyError>,
     pub(crate) settings: TopologySettings,
     at_build: Vec<Box<dyn FnOnce(&Draft) + Send>>,

@@ -16,6 +16,7 @@ mod draft;
 mod edge;
 mod error;
 mod frozen;
+mod grace;
 pub mod handler;
 mod id;
 mod java_order;

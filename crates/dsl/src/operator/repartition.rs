@@ -48,6 +48,7 @@ pub(crate) fn repartition_source<K: 'static, V: 'static>(
     draft.add_repartition_topic(&topic, partitions);
 
     let filter = draft.add_node(NodeSpec::processor(names.filter, [stream.node]));
+    draft.belongs_below(filter);
     let filtered: Port<Stream<K, V>> = Port::new();
     let (out, asked) = (filtered.clone(), serdes.clone());
     stream.port.listen(
