@@ -55,6 +55,26 @@ impl StoreKind {
         (retention / 2).max(Duration::from_mins(1))
     }
 
+    /// Width of a segment, the unit in which a persistent store forgets; `None` for stores that do not forget by time.
+    pub fn segment_interval(&self) -> Option<Duration> {
+        match self {
+            StoreKind::Window { segment_interval, .. }
+            | StoreKind::Session { segment_interval, .. }
+            | StoreKind::Versioned { segment_interval, .. } => Some(*segment_interval),
+            StoreKind::KeyValue | StoreKind::Lru { .. } => None,
+        }
+    }
+
+    /// Whether several values may share a key and window start.
+    pub fn retains_duplicates(&self) -> bool {
+        matches!(self, StoreKind::Window { retain_duplicates: true, .. })
+    }
+
+    /// Whether entries lie by their time first.
+    pub fn is_time_ordered(&self) -> bool {
+        matches!(self, StoreKind::Window { time_ordered: true, .. } | StoreKind::Session { time_ordered: true, .. })
+    }
+
     /// How long entries are kept; `None` for stores that keep them for good.
     pub fn retention(&self) -> Option<Duration> {
         match self {

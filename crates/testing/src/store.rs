@@ -1,15 +1,17 @@
 //! Typed reads of a topology's stores. The driver commits after each record, so that caches hold nothing back.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 
 use headwater_record::{SerdeError, SharedSerde, Timestamp};
 use headwater_store::Store;
-use headwater_store::bytes::{
-    Entry, KeyRange, KeySelection, KeyValueBytes, Order, Scan, SessionBytes, SessionQuery, WindowBytes, WindowQuery,
-};
+use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
 use headwater_topology::SharedStore;
-use headwater_topology::state::StoreHandle;
+use headwater_topology::state::{SeenEntry, Stamped, StoreHandle};
+use headwater_window::{Window, Windowed};
 
+use crate::driver::Live;
 use crate::{DriverError, TopologyTestDriver};
 
 const AT_ONCE: usize = 1024;
@@ -123,19 +125,54 @@ impl<K, V> fmt::Debug for TestKeyValueStore<K, V> {
     }
 }
 
+/// A window or session store with its serdes, read through its record cache as Java's driver does: entries that the store has
+/// forgotten may still lie there.
+struct Timed<K, V> {
+    name: String,
+    live: Rc<RefCell<Live>>,
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+}
+
+impl<K, V> Timed<K, V> {
+    fn open(
+        driver: &TopologyTestDriver,
+        handle: &StoreHandle<K, V>,
+        kind: &'static str,
+        is_it: impl Fn(&Store) -> bool,
+    ) -> Result<Self, DriverError> {
+        // Says whether there is such a store.
+        Typed::open(driver, handle, kind, is_it)?;
+        let (key, value) = (handle.key_serde().clone(), handle.value_serde().clone());
+        Ok(Timed { name: handle.name().to_owned(), live: Rc::clone(&driver.live), key, value })
+    }
+
+    fn entries(&self) -> Result<Vec<(Windowed<K>, Stamped<V>)>, DriverError> {
+        let entries = self.live.borrow().entries(&self.name)?;
+        entries.into_iter().map(|entry| self.typed(entry)).collect()
+    }
+
+    fn typed(&self, entry: SeenEntry) -> Result<(Windowed<K>, Stamped<V>), DriverError> {
+        let key = self.key.deserialize(&self.name, Some(&entry.key))?;
+        let value = self.value.deserialize(&self.name, Some(&entry.value))?;
+        Ok((Windowed::new(key, entry.window), Stamped { value, timestamp: entry.timestamp }))
+    }
+
+    fn find(&self, key: &K, is_it: impl Fn(Window) -> bool) -> Result<Option<V>, DriverError> {
+        let mut bytes = Vec::new();
+        let _ = self.key.serialize(&self.name, key, &mut bytes)?;
+        let entries = self.live.borrow().entries(&self.name)?;
+        let found = entries.into_iter().find(|entry| entry.key == bytes && is_it(entry.window));
+        found.map(|entry| self.typed(entry).map(|(_, stamped)| stamped.value)).transpose()
+    }
+}
+
 /// A window store of a topology under test.
-pub struct TestWindowStore<K, V>(Typed<K, V>);
+pub struct TestWindowStore<K, V>(Timed<K, V>);
 
 impl<K, V> TestWindowStore<K, V> {
     pub(crate) fn open(driver: &TopologyTestDriver, handle: &StoreHandle<K, V>) -> Result<Self, DriverError> {
-        Typed::open(driver, handle, "window", |store| matches!(store, Store::Window(_))).map(Self)
-    }
-
-    fn look<R>(&self, look: impl FnOnce(&dyn WindowBytes) -> R) -> Result<R, DriverError> {
-        match &*self.0.store.borrow() {
-            Store::Window(store) => Ok(look(store.as_ref())),
-            _ => Err(DriverError::NoSuchStore { store: self.0.name.clone(), kind: "window" }),
-        }
+        Timed::open(driver, handle, "window", |store| matches!(store, Store::Window(_))).map(Self)
     }
 
     /// The value of `key` in the window that starts at `start`.
@@ -143,10 +180,8 @@ impl<K, V> TestWindowStore<K, V> {
     /// # Errors
     /// [`DriverError::Serde`], [`DriverError::Store`].
     pub fn get(&self, key: &K, start: impl Into<Timestamp>) -> Result<Option<V>, DriverError> {
-        let key = self.0.key_bytes(key)?;
         let start = start.into();
-        let row = self.look(|store| store.fetch(&key, start))??;
-        row.map(|row| Ok(self.0.value(row.value())?)).transpose()
+        self.0.find(key, |window| window.start == start)
     }
 
     /// All entries with their window starts, in the order of the store.
@@ -154,20 +189,16 @@ impl<K, V> TestWindowStore<K, V> {
     /// # Errors
     /// As [`TestWindowStore::get`].
     pub fn all(&self) -> Result<Vec<(K, Timestamp, V)>, DriverError> {
-        let query = WindowQuery { keys: KeySelection::ALL, from: Timestamp::ZERO, to: Timestamp::MAX };
-        let mut entries = Vec::new();
-        self.look(|store| {
-            loop {
-                let after = entries.last().cloned();
-                if store.scan(query, Order::Forward, after.as_ref(), AT_ONCE, &mut entries)? == Scan::Done {
-                    return Ok::<(), headwater_store::StoreError>(());
-                }
-            }
-        })??;
-        entries
-            .iter()
-            .map(|entry| Ok((self.0.key(&entry.key)?, entry.start, self.0.value(entry.row.value())?)))
-            .collect()
+        let entries = self.entries()?.into_iter();
+        Ok(entries.map(|(windowed, stamped)| (windowed.key, windowed.window.start, stamped.value)).collect())
+    }
+
+    /// All entries with their windows and times (-1 in a store that keeps none), in the order of the store.
+    ///
+    /// # Errors
+    /// As [`TestWindowStore::get`].
+    pub fn entries(&self) -> Result<Vec<(Windowed<K>, Stamped<V>)>, DriverError> {
+        self.0.entries()
     }
 }
 
@@ -178,18 +209,11 @@ impl<K, V> fmt::Debug for TestWindowStore<K, V> {
 }
 
 /// A session store of a topology under test.
-pub struct TestSessionStore<K, V>(Typed<K, V>);
+pub struct TestSessionStore<K, V>(Timed<K, V>);
 
 impl<K, V> TestSessionStore<K, V> {
     pub(crate) fn open(driver: &TopologyTestDriver, handle: &StoreHandle<K, V>) -> Result<Self, DriverError> {
-        Typed::open(driver, handle, "session", |store| matches!(store, Store::Session(_))).map(Self)
-    }
-
-    fn look<R>(&self, look: impl FnOnce(&dyn SessionBytes) -> R) -> Result<R, DriverError> {
-        match &*self.0.store.borrow() {
-            Store::Session(store) => Ok(look(store.as_ref())),
-            _ => Err(DriverError::NoSuchStore { store: self.0.name.clone(), kind: "session" }),
-        }
+        Timed::open(driver, handle, "session", |store| matches!(store, Store::Session(_))).map(Self)
     }
 
     /// The value of `key` in the session from `start` to `end`.
@@ -202,10 +226,8 @@ impl<K, V> TestSessionStore<K, V> {
         start: impl Into<Timestamp>,
         end: impl Into<Timestamp>,
     ) -> Result<Option<V>, DriverError> {
-        let key = self.0.key_bytes(key)?;
-        let (start, end) = (start.into(), end.into());
-        let row = self.look(|store| store.fetch(&key, start, end))??;
-        row.map(|row| Ok(self.0.value(row.value())?)).transpose()
+        let session = Window::new(start.into(), end.into());
+        self.0.find(key, |window| window == session)
     }
 
     /// All entries with the starts and ends of their sessions, in the order of the store.
@@ -213,25 +235,17 @@ impl<K, V> TestSessionStore<K, V> {
     /// # Errors
     /// As [`TestSessionStore::get`].
     pub fn all(&self) -> Result<Vec<(K, Timestamp, Timestamp, V)>, DriverError> {
-        let query = SessionQuery {
-            keys: KeySelection::ALL,
-            earliest_end: Timestamp::ZERO,
-            latest_end: Timestamp::MAX,
-            latest_start: Timestamp::MAX,
-        };
-        let mut entries = Vec::new();
-        self.look(|store| {
-            loop {
-                let after = entries.last().cloned();
-                if store.scan(query, Order::Forward, after.as_ref(), AT_ONCE, &mut entries)? == Scan::Done {
-                    return Ok::<(), headwater_store::StoreError>(());
-                }
-            }
-        })??;
-        let typed = entries
-            .iter()
-            .map(|entry| Ok((self.0.key(&entry.key)?, entry.start, entry.end, self.0.value(entry.row.value())?)));
-        typed.collect()
+        let entries = self.entries()?.into_iter();
+        let parts = entries.map(|(windowed, value)| (windowed.key, windowed.window.start, windowed.window.end, value));
+        Ok(parts.collect())
+    }
+
+    /// All entries with their sessions, in the order of the store.
+    ///
+    /// # Errors
+    /// As [`TestSessionStore::get`].
+    pub fn entries(&self) -> Result<Vec<(Windowed<K>, V)>, DriverError> {
+        Ok(self.0.entries()?.into_iter().map(|(windowed, stamped)| (windowed, stamped.value)).collect())
     }
 }
 

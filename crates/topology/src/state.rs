@@ -5,13 +5,20 @@
 
 mod handle;
 mod key_value;
+mod session;
+mod timed;
+mod window;
 
 use headwater_record::Timestamp;
+use headwater_window::Window;
 
 use crate::{ProcessError, TaskContext};
 
 pub use self::handle::{FlushTo, StoreHandle};
 pub use self::key_value::KeyValueState;
+pub use self::session::{BySession, SessionState};
+pub use self::timed::{ChangeOf, Found, KeyBuf, Keys, Timed, TimedState, Wanted, entries_of};
+pub use self::window::{ByWindow, WindowState};
 
 /// A value with its event time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,4 +42,25 @@ pub trait FlushStore {
     /// # Errors
     /// As [`FlushStore::flush`].
     fn evict(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError>;
+
+    /// What a window or session store has, seen through its cache: entries that the store has forgotten may still lie there.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a value has no bytes.
+    fn seen(&self) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
+        Ok(None)
+    }
+}
+
+/// An entry of a window or session store, as bytes.
+#[derive(Clone, Debug)]
+pub struct SeenEntry {
+    /// The key's bytes.
+    pub key: Vec<u8>,
+    /// Its window.
+    pub window: Window,
+    /// Its time; -1 where the store keeps none.
+    pub timestamp: Timestamp,
+    /// The value's bytes.
+    pub value: Vec<u8>,
 }

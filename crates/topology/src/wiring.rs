@@ -13,7 +13,7 @@ use headwater_store::{Store, StoreError};
 
 use crate::context::Emit;
 use crate::processor::ProcessorTable;
-use crate::state::FlushStore;
+use crate::state::{FlushStore, SeenEntry};
 use crate::{Edge, Inlet, NodeId, ProcessError, RawInlet, StoreId, TaskContext, TaskId, Topology, WiringError};
 
 /// Brings a source to life in a task.
@@ -272,6 +272,15 @@ impl TaskGraph {
             state.flush(cx)?;
         }
         self.settle(cx)
+    }
+
+    /// What a window or session store has, seen through its cache; `None` for one that has no cache.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn seen_through_cache(&self, store: StoreId) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
+        let state = self.flushes.iter().find(|(id, _)| *id == store);
+        state.map_or(Ok(None), |(_, state)| state.seen())
     }
 
     /// Fires the punctuators whose time has come. Returns whether any did.

@@ -10,6 +10,7 @@ use headwater_client::{CommittedOffset, RecordBatch, Watermarks};
 use headwater_record::{Offset, RawHeaders, RawRecord, Timestamp, TopicPartition};
 use headwater_store::Store;
 use headwater_store::cache::Budget;
+use headwater_topology::state::SeenEntry;
 use headwater_topology::{
     FailureKind, ProcessError, PunctuationType, RecordContext, SharedStore, StoreId, TaskClock, TaskContext, TaskGraph,
     TaskId, Topology,
@@ -183,6 +184,14 @@ impl Running {
     /// A store of the task.
     pub fn store(&self, store: StoreId) -> Option<&SharedStore> {
         self.stores.get(&store)
+    }
+
+    /// What a window or session store has, seen through its cache; `None` for one that has no cache.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn seen_through_cache(&self, store: StoreId) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
+        self.graph.seen_through_cache(store)
     }
 
     /// The greatest timestamp of the records taken so far, -1 before the first.

@@ -11,10 +11,11 @@ use headwater_client_memory::{Cluster, ClusterConfig, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp, Topic, TopicPartition};
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::output::{Output, OutputSettings};
-use headwater_runtime::task::{GlobalTask, Parts, Running, TaskInput, TaskSettings, TaskSpec, TaskStore};
+use headwater_runtime::task::{GlobalTask, Parts, Running, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore};
 use headwater_store::Store;
 use headwater_store::cache::Budget;
 use headwater_topology::node::{NodeKind, SourceTopics};
+use headwater_topology::state::{self, SeenEntry};
 use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology};
 
 use super::outputs::Outputs;
@@ -288,6 +289,21 @@ impl Live {
         }
         let Some(running) = &self.running else { return Err(DriverError::Closed) };
         running.store(id).cloned().ok_or_else(missing)
+    }
+
+    /// What a window or session store has, seen through its cache.
+    pub(crate) fn entries(&self, name: &str) -> Result<Vec<SeenEntry>, DriverError> {
+        let store = self.store(name)?;
+        let id = self.topology.store_named(name);
+        if let Some((running, id)) = self.running.as_ref().zip(id) {
+            let seen = running.seen_through_cache(id);
+            let task = running.id();
+            if let Some(seen) = seen.map_err(|error| TaskError::Process { task, error })? {
+                return Ok(seen);
+            }
+        }
+        let kind = id.and_then(|id| self.topology.store(id)).map(|node| node.spec.kind);
+        Ok(state::entries_of(&store.borrow(), kind)?)
     }
 
     pub(super) fn close(&mut self) -> Result<(), DriverError> {

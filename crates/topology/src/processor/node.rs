@@ -10,7 +10,7 @@ use headwater_record::{Record, Timestamp};
 
 use super::{LiveProcessor, Processor, ProcessorContext};
 use crate::punctuate::Punctuations;
-use crate::state::{KeyValueState, StoreHandle};
+use crate::state::{KeyValueState, SessionState, StoreHandle, WindowState};
 use crate::{Inlet, NodeId, Outlet, ProcessError, ScheduleId, StoreId, Stream, TaskContext, Wiring, WiringError};
 
 /// Makes a processor for each task. Any closure that takes the store access and returns a processor is one.
@@ -66,6 +66,30 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
     ) -> Result<Rc<KeyValueState<K, V>>, WiringError> {
         let store = self.connected(handle.name())?;
         KeyValueState::open(self.wiring, store, handle)
+    }
+
+    /// A window store.
+    ///
+    /// # Errors
+    /// As [`StoreAccess::key_value`].
+    pub fn window<K: 'static, V: 'static>(
+        &mut self,
+        handle: &StoreHandle<K, V>,
+    ) -> Result<Rc<WindowState<K, V>>, WiringError> {
+        let store = self.connected(handle.name())?;
+        WindowState::open(self.wiring, store, handle)
+    }
+
+    /// A session store.
+    ///
+    /// # Errors
+    /// As [`StoreAccess::key_value`].
+    pub fn session<K: 'static, V: 'static>(
+        &mut self,
+        handle: &StoreHandle<K, V>,
+    ) -> Result<Rc<SessionState<K, V>>, WiringError> {
+        let store = self.connected(handle.name())?;
+        SessionState::open(self.wiring, store, handle)
     }
 }
 

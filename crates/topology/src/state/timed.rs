@@ -1,0 +1,398 @@
+//! What window and session stores share: a value per key and stretch of time, with serdes, changelog and record cache around the
+//! bytes.
+
+mod cached;
+mod scan;
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use headwater_record::{Encoded, Headers, RawHeaders, SharedSerde, Timestamp};
+use headwater_store::bytes::{KeySelection, Order, Put};
+use headwater_store::cache::RecordCache;
+use headwater_store::{Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError, StoreKind};
+use headwater_window::{Window, Windowed};
+
+use super::{FlushTo, Stamped, StoreHandle};
+use crate::{Change, ProcessError, SharedStore, StoreId, TaskContext, Update, Wiring, WiringError};
+
+pub use self::scan::{Found, Keys, entries_of};
+
+/// How a kind of store is keyed by time. [`super::ByWindow`] and [`super::BySession`] are the two there are.
+pub trait Timed: Sized + 'static {
+    /// For stores of this kind.
+    fn of(kind: StoreKind) -> Option<Self>;
+    /// Whether an open store is of this kind.
+    fn is(store: &Store) -> bool;
+    /// Appends what stands behind the key's bytes in store and changelog.
+    fn put_suffix(&self, window: Window, into: &mut Vec<u8>);
+    /// The same for the changelog, where several values may have one key and window.
+    fn put_log_suffix(&self, window: Window, into: &mut Vec<u8>) {
+        self.put_suffix(window, into);
+    }
+    /// The key's bytes and the window, of the bytes of both.
+    fn split<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], Window)>;
+    /// The time by which entries expire and are ordered.
+    fn time(window: Window) -> Timestamp;
+    /// No wanted window of a key lies before this one in the order of bytes.
+    fn first(wanted: Wanted) -> Window;
+    /// No wanted window of a key lies behind this one in the order of bytes.
+    fn last(wanted: Wanted) -> Window;
+    /// The time of the change that is handed on when an entry leaves the cache.
+    fn time_of_change(window: Window, timestamp: Timestamp) -> Timestamp;
+    /// Reads one row.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn fetch(&self, store: &Store, key: &[u8], window: Window) -> Result<Option<RowBuf>, StoreError>;
+    /// Writes or, with `None`, deletes one row.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn put(&self, store: &mut Store, key: &[u8], window: Window, row: Option<Row<'_>>) -> Result<Put, StoreError>;
+    /// Hands rows to `take` in `order`: those of `keys` that `wanted` asks for.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn scan(
+        &self,
+        store: &Store,
+        keys: KeySelection<'_>,
+        wanted: Wanted,
+        order: Order,
+        take: &mut dyn FnMut(Vec<u8>, Window, RowBuf),
+    ) -> Result<(), StoreError>;
+}
+
+/// Which windows are wanted, milliseconds, all included.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// The least time ([`Timed::time`]).
+    pub from: Timestamp,
+    /// The greatest time.
+    pub to: Timestamp,
+    /// The greatest start.
+    pub latest_start: Timestamp,
+}
+
+impl Wanted {
+    /// All there are.
+    pub const ALL: Wanted = Wanted { from: Timestamp::ZERO, to: Timestamp::MAX, latest_start: Timestamp::MAX };
+
+    fn admits<T: Timed>(&self, window: Window) -> bool {
+        let time = T::time(window);
+        self.from <= time && time <= self.to && window.start <= self.latest_start
+    }
+}
+
+/// What lies in the cache under a key and window.
+struct Cached<V> {
+    /// `None` is a tombstone.
+    value: Option<V>,
+    timestamp: Timestamp,
+    context: RecordContext,
+    /// The value's bytes, where its length was not to be had without them.
+    encoded: Option<Vec<u8>>,
+}
+
+/// The bytes of a key, for several windows of it. Made by [`TimedState::with_key`].
+#[derive(Debug)]
+pub struct KeyBuf {
+    bytes: Vec<u8>,
+    key: usize,
+}
+
+impl KeyBuf {
+    /// The key's bytes.
+    pub fn key(&self) -> &[u8] {
+        self.bytes.get(..self.key).unwrap_or_default()
+    }
+
+    /// The bytes of key and window, as store and changelog have them.
+    fn at<T: Timed>(&mut self, timed: &T, window: Window) -> &[u8] {
+        self.bytes.truncate(self.key);
+        timed.put_suffix(window, &mut self.bytes);
+        &self.bytes
+    }
+}
+
+/// How a value becomes another: it may be taken out of the slot; the new one is returned with its time.
+pub type ChangeOf<'f, V> = &'f mut dyn FnMut(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>;
+
+/// A window or session store with types. See [`super::WindowState`], [`super::SessionState`].
+pub struct TimedState<K: 'static, V: 'static, T> {
+    id: StoreId,
+    name: Arc<str>,
+    topic: String,
+    store: SharedStore,
+    pub(super) timed: T,
+    key: SharedSerde<K>,
+    value: SharedSerde<V>,
+    format: RowFormat,
+    logged: bool,
+    // A global store, seen by a task that does not fill it.
+    read_only: bool,
+    /// Entries of one segment lie together in the cache's order; 1 ms: by time alone.
+    segment_ms: i64,
+    /// What an entry's key has in Java's cache beyond the bytes of key and window.
+    cache_key_extra: usize,
+    cache: Option<RefCell<RecordCache<Cached<V>>>>,
+    flush_to: RefCell<Option<FlushTo<Windowed<K>, V>>>,
+    flushing: Cell<bool>,
+    // Buffers that are used again; more than one while a flush comes back.
+    buffers: RefCell<Vec<Vec<u8>>>,
+}
+
+impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
+    /// The state over `store` in the task that is being wired: made once, then shared.
+    ///
+    /// # Errors
+    /// [`WiringError::StoreType`] when it is of another kind, or was opened with other types before, [`WiringError::Store`].
+    pub fn open(wiring: &mut Wiring<'_>, store: StoreId, handle: &StoreHandle<K, V>) -> Result<Rc<Self>, WiringError> {
+        let mut made = None;
+        let state = wiring.shared_state(store, |wiring| {
+            let state = Rc::new(Self::make(wiring, store, handle)?);
+            made = Some(Rc::clone(&state));
+            Ok(state)
+        })?;
+        if let Some(state) = made.filter(|state| state.is_cached()) {
+            wiring.flush_on_commit(store, state);
+        }
+        Ok(Rc::clone(&state))
+    }
+
+    fn make(wiring: &mut Wiring<'_>, id: StoreId, handle: &StoreHandle<K, V>) -> Result<Self, WiringError> {
+        let store = wiring.store(id)?;
+        let name = wiring.store_name(id);
+        let wrong = || WiringError::StoreType { store: name.clone() };
+        let node = wiring.topology().store(id).ok_or_else(wrong)?;
+        let timed = T::of(node.spec.kind).filter(|_| T::is(&store.borrow())).ok_or_else(wrong)?;
+        let budget = wiring.cache_budget();
+        let read_only = node.global && wiring.task().partition >= 0;
+        let cached = node.spec.caching && !node.spec.kind.retains_duplicates() && budget.max() > 0 && !read_only;
+        let time_first = node.spec.kind.is_time_ordered();
+        let segment = node.spec.kind.segment_interval().map_or(1, |interval| interval.as_millis().max(1));
+        let by_segment = store.borrow().state().is_persistent() && !time_first;
+        Ok(TimedState {
+            id,
+            topic: format!("{name}-changelog"),
+            name: name.into(),
+            store,
+            timed,
+            key: Arc::clone(handle.key_serde()),
+            value: Arc::clone(handle.value_serde()),
+            format: node.spec.format,
+            logged: matches!(node.spec.logging, Logging::Enabled(_)) && node.source_changelog.is_none() && !node.global,
+            read_only,
+            segment_ms: if by_segment { i64::try_from(segment).unwrap_or(i64::MAX) } else { 1 },
+            cache_key_extra: 8 + usize::from(time_first),
+            cache: cached.then(|| RefCell::new(RecordCache::new(budget))),
+            flush_to: RefCell::new(None),
+            flushing: Cell::new(false),
+            buffers: RefCell::default(),
+        })
+    }
+
+    /// Says who hears of changes: the children of the node that owns the store.
+    pub fn flush_to(&self, to: FlushTo<Windowed<K>, V>) {
+        *self.flush_to.borrow_mut() = Some(to);
+    }
+
+    /// Whether writes lie in a record cache first.
+    #[inline]
+    pub fn is_cached(&self) -> bool {
+        self.cache.is_some()
+    }
+
+    /// The store's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs `work` with the bytes of `key`.
+    ///
+    /// # Errors
+    /// Those of `work`, and when the key cannot be encoded.
+    pub fn with_key<R>(
+        &self,
+        key: &K,
+        work: impl FnOnce(&mut KeyBuf) -> Result<R, ProcessError>,
+    ) -> Result<R, ProcessError> {
+        let mut buf = KeyBuf { bytes: self.buffers.borrow_mut().pop().unwrap_or_default(), key: 0 };
+        buf.bytes.clear();
+        let result = self.encode_key(key, &mut buf.bytes).and_then(|()| {
+            buf.key = buf.bytes.len();
+            work(&mut buf)
+        });
+        self.buffers.borrow_mut().push(buf.bytes);
+        result
+    }
+
+    fn encode_key(&self, key: &K, into: &mut Vec<u8>) -> Result<(), ProcessError> {
+        match self.key.serialize(&self.topic, key, into)? {
+            Encoded::Bytes => Ok(()),
+            Encoded::Null => Err(ProcessError::user(format!("store {}: a key cannot be null", self.name))),
+        }
+    }
+
+    fn decode_key(&self, bytes: &[u8]) -> Result<K, ProcessError> {
+        Ok(self.key.deserialize(&self.topic, Some(bytes))?)
+    }
+
+    /// The value in `window`.
+    ///
+    /// # Errors
+    /// When the value cannot be decoded, or the store cannot be read.
+    pub fn get(&self, key: &mut KeyBuf, window: Window) -> Result<Option<Stamped<V>>, ProcessError> {
+        if self.is_cached() {
+            let bytes = key.at(&self.timed, window);
+            if let Some(found) = self.copy_of_cached(bytes)? {
+                return Ok(found);
+            }
+        }
+        self.read(key.key(), window)?.as_ref().map(|row| self.decode(row)).transpose()
+    }
+
+    /// Sets or, with `None`, deletes the value in `window`. Nobody downstream hears of it unless the store is cached and has an
+    /// owner.
+    ///
+    /// # Errors
+    /// As [`TimedState::get`]; and what a flush that this write made necessary met.
+    pub fn set(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &mut KeyBuf,
+        window: Window,
+        value: Option<V>,
+        timestamp: Timestamp,
+        context: RecordContext,
+    ) -> Result<(), ProcessError> {
+        if self.is_cached() {
+            let bytes = key.at(&self.timed, window);
+            self.put_cached(cx, bytes, None, value, timestamp, context)
+        } else {
+            self.write(cx, key.key(), window, (value.as_ref(), timestamp, None), &context)
+        }
+    }
+
+    /// Makes a new value of the old one, and hands the change to the owner's children: at once when the store is not cached, else
+    /// when the entry leaves the cache.
+    ///
+    /// `change` may take the old value out, and returns the new one with its time, which is also that of the change. On an error
+    /// everything stays as it was; should it have taken the value out then, the value is read again, and where only the cache had
+    /// it the error is fatal, so that the task begins again where it last committed. `absent` makes what counts as the old value
+    /// where there was none.
+    ///
+    /// # Errors
+    /// Those of `change`, and as [`TimedState::set`].
+    #[expect(clippy::too_many_arguments, reason = "a record and where it goes")]
+    pub fn update(
+        &self,
+        cx: &mut TaskContext<'_>,
+        (key, buf): (&K, &mut KeyBuf),
+        window: Window,
+        record_timestamp: Timestamp,
+        headers: &Headers,
+        absent: Option<&dyn Fn() -> V>,
+        change: ChangeOf<'_, V>,
+    ) -> Result<(), ProcessError>
+    where
+        K: Clone,
+    {
+        let context = cx.record_context(record_timestamp, headers);
+        if self.is_cached() {
+            return self.update_cached(cx, buf, window, context, change);
+        }
+        let row = self.read(buf.key(), window)?;
+        let mut slot = row.as_ref().map(|row| self.decode(row)).transpose()?;
+        let new = change(&mut slot)?;
+        self.write(cx, buf.key(), window, (new.value.as_ref(), new.timestamp, None), &context)?;
+        let Some(to) = self.flush_to.borrow().clone() else { return Ok(()) };
+        let old = match (to.send_old, slot, row) {
+            (false, ..) => None,
+            (true, Some(kept), _) => Some(kept.value),
+            (true, None, Some(row)) => Some(self.decode(&row)?.value),
+            (true, None, None) => absent.map(|absent| absent()),
+        };
+        let key = Windowed::new(key.clone(), window);
+        let change = Change::new(&new.value, &old);
+        to.push(cx, Update { key: &key, change, timestamp: new.timestamp, headers })
+    }
+
+    fn read(&self, key: &[u8], window: Window) -> Result<Option<RowBuf>, ProcessError> {
+        Ok(self.timed.fetch(&self.store.borrow(), key, window)?)
+    }
+
+    fn decode(&self, row: &RowBuf) -> Result<Stamped<V>, ProcessError> {
+        let value = self.value.deserialize(&self.topic, Some(row.value()))?;
+        Ok(Stamped { value, timestamp: row.timestamp() })
+    }
+
+    /// Writes a value (with its time, and its bytes where known), or a tombstone, to store and changelog.
+    fn write(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &[u8],
+        window: Window,
+        (value, timestamp, encoded): (Option<&V>, Timestamp, Option<&[u8]>),
+        context: &RecordContext,
+    ) -> Result<(), ProcessError> {
+        let mut bytes = self.buffers.borrow_mut().pop().unwrap_or_default();
+        bytes.clear();
+        let present = match (value, encoded) {
+            (None, _) => false,
+            (Some(_), Some(encoded)) => {
+                bytes.extend_from_slice(encoded);
+                true
+            }
+            (Some(value), None) => self.value.serialize(&self.topic, value, &mut bytes)? == Encoded::Bytes,
+        };
+        let value = present.then_some(bytes.as_slice());
+        let result = self.write_bytes(cx, key, window, (value, timestamp), context);
+        self.buffers.borrow_mut().push(bytes);
+        result
+    }
+
+    fn write_bytes(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &[u8],
+        window: Window,
+        (value, timestamp): (Option<&[u8]>, Timestamp),
+        context: &RecordContext,
+    ) -> Result<(), ProcessError> {
+        if self.read_only {
+            return Err(ProcessError::user("Global store is read only"));
+        }
+        let list = if self.format.has_headers() { context.headers.snapshot() } else { None };
+        let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
+        let row = value.map(|value| Row { value, timestamp, headers });
+        if self.timed.put(&mut self.store.borrow_mut(), key, window, row)? == Put::Expired {
+            cx.drop_record();
+        }
+        if !self.logged {
+            return Ok(());
+        }
+        let logged_at = if value.is_some() && self.format.has_timestamp() { timestamp } else { context.timestamp };
+        // As Java's: headers go with tombstones only.
+        let logged_headers = if value.is_none() { headers } else { RawHeaders::NONE };
+        let mut bytes = self.buffers.borrow_mut().pop().unwrap_or_default();
+        bytes.clear();
+        bytes.extend_from_slice(key);
+        self.timed.put_log_suffix(window, &mut bytes);
+        let result = cx.log(self.id, &bytes, value, logged_at, logged_headers);
+        self.buffers.borrow_mut().push(bytes);
+        result
+    }
+}
+
+impl<K: 'static, V: 'static, T> fmt::Debug for TimedState<K, V, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimedState")
+            .field("store", &self.name)
+            .field("cached", &self.cache.is_some())
+            .finish_non_exhaustive()
+    }
+}
