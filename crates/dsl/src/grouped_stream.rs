@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use headwater_record::DefaultSerde;
-use headwater_topology::{BoxError, ProcessError};
+use headwater_record::{DefaultSerde, SharedSerde};
+use headwater_topology::{BoxError, Draft};
 
-use crate::operator::{AggregateSpec, Repartition, aggregate, repartition_source};
+use crate::operator::{AggregateSpec, Folding, Repartition, aggregate, repartition_source};
 use crate::serdes::Serdes;
-use crate::{KStream, KTable, Materialized};
+use crate::{KStream, KTable, Materialized, WindowedBy};
 
-const AGGREGATE: &str = "KSTREAM-AGGREGATE-";
-const AGGREGATE_STORE: &str = "KSTREAM-AGGREGATE-STATE-STORE-";
+pub(crate) const AGGREGATE: &str = "KSTREAM-AGGREGATE-";
+pub(crate) const REDUCE: &str = "KSTREAM-REDUCE-";
+pub(crate) const AGGREGATE_STORE: &str = "KSTREAM-AGGREGATE-STATE-STORE-";
 
 /// A stream grouped by key, waiting to be aggregated (Java's `KGroupedStream`).
 pub struct KGroupedStream<K: 'static, V: 'static> {
@@ -19,6 +20,24 @@ pub struct KGroupedStream<K: 'static, V: 'static> {
     name: Option<String>,
     // With a name, all aggregates share one repartition topic.
     shared: Arc<Mutex<Option<KStream<K, V>>>>,
+}
+
+/// Where an aggregation has its place.
+pub(crate) struct Placed<K: 'static, V: 'static, A> {
+    /// The stream with its records by key.
+    pub(crate) upstream: KStream<K, V>,
+    /// The node's name.
+    pub(crate) name: String,
+    /// The store's name.
+    pub(crate) store: String,
+    /// Serdes of the store.
+    pub(crate) serdes: Serdes<K, A>,
+}
+
+impl<K: 'static, V: 'static> Clone for KGroupedStream<K, V> {
+    fn clone(&self) -> Self {
+        KGroupedStream { stream: self.stream.clone(), name: self.name.clone(), shared: Arc::clone(&self.shared) }
+    }
 }
 
 impl<K: 'static, V: 'static> KGroupedStream<K, V> {
@@ -64,15 +83,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
         materialized: Materialized<K, N>,
     ) -> KTable<K, N> {
-        let zero: Arc<dyn Fn() -> N + Send + Sync> = Arc::new(zero);
-        let first = Arc::clone(&zero);
-        let fold = move |_: &K, _: &V, count: &mut Option<N>| {
-            Ok(match count {
-                Some(count) => add(count, 1),
-                None => add(&first(), 1),
-            })
-        };
-        self.fold(AGGREGATE, materialized, Some(zero), fold)
+        self.fold(AGGREGATE, materialized, Folding::count(zero, add))
     }
 
     /// As [`KGroupedStream::count_with`], as a type of the user's; see [`KGroupedStream::count_as`].
@@ -114,12 +125,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     where
         V: Clone,
     {
-        self.reduced(materialized, move |_, value, so_far| {
-            Ok(match so_far.take() {
-                Some(so_far) => reduce(so_far, value),
-                None => value.clone(),
-            })
-        })
+        self.reduced(materialized, Folding::reduce(reduce))
     }
 
     /// As [`KGroupedStream::reduce_with`], with a function that may fail: the processing exception handler then decides, and the
@@ -132,21 +138,14 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     where
         V: Clone,
     {
-        self.reduced(materialized, move |_, value, so_far| match so_far {
-            Some(so_far) => reduce(so_far, value).map_err(ProcessError::user),
-            None => Ok(value.clone()),
-        })
+        self.reduced(materialized, Folding::try_reduce(reduce))
     }
 
-    fn reduced(
-        &self,
-        mut materialized: Materialized<K, V>,
-        fold: impl Fn(&K, &V, &mut Option<V>) -> Result<V, ProcessError> + Send + Sync + 'static,
-    ) -> KTable<K, V> {
+    fn reduced(&self, mut materialized: Materialized<K, V>, folding: Folding<K, V, V>) -> KTable<K, V> {
         if materialized.serdes.value.is_none() {
             materialized.serdes.value.clone_from(&self.stream.serdes.value);
         }
-        self.fold("KSTREAM-REDUCE-", materialized, None, fold)
+        self.fold(REDUCE, materialized, folding)
     }
 
     /// Folds the values of each key into an aggregate of any type (`KGroupedStream#aggregate`), which begins as `initial`.
@@ -178,12 +177,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         add: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
         materialized: Materialized<K, A>,
     ) -> KTable<K, A> {
-        let initial: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(initial);
-        let first = Arc::clone(&initial);
-        let fold = move |key: &K, value: &V, so_far: &mut Option<A>| {
-            Ok(add(key, value, so_far.take().unwrap_or_else(|| first())))
-        };
-        self.fold(AGGREGATE, materialized, Some(initial), fold)
+        self.fold(AGGREGATE, materialized, Folding::aggregate(initial, add))
     }
 
     /// As [`KGroupedStream::aggregate_with`], with a function that may fail: the processing exception handler then decides, and
@@ -194,22 +188,21 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         add: impl Fn(&K, &V, &A) -> Result<A, E> + Send + Sync + 'static,
         materialized: Materialized<K, A>,
     ) -> KTable<K, A> {
-        let initial: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(initial);
-        let first = Arc::clone(&initial);
-        let fold = move |key: &K, value: &V, so_far: &mut Option<A>| match so_far {
-            Some(so_far) => add(key, value, so_far).map_err(ProcessError::user),
-            None => add(key, value, &first()).map_err(ProcessError::user),
-        };
-        self.fold(AGGREGATE, materialized, Some(initial), fold)
+        self.fold(AGGREGATE, materialized, Folding::try_aggregate(initial, add))
     }
 
     fn fold<A: 'static>(
         &self,
         prefix: &str,
         materialized: Materialized<K, A>,
-        initial: Option<Arc<dyn Fn() -> A + Send + Sync>>,
-        fold: impl Fn(&K, &V, &mut Option<A>) -> Result<A, ProcessError> + Send + Sync + 'static,
+        folding: Folding<K, V, A>,
     ) -> KTable<K, A> {
+        let Placed { upstream, name, store, serdes } = self.place(prefix, &materialized);
+        aggregate(&upstream, AggregateSpec { name, store, materialized, serdes, folding })
+    }
+
+    /// The names of an aggregation, and what it is made of.
+    pub(crate) fn place<A: 'static>(&self, prefix: &str, materialized: &Materialized<K, A>) -> Placed<K, V, A> {
         let draft = &self.stream.draft;
         let store = match &materialized.name {
             Some(name) => draft.checked(name),
@@ -219,7 +212,42 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         let own = Serdes { key: materialized.serdes.key.clone(), value: materialized.serdes.value.clone() };
         let serdes = own.or(&self.stream.serdes.key_only());
         let upstream = self.by_key(&store);
-        aggregate(&upstream, AggregateSpec { name, store, materialized, serdes, initial, fold: Arc::new(fold) })
+        Placed { upstream, name, store, serdes }
+    }
+
+    /// Groups each key's records by time as well (`KGroupedStream#windowedBy`): by [`TimeWindows`], [`UnlimitedWindows`],
+    /// [`SlidingWindows`] or [`SessionWindows`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_dsl::{Produced, StreamsBuilder};
+    /// use headwater_window::TimeWindows;
+    /// let builder = StreamsBuilder::new();
+    /// builder
+    ///     .stream::<String, String>("visits")
+    ///     .group_by_key()
+    ///     .windowed_by(TimeWindows::of_size_with_no_grace(Duration::from_secs(60)))
+    ///     .count()
+    ///     .to_stream()
+    ///     .to_with("visits-by-page-and-minute", Produced::inherited());
+    /// assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000002"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    ///
+    /// [`TimeWindows`]: headwater_window::TimeWindows
+    /// [`UnlimitedWindows`]: headwater_window::UnlimitedWindows
+    /// [`SlidingWindows`]: headwater_window::SlidingWindows
+    /// [`SessionWindows`]: headwater_window::SessionWindows
+    pub fn windowed_by<W: WindowedBy>(&self, windows: W) -> W::Stream<K, V> {
+        windows.window(self.clone())
+    }
+
+    pub(crate) fn draft(&self) -> &Draft {
+        &self.stream.draft
+    }
+
+    pub(crate) fn value_serde(&self) -> Option<SharedSerde<V>> {
+        self.stream.serdes.value.clone()
     }
 
     /// The stream with its records by key: through a repartition topic where the key was changed.

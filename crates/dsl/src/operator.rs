@@ -1,8 +1,12 @@
 //! The operators: one word, one file.
 
 mod aggregate;
+mod emit_final;
+mod folding;
 mod process;
 mod repartition;
+mod session_aggregate;
+mod sliding_aggregate;
 mod stateless;
 pub(crate) mod step;
 mod table;
@@ -10,10 +14,14 @@ mod table_aggregate;
 mod table_repartition;
 mod table_source;
 mod to;
+mod window_aggregate;
 
-pub(crate) use aggregate::{AggregateSpec, Fold, aggregate, row_format};
+pub(crate) use aggregate::{AggregateSpec, aggregate, row_format};
+pub(crate) use folding::{Fold, Folding};
 pub(crate) use repartition::{Repartition, add_source, repartition_source};
+pub(crate) use session_aggregate::{Merge, SessionSpec, session_aggregate};
 pub(crate) use table_aggregate::{TableAggregateSpec, table_aggregate};
 pub(crate) use table_repartition::changed_repartition;
 pub(crate) use table_source::{ReuseTopic, table_source, table_source_of};
 pub(crate) use to::{SinkSpec, missing_serde, sink};
+pub(crate) use window_aggregate::{Shape, WindowSpec, window_aggregate};

@@ -1,6 +1,6 @@
 //! What the settings of a build change in a topology that was drafted.
 
-use headwater_store::RowFormat;
+use headwater_store::{RowFormat, StoreKind};
 use headwater_topology::{Draft, StoreId, Topology, TopologySettings};
 
 /// Whether source topics serve as changelogs of the tables that are read from them.
@@ -19,11 +19,21 @@ pub(crate) fn row_format(settings: &TopologySettings) -> Option<RowFormat> {
 /// Gives the stores of the DSL this format; says whether that changed any.
 pub(crate) fn use_format(draft: &Draft, topology: &Topology, own: &[StoreId], format: RowFormat) -> bool {
     let mut changed = false;
-    for (id, store) in topology.stores() {
-        if store.spec.format != format && store.spec.format.has_timestamp() && !own.contains(&id) {
+    for (id, store) in topology.stores().filter(|(id, _)| !own.contains(id)) {
+        let format = match store.spec.kind {
+            StoreKind::Session { .. } => of_sessions(format),
+            _ if store.spec.format.has_timestamp() => format,
+            _ => continue,
+        };
+        if store.spec.format != format {
             draft.change_store(id, |store| store.spec.format = format);
             changed = true;
         }
     }
     changed
+}
+
+/// How rows of session stores lie, which have no timestamp.
+pub(crate) fn of_sessions(format: RowFormat) -> RowFormat {
+    if format.has_headers() { RowFormat::HeadersOnly } else { RowFormat::Plain }
 }

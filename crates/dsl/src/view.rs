@@ -1,11 +1,14 @@
 //! Looking up the value that a table has for a key (Java's `KTableValueGetter`): in its store, or made of its parent's.
 
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{Nullable, Timestamp};
-use headwater_topology::state::{KeyValueState, Stamped, StoreHandle};
+use headwater_topology::state::{BySession, ByWindow, KeyValueState, Stamped, StoreHandle, Timed, TimedState};
 use headwater_topology::{Draft, NodeId, ProcessError, StoreId, TaskContext, Wiring, WiringError};
+
+use headwater_window::Windowed;
 
 use crate::serdes::Serdes;
 
@@ -61,6 +64,46 @@ impl<K: 'static, V: 'static> Views<K, V> {
     /// The view in a task.
     pub(crate) fn open(&self, wiring: &mut Wiring<'_>) -> Result<Box<dyn View<K, V>>, WiringError> {
         self.0.open(wiring)
+    }
+}
+
+impl<K: 'static, V: 'static> Views<Windowed<K>, V> {
+    /// Into a store of windows.
+    pub(crate) fn of_windows(kept: Kept<K, V>) -> Self {
+        Views(Arc::new(InTime::<K, V, ByWindow>(kept, PhantomData)))
+    }
+
+    /// Into a store of sessions.
+    pub(crate) fn of_sessions(kept: Kept<K, V>) -> Self {
+        Views(Arc::new(InTime::<K, V, BySession>(kept, PhantomData)))
+    }
+}
+
+/// In a store of windows or sessions.
+struct InTime<K, V, T>(Kept<K, V>, PhantomData<fn(T)>);
+
+struct TimeView<K: 'static, V: 'static, T>(Option<Rc<TimedState<K, V, T>>>);
+
+impl<K: 'static, V: 'static, T: Timed> Source<Windowed<K>, V> for InTime<K, V, T> {
+    fn connect(&self, draft: &Draft, node: NodeId) {
+        if let Some((store, _)) = &self.0 {
+            draft.connect(node, *store);
+        }
+    }
+    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<Windowed<K>, V>, WiringError> {
+        let state = self.0.as_ref().map(|(store, handle)| TimedState::<K, V, T>::open(wiring, *store, handle));
+        Ok(Box::new(TimeView(state.transpose()?)))
+    }
+}
+
+impl<K: 'static, V: 'static, T: Timed> View<Windowed<K>, V> for TimeView<K, V, T> {
+    fn get(&self, _: &mut TaskContext<'_>, key: &Windowed<K>) -> Result<Option<Stamped<V>>, ProcessError> {
+        let Some(state) = &self.0 else { return Ok(None) };
+        let found = state.with_key(&key.key, |buf| state.get(buf, key.window))?;
+        Ok(found.map(|found| {
+            let timestamp = T::time_of_change(key.window, found.timestamp);
+            Stamped { value: found.value, timestamp }
+        }))
     }
 }
 

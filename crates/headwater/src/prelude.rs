@@ -3,9 +3,12 @@
 //! Types only: no function and no trait whose methods could clash with the user's own, but the two that users
 //! implement. The rest is in [`crate::dsl`], [`crate::runtime`] (such as `CloseOptions`) and the other modules.
 
-pub use headwater_dsl::{Consumed, Grouped, KStream, KTable, Materialized, Produced, StreamsBuilder};
+pub use headwater_dsl::{
+    Consumed, EmitStrategy, GlobalKTable, Grouped, KStream, KTable, Materialized, Produced, StreamsBuilder,
+};
 pub use headwater_record::{Record, Serde, Timestamp};
 pub use headwater_runtime::StreamsConfig;
 pub use headwater_topology::processor::Processor;
+pub use headwater_window::{SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed};
 
 pub use crate::KafkaStreams;

@@ -1,5 +1,6 @@
 //! What a node may touch while a record passes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use headwater_record::{Headers, Offset, OwnedRecord, Partition, RawHeaders, RawRecord, Timestamp, Topic};
@@ -92,6 +93,10 @@ pub struct TaskClock {
     pub dropped: u64,
     /// Whether user code asked for a commit.
     pub commit_requested: bool,
+    /// What nodes keep with the committed offsets, by their own keys (Java's `ProcessorMetadata`).
+    pub remembered: BTreeMap<String, i64>,
+    /// Whether that changed since offsets were committed.
+    pub remembered_anew: bool,
     /// How long to wait between two emissions of closed windows (internal setting of Java, 1 s; 0 in the test driver).
     pub emit_interval_ms: i64,
 }
@@ -103,6 +108,8 @@ impl Default for TaskClock {
             now: Timestamp::ZERO,
             dropped: 0,
             commit_requested: false,
+            remembered: BTreeMap::new(),
+            remembered_anew: false,
             emit_interval_ms: 1000,
         }
     }
@@ -158,6 +165,22 @@ impl<'a> TaskContext<'a> {
     /// How long to wait between two emissions of closed windows, milliseconds.
     pub fn emit_interval_ms(&self) -> i64 {
         self.clock.emit_interval_ms
+    }
+
+    /// What was kept under `key`, by this task or by whoever had it before.
+    pub fn remembered(&self, key: &str) -> Option<i64> {
+        self.clock.remembered.get(key).copied()
+    }
+
+    /// Keeps a number under `key` with the offsets that are committed.
+    pub fn remember(&mut self, key: &str, value: i64) {
+        self.clock.remembered_anew = true;
+        match self.clock.remembered.get_mut(key) {
+            Some(kept) => *kept = value,
+            None => {
+                self.clock.remembered.insert(key.to_owned(), value);
+            }
+        }
     }
 
     /// Counts a record that is left out.

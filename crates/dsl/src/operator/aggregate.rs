@@ -10,14 +10,12 @@ use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
 use headwater_topology::{Draft, Inlet, Port, ProcessError, Stream, Table, TaskContext};
 
+use super::folding::Folding;
 use super::to::missing_serde;
 use crate::old_values::OldValues;
 use crate::serdes::Serdes;
 use crate::view::Views;
 use crate::{KStream, KTable, Materialized};
-
-/// How a value changes an aggregate: key, value, and the aggregate so far, which may be taken out; the new one is returned.
-pub(crate) type Fold<K, V, A> = Arc<dyn Fn(&K, &V, &mut Option<A>) -> Result<A, ProcessError> + Send + Sync>;
 
 /// An aggregate that is wanted.
 pub(crate) struct AggregateSpec<K, V, A> {
@@ -28,17 +26,14 @@ pub(crate) struct AggregateSpec<K, V, A> {
     pub(crate) materialized: Materialized<K, A>,
     /// Serdes of the store.
     pub(crate) serdes: Serdes<K, A>,
-    /// What counts as the old value of a key that had none.
-    pub(crate) initial: Option<Arc<dyn Fn() -> A + Send + Sync>>,
-    pub(crate) fold: Fold<K, V, A>,
+    pub(crate) folding: Folding<K, V, A>,
 }
 
 struct Aggregate<K: 'static, V: 'static, A: 'static> {
     input: Serdes<K, V>,
     result: Serdes<K, A>,
     state: Rc<KeyValueState<K, A>>,
-    initial: Option<Arc<dyn Fn() -> A + Send + Sync>>,
-    fold: Fold<K, V, A>,
+    folding: Folding<K, V, A>,
 }
 
 impl<K: 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Aggregate<K, V, A> {
@@ -47,12 +42,12 @@ impl<K: 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Aggregate<K, V,
             cx.drop_record();
             return Ok(());
         }
-        let absent = self.initial.as_ref().map(|initial| &**initial as &dyn Fn() -> A);
+        let absent = self.folding.initial.as_ref().map(|initial| &**initial as &dyn Fn() -> A);
         self.state.update(cx, record.key, record.timestamp, record.headers, absent, |slot| {
             let timestamp = slot.as_ref().map_or(record.timestamp, |old| old.timestamp.max(record.timestamp));
             let old_timestamp = slot.as_ref().map(|old| old.timestamp);
             let mut old = slot.take().map(|old| old.value);
-            let folded = (self.fold)(record.key, record.value, &mut old);
+            let folded = (self.folding.fold)(record.key, record.value, &mut old);
             // What the function left is put back, so that a failure changes nothing.
             *slot = old.zip(old_timestamp).map(|(value, timestamp)| Stamped { value, timestamp });
             let folded = folded?;
@@ -67,7 +62,7 @@ pub(crate) fn aggregate<K: 'static, V: 'static, A: 'static>(
     stream: &KStream<K, V>,
     spec: AggregateSpec<K, V, A>,
 ) -> KTable<K, A> {
-    let AggregateSpec { name, store, materialized, serdes, initial, fold } = spec;
+    let AggregateSpec { name, store, materialized, serdes, folding } = spec;
     let draft = &stream.draft;
     let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
     let id = draft.add_store(materialized.key_value_spec(&store, row_format(draft)));
@@ -90,8 +85,7 @@ pub(crate) fn aggregate<K: 'static, V: 'static, A: 'static>(
                         input: input.clone(),
                         result: result.clone(),
                         state,
-                        initial: initial.clone(),
-                        fold: Arc::clone(&fold),
+                        folding: folding.clone(),
                     }))
                 }),
             );

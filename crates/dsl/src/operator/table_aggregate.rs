@@ -9,7 +9,8 @@ use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
 use headwater_topology::{Inlet, Port, ProcessError, Stream, Table, TaskContext};
 
-use super::aggregate::{Fold, row_format};
+use super::aggregate::row_format;
+use super::folding::Fold;
 use super::to::missing_serde;
 use crate::changed::Changed;
 use crate::old_values::OldValues;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_store::{Logging, RowFormat, StoreKind, StoreSpec, StoreSupplier, StoreType};
 
@@ -17,6 +18,7 @@ pub struct Materialized<K, V> {
     pub(crate) store_type: StoreType,
     pub(crate) caching: bool,
     pub(crate) logging: Logging,
+    pub(crate) retention: Option<Duration>,
 }
 
 serde_options!(Materialized);
@@ -30,6 +32,7 @@ impl<K, V> Materialized<K, V> {
             store_type: StoreType::Configured,
             caching: true,
             logging: Logging::default(),
+            retention: None,
         }
     }
 
@@ -84,6 +87,14 @@ impl<K, V> Materialized<K, V> {
     #[must_use]
     pub fn with_logging_enabled(mut self, configs: BTreeMap<String, String>) -> Self {
         self.logging = Logging::Enabled(configs);
+        self
+    }
+
+    /// A store of windows or sessions keeps them for so long after the latest one; at least for their size (or gap) and grace, which
+    /// it does unless told otherwise (`Materialized#withRetention`).
+    #[must_use]
+    pub fn with_retention(mut self, retention: Duration) -> Self {
+        self.retention = Some(retention);
         self
     }
 

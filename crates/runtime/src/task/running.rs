@@ -1,7 +1,7 @@
 //! A task that processes.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,12 +36,14 @@ pub struct TaskSettings {
 }
 
 /// Where an input partition was left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The next offset to read.
     pub offset: Offset,
     /// The partition's time then.
     pub partition_time: Timestamp,
+    /// What nodes kept with it, by their own keys.
+    pub remembered: BTreeMap<String, i64>,
 }
 
 impl Committed {
@@ -51,8 +53,18 @@ impl Committed {
             tracing::warn!(%error, "the partition's time is taken as unknown");
             OffsetMetadata::default()
         });
-        Committed { offset: committed.offset, partition_time: metadata.partition_time }
+        Committed { offset: committed.offset, partition_time: metadata.partition_time, remembered: metadata.processor }
     }
+}
+
+/// What nodes kept, over all partitions: of two numbers under one key the greater (Java's `ProcessorMetadata#update`).
+fn remembered(committed: &HashMap<TopicPartition, Committed>) -> BTreeMap<String, i64> {
+    let mut all = BTreeMap::new();
+    for (key, value) in committed.values().flat_map(|committed| &committed.remembered) {
+        let kept = all.entry(key.clone()).or_insert(*value);
+        *kept = (*kept).max(*value);
+    }
+    all
 }
 
 /// What a task is started with.
@@ -151,6 +163,7 @@ impl Running {
             stream_time: group.stream_time(),
             now,
             emit_interval_ms: i64::try_from(settings.emit_interval.as_millis()).unwrap_or(i64::MAX),
+            remembered: remembered(&committed),
             ..TaskClock::default()
         };
         let wired = |error| TaskError::Wiring { task, error };
@@ -206,7 +219,7 @@ impl Running {
 
     /// One more input, as when a new topic matches a source's pattern.
     pub fn add_input(&mut self, input: TaskInput, committed: Option<Committed>) {
-        let time = committed.map_or(Timestamp::UNKNOWN, |committed| committed.partition_time);
+        let time = committed.as_ref().map_or(Timestamp::UNKNOWN, |committed| committed.partition_time);
         self.group.add_input(&input, committed.map(|committed| committed.offset), time);
         self.clock.stream_time = self.clock.stream_time.max(time);
         if self.spec.input(&input.partition).is_none() {
@@ -386,9 +399,11 @@ impl Running {
         if records > 0 {
             return Err(TaskError::UnderWay { task, records });
         }
-        let consumed = self.group.queues().iter().filter(|queue| queue.consumed_since_commit());
+        let anew = self.clock.remembered_anew;
+        let consumed = self.group.queues().iter().filter(|queue| anew || queue.consumed_since_commit());
         let offsets = consumed.filter_map(|queue| {
-            let metadata = OffsetMetadata::of_time(queue.partition_time()).encode();
+            let processor = self.clock.remembered.clone();
+            let metadata = OffsetMetadata { partition_time: queue.partition_time(), processor }.encode();
             Some((queue.partition().clone(), CommittedOffset { offset: queue.next_offset()?, metadata }))
         });
         Ok(offsets.collect())
@@ -403,6 +418,7 @@ impl Running {
         self.group.mark_committed();
         self.punctuated = false;
         self.clock.commit_requested = false;
+        self.clock.remembered_anew = false;
         let mut result = Ok(());
         for store in &self.spec.stores {
             let Some(shared) = self.stores.get(&store.id) else { continue };

@@ -184,7 +184,7 @@ impl StreamThread {
         let Place::Complete(stores) = std::mem::replace(&mut entry.place, Place::Nowhere) else { return Ok(()) };
         let TaskStores { id, stores, changelogs, claim } = stores;
         let of_task =
-            || spec.partitions().filter_map(|partition| Some((partition.clone(), *beginnings.get(partition)?)));
+            || spec.partitions().filter_map(|partition| Some((partition.clone(), beginnings.get(partition)?.clone())));
         let committed = of_task().filter_map(|(partition, (_, committed))| Some((partition, committed?))).collect();
         let assign: Vec<(TopicPartition, StartAt)> = of_task().map(|(partition, (at, _))| (partition, at)).collect();
         let idle = self.instance.config.max_task_idle_ms();

@@ -277,6 +277,21 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         }
     }
 
+    /// As [`TimedState::set`], in a store without cache: the value stays with the caller. It has no time of its own.
+    ///
+    /// # Errors
+    /// As [`TimedState::set`].
+    pub fn set_ref(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &mut KeyBuf,
+        window: Window,
+        value: Option<&V>,
+        context: &RecordContext,
+    ) -> Result<(), ProcessError> {
+        self.write(cx, key.key(), window, (value, Timestamp::UNKNOWN, None), context)
+    }
+
     /// Makes a new value of the old one, and hands the change to the owner's children: at once when the store is not cached, else
     /// when the entry leaves the cache.
     ///
@@ -295,7 +310,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         window: Window,
         record_timestamp: Timestamp,
         headers: &Headers,
-        absent: Option<&dyn Fn() -> V>,
+        absent: Option<&dyn Fn() -> Option<V>>,
         change: ChangeOf<'_, V>,
     ) -> Result<(), ProcessError>
     where
@@ -314,7 +329,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
             (false, ..) => None,
             (true, Some(kept), _) => Some(kept.value),
             (true, None, Some(row)) => Some(self.decode(&row)?.value),
-            (true, None, None) => absent.map(|absent| absent()),
+            (true, None, None) => absent.and_then(|absent| absent()),
         };
         let key = Windowed::new(key.clone(), window);
         let change = Change::new(&new.value, &old);

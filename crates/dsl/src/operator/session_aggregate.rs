@@ -1,0 +1,257 @@
+//! Aggregates by windows of activity (Java's `KStreamSessionWindowAggregate`).
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use headwater_record::{Headers, Record, Timestamp};
+use headwater_store::bytes::Order;
+use headwater_store::{RowFormat, StoreKind, StoreSpec};
+use headwater_topology::node::NodeSpec;
+use headwater_topology::state::{FlushTo, Found, KeyBuf, Keys, SessionState, StoreHandle, Wanted};
+use headwater_topology::{Change, Inlet, Port, ProcessError, Stream, Table, TaskContext, TopologyError, Update};
+use headwater_window::{SessionWindowedSerde, SessionWindows, Window, Windowed};
+
+use super::emit_final::EmitFinal;
+use super::folding::Folding;
+use super::row_format;
+use super::to::missing_serde;
+use super::window_aggregate::{SharedOutlet, millis};
+use crate::grouped_stream::Placed;
+use crate::old_values::OldValues;
+use crate::serdes::Serdes;
+use crate::settings::of_sessions;
+use crate::view::Views;
+use crate::{EmitStrategy, KTable, Materialized};
+
+/// Makes one aggregate of two: that of the sessions so far, if there is one, and that of one more session.
+pub(crate) type Merge<K, A> = Arc<dyn Fn(&K, Option<A>, &A) -> Result<A, ProcessError> + Send + Sync>;
+
+/// An aggregate by sessions that is wanted.
+pub(crate) struct SessionSpec<K, V, A> {
+    pub(crate) windows: SessionWindows,
+    pub(crate) emit: EmitStrategy,
+    pub(crate) materialized: Materialized<K, A>,
+    pub(crate) folding: Folding<K, V, A>,
+    pub(crate) merge: Merge<K, A>,
+}
+
+struct SessionAggregate<K: 'static, V: 'static, A: 'static> {
+    windows: SessionWindows,
+    input: Serdes<K, V>,
+    result: Serdes<K, A>,
+    state: Rc<SessionState<K, A>>,
+    out: SharedOutlet<K, A>,
+    send_old: bool,
+    folding: Folding<K, V, A>,
+    merge: Merge<K, A>,
+    /// The greatest timestamp of the records that came here.
+    observed_ms: i64,
+    /// Set when sessions are handed on as they close.
+    finals: Option<EmitFinal>,
+}
+
+impl<K: Clone + 'static, V: 'static, A: 'static> SessionAggregate<K, V, A> {
+    fn process(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &mut KeyBuf,
+        record: Record<'_, K, V>,
+        close: i64,
+    ) -> Result<(), ProcessError> {
+        let (earliest_end, latest_start) = self.windows.reach(record.timestamp);
+        let wanted = Wanted { from: earliest_end, to: Timestamp::MAX, latest_start };
+        let merged = self.state.find_of_key(key, wanted, Order::Forward)?;
+        let alone = Window::new(record.timestamp, record.timestamp);
+        let session = merged.iter().fold(alone, |session, found| session.merged(&found.window));
+        if session.end.millis() < close {
+            cx.drop_record();
+            return Ok(());
+        }
+        // Everything that may fail comes before the first change.
+        let mut aggregate = self.folding.initial.as_ref().map(|initial| initial());
+        for found in &merged {
+            let merge = |value: Option<&A>| match value {
+                Some(value) => (self.merge)(record.key, aggregate.take(), value).map(Some),
+                None => Ok(aggregate.take()),
+            };
+            aggregate = self.state.look(found, merge)??;
+        }
+        let folded = (self.folding.fold)(record.key, record.value, &mut aggregate)?;
+        if session != alone {
+            for found in &merged {
+                self.remove(cx, key, found, record)?;
+            }
+        }
+        let new = (!self.result.value_is_null(&folded)).then_some(folded);
+        self.put(cx, key, session, new, record)
+    }
+
+    fn remove(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &mut KeyBuf,
+        found: &Found,
+        record: Record<'_, K, V>,
+    ) -> Result<(), ProcessError> {
+        let forwards = !self.state.is_cached() && self.finals.is_none();
+        let old = if forwards && self.send_old { self.state.value_of(found)? } else { None };
+        let context = cx.record_context(record.timestamp, record.headers);
+        self.state.set(cx, key, found.window, None, Timestamp::UNKNOWN, context)?;
+        if !forwards {
+            return Ok(());
+        }
+        let old = old.map(|stamped| stamped.value);
+        self.forward(cx, record.key, found.window, Change::new(&None, &old))
+    }
+
+    fn put(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &mut KeyBuf,
+        session: Window,
+        new: Option<A>,
+        record: Record<'_, K, V>,
+    ) -> Result<(), ProcessError> {
+        let context = cx.record_context(record.timestamp, record.headers);
+        if self.state.is_cached() || self.finals.is_some() {
+            return self.state.set(cx, key, session, new, Timestamp::UNKNOWN, context);
+        }
+        self.state.set_ref(cx, key, session, new.as_ref(), &context)?;
+        self.forward(cx, record.key, session, Change::new(&new, &None))
+    }
+
+    fn forward(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        session: Window,
+        change: Change<'_, A>,
+    ) -> Result<(), ProcessError> {
+        let key = Windowed::new(key.clone(), session);
+        // As Java's: the change is a new record, without headers.
+        let update = Update { key: &key, change, timestamp: session.end, headers: &Headers::new() };
+        self.out.borrow_mut().push(cx, update)
+    }
+
+    /// Hands on the sessions that have closed since this was done last.
+    fn emit(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close: i64) -> Result<(), ProcessError> {
+        let Some(finals) = &mut self.finals else { return Ok(()) };
+        if !finals.is_due(cx, close) {
+            return Ok(());
+        }
+        let (from, to) = (finals.last_close_ms().unwrap_or(0).max(0), close.saturating_sub(1));
+        if to < from {
+            return Ok(());
+        }
+        let wanted =
+            Wanted { from: Timestamp::from_millis(from), to: Timestamp::from_millis(to), latest_start: Timestamp::MAX };
+        let out = &self.out;
+        self.state.visit(cx, Keys::Between(None, None), wanted, Order::Forward, |cx, key, stamped| {
+            let new = Some(stamped.value);
+            let change = Change::new(&new, &None);
+            let update = Update { key: &key, change, timestamp: key.window.end, headers: record.headers };
+            out.borrow_mut().push(cx, update)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        finals.done(cx, close);
+        Ok(())
+    }
+}
+
+impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for SessionAggregate<K, V, A> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
+        if self.input.key_is_null(record.key) {
+            cx.drop_record();
+            return Ok(());
+        }
+        self.observed_ms = self.observed_ms.max(record.timestamp.millis());
+        let open = millis(self.windows.grace()).saturating_add(millis(self.windows.inactivity_gap()));
+        let close = self.observed_ms.saturating_sub(open);
+        self.state.with_key(record.key, |key| self.process(cx, key, record, close))?;
+        self.emit(cx, record, close)
+    }
+}
+
+fn store_spec<K, A>(
+    name: &str,
+    windows: SessionWindows,
+    emit: EmitStrategy,
+    materialized: &Materialized<K, A>,
+    format: RowFormat,
+) -> StoreSpec {
+    let retention = materialized.retention.unwrap_or_else(|| windows.retention());
+    let finals = emit == EmitStrategy::OnWindowClose;
+    let kind = StoreKind::Session {
+        retention,
+        segment_interval: StoreKind::default_segment_interval(retention),
+        time_ordered: finals,
+    };
+    let format = of_sessions(format);
+    StoreSpec { caching: materialized.caching && !finals, kind, ..materialized.key_value_spec(name, format) }
+}
+
+/// Adds an aggregate by sessions.
+pub(crate) fn session_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
+    placed: Placed<K, V, A>,
+    spec: SessionSpec<K, V, A>,
+) -> KTable<Windowed<K>, A> {
+    let Placed { upstream: stream, name, store, serdes } = placed;
+    let SessionSpec { windows, emit, materialized, folding, merge } = spec;
+    let draft = &stream.draft;
+    if let Some(retention) = materialized.retention.filter(|retention| *retention < windows.retention()) {
+        draft.mistake(TopologyError::Argument(format!(
+            "The retention period of the session store {store} must be no smaller than the session inactivity gap plus the grace period. Got gap=[{}], grace=[{}], retention=[{}]",
+            windows.inactivity_gap().as_millis(),
+            windows.grace().as_millis(),
+            retention.as_millis()
+        )));
+    }
+    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
+    draft.set_grace(node, windows.grace().saturating_add(windows.inactivity_gap()));
+    let id = draft.add_store(store_spec(&store, windows, emit, &materialized, row_format(draft)));
+    draft.connect(node, id);
+    let port: Port<Table<Windowed<K>, A>> = Port::new();
+    let old_values = OldValues::of_store();
+    let key = serdes.key.clone().map(|key| Arc::new(SessionWindowedSerde::new(key)) as _);
+    let outer: Serdes<Windowed<K>, A> = Serdes { key, value: serdes.value.clone() };
+    let mut opened = None;
+    match (serdes.key.clone(), serdes.value.clone()) {
+        (Some(key), Some(value)) => {
+            let handle = StoreHandle::with(store.clone(), key, value);
+            opened = Some(handle.clone());
+            let (out, input, result, old) = (port.clone(), stream.serdes.clone(), serdes.clone(), old_values.clone());
+            stream.port.listen(
+                node,
+                Arc::new(move |wiring| {
+                    let state = SessionState::open(wiring, id, &handle)?;
+                    let out = Rc::new(RefCell::new(out.outlet(wiring)?));
+                    let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name()));
+                    let send_old = old.granted();
+                    if finals.is_none() {
+                        state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
+                    }
+                    Ok(Box::new(SessionAggregate {
+                        windows,
+                        input: input.clone(),
+                        result: result.clone(),
+                        state,
+                        out,
+                        send_old,
+                        folding: folding.clone(),
+                        merge: Arc::clone(&merge),
+                        observed_ms: Timestamp::UNKNOWN.millis(),
+                        finals,
+                    }))
+                }),
+            );
+        }
+        _ => draft.mistake(missing_serde(&name)),
+    }
+    let views = Views::of_sessions(opened.map(|handle| (id, handle)));
+    let named = materialized.name.is_some();
+    let handle = outer.key.clone().zip(outer.value.clone()).filter(|_| named);
+    let store = handle.map(|(key, value)| StoreHandle::with(store, key, value));
+    KTable { draft: draft.clone(), node, port, serdes: outer, store, old_values, named_after: Vec::new(), views }
+}

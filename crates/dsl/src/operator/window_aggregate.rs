@@ -1,0 +1,312 @@
+//! Aggregates by windows of a fixed size (Java's `KStreamWindowAggregate`).
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_record::{Record, SharedSerde, Timestamp};
+use headwater_store::bytes::Order;
+use headwater_store::{StoreKind, StoreSpec};
+use headwater_topology::node::NodeSpec;
+use headwater_topology::state::{FlushTo, Keys, Stamped, StoreHandle, WindowState};
+use headwater_topology::{Change, Inlet, Outlet, Port, ProcessError, Stream, Table, TaskContext, Update};
+use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed};
+
+use super::emit_final::EmitFinal;
+use super::folding::Folding;
+use super::row_format;
+use super::sliding_aggregate::SlidingAggregate;
+use super::to::missing_serde;
+use crate::grouped_stream::Placed;
+use crate::old_values::OldValues;
+use crate::serdes::Serdes;
+use crate::view::Views;
+use crate::{EmitStrategy, KTable, Materialized};
+
+/// Which windows are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    Time(TimeWindows),
+    Unlimited(UnlimitedWindows),
+    Sliding(SlidingWindows),
+}
+
+impl Shape {
+    pub(crate) fn size_ms(&self) -> i64 {
+        match self {
+            Shape::Time(windows) => millis(windows.size()),
+            Shape::Unlimited(_) => i64::MAX,
+            Shape::Sliding(windows) => millis(windows.time_difference()),
+        }
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        match self {
+            Shape::Time(windows) => windows.grace(),
+            Shape::Unlimited(_) => Duration::ZERO,
+            Shape::Sliding(windows) => windows.grace(),
+        }
+    }
+
+    /// How long a store must keep windows.
+    fn retention(&self) -> Duration {
+        match self {
+            Shape::Time(windows) => windows.retention(),
+            Shape::Unlimited(_) => Duration::from_millis(i64::MAX as u64),
+            Shape::Sliding(windows) => windows.retention(),
+        }
+    }
+
+    /// Why a store that keeps windows for `retention` forgets too early.
+    fn forgets(&self, store: &str, retention: Duration) -> Option<String> {
+        let words = |what: &str, sizes: String| {
+            format!("The retention period of the window store {store} must be no smaller than {what}. Got {sizes}")
+        };
+        let (grace, kept) = (self.grace().as_millis(), retention.as_millis());
+        (retention < self.retention()).then(|| match self {
+            Shape::Sliding(windows) => words(
+                "twice the window time difference plus the grace period",
+                format!(
+                    "window time difference=[{}], grace=[{grace}], retention=[{kept}]",
+                    windows.time_difference().as_millis()
+                ),
+            ),
+            _ => words(
+                "its window size plus the grace period",
+                format!("size=[{}], grace=[{grace}], retention=[{kept}]", self.size_ms()),
+            ),
+        })
+    }
+}
+
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// An aggregate by windows that is wanted.
+pub(crate) struct WindowSpec<K, V, A> {
+    pub(crate) shape: Shape,
+    pub(crate) emit: EmitStrategy,
+    pub(crate) materialized: Materialized<K, A>,
+    pub(crate) folding: Folding<K, V, A>,
+}
+
+/// The children of a node, who hear of changes from itself or from its store's cache.
+pub(crate) type SharedOutlet<K, A> = Rc<RefCell<Outlet<Table<Windowed<K>, A>>>>;
+
+/// What aggregates by windows have in common.
+pub(crate) struct WindowNode<K: 'static, V: 'static, A: 'static> {
+    pub(crate) input: Serdes<K, V>,
+    pub(crate) result: Serdes<K, A>,
+    pub(crate) state: Rc<WindowState<K, A>>,
+    pub(crate) out: SharedOutlet<K, A>,
+    pub(crate) folding: Folding<K, V, A>,
+    /// The greatest timestamp of the records that came here.
+    pub(crate) observed_ms: i64,
+    /// Set when windows are handed on as they close.
+    pub(crate) finals: Option<EmitFinal>,
+}
+
+impl<K: Clone + 'static, V: 'static, A: 'static> WindowNode<K, V, A> {
+    /// Changes the aggregate in `window` by a record.
+    pub(crate) fn fold(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &mut headwater_topology::state::KeyBuf,
+        window: Window,
+        record: Record<'_, K, V>,
+    ) -> Result<(), ProcessError> {
+        let first = || self.folding.initial.as_ref().map(|initial| initial());
+        let mut change = |slot: &mut Option<Stamped<A>>| {
+            let timestamp = slot.as_ref().map_or(record.timestamp, |old| old.timestamp.max(record.timestamp));
+            let old_timestamp = slot.as_ref().map(|old| old.timestamp);
+            let mut old = slot.take().map(|old| old.value);
+            let folded = (self.folding.fold)(record.key, record.value, &mut old);
+            // What the function left is put back, so that a failure changes nothing.
+            *slot = old.zip(old_timestamp).map(|(value, timestamp)| Stamped { value, timestamp });
+            let folded = folded?;
+            let value = (!self.result.value_is_null(&folded)).then_some(folded);
+            Ok(Stamped { value, timestamp })
+        };
+        let at = (record.timestamp, record.headers);
+        self.state.update(cx, (record.key, key), window, at.0, at.1, Some(&first), &mut change)
+    }
+
+    /// Hands on the windows that start from `from_ms` to `to_ms`: they are closed.
+    pub(crate) fn hand_on(
+        &self,
+        cx: &mut TaskContext<'_>,
+        (from_ms, to_ms): (i64, i64),
+        record: Record<'_, K, V>,
+    ) -> Result<(), ProcessError> {
+        let (from, to) = (Timestamp::from_millis(from_ms), Timestamp::from_millis(to_ms));
+        self.state.scan(cx, Keys::Between(None, None), from, to, Order::Forward, |cx, key, stamped| {
+            let new = Some(stamped.value);
+            let update = Update {
+                key: &key,
+                change: Change::new(&new, &None),
+                timestamp: stamped.timestamp,
+                headers: record.headers,
+            };
+            self.out.borrow_mut().push(cx, update)?;
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+}
+
+/// Tumbling, hopping and unlimited windows.
+struct WindowAggregate<K: 'static, V: 'static, A: 'static> {
+    shape: Shape,
+    node: WindowNode<K, V, A>,
+}
+
+impl<K: Clone + 'static, V: 'static, A: 'static> WindowAggregate<K, V, A> {
+    fn fold(&self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close_ms: i64) -> Result<(), ProcessError> {
+        self.node.state.with_key(record.key, |key| {
+            let mut fold = |window: Window| {
+                if window.end.millis() > close_ms {
+                    self.node.fold(cx, key, window, record)
+                } else {
+                    cx.drop_record();
+                    Ok(())
+                }
+            };
+            match &self.shape {
+                Shape::Time(windows) => windows.windows_for(record.timestamp).try_for_each(fold),
+                Shape::Unlimited(windows) => windows.window_for(record.timestamp).map_or(Ok(()), &mut fold),
+                Shape::Sliding(_) => Ok(()),
+            }
+        })
+    }
+
+    fn emit(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close_ms: i64) -> Result<(), ProcessError> {
+        let Shape::Time(windows) = self.shape else { return Ok(()) };
+        let Some(finals) = &mut self.node.finals else { return Ok(()) };
+        if !finals.is_due(cx, close_ms) {
+            return Ok(());
+        }
+        let upper = close_ms.saturating_sub(self.shape.size_ms());
+        if upper < 0 {
+            return Ok(());
+        }
+        let from = match finals.last_close_ms() {
+            None => 0,
+            Some(last) => {
+                let before = (last - self.shape.size_ms()).max(0);
+                // No window has closed since.
+                let at = |millis| windows.windows_for(Timestamp::from_millis(millis));
+                if at(upper).eq(at(before)) {
+                    return Ok(());
+                }
+                before + 1
+            }
+        };
+        self.node.hand_on(cx, (from, upper), record)?;
+        if let Some(finals) = &mut self.node.finals {
+            finals.done(cx, close_ms);
+        }
+        Ok(())
+    }
+}
+
+impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for WindowAggregate<K, V, A> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
+        if self.node.input.key_is_null(record.key) {
+            cx.drop_record();
+            return Ok(());
+        }
+        self.node.observed_ms = self.node.observed_ms.max(record.timestamp.millis());
+        let close_ms = self.node.observed_ms.saturating_sub(millis(self.shape.grace()));
+        self.fold(cx, record, close_ms)?;
+        self.emit(cx, record, close_ms)
+    }
+}
+
+/// The store of an aggregate by windows.
+fn store_spec<K, A>(
+    name: &str,
+    shape: Shape,
+    emit: EmitStrategy,
+    materialized: &Materialized<K, A>,
+    format: headwater_store::RowFormat,
+) -> StoreSpec {
+    let retention = materialized.retention.unwrap_or_else(|| shape.retention());
+    let finals = emit == EmitStrategy::OnWindowClose;
+    let kind = StoreKind::Window {
+        retention,
+        window_size: Duration::from_millis(u64::try_from(shape.size_ms()).unwrap_or_default()),
+        segment_interval: StoreKind::default_segment_interval(retention),
+        retain_duplicates: false,
+        time_ordered: finals,
+    };
+    StoreSpec {
+        caching: materialized.caching && !(finals && matches!(shape, Shape::Sliding(_))),
+        kind,
+        ..materialized.key_value_spec(name, format)
+    }
+}
+
+/// Adds an aggregate by windows.
+pub(crate) fn window_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
+    placed: Placed<K, V, A>,
+    spec: WindowSpec<K, V, A>,
+) -> KTable<Windowed<K>, A> {
+    let Placed { upstream: stream, name, store, serdes } = placed;
+    let WindowSpec { shape, emit, materialized, folding } = spec;
+    let draft = &stream.draft;
+    if let Some(words) = materialized.retention.and_then(|retention| shape.forgets(&store, retention)) {
+        draft.mistake(headwater_topology::TopologyError::Argument(words));
+    }
+    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
+    draft.set_grace(node, shape.grace());
+    let id = draft.add_store(store_spec(&store, shape, emit, &materialized, row_format(draft)));
+    draft.connect(node, id);
+    let port: Port<Table<Windowed<K>, A>> = Port::new();
+    let old_values = OldValues::of_store();
+    let key = serdes.key.clone().map(|key| windowed_serde(key, shape));
+    let outer: Serdes<Windowed<K>, A> = Serdes { key, value: serdes.value.clone() };
+    let mut opened = None;
+    match (serdes.key.clone(), serdes.value.clone()) {
+        (Some(key), Some(value)) => {
+            let handle = StoreHandle::with(store.clone(), key, value);
+            opened = Some(handle.clone());
+            let (out, input, result, old) = (port.clone(), stream.serdes.clone(), serdes.clone(), old_values.clone());
+            stream.port.listen(
+                node,
+                Arc::new(move |wiring| {
+                    let state = WindowState::open(wiring, id, &handle)?;
+                    let out = Rc::new(RefCell::new(out.outlet(wiring)?));
+                    let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name()));
+                    if finals.is_none() {
+                        state.flush_to(FlushTo { out: Rc::clone(&out), send_old: old.granted() });
+                    }
+                    let node = WindowNode {
+                        input: input.clone(),
+                        result: result.clone(),
+                        state,
+                        out,
+                        folding: folding.clone(),
+                        observed_ms: Timestamp::UNKNOWN.millis(),
+                        finals,
+                    };
+                    Ok(match shape {
+                        Shape::Sliding(windows) => Box::new(SlidingAggregate::new(windows, node)),
+                        _ => Box::new(WindowAggregate { shape, node }),
+                    })
+                }),
+            );
+        }
+        _ => draft.mistake(missing_serde(&name)),
+    }
+    let views = Views::of_windows(opened.map(|handle| (id, handle)));
+    let named = materialized.name.is_some();
+    let handle = outer.key.clone().zip(outer.value.clone()).filter(|_| named);
+    let store = handle.map(|(key, value)| StoreHandle::with(store, key, value));
+    KTable { draft: draft.clone(), node, port, serdes: outer, store, old_values, named_after: Vec::new(), views }
+}
+
+fn windowed_serde<K: 'static>(key: SharedSerde<K>, shape: Shape) -> SharedSerde<Windowed<K>> {
+    Arc::new(TimeWindowedSerde::new(key, Duration::from_millis(u64::try_from(shape.size_ms()).unwrap_or_default())))
+}

@@ -1,0 +1,247 @@
+//! A stream whose records are grouped by their key and by activity.
+
+use std::fmt;
+use std::sync::Arc;
+
+use headwater_record::DefaultSerde;
+use headwater_topology::{BoxError, ProcessError};
+use headwater_window::{SessionWindows, Windowed};
+
+use crate::grouped_stream::{AGGREGATE, AGGREGATE_STORE, REDUCE};
+use crate::operator::{Folding, Merge, SessionSpec, session_aggregate};
+use crate::windowed_stream::count_options;
+use crate::{EmitStrategy, KGroupedStream, KTable, Materialized};
+
+/// A stream grouped by key and by windows of activity, waiting to be aggregated (Java's `SessionWindowedKStream`).
+///
+/// A record that is near several sessions makes one of them: what they were is removed, and their aggregates are merged.
+pub struct SessionWindowedKStream<K: 'static, V: 'static> {
+    grouped: KGroupedStream<K, V>,
+    windows: SessionWindows,
+    emit: EmitStrategy,
+}
+
+impl<K: 'static, V: 'static> SessionWindowedKStream<K, V> {
+    pub(crate) fn new(grouped: KGroupedStream<K, V>, windows: SessionWindows) -> Self {
+        SessionWindowedKStream { grouped, windows, emit: EmitStrategy::default() }
+    }
+}
+
+impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
+    /// Says when results are handed on (`SessionWindowedKStream#emitStrategy`).
+    #[must_use]
+    pub fn emit_strategy(self, emit: EmitStrategy) -> Self {
+        SessionWindowedKStream { emit, ..self }
+    }
+
+    /// How many records each session of each key has had (`SessionWindowedKStream#count`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_dsl::{Produced, StreamsBuilder};
+    /// use headwater_window::SessionWindows;
+    /// let builder = StreamsBuilder::new();
+    /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(1800));
+    /// let clicks = builder.stream::<String, String>("clicks");
+    /// clicks.group_by_key().windowed_by(visits).count().to_stream().to_with("visits", Produced::inherited());
+    /// assert!(builder.build().is_ok());
+    /// ```
+    pub fn count(&self) -> KTable<Windowed<K>, i64> {
+        self.counted(count_options(Materialized::inherited()))
+    }
+
+    /// As [`SessionWindowedKStream::count`], with options.
+    pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
+        self.use_up_a_number(&materialized);
+        self.counted(count_options(materialized))
+    }
+
+    fn counted(&self, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
+        let merge: Merge<K, i64> = Arc::new(|_, one, other| Ok(one.unwrap_or_default().wrapping_add(*other)));
+        self.fold(AGGREGATE, materialized, Folding::count(|| 0, |count: &i64, step| count.wrapping_add(step)), merge)
+    }
+
+    /// As [`SessionWindowedKStream::count`], as a type of the user's: `zero` is the count of nothing, `add` adds to a count, and
+    /// `number` says what a count is. The options name at least the count's serde.
+    pub fn count_as<N: 'static>(
+        &self,
+        zero: impl Fn() -> N + Send + Sync + 'static,
+        add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
+        number: impl Fn(&N) -> i64 + Send + Sync + 'static,
+        materialized: Materialized<K, N>,
+    ) -> KTable<Windowed<K>, N> {
+        let add = Arc::new(add);
+        let zero = Arc::new(zero);
+        let (sum, nothing) = (Arc::clone(&add), Arc::clone(&zero));
+        let merge: Merge<K, N> =
+            Arc::new(move |_, one, other| Ok(sum(&one.unwrap_or_else(|| nothing()), number(other))));
+        let folding = Folding::count(move || zero(), move |count: &N, step| add(count, step));
+        self.fold(AGGREGATE, materialized, folding, merge)
+    }
+
+    /// As [`SessionWindowedKStream::count_with`], as a type of the user's; see [`SessionWindowedKStream::count_as`].
+    pub fn count_as_with<N: 'static>(
+        &self,
+        zero: impl Fn() -> N + Send + Sync + 'static,
+        add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
+        number: impl Fn(&N) -> i64 + Send + Sync + 'static,
+        materialized: Materialized<K, N>,
+    ) -> KTable<Windowed<K>, N> {
+        self.use_up_a_number(&materialized);
+        self.count_as(zero, add, number, materialized)
+    }
+
+    /// Java's overload of `count` uses up a number that names nothing.
+    fn use_up_a_number<N>(&self, materialized: &Materialized<K, N>) {
+        if materialized.name.is_none() {
+            self.grouped.draft().next_name(AGGREGATE_STORE);
+        }
+    }
+
+    /// Folds the values of each session into one of the same type (`SessionWindowedKStream#reduce`); sessions are merged by the
+    /// same function.
+    pub fn reduce(&self, reduce: impl Fn(V, &V) -> V + Send + Sync + 'static) -> KTable<Windowed<K>, V>
+    where
+        V: Clone,
+    {
+        self.reduce_with(reduce, Materialized::inherited())
+    }
+
+    /// As [`SessionWindowedKStream::reduce`], with options.
+    pub fn reduce_with(
+        &self,
+        reduce: impl Fn(V, &V) -> V + Send + Sync + 'static,
+        materialized: Materialized<K, V>,
+    ) -> KTable<Windowed<K>, V>
+    where
+        V: Clone,
+    {
+        let reduce = Arc::new(reduce);
+        let merger = Arc::clone(&reduce);
+        let merge: Merge<K, V> = Arc::new(move |_, one, other| {
+            Ok(match one {
+                Some(one) => merger(one, other),
+                None => other.clone(),
+            })
+        });
+        let folding = Folding::reduce(move |so_far, value: &V| reduce(so_far, value));
+        self.fold(REDUCE, self.value_inherited(materialized), folding, merge)
+    }
+
+    /// As [`SessionWindowedKStream::reduce_with`], with a function that may fail: the processing exception handler then decides,
+    /// and the sessions stand as they were.
+    pub fn try_reduce_with<E: Into<BoxError>>(
+        &self,
+        reduce: impl Fn(&V, &V) -> Result<V, E> + Send + Sync + 'static,
+        materialized: Materialized<K, V>,
+    ) -> KTable<Windowed<K>, V>
+    where
+        V: Clone,
+    {
+        let reduce = Arc::new(reduce);
+        let merger = Arc::clone(&reduce);
+        let merge: Merge<K, V> = Arc::new(move |_, one, other| match one {
+            Some(one) => merger(&one, other).map_err(ProcessError::user),
+            None => Ok(other.clone()),
+        });
+        let folding = Folding::try_reduce(move |so_far: &V, value: &V| reduce(so_far, value));
+        self.fold(REDUCE, self.value_inherited(materialized), folding, merge)
+    }
+
+    fn value_inherited(&self, mut materialized: Materialized<K, V>) -> Materialized<K, V> {
+        materialized.serdes.value = materialized.serdes.value.or_else(|| self.grouped.value_serde());
+        materialized
+    }
+
+    /// Folds the values of each session into an aggregate of any type (`SessionWindowedKStream#aggregate`), which begins as
+    /// `initial`; `merge` makes one of the aggregates of two sessions.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_dsl::{Produced, StreamsBuilder};
+    /// use headwater_window::SessionWindows;
+    /// let builder = StreamsBuilder::new();
+    /// builder
+    ///     .stream::<String, i64>("sales")
+    ///     .group_by_key()
+    ///     .windowed_by(SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(60)))
+    ///     .aggregate(|| 0.0, |_, amount, sum| sum + *amount as f64, |_, one, other| one + other)
+    ///     .to_stream()
+    ///     .to_with("turnover", Produced::inherited());
+    /// assert!(builder.build().is_ok());
+    /// ```
+    pub fn aggregate<A: DefaultSerde + 'static>(
+        &self,
+        initial: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
+        merge: impl Fn(&K, A, &A) -> A + Send + Sync + 'static,
+    ) -> KTable<Windowed<K>, A> {
+        self.aggregate_with(initial, add, merge, Materialized::inherited().with_value_serde(A::default_serde()))
+    }
+
+    /// As [`SessionWindowedKStream::aggregate`], with options.
+    pub fn aggregate_with<A: 'static>(
+        &self,
+        initial: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
+        merge: impl Fn(&K, A, &A) -> A + Send + Sync + 'static,
+        materialized: Materialized<K, A>,
+    ) -> KTable<Windowed<K>, A> {
+        let folding = Folding::aggregate(initial, add);
+        let first = folding.initial.clone();
+        let merge: Merge<K, A> = Arc::new(move |key, one, other| {
+            let one = one.or_else(|| first.as_ref().map(|first| first()));
+            one.map(|one| merge(key, one, other)).ok_or_else(nothing_to_merge)
+        });
+        self.fold(AGGREGATE, materialized, folding, merge)
+    }
+
+    /// As [`SessionWindowedKStream::aggregate_with`], with functions that may fail: the processing exception handler then decides,
+    /// and the sessions stand as they were.
+    pub fn try_aggregate_with<A: 'static, E: Into<BoxError>>(
+        &self,
+        initial: impl Fn() -> A + Send + Sync + 'static,
+        add: impl Fn(&K, &V, &A) -> Result<A, E> + Send + Sync + 'static,
+        merge: impl Fn(&K, &A, &A) -> Result<A, E> + Send + Sync + 'static,
+        materialized: Materialized<K, A>,
+    ) -> KTable<Windowed<K>, A> {
+        let folding = Folding::try_aggregate(initial, add);
+        let first = folding.initial.clone();
+        let merge: Merge<K, A> = Arc::new(move |key, one, other| {
+            let one = one.or_else(|| first.as_ref().map(|first| first())).ok_or_else(nothing_to_merge)?;
+            merge(key, &one, other).map_err(ProcessError::user)
+        });
+        self.fold(AGGREGATE, materialized, folding, merge)
+    }
+
+    fn fold<A: 'static>(
+        &self,
+        prefix: &str,
+        materialized: Materialized<K, A>,
+        folding: Folding<K, V, A>,
+        merge: Merge<K, A>,
+    ) -> KTable<Windowed<K>, A> {
+        let placed = self.grouped.place(prefix, &materialized);
+        session_aggregate(placed, SessionSpec { windows: self.windows, emit: self.emit, materialized, folding, merge })
+    }
+}
+
+/// An aggregation has a first aggregate.
+fn nothing_to_merge() -> ProcessError {
+    ProcessError::user("there is no aggregate to merge a session with")
+}
+
+impl<K: 'static, V: 'static> Clone for SessionWindowedKStream<K, V> {
+    fn clone(&self) -> Self {
+        SessionWindowedKStream { grouped: self.grouped.clone(), windows: self.windows, emit: self.emit }
+    }
+}
+
+impl<K: 'static, V: 'static> fmt::Debug for SessionWindowedKStream<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionWindowedKStream")
+            .field("windows", &self.windows)
+            .field("emit", &self.emit)
+            .finish_non_exhaustive()
+    }
+}
