@@ -1,12 +1,18 @@
 //! Settings: those of Java's clients and of librdkafka, for both parts of this crate.
 #![forbid(unsafe_code)]
 
+mod translate;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError};
 use rdkafka::ClientContext;
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
+
+pub(crate) use translate::for_librdkafka;
 
 /// What every connection needs to know.
 #[derive(Clone, Debug)]
@@ -14,6 +20,8 @@ pub(crate) struct Servers {
     /// `host:port`, in the order given.
     pub(crate) addresses: Vec<String>,
     pub(crate) client_id: String,
+    /// `socket.connection.setup.timeout.ms`: for a connection, and for its first answer.
+    pub(crate) setup_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) retry_backoff: Duration,
 }
@@ -40,6 +48,7 @@ impl Servers {
         Ok(Servers {
             addresses,
             client_id: config.value("client.id").unwrap_or(default_id).to_owned(),
+            setup_timeout: millis(config, "socket.connection.setup.timeout.ms", 10_000)?,
             request_timeout: millis(config, "request.timeout.ms", 30_000)?,
             retry_backoff: millis(config, "retry.backoff.ms", 100)?,
         })
@@ -73,69 +82,6 @@ pub(crate) fn millis(config: &ClientConfig, key: &str, default: u64) -> Result<D
     }
 }
 
-/// Settings of Java's clients that mean nothing here: types are the caller's, and membership is ours.
-const ONLY_JAVAS: [&str; 24] = [
-    "key.serializer",
-    "value.serializer",
-    "key.deserializer",
-    "value.deserializer",
-    "partition.assignment.strategy",
-    "partitioner.class",
-    "partitioner.ignore.keys",
-    "partitioner.adaptive.partitioning.enable",
-    "partitioner.availability.timeout.ms",
-    "interceptor.classes",
-    "metric.reporters",
-    "metrics.num.samples",
-    "metrics.recording.level",
-    "metrics.sample.window.ms",
-    "max.poll.records",
-    "max.block.ms",
-    "default.api.timeout.ms",
-    "exclude.internal.topics",
-    "auto.include.jmx.reporter",
-    "group.instance.id",
-    "session.timeout.ms",
-    "heartbeat.interval.ms",
-    "max.poll.interval.ms",
-    "group.protocol",
-];
-
-/// Settings that librdkafka has under another name.
-const RENAMED: [(&str, &str); 6] = [
-    ("fetch.max.wait.ms", "fetch.wait.max.ms"),
-    ("max.request.size", "message.max.bytes"),
-    ("receive.buffer.bytes", "socket.receive.buffer.bytes"),
-    ("send.buffer.bytes", "socket.send.buffer.bytes"),
-    ("request.timeout.ms", "socket.timeout.ms"),
-    ("metadata.max.idle.ms", "topic.metadata.propagation.max.ms"),
-];
-
-/// The settings as librdkafka has them, over `defaults` and under `fixed`.
-pub(crate) fn for_librdkafka(
-    config: &ClientConfig,
-    defaults: &[(&str, &str)],
-    fixed: &[(&str, &str)],
-) -> rdkafka::ClientConfig {
-    let mut out = rdkafka::ClientConfig::new();
-    for (key, value) in defaults {
-        out.set(*key, *value);
-    }
-    for (key, value) in config.iter().filter(|(key, _)| !ONLY_JAVAS.contains(key)) {
-        let name = RENAMED.iter().find(|(java, _)| *java == key).map_or(key, |(_, name)| name);
-        if key == "buffer.memory" {
-            let kbytes = value.trim().parse::<u64>().map_or(1024, |bytes| (bytes / 1024).max(1));
-            out.set("queue.buffering.max.kbytes", kbytes.to_string());
-        } else {
-            out.set(name, value);
-        }
-    }
-    for (key, value) in fixed {
-        out.set(*key, *value);
-    }
-    out
-}
-
 /// Makes a client of librdkafka. Settings that it does not know are left out, with a warning.
 ///
 /// # Errors
@@ -144,12 +90,15 @@ pub(crate) fn create<C: ClientContext + Clone, T: FromClientConfigAndContext<C>>
     mut config: rdkafka::ClientConfig,
     context: &C,
 ) -> Result<T, ClientError> {
+    // What librdkafka would not say, nobody could ask for; what is shown is for the subscriber to decide.
+    let wants_all = config.get("debug").is_some();
+    config.set_log_level(if wants_all { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
     loop {
         match config.create_with_context(context.clone()) {
             Ok(client) => return Ok(client),
             Err(KafkaError::ClientConfig(_, reason, key, value)) => {
                 if reason.contains("No such configuration property") && config.get(&key).is_some() {
-                    tracing::warn!(key, "librdkafka has no such setting; it is left out");
+                    ignored(&key, "librdkafka has no such setting");
                     config.remove(&key);
                 } else {
                     return Err(ClientError::Config(format!("{key}={value}: {reason}")));
@@ -160,22 +109,26 @@ pub(crate) fn create<C: ClientContext + Clone, T: FromClientConfigAndContext<C>>
     }
 }
 
+/// Says once in the life of the process that a setting has no effect.
+fn ignored(key: &str, why: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned()) {
+        tracing::warn!(key, why, "a client setting has no effect; leave it out");
+    }
+}
+
+/// A line of librdkafka's log. It calls an error what it tries again: a connection that was refused.
+pub(crate) fn log(level: RDKafkaLogLevel, part: &str, text: &str) {
+    match level {
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(target: "librdkafka", part, "{text}"),
+        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", part, "{text}"),
+        _ => tracing::warn!(target: "librdkafka", part, "{text}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn javas_settings_become_librdkafkas() {
-        let config = ClientConfig::new()
-            .with("fetch.max.wait.ms", "7")
-            .with("key.deserializer", "x")
-            .with("buffer.memory", "33554432");
-        let out = for_librdkafka(&config, &[("linger.ms", "5")], &[("enable.auto.commit", "false")]);
-        assert_eq!(out.get("fetch.wait.max.ms"), Some("7"));
-        assert_eq!(out.get("key.deserializer"), None);
-        assert_eq!(out.get("queue.buffering.max.kbytes"), Some("32768"));
-        assert_eq!((out.get("linger.ms"), out.get("enable.auto.commit")), (Some("5"), Some("false")));
-    }
 
     #[test]
     fn servers_get_the_usual_port_and_their_absence_is_told() {

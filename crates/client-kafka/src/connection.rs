@@ -16,12 +16,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::config::Servers;
 use crate::error::{About, of_code, unavailable};
 
 const FRAME_LIMIT: usize = 128 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 struct Waiting {
@@ -41,7 +42,15 @@ pub(crate) struct Connection {
     client_id: StrBytes,
     writer: tokio::sync::Mutex<Writer>,
     queue: Arc<Queue>,
+    reader: JoinHandle<()>,
     versions: HashMap<i16, (i16, i16)>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // A broker that has gone without a word would keep it, and the socket, for ever.
+        self.reader.abort();
+    }
 }
 
 #[derive(Debug)]
@@ -51,22 +60,26 @@ struct Writer {
 }
 
 impl Connection {
-    pub(crate) async fn open(address: &str, client_id: &str) -> Result<Self, ClientError> {
+    /// Connects to the broker at `address`, whoever of the `servers` it is.
+    pub(crate) async fn open(address: &str, servers: &Servers) -> Result<Self, ClientError> {
         let failed = |error: std::io::Error| unavailable(address, error);
-        let connecting = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
-        let stream = connecting.map_err(|_| unavailable(address, "no connection within 10 s"))?.map_err(failed)?;
+        let limit = servers.setup_timeout;
+        let connecting = timeout(limit, TcpStream::connect(address)).await;
+        let too_long = |_| unavailable(address, format!("no connection within {} ms", limit.as_millis()));
+        let stream = connecting.map_err(too_long)?.map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         let (reader, socket) = stream.into_split();
         let queue = Arc::new(Queue { waiting: Mutex::new(Some(VecDeque::new())) });
-        tokio::spawn(read_answers(reader, Arc::clone(&queue)));
+        let reader = tokio::spawn(read_answers(reader, Arc::clone(&queue)));
         let mut connection = Connection {
             address: address.to_owned(),
-            client_id: StrBytes::from_string(client_id.to_owned()),
+            client_id: StrBytes::from_string(servers.client_id.clone()),
             writer: tokio::sync::Mutex::new(Writer { socket, next_id: 0 }),
             queue,
+            reader,
             versions: HashMap::new(),
         };
-        connection.learn_versions().await?;
+        connection.learn_versions(limit).await?;
         Ok(connection)
     }
 
@@ -144,11 +157,11 @@ impl Connection {
         Ok(frame)
     }
 
-    async fn learn_versions(&mut self) -> Result<(), ClientError> {
+    async fn learn_versions(&mut self, limit: Duration) -> Result<(), ClientError> {
         let request = ApiVersionsRequest::default()
             .with_client_software_name(StrBytes::from_static_str("headwater"))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-        let response = self.call_at(3, &request, CONNECT_TIMEOUT).await?;
+        let response = self.call_at(3, &request, limit).await?;
         if let Some(error) = of_code(response.error_code, About::Request("ApiVersions")) {
             return Err(error);
         }
@@ -227,3 +240,6 @@ async fn read_until_closed(reader: &mut OwnedReadHalf, queue: &Queue) -> String 
         let _ = first.answer.send(frame.into());
     }
 }
+
+#[cfg(test)]
+mod tests;

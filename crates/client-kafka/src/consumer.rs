@@ -3,22 +3,22 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError, Consumer, RecordBatch, StartAt, Watermarks};
 use headwater_record::{Deadline, Offset, RawRecord, TopicPartition};
+use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
-use rdkafka::{ClientContext, Statistics};
 
 use crate::clock::remaining;
-use crate::config::{create, for_librdkafka, servers};
+use crate::config::{create, for_librdkafka, log, servers};
 use crate::error::{About, of_kafka_error, of_rdkafka};
-use crate::native::{Message, Messages, Queue};
+use crate::native::{Event, Events, Message, Messages, Queue};
 
-const DEFAULTS: [(&str, &str); 6] = [
+const DEFAULTS: [(&str, &str); 7] = [
     // Never asked for membership, and the only group that the application is sure to be allowed.
     ("group.id", "headwater"),
     ("isolation.level", "read_uncommitted"),
@@ -26,6 +26,7 @@ const DEFAULTS: [(&str, &str); 6] = [
     ("queued.max.messages.kbytes", "65536"),
     ("fetch.queue.backoff.ms", "5"),
     ("allow.auto.create.topics", "false"),
+    ("check.crcs", "true"),
 ];
 const FIXED: [(&str, &str); 4] = [
     ("enable.auto.commit", "false"),
@@ -36,31 +37,24 @@ const FIXED: [(&str, &str); 4] = [
     ("enable.partition.eof", "false"),
 ];
 
-/// Hears what librdkafka has to say about the cluster as a whole.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Context {
-    // All brokers were unreachable at last hearing.
-    down: Arc<Mutex<Option<String>>>,
-}
+/// Nothing calls it back: what librdkafka says is asked for, see [`Events`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Context;
 
-impl ClientContext for Context {
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka");
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            *self.down.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
-        }
-    }
-    fn stats(&self, _: Statistics) {}
-}
+impl ClientContext for Context {}
 
 impl ConsumerContext for Context {}
 
 /// [`Consumer`] of a real cluster.
 pub(crate) struct KafkaConsumer {
-    // Declared before the consumer: it belongs to it.
+    // Declared before the consumer: they belong to it.
     queue: Queue,
+    events: Events,
     consumer: Arc<BaseConsumer<Context>>,
-    context: Context,
+    /// What a broker's connection met last.
+    trouble: Option<String>,
+    /// All brokers were unreachable at last hearing.
+    down: Option<String>,
     servers: String,
     /// Where the next batch of each assigned partition begins.
     positions: HashMap<TopicPartition, Option<Offset>>,
@@ -74,14 +68,16 @@ pub(crate) struct KafkaConsumer {
 impl KafkaConsumer {
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
         let servers = servers(config)?.to_owned();
-        let context = Context::default();
-        let consumer: BaseConsumer<Context> = create(for_librdkafka(config, &DEFAULTS, &FIXED), &context)?;
+        let consumer: BaseConsumer<Context> = create(for_librdkafka(config, &DEFAULTS, &FIXED), &Context)?;
         let consumer = Arc::new(consumer);
         let queue = Queue::of(Arc::clone(&consumer)).ok_or(ClientError::Closed)?;
+        let events = Events::of(Arc::clone(&consumer)).ok_or(ClientError::Closed)?;
         Ok(KafkaConsumer {
             queue,
+            events,
             consumer,
-            context,
+            trouble: None,
+            down: None,
             servers,
             positions: HashMap::new(),
             starting: Vec::new(),
@@ -152,6 +148,24 @@ impl KafkaConsumer {
             into.push(Box::new(KafkaBatch { partition, messages: self.queue.batch(messages), next }));
         }
         self.failures.pop_front().map_or(Ok(()), Err)
+    }
+
+    /// Hears what librdkafka has to say about the cluster as a whole.
+    fn hear(&mut self) {
+        while let Some(event) = self.events.next() {
+            match event {
+                // It says this once, and again only when a broker was reached meanwhile.
+                Event::Error(RDKafkaErrorCode::AllBrokersDown, reason) => {
+                    self.down = Some(self.trouble.clone().unwrap_or(reason));
+                }
+                Event::Error(error, reason) => {
+                    tracing::debug!(%error, reason, "librdkafka");
+                    self.trouble = Some(reason);
+                }
+                Event::Log(level, part, text) => log(level, &part, &text),
+                Event::Other => {}
+            }
+        }
     }
 
     /// Where partitions begin that were asked for from their beginning or end, once the cluster has told.
@@ -262,13 +276,13 @@ impl Consumer for KafkaConsumer {
         let mut taken = std::mem::take(&mut self.taken);
         self.queue.take(wait, &mut taken);
         self.taken = taken;
+        self.hear();
         if !self.taken.is_empty() {
-            self.context.down.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.down = None;
             return self.sort(into);
         }
         self.learn_starts();
-        let down = self.context.down.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match down {
+        match self.down.take() {
             Some(reason) => Err(crate::error::unavailable(&self.servers, reason)),
             None => Ok(()),
         }

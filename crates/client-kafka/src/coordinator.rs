@@ -40,7 +40,7 @@ impl Coordinator {
             return Ok(Arc::clone(open));
         }
         let address = self.find().await?;
-        let opened = Arc::new(Connection::open(&address, &self.servers.client_id).await?);
+        let opened = Arc::new(Connection::open(&address, &self.servers).await?);
         *connection = Some(Arc::clone(&opened));
         Ok(opened)
     }
@@ -88,7 +88,7 @@ impl Coordinator {
 pub(crate) async fn any_broker(servers: &Servers) -> Result<Connection, ClientError> {
     let mut reasons = Vec::new();
     for address in &servers.addresses {
-        match Connection::open(address, &servers.client_id).await {
+        match Connection::open(address, servers).await {
             Ok(connection) => return Ok(connection),
             Err(ClientError::Unavailable { reason, .. }) => reasons.push(reason),
             Err(ClientError::TimedOut { request }) => reasons.push(format!("{address} does not answer to {request}")),

@@ -80,7 +80,7 @@ impl Brokers {
         if let Some(open) = by_address.get(address).filter(|open| !open.is_closed()) {
             return Ok(Arc::clone(open));
         }
-        let opened = Arc::new(Connection::open(address, &self.servers.client_id).await?);
+        let opened = Arc::new(Connection::open(address, &self.servers).await?);
         by_address.insert(address.to_owned(), Arc::clone(&opened));
         Ok(opened)
     }

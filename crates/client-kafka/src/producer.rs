@@ -1,26 +1,32 @@
 //! Writing records, by librdkafka.
 #![forbid(unsafe_code)]
 
-use std::collections::{HashMap, VecDeque};
+mod answers;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, PartitionRef, Producer, RecordBatch};
-use headwater_record::{Clock, Deadline, Offset, OwnedRecord, Partition, RawRecord, Topic, TopicPartition};
+use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, ErrorClass, PartitionRef, Producer};
+use headwater_record::{Clock, Deadline, Offset, OwnedRecord, Partition, RawRecord, Timestamp, Topic, TopicPartition};
 use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 
 use crate::clock::{SystemClock, remaining};
-use crate::config::{create, for_librdkafka, servers};
+use crate::config::{create, for_librdkafka, log, millis, servers};
 use crate::error::{About, of_code, of_kafka_error, unavailable};
+use answers::{Delivered, fold};
 
-const DEFAULTS: [(&str, &str); 5] = [
+const DEFAULTS: [(&str, &str); 7] = [
     ("enable.idempotence", "true"),
     ("acks", "all"),
     ("linger.ms", "100"),
+    ("delivery.timeout.ms", "120000"),
+    ("message.max.bytes", "1048576"),
     ("queue.buffering.max.messages", "500000"),
     ("queue.buffering.max.kbytes", "65536"),
 ];
@@ -32,20 +38,20 @@ const METADATA_SLICE: Duration = Duration::from_secs(5);
 /// The longest that an answer which has come waits to be seen.
 const POLL_SLICE: Duration = Duration::from_millis(2);
 
-/// What became of one record.
-struct Delivered {
-    to: PartitionRef,
-    outcome: Result<Offset, (ClientError, OwnedRecord)>,
-}
+/// What librdkafka is told for the beginning of time: to it, a timestamp of zero says that there is none.
+const BEGINNING_OF_TIME: Timestamp = Timestamp::from_millis(1);
 
 /// Collects delivery reports; they are called in the thread that polls.
 #[derive(Clone, Default)]
 pub(crate) struct Context {
-    delivered: Arc<Mutex<VecDeque<Delivered>>>,
+    delivered: Arc<Mutex<Vec<Delivered>>>,
     servers: Arc<str>,
 }
 
 impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, part: &str, text: &str) {
+        log(level, part, text);
+    }
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "librdkafka");
     }
@@ -78,7 +84,7 @@ impl ProducerContext for Context {
                 Err((error, record))
             }
         };
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).push_back(Delivered { to, outcome });
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).push(Delivered { to, outcome });
     }
 }
 
@@ -88,31 +94,24 @@ pub(crate) struct KafkaProducer {
     context: Context,
     partitions: Vec<TopicPartition>,
     known: HashMap<TopicPartition, PartitionRef>,
+    retry_backoff: Duration,
+    /// Whether it was said that a timestamp cannot be kept.
+    told_of_zero: bool,
 }
 
 impl KafkaProducer {
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
         let context = Context { delivered: Arc::default(), servers: servers(config)?.into() };
         let producer = create(for_librdkafka(config, &DEFAULTS, &FIXED), &context)?;
-        Ok(KafkaProducer { producer, context, partitions: Vec::new(), known: HashMap::new() })
+        let retry_backoff = millis(config, "retry.backoff.ms", 100)?;
+        let (partitions, known) = Default::default();
+        Ok(KafkaProducer { producer, context, partitions, known, retry_backoff, told_of_zero: false })
     }
 
     /// Folds what was delivered into runs.
     fn collect(&self, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         let delivered = std::mem::take(&mut *self.context.delivered.lock().unwrap_or_else(PoisonError::into_inner));
-        for Delivered { to, outcome } in delivered {
-            match outcome {
-                Ok(offset) => match acks.last_mut() {
-                    Some(BatchAck::Stored { to: last, base_offset, count })
-                        if *last == to && base_offset.value() + i64::from(*count) == offset.value() =>
-                    {
-                        *count += 1;
-                    }
-                    _ => acks.push(BatchAck::Stored { to, base_offset: offset, count: 1 }),
-                },
-                Err((error, record)) => self.refused(to, error, record, acks),
-            }
-        }
+        fold(delivered, &self.partitions, acks);
         match self.producer.client().fatal_error() {
             Some((RDKafkaErrorCode::Fenced, reason)) => Err(ClientError::Fenced(reason)),
             Some((code, reason)) => {
@@ -134,16 +133,37 @@ impl KafkaProducer {
         }
     }
 
-    fn refused(&self, to: PartitionRef, error: ClientError, record: OwnedRecord, acks: &mut Vec<BatchAck>) {
-        let Some(partition) = self.partitions.get(to.index()).cloned() else { return };
-        let error = match error {
-            ClientError::RecordTooLarge { topic, .. } => {
-                ClientError::RecordTooLarge { topic, bytes: record.view().payload_len() }
+    /// Asks once how many partitions `topic` has.
+    fn count_partitions(&self, topic: &Topic, limit: Duration) -> Result<Partition, ClientError> {
+        let about = About::Topic(topic.as_str());
+        let unknown = || ClientError::UnknownTopic { topic: topic.clone() };
+        let metadata = self.producer.client().fetch_metadata(Some(topic.as_str()), limit);
+        let metadata = metadata.map_err(|error| match of_kafka_error(&error, &self.context.servers, about) {
+            ClientError::TimedOut { .. } => {
+                unavailable(&self.context.servers, format!("no metadata of topic {topic} in time"))
             }
             other => other,
-        };
-        let records = Box::new(Refused { partition, record: Some(record) });
-        acks.push(BatchAck::Failed { to, error, records });
+        })?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic.as_str()).ok_or_else(unknown)?;
+        match found.error() {
+            None if !found.partitions().is_empty() => Ok(found.partitions().len() as Partition),
+            Some(code) => Err(of_code(code as i16, about).unwrap_or_else(unknown)),
+            None => Err(unknown()),
+        }
+    }
+
+    fn time_of(&mut self, record: &RawRecord<'_>) -> Option<i64> {
+        if record.timestamp == Timestamp::ZERO {
+            if !self.told_of_zero {
+                self.told_of_zero = true;
+                tracing::warn!(
+                    "a record with timestamp 0 is written with timestamp 1: librdkafka takes 0 for none, and would write the \
+                     time of writing; said once for each producer"
+                );
+            }
+            return Some(BEGINNING_OF_TIME.millis());
+        }
+        record.timestamp.is_known().then(|| record.timestamp.millis())
     }
 }
 
@@ -159,37 +179,31 @@ impl Producer for KafkaProducer {
         Ok(number)
     }
 
+    /// A topic that is not there may just have been made: it is asked for until `until`, as Java's producer does.
     fn partition_count(&mut self, topic: &Topic, until: Deadline) -> Result<Partition, ClientError> {
+        let mut answer = None;
         loop {
+            let error = match self.count_partitions(topic, remaining(until).min(METADATA_SLICE)) {
+                Ok(count) => return Ok(count),
+                Err(error) => error,
+            };
+            let may_come = matches!(error, ClientError::UnknownTopic { .. }) || error.class() == ErrorClass::Retriable;
             let left = remaining(until);
-            let about = About::Topic(topic.as_str());
-            match self.producer.client().fetch_metadata(Some(topic.as_str()), left.min(METADATA_SLICE)) {
-                Ok(metadata) => {
-                    let found = metadata.topics().iter().find(|found| found.name() == topic.as_str());
-                    let unknown = || ClientError::UnknownTopic { topic: topic.clone() };
-                    let found = found.ok_or_else(unknown)?;
-                    return match found.error() {
-                        None if !found.partitions().is_empty() => Ok(found.partitions().len() as Partition),
-                        Some(code) => Err(of_code(code as i16, about).unwrap_or_else(unknown)),
-                        None => Err(unknown()),
-                    };
-                }
-                Err(error) if left > METADATA_SLICE => {
-                    tracing::debug!(%error, %topic, "the number of partitions is asked for again");
-                }
-                Err(error) => {
-                    return Err(match of_kafka_error(&error, &self.context.servers, about) {
-                        ClientError::TimedOut { .. } => {
-                            unavailable(&self.context.servers, format!("no metadata of topic {topic} in time"))
-                        }
-                        other => other,
-                    });
-                }
+            if !may_come || left.is_zero() {
+                // What the cluster said says more than that the time was too short to ask once more.
+                return Err(answer.filter(|_| matches!(error, ClientError::Unavailable { .. })).unwrap_or(error));
             }
+            tracing::debug!(%error, %topic, "the number of partitions is asked for again");
+            if !matches!(error, ClientError::Unavailable { .. }) {
+                answer = Some(error);
+            }
+            // It stays until the pause is over, and hears delivery reports meanwhile.
+            self.producer.poll(left.min(self.retry_backoff));
         }
     }
 
     fn append(&mut self, to: PartitionRef, record: RawRecord<'_>) -> Result<Appended, ClientError> {
+        let timestamp = self.time_of(&record);
         let Some(place) = self.partitions.get(to.index()) else {
             return Err(ClientError::Config(format!("{to:?} is no partition of this producer")));
         };
@@ -197,9 +211,7 @@ impl Producer for KafkaProducer {
             BaseRecord::with_opaque_to(place.topic.as_str(), to.index()).partition(place.partition);
         message.key = record.key;
         message.payload = record.value;
-        if record.timestamp.is_known() {
-            message.timestamp = Some(record.timestamp.millis());
-        }
+        message.timestamp = timestamp;
         if !record.headers.is_empty() {
             let headers = OwnedHeaders::new_with_capacity(record.headers.len());
             let insert = |headers: OwnedHeaders, header: headwater_record::HeaderView<'_>| {
@@ -259,34 +271,5 @@ impl Producer for KafkaProducer {
 impl fmt::Debug for KafkaProducer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KafkaProducer").field("servers", &self.context.servers).finish_non_exhaustive()
-    }
-}
-
-/// A record that comes back.
-#[derive(Debug)]
-struct Refused {
-    partition: TopicPartition,
-    record: Option<OwnedRecord>,
-}
-
-impl RecordBatch for Refused {
-    fn partition(&self) -> &TopicPartition {
-        &self.partition
-    }
-    fn head(&self) -> Option<RawRecord<'_>> {
-        self.record.as_ref().map(OwnedRecord::view)
-    }
-    fn advance(&mut self) -> Result<(), ClientError> {
-        self.record = None;
-        Ok(())
-    }
-    fn remaining(&self) -> usize {
-        usize::from(self.record.is_some())
-    }
-    fn next_offset(&self) -> Offset {
-        Offset::UNKNOWN
-    }
-    fn held_bytes(&self) -> usize {
-        self.record.as_ref().map_or(0, |record| record.view().payload_len())
     }
 }

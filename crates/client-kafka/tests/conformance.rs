@@ -1,28 +1,53 @@
 //! Real clients pass the suite of the client traits, where there is a broker to run it on.
 //!
 //! `HEADWATER_TEST_BOOTSTRAP` names it (`host:port`); `cargo xtask kafka up` starts one.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test of real clients on a real broker"
+)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use headwater_client::conformance::{CASES, Suite};
-use headwater_client::{ClientConfig, ClientError, ClientSupplier};
+use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, NewTopic, RecordBatch, StartAt};
 use headwater_client_kafka::KafkaClients;
-use headwater_record::Deadline;
+use headwater_record::{Deadline, Offset, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition};
 
-/// What librdkafka does otherwise: to `rd_kafka_producev` a timestamp of zero means the present.
+/// What librdkafka does otherwise: to `rd_kafka_producev` a timestamp of zero means that there is none. It is written as 1.
 const KNOWN_TO_DEVIATE: [&str; 1] = ["a timestamp of zero is kept"];
+
+/// The broker of this test run, if there is one, and a name that no other run uses.
+fn broker(test: &str) -> Option<(ClientConfig, String)> {
+    let Ok(servers) = std::env::var("HEADWATER_TEST_BOOTSTRAP") else {
+        println!("{test}: skipped: HEADWATER_TEST_BOOTSTRAP names no broker");
+        return None;
+    };
+    let name = format!("{test}-{}-{}", KafkaClients::new().clock().now(), std::process::id());
+    Some((ClientConfig::new().with("bootstrap.servers", servers), name))
+}
+
+fn make_topic(config: &ClientConfig, name: &str, partitions: i32) {
+    let clients = KafkaClients::new();
+    let topic = NewTopic {
+        topic: Topic::from(name),
+        partitions,
+        replication_factor: 1,
+        configs: BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]),
+    };
+    let until = Deadline::after(clients.clock().now(), Duration::from_secs(30));
+    for made in clients.admin(config).unwrap().create_topics(&[topic], until).unwrap() {
+        made.unwrap();
+    }
+}
 
 #[test]
 fn real_clients_pass_the_suite_but_for_the_known_deviations() {
-    let Ok(servers) = std::env::var("HEADWATER_TEST_BOOTSTRAP") else {
-        println!("skipped: HEADWATER_TEST_BOOTSTRAP names no broker");
-        return;
-    };
+    let Some((config, prefix)) = broker("conformance") else { return };
     let clients = KafkaClients::new();
-    let config = ClientConfig::new().with("bootstrap.servers", servers);
-    // Runs on one broker must not meet.
     let started = clients.clock().now();
-    let prefix = format!("conformance-{started}-{}", std::process::id());
     let suite = Suite::new(&clients, &config, &prefix);
     let mut failed = Vec::new();
     for (name, case) in CASES {
@@ -56,4 +81,72 @@ fn requests_to_nobody_end_by_their_deadline_and_name_the_setting() {
             other => panic!("{other}"),
         }
     }
+}
+
+#[test]
+fn a_poll_says_that_nobody_is_there() {
+    let clients = KafkaClients::new();
+    let config = ClientConfig::new().with("bootstrap.servers", "127.0.0.1:1");
+    let mut consumer = clients.consumer(&config).unwrap();
+    consumer.assign(&[(TopicPartition::new("t", 0), StartAt::Beginning)]).unwrap();
+    let end = Deadline::after(clients.clock().now(), Duration::from_mins(1));
+    let error = loop {
+        assert!(!end.passed(clients.clock().now()), "no poll said it");
+        let soon = Deadline::after(clients.clock().now(), Duration::from_millis(100));
+        if let Err(error) = consumer.poll(soon, &mut Vec::new()) {
+            break error;
+        }
+    };
+    assert!(matches!(error, ClientError::Unavailable { .. }), "{error}");
+    let text = error.to_string();
+    for part in ["no Kafka broker answers at 127.0.0.1:1", "Connection refused", "check bootstrap.servers"] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn a_topic_that_is_made_while_its_partitions_are_asked_for_is_waited_for() {
+    let Some((config, name)) = broker("awaited") else { return };
+    let clients = KafkaClients::new();
+    let mut producer = clients.producer(&config).unwrap();
+    let topic = Topic::from(name.as_str());
+    let until = Deadline::after(clients.clock().now(), Duration::from_mins(1));
+    let count = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(500));
+            make_topic(&config, &name, 3);
+        });
+        producer.partition_count(&topic, until)
+    });
+    assert_eq!(count, Ok(3));
+}
+
+#[test]
+fn a_timestamp_of_zero_comes_as_near_as_librdkafka_lets_it() {
+    let Some((config, name)) = broker("zero") else { return };
+    make_topic(&config, &name, 1);
+    let clients = KafkaClients::new();
+    let partition = TopicPartition::new(name.as_str(), 0);
+    let until = Deadline::after(clients.clock().now(), Duration::from_mins(1));
+    let mut producer = clients.producer(&config).unwrap();
+    let to = producer.partition(&partition.topic, 0).unwrap();
+    let record = RawRecord {
+        offset: Offset::UNKNOWN,
+        timestamp: Timestamp::ZERO,
+        key: None,
+        value: Some(b"v"),
+        headers: RawHeaders::NONE,
+    };
+    assert_eq!(producer.append(to, record), Ok(Appended::Stored));
+    let mut acks = Vec::new();
+    producer.flush(until, &mut acks).unwrap();
+    assert!(matches!(acks.as_slice(), [BatchAck::Stored { count: 1, .. }]), "{acks:?}");
+    let mut consumer = clients.consumer(&config).unwrap();
+    consumer.assign(&[(partition, StartAt::Beginning)]).unwrap();
+    let mut batches: Vec<Box<dyn RecordBatch>> = Vec::new();
+    while batches.is_empty() && !until.passed(clients.clock().now()) {
+        consumer.poll(until, &mut batches).unwrap();
+    }
+    let found = batches.first().and_then(|batch| batch.head()).map(|record| record.timestamp);
+    assert_eq!(found, Some(Timestamp::from_millis(1)));
 }

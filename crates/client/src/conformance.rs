@@ -71,6 +71,7 @@ pub const CASES: &[Case] = &[
     ("a pause ends with the assignment", position::pause_ends_with_the_assignment),
     ("position and watermarks follow reading", position::position_and_watermarks_follow_reading),
     ("an offset that is gone is reported", position::offset_that_is_gone_is_reported),
+    ("each partition's failure is reported", position::each_partitions_failure_is_reported),
     ("topics are made, described and deleted", topics::topics_are_made_described_and_deleted),
     ("a topic that is not there is said so", topics::unknown_topic_is_said_so),
     ("offsets are found by time", topics::offsets_are_found_by_time),

@@ -105,6 +105,35 @@ pub(super) fn offset_that_is_gone_is_reported(suite: &Suite<'_>) -> Outcome {
     equal("the offsets that are left", &offsets(suite, consumer.as_mut(), 6)?, &(4..10).collect())
 }
 
+pub(super) fn each_partitions_failure_is_reported(suite: &Suite<'_>) -> Outcome {
+    let topic = suite.topic("both-gone", 2)?;
+    let partitions = [TopicPartition::new(topic.clone(), 0), TopicPartition::new(topic, 1)];
+    let mut admin = suite.admin()?;
+    for partition in &partitions {
+        suite.write(partition, &numbered(3))?;
+        admin.delete_records(&[(partition.clone(), Offset::new(2))], suite.until())?;
+    }
+    let mut consumer = suite.consumer()?;
+    consumer.assign(&partitions.clone().map(|partition| (partition, StartAt::Offset(Offset::ZERO))))?;
+    let mut reported = Vec::new();
+    suite.wait("both errors", || {
+        let error = consumer.poll(suite.soon(), &mut Vec::new()).err();
+        reported.extend(error);
+        Ok((reported.len() == 2).then_some(()))
+    })?;
+    reported.sort_by_key(|error| match error {
+        ClientError::OffsetOutOfRange { partition, .. } => partition.partition,
+        _ => -1,
+    });
+    let expected =
+        partitions.clone().map(|partition| ClientError::OffsetOutOfRange { partition, offset: Offset::ZERO });
+    equal("the errors", &reported.as_slice(), &expected.as_slice())?;
+    for partition in &partitions {
+        consumer.seek(partition, StartAt::Beginning)?;
+    }
+    equal("the offsets that are left", &offsets(suite, consumer.as_mut(), 2)?, &vec![2, 2])
+}
+
 fn offsets(suite: &Suite<'_>, consumer: &mut dyn Consumer, count: usize) -> Result<Vec<i64>, super::Failure> {
     Ok(suite.read(consumer, count)?.into_iter().map(|(_, record)| record.offset.value()).collect())
 }

@@ -49,7 +49,8 @@ pub(super) fn unknown_topic_is_said_so(suite: &Suite<'_>) -> Outcome {
     refused("listing offsets", offsets, unknown)?;
     refused("describing settings", admin.describe_configs(&topic, suite.until()), unknown)?;
     refused("deleting records", admin.delete_records(&[(partition, Offset::ZERO)], suite.until()), unknown)?;
-    refused("counting partitions", suite.producer()?.partition_count(&topic, suite.until()), unknown)
+    // A producer waits for a topic that may have just been made.
+    refused("counting partitions", suite.producer()?.partition_count(&topic, suite.soon()), unknown)
 }
 
 pub(super) fn offsets_are_found_by_time(suite: &Suite<'_>) -> Outcome {
