@@ -7,7 +7,7 @@ use headwater_record::DefaultSerde;
 use headwater_store::{Logging, StoreSpec};
 use headwater_topology::by_hand::TopologyBuilder;
 use headwater_topology::node::{NodeKind, NodeSpec, SourceTopics};
-use headwater_topology::processor::{Processor, ProcessorSupplier};
+use headwater_topology::processor::{Processor, ProcessorSupplier, ProcessorWrapper};
 use headwater_topology::{Draft, Port, StoreId, Stream, Topology, TopologyErrors, TopologySettings};
 
 use crate::checks;
@@ -88,6 +88,11 @@ impl StreamsBuilder {
     /// An empty topology whose settings are known from the start (Java's constructor with a `TopologyConfig`).
     pub fn with_settings(settings: TopologySettings) -> Self {
         StreamsBuilder { draft: Draft::with_settings(settings), ..Self::default() }
+    }
+
+    /// Puts `wrapper` around every processor, those of operators included (`processor.wrapper.class`, KIP-1112).
+    pub fn wrap_processors(&self, wrapper: Arc<dyn ProcessorWrapper>) {
+        self.draft.wrap_processors(wrapper);
     }
 
     /// The records of a topic.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::node::NodeSpec;
-use crate::processor::{Processor, ProcessorNode, ProcessorSupplier};
+use crate::processor::{Processor, ProcessorNode, ProcessorSupplier, ProcessorWrapper};
 use crate::{Draft, NodeId, Port, Stream, Topology, TopologyError, TopologyErrors, TopologySettings};
 
 pub use self::sink::SinkSpec;
@@ -106,6 +106,11 @@ impl TopologyBuilder {
             parent.port.listen(node, Arc::clone(&make));
         }
         NodeRef { node, port }
+    }
+
+    /// Puts `wrapper` around every processor (`processor.wrapper.class`, KIP-1112).
+    pub fn wrap_processors(&self, wrapper: Arc<dyn ProcessorWrapper>) {
+        self.draft.wrap_processors(wrapper);
     }
 
     /// Records a mistake if there is one.

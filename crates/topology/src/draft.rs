@@ -9,6 +9,7 @@ use headwater_store::StoreSpec;
 
 use crate::naming::Naming;
 use crate::node::{NodeKind, NodeSpec, SourceTopics, StoreNode};
+use crate::processor::ProcessorWrapper;
 use crate::wiring::MakeSource;
 use crate::{NodeId, StoreId, Topology, TopologyError, TopologyErrors, TopologySettings, naming};
 
@@ -34,6 +35,7 @@ pub(crate) struct DraftState {
     pub(crate) parts: BTreeSet<NodeId>,
     pub(crate) mistakes: Vec<TopologyError>,
     pub(crate) settings: TopologySettings,
+    pub(crate) wrapper: Option<Arc<dyn ProcessorWrapper>>,
     at_build: Vec<Box<dyn FnOnce(&Draft) + Send>>,
 }
 
@@ -57,6 +59,11 @@ impl Draft {
     /// The settings given at the start.
     pub fn settings(&self) -> TopologySettings {
         self.state().settings.clone()
+    }
+
+    /// Puts `wrapper` around every processor.
+    pub fn wrap_processors(&self, wrapper: Arc<dyn ProcessorWrapper>) {
+        self.state().wrapper = Some(wrapper);
     }
 
     /// The next generated name with `prefix`. Every call uses up one number.

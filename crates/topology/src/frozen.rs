@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::draft::DraftState;
 use crate::java_order;
 use crate::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics, StoreNode};
+use crate::processor::ProcessorWrapper;
 use crate::subtopology::{self, Subtopology};
 use crate::wiring::MakeSource;
 use crate::{NodeId, StoreId, SubtopologyId};
@@ -64,6 +65,7 @@ struct Frozen {
     null_keys: BTreeSet<NodeId>,
     subtopologies: Vec<Subtopology>,
     settings: TopologySettings,
+    wrapper: Option<Arc<dyn ProcessorWrapper>>,
 }
 
 impl Topology {
@@ -96,6 +98,7 @@ impl Topology {
             null_keys: draft.null_keys.clone(),
             subtopologies: Vec::new(),
             settings: settings.clone(),
+            wrapper: draft.wrapper.clone(),
         };
         let unnumbered = Topology(Arc::new(frozen));
         let subtopologies = subtopology::divide(&unnumbered);
@@ -112,6 +115,12 @@ impl Topology {
     /// The node `id`.
     pub fn node(&self, id: NodeId) -> Option<&NodeSpec> {
         self.0.nodes.get(id.index())
+    }
+
+    /// What stands around `node`: sources and sinks have no wrapper.
+    pub(crate) fn wrapper_of(&self, node: NodeId) -> Option<Arc<dyn ProcessorWrapper>> {
+        let processor = self.node(node).is_some_and(|node| matches!(node.kind, NodeKind::Processor));
+        self.0.wrapper.clone().filter(|_| processor)
     }
 
     /// The node of this name.

@@ -8,7 +8,6 @@
 //! decides about failures ([`Handlers`]) is given to it.
 #![forbid(unsafe_code)]
 
-mod builder;
 pub mod by_hand;
 mod context;
 mod describe;
@@ -30,7 +29,7 @@ pub mod state;
 mod subtopology;
 mod wiring;
 
-pub use builder::{NodeRef, TopologyBuilder};
+pub use by_hand::{NodeRef, SinkSpec, SourceSpec, TopologyBuilder};
 pub use context::{Destination, Emit, Handlers, OutputTopic, TaskClock, TaskContext};
 pub use draft::Draft;
 pub use edge::{Change, Edge, Inlet, Outlet, RawInlet, Stream, Table, Update};

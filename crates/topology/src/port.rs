@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::processor::Wrapped;
 use crate::{Edge, Inlet, NodeId, Outlet, Wiring, WiringError};
 
 /// Makes the inlet of a child for one task.
@@ -81,8 +82,12 @@ impl<E: Edge> Port<E> {
         children.sort_by_key(|(node, _)| *node);
         let mut outlet = Outlet::default();
         for (node, make) in children {
-            let inlet = make(wiring)?;
-            outlet.add(wiring.name(node), inlet);
+            let mut inlet = make(wiring)?;
+            let name = wiring.name(node);
+            if let Some(wrapper) = wiring.topology().wrapper_of(node) {
+                inlet = Box::new(Wrapped { node: Arc::clone(&name), wrapper, inner: inlet });
+            }
+            outlet.add(name, inlet);
         }
         Ok(outlet)
     }

@@ -3,6 +3,7 @@
 mod fixed_key;
 mod node;
 mod table;
+mod wrapper;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -17,6 +18,8 @@ use crate::{NodeId, Outlet, ProcessError, PunctuationType, ScheduleId, Stream, T
 pub use self::fixed_key::{FixedKey, FixedKeyContext, FixedKeyProcessor, FixedKeyRecord};
 pub use self::node::{ProcessorNode, ProcessorSupplier, StoreAccess};
 pub use self::table::{LiveProcessor, ProcessorTable};
+pub use self::wrapper::ProcessorWrapper;
+pub(crate) use self::wrapper::Wrapped;
 
 /// Works on records of `KIn` and `VIn`, and forwards records of `KOut` and `VOut` when it likes
 /// (`org.apache.kafka.streams.processor.api.Processor`).

@@ -4,7 +4,7 @@ use headwater_record::{DefaultSerde, Record};
 use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::InternalTopic;
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorSupplier, StoreAccess};
-use headwater_topology::{NodeRef, ProcessError, SubtopologyId, TopologyBuilder};
+use headwater_topology::{NodeRef, ProcessError, SinkSpec, SourceSpec, SubtopologyId, TopologyBuilder};
 
 struct Lengths;
 
@@ -24,15 +24,15 @@ fn lengths() -> impl ProcessorSupplier<Lengths> {
 }
 
 fn texts(builder: &TopologyBuilder, name: &str, topic: &str) -> NodeRef<String, String> {
-    builder.source(name, &[topic], String::default_serde(), String::default_serde())
+    builder.add_source(name, SourceSpec::topics([topic], String::default_serde(), String::default_serde()))
 }
 
 #[test]
 fn it_is_described_as_in_java() {
     let builder = TopologyBuilder::new();
     let source = texts(&builder, "source", "in");
-    let lengths = builder.processor("lengths", &[&source], lengths());
-    builder.sink("sink", &[&lengths], "out", String::default_serde(), i64::default_serde());
+    let lengths = builder.add_processor("lengths", lengths(), &[&source]);
+    builder.add_sink("sink", SinkSpec::topic("out", String::default_serde(), i64::default_serde()), &[&lengths]);
     let expected = "Topologies:\n   Sub-topology: 0\n    Source: source (topics: [in])\n      --> lengths\n    Processor: lengths (stores: [])\n      --> sink\n      <-- source\n    Sink: sink (topic: out)\n      <-- lengths\n\n";
     assert_eq!(builder.build().unwrap().describe(), expected);
 }
@@ -41,11 +41,10 @@ fn it_is_described_as_in_java() {
 fn parts_are_numbered_by_their_first_node_and_joined_by_a_shared_store() {
     let builder = TopologyBuilder::new();
     let (a, b, c) = (texts(&builder, "a", "a"), texts(&builder, "b", "b"), texts(&builder, "c", "c"));
-    let last: NodeRef<String, i64> = builder.processor("of-c", &[&c], lengths());
-    let first: NodeRef<String, i64> = builder.processor("of-a", &[&a], lengths());
-    let store = builder.store(StoreSpec::new("shared", StoreKind::KeyValue));
-    builder.connect(last.id(), store);
-    builder.connect(first.id(), store);
+    let last: NodeRef<String, i64> = builder.add_processor("of-c", lengths(), &[&c]);
+    let first: NodeRef<String, i64> = builder.add_processor("of-a", lengths(), &[&a]);
+    builder.add_state_store(StoreSpec::new("shared", StoreKind::KeyValue), &["of-c"]);
+    builder.connect("of-a", &["shared"]);
     let topology = builder.build().unwrap();
     let nodes: Vec<_> = topology.subtopologies().iter().map(|part| part.nodes.clone()).collect();
     assert_eq!(nodes, [vec![a.id(), c.id(), last.id(), first.id()], vec![b.id()]]);
@@ -62,10 +61,10 @@ fn parts_are_numbered_by_their_first_node_and_joined_by_a_shared_store() {
 fn all_mistakes_are_told_at_once() {
     let builder = TopologyBuilder::new();
     let none: [&NodeRef<String, String>; 0] = [];
-    builder.sink("sink", &none, "out", String::default_serde(), String::default_serde());
+    builder.add_sink("sink", SinkSpec::topic("out", String::default_serde(), String::default_serde()), &none);
     texts(&builder, "one", "in");
     texts(&builder, "two", "in");
     let mistakes = builder.build().unwrap_err().to_string();
-    assert!(mistakes.contains("Sink sink must have at least one parent"), "{mistakes}");
+    assert!(mistakes.contains("predecessorNames cannot be empty"), "{mistakes}");
     assert!(mistakes.contains("Topic in has already been registered by another source."), "{mistakes}");
 }

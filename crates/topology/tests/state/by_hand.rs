@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use headwater_record::{DefaultSerde, Offset, RawHeaders, RawRecord, Record, Timestamp};
 use headwater_store::cache::Budget;
-use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-use headwater_topology::{NodeRef, ProcessError, TaskClock, TaskContext, TaskGraph, TaskId, TopologyBuilder};
+use headwater_topology::processor::{Processor, ProcessorContext, ProcessorWrapper, StoreAccess};
+use headwater_topology::{
+    NodeRef, ProcessError, SinkSpec, SourceSpec, TaskClock, TaskContext, TaskGraph, TaskId, TopologyBuilder,
+};
 
 use crate::bench::{Recorder, Resume};
 
@@ -27,12 +29,12 @@ impl Processor<String, String, String, String> for Append {
 fn nodes_with_several_parents_hear_each_of_them_in_the_order_of_addition() {
     let text = String::default_serde;
     let builder = TopologyBuilder::new();
-    let source = builder.source("source", &["in"], text(), text());
+    let source = builder.add_source("source", SourceSpec::topics(["in"], text(), text()));
     let append = |what: &'static str| move |_: &mut StoreAccess<'_, '_>| Ok(Append(what));
-    let one: NodeRef<String, String> = builder.processor("one", &[&source], append("1"));
-    let two: NodeRef<String, String> = builder.processor("two", &[&source], append("2"));
-    let both: NodeRef<String, String> = builder.processor("both", &[&one, &two], append("!"));
-    builder.sink("sink", &[&both, &source], "out", text(), text());
+    let one: NodeRef<String, String> = builder.add_processor("one", append("1"), &[&source]);
+    let two: NodeRef<String, String> = builder.add_processor("two", append("2"), &[&source]);
+    let both: NodeRef<String, String> = builder.add_processor("both", append("!"), &[&one, &two]);
+    builder.add_sink("sink", SinkSpec::topic("out", text(), text()), &[&both, &source]);
     let topology = builder.build().unwrap();
 
     let (mut recorder, mut clock, task) = (Recorder::default(), TaskClock::default(), TaskId::new(0, 0));
@@ -48,4 +50,52 @@ fn nodes_with_several_parents_hear_each_of_them_in_the_order_of_addition() {
     let mut cx = TaskContext::new(task, &mut clock, &mut recorder, &Resume);
     graph.push(source.id(), &mut cx, raw, raw.timestamp).unwrap();
     assert_eq!(recorder.0, ["out k v1! @3", "out k v2! @3", "out k v @3"]);
+}
+
+/// Notes whom it stands around, and leaves out what comes to `two`.
+#[derive(Default)]
+struct Watch(std::sync::Mutex<Vec<String>>);
+
+impl ProcessorWrapper for Watch {
+    fn process(
+        &self,
+        node: &str,
+        cx: &mut TaskContext<'_>,
+        process: &mut dyn FnMut(&mut TaskContext<'_>) -> Result<(), ProcessError>,
+    ) -> Result<(), ProcessError> {
+        self.0.lock().unwrap().push(format!("{node} {}", cx.input().2));
+        if node == "two" {
+            return Ok(());
+        }
+        process(cx)
+    }
+}
+
+#[test]
+fn a_wrapper_stands_around_processors_only() {
+    let text = String::default_serde;
+    let watch = std::sync::Arc::new(Watch::default());
+    let builder = TopologyBuilder::new();
+    builder.wrap_processors(watch.clone());
+    let source = builder.add_source("source", SourceSpec::topics(["in"], text(), text()));
+    let append = |what: &'static str| move |_: &mut StoreAccess<'_, '_>| Ok(Append(what));
+    let one: NodeRef<String, String> = builder.add_processor("one", append("1"), &[&source]);
+    let two: NodeRef<String, String> = builder.add_processor("two", append("2"), &[&source]);
+    builder.add_sink("sink", SinkSpec::topic("out", text(), text()), &[&one, &two]);
+    let topology = builder.build().unwrap();
+
+    let (mut recorder, mut clock, task) = (Recorder::default(), TaskClock::default(), TaskId::new(0, 0));
+    let budget = Rc::new(Budget::new(0));
+    let mut graph = TaskGraph::wire(&topology, task, &[source.id()], &mut recorder, &HashMap::new(), budget).unwrap();
+    let raw = RawRecord {
+        offset: Offset::new(0),
+        timestamp: Timestamp::from_millis(3),
+        key: Some(b"k"),
+        value: Some(b"v"),
+        headers: RawHeaders::NONE,
+    };
+    let mut cx = TaskContext::new(task, &mut clock, &mut recorder, &Resume);
+    graph.push(source.id(), &mut cx, raw, raw.timestamp).unwrap();
+    assert_eq!(recorder.0, ["out k v1 @3"]);
+    assert_eq!(*watch.0.lock().unwrap(), ["one -1", "two -1"]);
 }
