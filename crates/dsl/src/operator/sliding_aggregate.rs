@@ -228,15 +228,20 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
             cx.drop_record();
             return Ok(());
         }
-        let value =
-            |found: &Found| Ok::<_, ProcessError>(self.node.state.value_of(found)?.map(|stamped| stamped.value));
-        let Some(mut first) = like.map(value).transpose()? else { return self.node.fold(cx, key, window, record) };
+        let first = || {
+            Ok::<_, ProcessError>(match like {
+                Some(found) => self.node.state.value_of(found)?.map(|stamped| stamped.value),
+                None => self.node.folding.initial.as_ref().map(|initial| initial()),
+            })
+        };
+        let mut so_far = first()?;
+        // As Java does, without a look at what is there: this record may just have made the same window as another's right one.
         let mut change = |_: &mut Option<Stamped<A>>| {
-            let folded = (self.node.folding.fold)(record.key, record.value, &mut first)?;
+            let folded = (self.node.folding.fold)(record.key, record.value, &mut so_far)?;
             let value = (!self.node.result.value_is_null(&folded)).then_some(folded);
             Ok(Stamped { value, timestamp: record.timestamp })
         };
-        let old = || like.and_then(|found| value(found).ok().flatten());
+        let old = || first().ok().flatten();
         let at = (record.timestamp, record.headers);
         self.node.state.update(cx, (record.key, key), window, at.0, at.1, Some(&old), &mut change)
     }
