@@ -1,6 +1,7 @@
 //! Testing a topology without a cluster: [`TopologyTestDriver`] runs it record by record, in this process and in virtual time.
 //!
 //! Start at [`TopologyTestDriver`]; records go in by a [`TestInputTopic`] and come out of a [`TestOutputTopic`].
+//! [`MockProcessorContext`] tests one processor alone.
 //!
 //! **Architecture Invariant:** what runs here are the tasks of production. The driver only decides when.
 #![forbid(unsafe_code)]
@@ -8,12 +9,14 @@
 mod capture;
 mod driver;
 mod error;
+mod mock;
 mod record;
 mod store;
 mod topic;
 
 pub use driver::{Builder, TopologyTestDriver};
 pub use error::DriverError;
+pub use mock::{Forwarded, MockProcessorContext};
 pub use record::TestRecord;
 pub use store::{TestKeyValueStore, TestSessionStore, TestWindowStore};
 pub use topic::{TestInputTopic, TestOutputTopic};

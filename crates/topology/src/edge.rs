@@ -143,18 +143,28 @@ struct Child<E: Edge> {
     inlet: Box<dyn Inlet<E>>,
 }
 
+/// Takes what is handed to a child by its name.
+pub type Catch<E> = Box<dyn FnMut(&str, <E as Edge>::Item<'_>)>;
+
 /// The children of a running node, in the order in which they were added to the topology.
 pub struct Outlet<E: Edge> {
     children: Vec<Child<E>>,
+    /// Stands for all other children, in tests of a single node.
+    catch: Option<Catch<E>>,
 }
 
 impl<E: Edge> Default for Outlet<E> {
     fn default() -> Self {
-        Outlet { children: Vec::new() }
+        Outlet { children: Vec::new(), catch: None }
     }
 }
 
 impl<E: Edge> Outlet<E> {
+    /// The outlet of a node that is tested alone: `all` takes what goes to all children, `catch` what goes to one by its name.
+    pub fn catching(all: Box<dyn Inlet<E>>, catch: Catch<E>) -> Self {
+        Outlet { children: vec![Child { name: "".into(), inlet: all }], catch: Some(catch) }
+    }
+
     pub(crate) fn add(&mut self, name: Arc<str>, inlet: Box<dyn Inlet<E>>) {
         self.children.push(Child { name, inlet });
     }
@@ -178,6 +188,10 @@ impl<E: Edge> Outlet<E> {
     /// # Errors
     /// [`ProcessError::User`] when there is no such child; otherwise as [`Outlet::push`].
     pub fn push_to(&mut self, name: &str, cx: &mut TaskContext<'_>, item: E::Item<'_>) -> Result<(), ProcessError> {
+        if let Some(catch) = &mut self.catch {
+            catch(name, item);
+            return Ok(());
+        }
         let child = self.children.iter_mut().find(|child| &*child.name == name).ok_or_else(|| {
             ProcessError::user(format!(
                 "Unknown downstream node: {name} either does not exist or is not connected to this processor."

@@ -84,7 +84,17 @@ pub struct ProcessorContext<'a, 't, K: 'static, V: 'static> {
     pub(crate) in_init: bool,
 }
 
-impl<'t, K: 'static, V: 'static> ProcessorContext<'_, 't, K, V> {
+impl<'a, 't, K: 'static, V: 'static> ProcessorContext<'a, 't, K, V> {
+    /// The context of a processor that is tested alone; `in_init` while its `init` runs.
+    pub fn alone(
+        task: &'a mut TaskContext<'t>,
+        out: &'a mut Outlet<Stream<K, V>>,
+        punctuations: &'a Rc<RefCell<Punctuations>>,
+        in_init: bool,
+    ) -> Self {
+        ProcessorContext { task, out, punctuations, node: NodeId::new(0), in_init }
+    }
+
     /// Hands `record` to every child, in the order in which they were added; each is done, with all below it, before the next.
     ///
     /// # Errors

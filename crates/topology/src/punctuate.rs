@@ -28,6 +28,21 @@ pub(crate) struct Schedule {
     interval: i64,
 }
 
+/// A schedule as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// Its id.
+    pub id: ScheduleId,
+    /// By which time it fires.
+    pub kind: PunctuationType,
+    /// How often.
+    pub interval: Duration,
+    /// When next.
+    pub due: Timestamp,
+    /// Whether it was ended.
+    pub cancelled: bool,
+}
+
 /// All schedules of a task (Java's two `PunctuationQueue`s).
 #[derive(Debug, Default)]
 pub struct Punctuations {
@@ -71,6 +86,23 @@ impl Punctuations {
         self.next += 1;
         self.queue(kind).push(due, Schedule { id, node, due, interval });
         Ok(id)
+    }
+
+    /// All schedules, in the order in which they were made.
+    pub fn scheduled(&self) -> Vec<Scheduled> {
+        let kinds = [(PunctuationType::StreamTime, &self.stream), (PunctuationType::WallClockTime, &self.wall)];
+        let mut all: Vec<Scheduled> = Vec::new();
+        for (kind, queue) in kinds {
+            all.extend(queue.iter().map(|(_, schedule)| Scheduled {
+                id: schedule.id,
+                kind,
+                interval: Duration::from_millis(u64::try_from(schedule.interval).unwrap_or_default()),
+                due: Timestamp::from_millis(schedule.due),
+                cancelled: self.cancelled.contains(&schedule.id),
+            }));
+        }
+        all.sort_by_key(|schedule| schedule.id.0);
+        all
     }
 
     pub(crate) fn cancel(&mut self, schedule: ScheduleId) {

@@ -53,6 +53,26 @@ impl<E: Edge, N: Inlet<E> + ?Sized> Inlet<E> for Shared<N> {
 }
 
 impl<'a> Wiring<'a> {
+    /// For the nodes of `topology` in `task`.
+    pub fn new(
+        topology: &'a Topology,
+        task: TaskId,
+        emit: &'a mut dyn Emit,
+        stores: &'a HashMap<StoreId, SharedStore>,
+        cache: Rc<Budget>,
+    ) -> Self {
+        Wiring {
+            topology,
+            task,
+            emit,
+            stores,
+            cache,
+            shared: HashMap::new(),
+            flushes: Vec::new(),
+            processors: ProcessorTable::default(),
+        }
+    }
+
     /// The name of `node`.
     pub fn name(&self, node: NodeId) -> Arc<str> {
         self.topology.node(node).map_or_else(|| Arc::from(""), |spec| Arc::clone(&spec.name))
@@ -202,16 +222,7 @@ impl TaskGraph {
         stores: &HashMap<StoreId, SharedStore>,
         cache: Rc<Budget>,
     ) -> Result<Self, WiringError> {
-        let mut wiring = Wiring {
-            topology,
-            task,
-            emit,
-            stores,
-            cache,
-            shared: HashMap::new(),
-            flushes: Vec::new(),
-            processors: ProcessorTable::default(),
-        };
+        let mut wiring = Wiring::new(topology, task, emit, stores, cache);
         let sources = topology
             .makers()
             .filter(|(node, _)| sources.contains(node))

@@ -63,7 +63,7 @@ impl ProcessorWrapper for Watch {
         cx: &mut TaskContext<'_>,
         process: &mut dyn FnMut(&mut TaskContext<'_>) -> Result<(), ProcessError>,
     ) -> Result<(), ProcessError> {
-        self.0.lock().unwrap().push(format!("{node} {}", cx.input().2));
+        self.0.lock().expect("nobody panicked").push(format!("{node} {}", cx.input().2));
         if node == "two" {
             return Ok(());
         }
@@ -97,5 +97,5 @@ fn a_wrapper_stands_around_processors_only() {
     let mut cx = TaskContext::new(task, &mut clock, &mut recorder, &Resume);
     graph.push(source.id(), &mut cx, raw, raw.timestamp).unwrap();
     assert_eq!(recorder.0, ["out k v1 @3"]);
-    assert_eq!(*watch.0.lock().unwrap(), ["one -1", "two -1"]);
+    assert_eq!(*watch.0.lock().expect("nobody panicked"), ["one -1", "two -1"]);
 }
