@@ -8,7 +8,7 @@ use headwater_store::{Logging, StoreSpec};
 use headwater_topology::by_hand::TopologyBuilder;
 use headwater_topology::node::{NodeKind, NodeSpec, SourceTopics};
 use headwater_topology::processor::{Processor, ProcessorSupplier, ProcessorWrapper};
-use headwater_topology::{Draft, Port, StoreId, Stream, Topology, TopologyErrors, TopologySettings};
+use headwater_topology::{Draft, Port, Stream, Topology, TopologyErrors, TopologySettings};
 
 use crate::checks;
 use crate::operator::{ReuseTopic, table_source, table_source_of};
@@ -68,8 +68,6 @@ pub struct StreamsBuilder {
     sources: Arc<Mutex<Sources>>,
     // Tables that are read from a topic, which can serve as their changelog.
     tables: Arc<Mutex<Vec<ReuseTopic>>>,
-    // Stores that the user added: settings for stores of the DSL are not for them.
-    own_stores: Arc<Mutex<Vec<StoreId>>>,
 }
 
 /// Who reads a topic.
@@ -229,8 +227,7 @@ impl StreamsBuilder {
     /// Adds a store that processors connect to by its name (`StreamsBuilder#addStateStore`). Processors open it with a
     /// [`StoreHandle`](headwater_topology::state::StoreHandle) of that name.
     pub fn add_state_store(&self, store: StoreSpec) {
-        let store = self.draft.add_store(store);
-        self.own_stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+        self.draft.add_own_store(store);
     }
 
     /// Adds a store that every instance fills whole from `topic`, through a processor that writes it
@@ -248,8 +245,7 @@ impl StreamsBuilder {
         let source = self.draft.name_with_suffix_or(consumed.name.as_deref(), "-source", "KSTREAM-SOURCE-");
         let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
         let stream = self.source(source, topic.into(), consumed, Reader::Table);
-        let store = self.draft.add_store(StoreSpec { logging: Logging::Disabled, ..store });
-        self.own_stores.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+        let store = self.draft.add_own_store(StoreSpec { logging: Logging::Disabled, ..store });
         self.draft.change_store(store, |store| store.global = true);
         let filled: KStream<(), ()> = stream.processed(name, supplier, &[], Serdes::none(), false);
         self.draft.connect(filled.node, store);
@@ -273,16 +269,13 @@ impl StreamsBuilder {
     /// # Errors
     /// As [`StreamsBuilder::build`].
     pub fn build_with(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
-        let own = self.own_stores.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let reuse = settings::reuses_source_topics(settings);
         for table in self.tables.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             table(reuse);
         }
         let mut topology = self.draft.freeze(settings)?;
-        if let Some(format) = settings::row_format(settings)
-            && settings::use_format(&self.draft, &topology, &own, format)
-        {
-            topology = self.draft.freeze(settings)?;
+        if let Some(format) = settings::row_format(settings) {
+            topology = topology.with_row_format(format);
         }
         let unnamed = checks::explicit_names(&topology, &self.draft.settings());
         match TopologyErrors::of(checks::optimization(settings).into_iter().chain(unnamed).collect()) {

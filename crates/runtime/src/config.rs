@@ -221,6 +221,11 @@ impl StreamsConfig {
         ConfiguredStores::parse(self.text(&["dsl.store.suppliers.class", "default.dsl.store"])).unwrap_or_default()
     }
 
+    /// Whether stores of operators keep the headers of records (`dsl.store.format=headers`).
+    pub fn keeps_headers(&self) -> bool {
+        self.text(&["dsl.store.format"]).eq_ignore_ascii_case("headers")
+    }
+
     /// `auto.offset.reset`.
     pub fn offset_reset(&self) -> OffsetReset {
         parse::offset_reset(self.consumer_text("auto.offset.reset")).unwrap_or(OffsetReset::Earliest)

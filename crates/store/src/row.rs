@@ -92,6 +92,12 @@ impl RowFormat {
         matches!(self, RowFormat::Timestamped | RowFormat::Headers)
     }
 
+    /// The same without a timestamp, as sessions have it.
+    #[must_use]
+    pub fn without_timestamp(self) -> Self {
+        if self.has_headers() { RowFormat::HeadersOnly } else { RowFormat::Plain }
+    }
+
     /// Whether rows of this format have headers.
     pub fn has_headers(self) -> bool {
         matches!(self, RowFormat::Headers | RowFormat::HeadersOnly)

@@ -154,8 +154,15 @@ impl Draft {
             return StoreId::new(index);
         }
         let id = StoreId::new(state.stores.len());
-        state.stores.push(StoreNode { spec, source_changelog: None, global: false });
+        state.stores.push(StoreNode { spec, source_changelog: None, global: false, own: false });
         id
+    }
+
+    /// Adds a store of the user's, as [`Draft::add_store`] does.
+    pub fn add_own_store(&self, spec: StoreSpec) -> StoreId {
+        let store = self.add_store(spec);
+        self.change_store(store, |store| store.own = true);
+        store
     }
 
     /// Changes what is wanted of a store, as long as the topology is in the making.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use headwater_store::{RowFormat, StoreKind};
+
 use crate::draft::DraftState;
 use crate::java_order;
 use crate::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics, StoreNode};
@@ -52,6 +54,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for TopologySettings
 #[derive(Clone)]
 pub struct Topology(Arc<Frozen>);
 
+#[derive(Clone)]
 struct Frozen {
     nodes: Vec<NodeSpec>,
     /// Nodes that are there, in the order in which they were added: all but the merged ones.
@@ -86,7 +89,7 @@ impl Topology {
                 }
             }
         }
-        let mut frozen = Frozen {
+        let frozen = Frozen {
             store_order: store_order(&nodes, &live, &draft.stores),
             nodes,
             live,
@@ -102,9 +105,27 @@ impl Topology {
         };
         let unnumbered = Topology(Arc::new(frozen));
         let subtopologies = subtopology::divide(&unnumbered);
-        frozen = Arc::into_inner(unnumbered.0).expect("nobody else has seen it yet");
-        frozen.subtopologies = subtopologies;
-        Topology(Arc::new(frozen))
+        unnumbered.changed(|frozen| frozen.subtopologies = subtopologies)
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut Frozen)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The same topology with the rows of its operators' stores in this format (`dsl.store.format`, KIP-1285): of those that keep
+    /// timestamps, and of sessions. Stores that the user added keep theirs.
+    #[must_use]
+    pub fn with_row_format(self, format: RowFormat) -> Self {
+        self.changed(|frozen| {
+            for store in frozen.stores.iter_mut().filter(|store| !store.own) {
+                match store.spec.kind {
+                    StoreKind::Session { .. } => store.spec.format = format.without_timestamp(),
+                    _ if store.spec.format.has_timestamp() => store.spec.format = format,
+                    _ => {}
+                }
+            }
+        })
     }
 
     /// Its nodes, in the order in which they were added.

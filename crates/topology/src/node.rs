@@ -101,6 +101,8 @@ pub struct StoreNode {
     pub source_changelog: Option<String>,
     /// Whether it is a global store: filled by a thread of its own on every instance.
     pub global: bool,
+    /// Whether the user added it: settings for the stores of operators are not for it.
+    pub own: bool,
 }
 
 /// What the changelog of a store keeps, which decides its settings.

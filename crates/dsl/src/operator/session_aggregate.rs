@@ -21,7 +21,6 @@ use super::window_aggregate::{SharedOutlet, millis};
 use crate::grouped_stream::Placed;
 use crate::old_values::OldValues;
 use crate::serdes::Serdes;
-use crate::settings::of_sessions;
 use crate::view::Views;
 use crate::{EmitStrategy, KTable, Materialized};
 
@@ -188,7 +187,7 @@ fn store_spec<K, A>(
         segment_interval: StoreKind::default_segment_interval(retention),
         time_ordered: finals,
     };
-    let format = of_sessions(format);
+    let format = format.without_timestamp();
     StoreSpec { caching: materialized.caching && !finals, kind, ..materialized.key_value_spec(name, format) }
 }
 

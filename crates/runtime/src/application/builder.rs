@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use headwater_client::ClientSupplier;
+use headwater_store::RowFormat;
 use headwater_topology::Topology;
 use headwater_topology::handler::{
     DeserializationExceptionHandler, ProcessingExceptionHandler, ProductionExceptionHandler,
@@ -168,8 +169,11 @@ impl<D: DefaultEnvironment> Builder<D> {
         Ok(Driven::of(self.instance()?))
     }
 
-    fn instance(self) -> Result<Arc<Instance>, Error> {
+    fn instance(mut self) -> Result<Arc<Instance>, Error> {
         let config = StreamsConfig::from_properties(self.properties)?;
+        if config.keeps_headers() {
+            self.topology = self.topology.with_row_format(RowFormat::Headers);
+        }
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }

@@ -12,8 +12,8 @@ use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp,
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::output::{Output, OutputSettings};
 use headwater_runtime::task::{GlobalTask, Parts, Running, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore};
-use headwater_store::Store;
 use headwater_store::cache::Budget;
+use headwater_store::{RowFormat, Store};
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
 use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology};
@@ -25,6 +25,7 @@ use crate::capture::{Captured, CapturingProducer};
 
 const APPLICATION_ID: &str = "application.id";
 const DEFAULT_APPLICATION: &str = "dummy-topology-test-driver-app-id";
+const ROW_FORMAT: &str = "dsl.store.format";
 const MAX_TASK_IDLE: &str = "max.task.idle.ms";
 const CACHE: &str = "statestore.cache.max.bytes";
 const CACHE_DEPRECATED: &str = "cache.max.bytes.buffering";
@@ -55,6 +56,10 @@ impl Live {
         stores: &StoreChoice,
     ) -> Result<Self, DriverError> {
         let setting = |key: &str| settings.get(key).map(String::as_str);
+        let topology = match setting(ROW_FORMAT) {
+            Some(format) if format.eq_ignore_ascii_case("headers") => topology.with_row_format(RowFormat::Headers),
+            _ => topology,
+        };
         let application = setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION);
         let handlers = ExceptionHandlers::configured(setting)?;
         let idle = number(settings, MAX_TASK_IDLE, 0)?;

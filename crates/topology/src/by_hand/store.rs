@@ -11,7 +11,7 @@ impl TopologyBuilder {
     /// Adds a store, and connects it to the processors of these names (`Topology#addStateStore`).
     pub fn add_state_store(&self, store: StoreSpec, processors: &[&str]) {
         let name = store.name.clone();
-        self.draft.add_store(store);
+        self.draft.add_own_store(store);
         for processor in processors {
             self.connect_one(processor, &name);
         }
@@ -90,7 +90,7 @@ impl TopologyBuilder {
     {
         let source = self.add_source(source_name, source);
         let processor: NodeRef<K, V> = self.add_processor(processor_name, supplier, &[&source]);
-        let id = self.draft.add_store(StoreSpec { logging: Logging::Disabled, ..store });
+        let id = self.draft.add_own_store(StoreSpec { logging: Logging::Disabled, ..store });
         self.draft.connect(processor.node, id);
         id
     }
