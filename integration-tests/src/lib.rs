@@ -6,5 +6,7 @@
 #![allow(clippy::print_stdout, reason = "a test that is left out says so")]
 
 pub mod broker;
+pub mod fleet;
 pub mod lines;
+pub mod log;
 pub mod program;

@@ -61,14 +61,14 @@ impl<D> KafkaStreams<D> {
         self.instance.status.thread_states()
     }
 
-    /// Closes it: commits, gives all tasks up, leaves the group (unless told to remain) and waits for the end, as long as
+    /// Closes it: commits, gives all tasks up, leaves the group (unless it is a static member, or `options` say otherwise) and waits for the end, as long as
     /// `options` say. Called by one of its own threads, as from a listener, it does not wait.
     ///
     /// # Errors
     /// The error that ended the application before, if one did; [`ErrorKind::Unavailable`] when it is not closed in time, in which
     /// case it goes on closing.
     pub fn close(&self, options: CloseOptions) -> Result<(), Error> {
-        self.instance.begin_close(options.leaves_group());
+        self.instance.begin_close(options);
         if host::is_own_thread() {
             return Ok(());
         }
@@ -86,7 +86,7 @@ impl<D> KafkaStreams<D> {
 
     /// Begins to close it without waiting; [`KafkaStreams::closed`] tells when it is.
     pub fn begin_close(&self, options: CloseOptions) {
-        self.instance.begin_close(options.leaves_group());
+        self.instance.begin_close(options);
     }
 
     /// Resolves when the application has ended, however it came to it. It needs no particular executor.
@@ -105,7 +105,7 @@ impl<D> KafkaStreams<D> {
         status.outcome()
     }
 
-    /// Closes it on SIGINT and SIGTERM, leaving the group. The process has one handler for all its applications.
+    /// Closes it on SIGINT and SIGTERM, as by [`CloseOptions::default`]. The process has one handler for all its applications.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when another part of the program has taken these signals.
@@ -116,7 +116,7 @@ impl<D> KafkaStreams<D> {
 
 impl<D> Drop for KafkaStreams<D> {
     fn drop(&mut self) {
-        self.instance.begin_close(true);
+        self.instance.begin_close(CloseOptions::default());
         if host::is_own_thread() {
             return;
         }

@@ -1,17 +1,14 @@
 //! The example's command line.
 
-use headwater::runtime::CloseOptions;
-
 const USAGE: &str = "\
 Usage: word_count [--bootstrap HOST:PORT] [--input TOPIC] [--output TOPIC] [--partitions N] [--set KEY=VALUE]...
-                  [--remain] [--log LEVEL]
+                  [--log LEVEL]
 
   --bootstrap HOST:PORT  a real cluster; without it, a Kafka in this process
   --input TOPIC          the lines (lines)
   --output TOPIC         the counts (counts)
   --partitions N         of topics that are not there yet (4)
   --set KEY=VALUE        any setting of Kafka Streams or of Kafka's clients, such as state.dir=/var/lib/word-count
-  --remain               stay in the group when closing, for a quick return
   --log LEVEL            error, warn (the default), info, debug or trace, on standard error";
 
 /// What was asked for.
@@ -23,7 +20,6 @@ pub(crate) struct Arguments {
     pub(crate) partitions: i32,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) log: tracing_subscriber::filter::LevelFilter,
-    remain: bool,
 }
 
 impl Arguments {
@@ -35,7 +31,6 @@ impl Arguments {
             partitions: 4,
             settings: Vec::new(),
             log: tracing_subscriber::filter::LevelFilter::WARN,
-            remain: false,
         };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
@@ -51,14 +46,9 @@ impl Arguments {
                     arguments.settings.push((key.to_owned(), value.to_owned()));
                 }
                 "--log" => arguments.log = value()?.parse().map_err(|_| USAGE)?,
-                "--remain" => arguments.remain = true,
                 _ => return Err(format!("{word} is no argument of this example\n{USAGE}")),
             }
         }
         Ok(arguments)
-    }
-
-    pub(crate) fn close_options(&self) -> CloseOptions {
-        if self.remain { CloseOptions::default().remain_in_group() } else { CloseOptions::default() }
     }
 }

@@ -15,6 +15,7 @@ use std::error::Error;
 
 use headwater::prelude::*;
 use headwater::processor::{Topology, TopologyErrors};
+use headwater::runtime::CloseOptions;
 
 use arguments::Arguments;
 use place::Place;
@@ -61,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let total: usize = text.lines().map(|line| words(line).len()).sum();
             let lines = place::feed(cluster, &arguments.input, text)?;
             let counts = place::watch_counts(cluster, &arguments.output, total as i64)?;
-            streams.close(arguments.close_options())?;
+            streams.close(CloseOptions::default())?;
             place::show_top_ten(&counts);
             println!("\n{lines} lines with {total} words went through a topic of a Kafka in this process.");
             println!(

@@ -13,7 +13,7 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CloseOptions {
     timeout: Option<Duration>,
-    remain: bool,
+    leave: Option<bool>,
 }
 
 impl CloseOptions {
@@ -23,15 +23,21 @@ impl CloseOptions {
         CloseOptions { timeout: Some(timeout), ..self }
     }
 
-    /// Does not leave the group: other instances take over only after `session.timeout.ms`, and none of it moves when this one is
-    /// back before (a static member, or state that is intact). By default the group is left, so that others take over at once.
+    /// Does not leave the group: other instances take over only after `session.timeout.ms`. This is the default of a static member
+    /// (`group.instance.id`): when it is back before, nothing moves.
     #[must_use]
     pub fn remain_in_group(self) -> Self {
-        CloseOptions { remain: true, ..self }
+        CloseOptions { leave: Some(false), ..self }
     }
 
-    pub(super) fn leaves_group(self) -> bool {
-        !self.remain
+    /// Leaves the group, so that others take over at once. This is the default of all but static members.
+    #[must_use]
+    pub fn leave_group(self) -> Self {
+        CloseOptions { leave: Some(true), ..self }
+    }
+
+    pub(super) fn leaves_group(self, is_static: bool) -> bool {
+        self.leave.unwrap_or(!is_static)
     }
 
     pub(super) fn timeout_or_none(self) -> Option<Duration> {

@@ -69,7 +69,7 @@ impl Driven {
 
     /// Begins to close it; turns end it.
     pub fn begin_close(&self, options: super::CloseOptions) {
-        self.instance.begin_close(options.leaves_group());
+        self.instance.begin_close(options);
     }
 
     /// The error that ended it, if one did.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use headwater_topology::Topology;
 use headwater_topology::node::{NodeKind, SourceTopics};
 
+use super::close::CloseOptions;
 use super::state::State;
 use super::status::{Closing, Status};
 use super::uncaught::UncaughtHandler;
@@ -34,8 +35,9 @@ impl Instance {
         format!("{}-StreamThread-{number}", self.config.client_id(&process))
     }
 
-    /// Asks all threads to end; `leave` says whether they leave the group.
-    pub(crate) fn begin_close(&self, leave: bool) {
+    /// Asks all threads to end.
+    pub(crate) fn begin_close(&self, options: CloseOptions) {
+        let leave = options.leaves_group(self.config.group_instance_id().is_some());
         self.status.close(Closing { leave }, State::PendingShutdown);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use headwater_record::Deadline;
 
-use crate::application::{Instance, State, ThreadState};
+use crate::application::{CloseOptions, Instance, State, ThreadState};
 use crate::thread::{RestoreWorker, StreamThread};
 use crate::{Error, ErrorKind};
 
@@ -58,7 +58,7 @@ pub(crate) fn spawn_all(instance: &Arc<Instance>) -> Result<Threads, Error> {
         match spawned {
             Ok(handle) => threads.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle),
             Err(error) => {
-                instance.begin_close(true);
+                instance.begin_close(CloseOptions::default());
                 return Err(Error::new(ErrorKind::Unavailable, format!("the system gives no thread: {error}")));
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError, Weak};
 
 use crate::Error;
-use crate::application::Instance;
+use crate::application::{CloseOptions, Instance};
 
 static APPLICATIONS: Mutex<Vec<Weak<Instance>>> = Mutex::new(Vec::new());
 static INSTALLED: Mutex<bool> = Mutex::new(false);
@@ -27,6 +27,6 @@ fn close_all() {
     let applications = std::mem::take(&mut *APPLICATIONS.lock().unwrap_or_else(PoisonError::into_inner));
     for instance in applications.iter().filter_map(Weak::upgrade) {
         tracing::info!(application = instance.config.application_id(), "told to end; closing");
-        instance.begin_close(true);
+        instance.begin_close(CloseOptions::default());
     }
 }

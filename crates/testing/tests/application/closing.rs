@@ -21,20 +21,33 @@ fn closing_commits_everything_and_leaves_the_group() {
 }
 
 #[test]
-fn closing_may_remain_in_the_group_for_a_quick_return() {
+fn a_static_member_remains_in_the_group_for_a_quick_return() {
     let mut world = World::new();
     let of_instance = |world: &World| world.builder(1).set("group.instance.id", "one").drive().unwrap();
     let mut instances = vec![of_instance(&world)];
     world.feed(20);
     world.settle(&mut instances);
     let generation = world.cluster.group(APPLICATION).generation;
-    instances[0].begin_close(CloseOptions::default().remain_in_group());
+    instances[0].begin_close(CloseOptions::default());
     world.run_until(&mut instances, "it is closed", |instances| instances[0].state() == State::NotRunning);
     assert_eq!(world.cluster.group(APPLICATION).members.len(), 1, "it is still a member");
     let mut instances = vec![of_instance(&world)];
     world.feed(20);
     world.settle(&mut instances);
     assert_eq!(world.cluster.group(APPLICATION).generation, generation, "nobody had to rebalance");
+    instances[0].begin_close(CloseOptions::default().leave_group());
+    world.run_until(&mut instances, "it is closed", |instances| instances[0].state() == State::NotRunning);
+    assert!(world.cluster.group(APPLICATION).members.is_empty(), "asked to, it leaves");
+}
+
+#[test]
+fn any_other_member_may_remain_when_asked() {
+    let world = World::new();
+    let mut instances = vec![world.instance(1)];
+    world.run_until(&mut instances, "it runs", |instances| instances[0].state() == State::Running);
+    instances[0].begin_close(CloseOptions::default().remain_in_group());
+    world.run_until(&mut instances, "it is closed", |instances| instances[0].state() == State::NotRunning);
+    assert_eq!(world.cluster.group(APPLICATION).members.len(), 1, "it is still a member");
 }
 
 #[test]
