@@ -17,7 +17,7 @@ use crate::{process, workspace};
 use node::Node;
 
 pub(crate) use daily::run;
-pub(crate) use jars::Jars;
+pub(crate) use jars::{Jars, streams_libs};
 
 /// The broker's version: the one that the behaviour is compared with.
 pub(crate) const VERSION: &str = "4.3.1";

@@ -22,6 +22,8 @@ pub(crate) enum With {
 const BOOTSTRAP: &str = "HEADWATER_TEST_BOOTSTRAP";
 /// The folder with Kafka's jars, for tests that call Kafka's own tools.
 const LIBS: &str = "HEADWATER_KAFKA_LIBS";
+/// The folder with the jars of Java Kafka Streams, for tests that run it beside ours.
+const STREAMS_LIBS: &str = "HEADWATER_STREAMS_LIBS";
 
 /// Runs everything.
 ///
@@ -32,15 +34,20 @@ pub(crate) fn run(with: With) -> Result<()> {
         With::Broker => {
             setup::run(setup::Need::Everything)?;
             rocksdb::run()?;
-            let jars = Jars::fetch()?;
+            let (jars, streams) = (Jars::fetch()?, kafka::streams_libs()?);
             let broker = Broker::start(&jars)?;
             println!("kafka: Kafka {} answers on {}", kafka::VERSION, broker.bootstrap());
-            cargo_test(Some((&broker, &jars)))?;
+            let (bootstrap, libs) = (broker.bootstrap(), jars.libs());
+            cargo_test(|tests| {
+                tests.env(BOOTSTRAP, bootstrap).env(LIBS, libs).env(STREAMS_LIBS, streams);
+            })?;
         }
         With::NoBroker => {
             setup::run(setup::Need::Compilers)?;
             rocksdb::run()?;
-            cargo_test(None)?;
+            cargo_test(|tests| {
+                tests.env_remove(BOOTSTRAP).env_remove(LIBS).env_remove(STREAMS_LIBS);
+            })?;
         }
     }
     for stores in ["memory", "rocksdb"] {
@@ -56,13 +63,10 @@ pub(crate) fn run(with: With) -> Result<()> {
     Ok(())
 }
 
-fn cargo_test(broker: Option<(&Broker, &Jars)>) -> Result<()> {
+fn cargo_test(prepare: impl FnOnce(&mut Command)) -> Result<()> {
     let mut command = workspace::cargo();
     command.args(["test", "--workspace"]);
-    match broker {
-        Some((broker, jars)) => command.env(BOOTSTRAP, broker.bootstrap()).env(LIBS, jars.libs()),
-        None => command.env_remove(BOOTSTRAP).env_remove(LIBS),
-    };
+    prepare(&mut command);
     process::run(&mut command)
 }
 

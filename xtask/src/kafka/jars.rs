@@ -9,6 +9,16 @@ use anyhow::{Context, Result, bail};
 use super::VERSION;
 use crate::{process, workspace};
 
+/// Group, artifact and version.
+type Artifact = (&'static str, &'static str, &'static str);
+/// The name of a folder, and the artifacts that it holds with all that they need.
+type Libraries = (&'static str, &'static [Artifact]);
+
+const BROKER: Artifact = ("org.apache.kafka", "kafka_2.13", VERSION);
+const TOOLS: Artifact = ("org.apache.kafka", "kafka-tools", VERSION);
+const STREAMS: Artifact = ("org.apache.kafka", "kafka-streams", VERSION);
+const LOGGER: Artifact = ("org.slf4j", "slf4j-simple", "1.7.36");
+
 /// The folders with the broker's jars.
 #[derive(Clone, Debug)]
 pub(crate) struct Jars {
@@ -21,23 +31,8 @@ impl Jars {
     /// # Errors
     /// When Maven cannot.
     pub(crate) fn fetch() -> Result<Self> {
-        let folder = workspace::cache()?.join(format!("kafka-{VERSION}"));
-        let jars = Self { folder };
-        if jars.libs().is_dir() {
-            return Ok(jars);
-        }
-        println!("kafka: fetching the jars of Kafka {VERSION} with Maven");
-        let partial = workspace::cache()?.join(format!("kafka-{VERSION}.partial-{}", std::process::id()));
-        let fetched = copy_dependencies(&partial);
-        if let Err(error) = fetched {
-            let _ = std::fs::remove_dir_all(&partial);
-            return Err(error);
-        }
-        if std::fs::rename(&partial, &jars.folder).is_err() && !jars.libs().is_dir() {
-            bail!("cannot move the jars to {}", jars.folder.display());
-        }
-        let _ = std::fs::remove_dir_all(&partial);
-        Ok(jars)
+        let folder = fetch("kafka", &[("libs", &[BROKER, TOOLS]), ("logging", &[LOGGER])])?;
+        Ok(Self { folder })
     }
 
     /// The folder with everything that Kafka's own command line tools need.
@@ -51,14 +46,35 @@ impl Jars {
     }
 }
 
-fn copy_dependencies(folder: &Path) -> Result<()> {
-    for (name, artifacts) in [
-        (
-            "libs",
-            [("org.apache.kafka", "kafka_2.13", VERSION), ("org.apache.kafka", "kafka-tools", VERSION)].as_slice(),
-        ),
-        ("logging", &[("org.slf4j", "slf4j-simple", "1.7.36")]),
-    ] {
+/// The folder with what an application of Java Kafka Streams needs, a logger among it.
+///
+/// # Errors
+/// When Maven cannot fetch it.
+pub(crate) fn streams_libs() -> Result<PathBuf> {
+    Ok(fetch("kafka-streams", &[("libs", &[STREAMS, LOGGER])])?.join("libs"))
+}
+
+/// The folder of the cache that holds `libraries` of Kafka's version; Maven fetches them when it is not there.
+fn fetch(name: &str, libraries: &[Libraries]) -> Result<PathBuf> {
+    let folder = workspace::cache()?.join(format!("{name}-{VERSION}"));
+    if folder.join("libs").is_dir() {
+        return Ok(folder);
+    }
+    println!("kafka: fetching the jars of {name} {VERSION} with Maven");
+    let partial = workspace::cache()?.join(format!("{name}-{VERSION}.partial-{}", std::process::id()));
+    if let Err(error) = copy_dependencies(&partial, libraries) {
+        let _ = std::fs::remove_dir_all(&partial);
+        return Err(error);
+    }
+    if std::fs::rename(&partial, &folder).is_err() && !folder.join("libs").is_dir() {
+        bail!("cannot move the jars to {}", folder.display());
+    }
+    let _ = std::fs::remove_dir_all(&partial);
+    Ok(folder)
+}
+
+fn copy_dependencies(folder: &Path, libraries: &[Libraries]) -> Result<()> {
+    for (name, artifacts) in libraries {
         let project = folder.join(format!("{name}-project"));
         std::fs::create_dir_all(&project).with_context(|| format!("cannot write {}", project.display()))?;
         std::fs::write(project.join("pom.xml"), pom(name, artifacts))?;
@@ -76,7 +92,7 @@ fn copy_dependencies(folder: &Path) -> Result<()> {
         )?;
     }
     // The tools shall find one logger-less API; the logger's own copy of it would only be found twice.
-    for entry in std::fs::read_dir(folder.join("logging"))?.flatten() {
+    for entry in std::fs::read_dir(folder.join("logging")).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with("slf4j-api") {
             std::fs::remove_file(entry.path())?;
         }
@@ -84,7 +100,7 @@ fn copy_dependencies(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn pom(name: &str, artifacts: &[(&str, &str, &str)]) -> String {
+fn pom(name: &str, artifacts: &[Artifact]) -> String {
     let mut dependencies = String::new();
     for (group, artifact, version) in artifacts {
         let _ = writeln!(
@@ -95,7 +111,7 @@ fn pom(name: &str, artifacts: &[(&str, &str, &str)]) -> String {
     }
     format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n  <modelVersion>4.0.0</modelVersion>\n  \
-         <groupId>headwater</groupId>\n  <artifactId>broker-{name}</artifactId>\n  <version>1</version>\n  \
+         <groupId>headwater</groupId>\n  <artifactId>jars-{name}</artifactId>\n  <version>1</version>\n  \
          <packaging>pom</packaging>\n  <dependencies>\n{dependencies}  </dependencies>\n</project>\n"
     )
 }

@@ -119,6 +119,11 @@ impl StreamThread {
         let mut tasks = derive(&self.instance, &topics)?;
         self.fill_in_ends(&mut tasks, &made, now);
         self.leading.decided_by = Some(known);
+        tracing::info!(
+            thread = self.number,
+            members = group.members.len(),
+            "this member leads the group and assigns its tasks"
+        );
         let settings = self.instance.config.assignment();
         Ok(plan(group, tasks, settings, &StickyAssignor, now).assignments)
     }
