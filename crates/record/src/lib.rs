@@ -14,6 +14,7 @@ mod partition;
 mod partitioner;
 mod record;
 pub mod serde;
+mod steady;
 mod time;
 
 pub use envelope::{HeaderList, HeaderView, OwnedRecord, RawHeaders, RawRecord};
@@ -24,4 +25,5 @@ pub use partition::{Offset, Partition, Topic, TopicPartition};
 pub use partitioner::{murmur2, partition_for_key};
 pub use record::Record;
 pub use serde::{DefaultSerde, Encoded, Serde, SharedSerde};
+pub use steady::Steady;
 pub use time::{Clock, Deadline, Timestamp};

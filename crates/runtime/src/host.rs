@@ -7,5 +7,5 @@ mod signals;
 
 pub use clock::SystemClock;
 pub(crate) use gate::Gate;
-pub(crate) use run::{Threads, is_own_thread, spawn_all};
+pub(crate) use run::{Threads, is_own_thread, of_panic, spawn_all};
 pub(crate) use signals::on_signal;

@@ -17,13 +17,13 @@ mod restore;
 mod start;
 mod upkeep;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_client::{Admin, Consumer, GroupMembership, Producer, RecordBatch};
-use headwater_record::{Deadline, Timestamp, TopicPartition};
+use headwater_client::{Admin, Consumer, GroupMembership, GroupResponse, Producer, RecordBatch};
+use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
 use headwater_store::cache::Budget;
 
 pub(crate) use active::ActiveTask;
@@ -70,6 +70,12 @@ pub(crate) struct StreamThread {
     batches: Vec<Box<dyn RecordBatch>>,
     /// Input partitions that are not fetched because their queues are full.
     paused: BTreeSet<TopicPartition>,
+    /// Input partitions whose position is not in the log any more, with that position.
+    lost_positions: BTreeMap<TopicPartition, Offset>,
+    /// Where these go on is not asked before this time.
+    positions_not_before: Timestamp,
+    /// What the group said while something else was waited for.
+    heard: VecDeque<GroupResponse>,
     last_commit: Timestamp,
     /// No commit before this time: the last attempt failed.
     commit_not_before: Timestamp,
@@ -118,6 +124,9 @@ impl StreamThread {
             cache: Rc::new(Budget::new(config.cache_bytes_per_thread())),
             batches: Vec::new(),
             paused: BTreeSet::new(),
+            lost_positions: BTreeMap::new(),
+            positions_not_before: now,
+            heard: VecDeque::new(),
             last_commit: now,
             commit_not_before: now,
             commit_trouble_since: None,
@@ -149,6 +158,7 @@ impl StreamThread {
             let worked = self.process(now).and_then(|processed| Ok(self.punctuate(now)? || processed > 0));
             let worked = worked.or_else(|trouble| self.failed(now, trouble).map(|()| true))?;
             self.commit_if_due(now)?;
+            self.registry.actives_mut().for_each(|task| task.tell_dropped(&self.output));
             self.upkeep_turn(now)?;
             self.report_state();
             if !worked {

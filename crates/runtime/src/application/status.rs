@@ -1,14 +1,16 @@
 //! What the threads of an application and its users know of each other: state, the wish to close, the error that ended it.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use super::state::{Progress, State, ThreadState};
 use crate::Error;
-use crate::host::Gate;
+use crate::host::{Gate, of_panic};
 
-/// Called at each step of an application's state: from, to.
+/// Called at each step of an application's state: from, to. A panic in it is the failure of a stream thread, about which the uncaught
+/// error handler decides.
 pub type StateListener = Arc<dyn Fn(State, State) + Send + Sync>;
 
 /// The wish to close.
@@ -31,6 +33,8 @@ struct Inner {
     /// Whether all members of the group are to close.
     shut_down_application: bool,
     error: Option<Error>,
+    /// That the listener panicked, until a thread takes the failure upon itself.
+    listener_failed: Option<Error>,
     wakers: Vec<Waker>,
     /// Steps that the listener has not heard of yet.
     steps: VecDeque<(State, State)>,
@@ -44,6 +48,7 @@ impl Status {
             closing: None,
             shut_down_application: false,
             error: None,
+            listener_failed: None,
             wakers: Vec::new(),
             steps: VecDeque::new(),
             delivering: false,
@@ -103,10 +108,15 @@ impl Status {
     /// The error that ended the application, or that came while it closed, once it is closed.
     pub(crate) fn outcome(&self) -> Result<(), Error> {
         let inner = self.lock();
-        match &inner.error {
+        match inner.error.as_ref().or(inner.listener_failed.as_ref()) {
             Some(error) if inner.progress.state().is_final() => Err(error.copy()),
             _ => Ok(()),
         }
+    }
+
+    /// The failure of the listener, for the thread that fails by it. Nobody fails twice.
+    pub(crate) fn take_failure_of_listener(&self) -> Option<Error> {
+        self.lock().listener_failed.take()
     }
 
     pub(crate) fn gate(&self) -> &Gate {
@@ -135,12 +145,17 @@ impl Status {
             let wakers = if to.is_final() { std::mem::take(&mut inner.wakers) } else { Vec::new() };
             drop(inner);
             tracing::info!(%from, %to, "the application changed its state");
-            if let Some(listener) = &self.listener {
-                listener(from, to);
-            }
+            let failed = self.listener.as_ref().and_then(|listener| {
+                let heard = catch_unwind(AssertUnwindSafe(|| listener(from, to)));
+                heard.err().map(|panic| of_panic("the state listener", panic.as_ref()))
+            });
             self.gate.open();
             wakers.into_iter().for_each(Waker::wake);
             inner = self.lock();
+            if let Some(error) = failed {
+                tracing::error!(%from, %to, %error, "the application goes on changing its state without its listener");
+                inner.listener_failed.get_or_insert(error);
+            }
         }
         inner.delivering = false;
     }

@@ -1,5 +1,6 @@
 //! What becomes of an application whose thread failed.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Instance;
@@ -7,6 +8,7 @@ use super::state::State;
 use super::status::Closing;
 use crate::Error;
 use crate::error::is_shutdown_request;
+use crate::host::of_panic;
 
 /// The answer of an uncaught exception handler (Java's `StreamThreadExceptionResponse`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -20,7 +22,7 @@ pub enum UncaughtResponse {
     ShutdownApplication,
 }
 
-/// Decides about an error that ended a thread (Java's `StreamsUncaughtExceptionHandler`).
+/// Decides about an error that ended a thread (Java's `StreamsUncaughtExceptionHandler`). When it panics itself, this instance closes.
 pub type UncaughtHandler = Arc<dyn Fn(&Error) -> UncaughtResponse + Send + Sync>;
 
 impl Instance {
@@ -35,7 +37,11 @@ impl Instance {
         let response = match &self.uncaught {
             _ if closing => UncaughtResponse::ShutdownClient,
             None => UncaughtResponse::ShutdownClient,
-            Some(handler) => handler(&error),
+            Some(handler) => catch_unwind(AssertUnwindSafe(|| handler(&error))).unwrap_or_else(|panic| {
+                let panic = of_panic("the handler of uncaught errors", panic.as_ref());
+                tracing::error!(thread, error = %panic, "nobody decides about a failed thread; closing");
+                UncaughtResponse::ShutdownClient
+            }),
         };
         tracing::error!(thread, %error, kind = ?error.kind(), ?response, "a stream thread failed");
         match response {

@@ -69,39 +69,68 @@ pub(crate) fn spawn_all(instance: &Arc<Instance>) -> Result<Threads, Error> {
 /// A stream thread's life, with those that take its place.
 fn run(instance: &Arc<Instance>, number: usize) {
     OWN.set(true);
+    let _end = End { instance, number };
     let status = &instance.status;
-    while let Err(error) = live(instance, number) {
+    while let Err(error) = catch("a stream thread", || live(instance, number)) {
         if !instance.after_failure(number, error) {
             break;
         }
         // One that fails again and again must not spin.
         status.gate().wait_until(Some(instance.config.retry_backoff()), || status.closing().is_some());
     }
-    status.thread_is(number, ThreadState::Dead);
+}
+
+/// Tells the application that a thread has ended, however it came to it: whoever closes it waits for that.
+struct End<'a> {
+    instance: &'a Instance,
+    number: usize,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.instance.status.thread_is(self.number, ThreadState::Dead);
+    }
 }
 
 fn live(instance: &Arc<Instance>, number: usize) -> Result<(), Error> {
     let clock = &instance.environment.clock;
     let (thread, worker) = StreamThread::new(instance, number, clock.now())?;
-    std::thread::scope(|scope| {
+    let worker_failed = Mutex::new(None);
+    let lived = std::thread::scope(|scope| {
         let name = instance.thread_name(number).replace("StreamThread", "StateUpdater");
-        let spawned = Builder::new().name(name).spawn_scoped(scope, || restore(instance, worker));
+        let work = || {
+            let worked = catch("restoring state", || {
+                restore(instance, worker);
+                Ok(())
+            });
+            if let Err(error) = worked {
+                tracing::error!(thread = number, %error, "the thread that restores state failed");
+                *worker_failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+        };
+        let spawned = Builder::new().name(name).spawn_scoped(scope, work);
         if let Err(error) = spawned {
             return Err(Error::new(ErrorKind::Unavailable, format!("the system gives no thread: {error}")));
         }
         // Owned in here: when it goes, the worker hears of it and ends.
         let mut thread = thread;
         while !thread.has_ended() {
-            let turned = catch_unwind(AssertUnwindSafe(|| thread.turn(clock.now())));
-            if let Err(error) = turned.unwrap_or_else(|panic| Err(of_panic(panic.as_ref()))) {
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| thread.abandon(clock.now()))) {
-                    tracing::error!(thread = number, error = %of_panic(panic.as_ref()), "closing a failed thread failed too");
+            if let Err(error) = catch("a stream thread", || thread.turn(clock.now())) {
+                let abandoned = catch("closing a failed thread", || {
+                    thread.abandon(clock.now());
+                    Ok(())
+                });
+                if let Err(error) = abandoned {
+                    tracing::error!(thread = number, %error, "closing a failed thread failed too");
                 }
                 return Err(error);
             }
         }
         Ok(())
-    })
+    });
+    // The thread only saw that its worker was gone.
+    let worker_failed = worker_failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    lived.map_err(|error| worker_failed.unwrap_or(error))
 }
 
 fn restore(instance: &Arc<Instance>, mut worker: RestoreWorker) {
@@ -120,8 +149,14 @@ fn restore(instance: &Arc<Instance>, mut worker: RestoreWorker) {
     }
 }
 
-fn of_panic(panic: &(dyn Any + Send)) -> Error {
+/// A panic of `what` as an error.
+fn catch(what: &str, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(of_panic(what, panic.as_ref())))
+}
+
+/// What the user's code panicked with, as an error. `what` is who called it.
+pub(crate) fn of_panic(what: &str, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned());
-    Error::new(ErrorKind::User, format!("a stream thread panicked: {text}"))
+    Error::new(ErrorKind::User, format!("{what} panicked: {text}"))
 }

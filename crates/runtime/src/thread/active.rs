@@ -9,6 +9,7 @@ use crate::changelog::{StoreChangelog, TaskStores};
 use crate::directory::TaskClaim;
 use crate::error::Trouble;
 use crate::intake::PartitionQueue;
+use crate::metric;
 use crate::output::Output;
 use crate::task::Running;
 
@@ -19,12 +20,14 @@ pub(crate) struct ActiveTask {
     changelogs: Vec<StoreChangelog>,
     /// What was committed last of each input partition.
     committed: BTreeMap<TopicPartition, CommittedOffset>,
+    /// How many dropped records the metric knows of.
+    told_dropped: u64,
     claim: TaskClaim,
 }
 
 impl ActiveTask {
     pub(crate) fn new(running: Running, changelogs: Vec<StoreChangelog>, claim: TaskClaim) -> Self {
-        ActiveTask { running, changelogs, committed: BTreeMap::new(), claim }
+        ActiveTask { running, changelogs, committed: BTreeMap::new(), told_dropped: 0, claim }
     }
 
     /// Whether it has state with a changelog.
@@ -62,6 +65,15 @@ impl ActiveTask {
             self.claim.note_offsets(&noted).map_err(crate::changelog::UpdateFailure::from)?;
         }
         Ok(())
+    }
+
+    /// Counts the records that were left out since the last time.
+    pub(crate) fn tell_dropped(&mut self, output: &Output) {
+        let dropped = self.running.dropped_records(output);
+        if dropped > self.told_dropped {
+            metric::records_dropped(self.running.id(), dropped - self.told_dropped);
+            self.told_dropped = dropped;
+        }
     }
 
     /// What was committed last of the input partitions, as far as this thread did it.

@@ -17,6 +17,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 impl StreamThread {
     /// Whether somebody wants this thread, or the whole application, to end.
     pub(super) fn hear_wishes(&mut self, now: Timestamp) -> Result<(), Error> {
+        if self.ending == Ending::No
+            && let Some(failure) = self.instance.status.take_failure_of_listener()
+        {
+            return Err(failure);
+        }
         if self.instance.status.application_shuts_down() && !self.told_to_shut_down {
             self.told_to_shut_down = true;
             self.tell(now, Event::ShutDownApplication)?;

@@ -16,6 +16,9 @@ const BETWEEN_REPORTS: Duration = Duration::from_secs(30);
 impl StreamThread {
     /// Polls until `until` and hands the batches on.
     pub(super) fn fetch(&mut self, until: Deadline) -> Result<(), Error> {
+        if !self.lost_positions.is_empty() {
+            self.find_positions()?;
+        }
         let mut batches = std::mem::take(&mut self.batches);
         let polled = self.consumer.poll(until, &mut batches);
         let limit = self.instance.config.buffered_records_per_partition();
@@ -81,7 +84,7 @@ impl StreamThread {
     fn fetch_failed(&mut self, error: ClientError) -> Result<(), Error> {
         let now = self.instance.environment.clock.now();
         match error {
-            ClientError::OffsetOutOfRange { partition, offset } => self.out_of_range(&partition, offset),
+            ClientError::OffsetOutOfRange { partition, offset } => self.out_of_range(partition, offset),
             ClientError::UnknownTopic { topic } => {
                 // One that was just made may not be known everywhere yet.
                 if self.missed_topic.is_some_and(|at| now.since(at) < BETWEEN_REPORTS) {
@@ -99,17 +102,34 @@ impl StreamThread {
         }
     }
 
-    fn out_of_range(&mut self, partition: &TopicPartition, offset: Offset) -> Result<(), Error> {
+    fn out_of_range(&mut self, partition: TopicPartition, offset: Offset) -> Result<(), Error> {
+        self.lost_positions.insert(partition, offset);
+        self.find_positions()
+    }
+
+    /// Goes on elsewhere where a position is not in the log any more: the consumer says it once. What the cluster does not answer is
+    /// asked again after a pause.
+    fn find_positions(&mut self) -> Result<(), Error> {
         let now = self.instance.environment.clock.now();
-        let Some(task) = self.registry.owner(partition) else { return Ok(()) };
-        let of_source = task.running.spec().input(partition).and_then(|input| input.reset);
-        let to = match self.reset(partition, of_source, now) {
-            Ok(to) => to,
-            Err(error) if error.class() == ErrorClass::Retriable => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        tracing::warn!(%partition, %offset, ?to, "the position is not in the log any more; going on elsewhere");
-        self.consumer.seek(partition, to)?;
+        if now < self.positions_not_before {
+            return Ok(());
+        }
+        for (partition, offset) in std::mem::take(&mut self.lost_positions) {
+            let Some(task) = self.registry.owner(&partition) else { continue };
+            let of_source = task.running.spec().input(&partition).and_then(|input| input.reset);
+            let to = match self.reset(&partition, of_source, now) {
+                Ok(to) => to,
+                Err(error) if error.class() == ErrorClass::Retriable => {
+                    self.note_silence(now, &error);
+                    self.positions_not_before = now.plus(self.instance.config.retry_backoff());
+                    self.lost_positions.insert(partition, offset);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            tracing::warn!(%partition, %offset, ?to, "the position is not in the log any more; going on elsewhere");
+            self.consumer.seek(&partition, to)?;
+        }
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ impl StreamThread {
         if !self.subscribed && self.ending == Ending::No {
             self.subscribe(now)?;
         }
-        while let Some(response) = self.connection.response(Deadline::NOW) {
+        while let Some(response) = self.heard.pop_front().or_else(|| self.connection.response(Deadline::NOW)) {
             self.hear(now, response)?;
         }
         if self.leading.is_due(now) {
@@ -182,12 +182,14 @@ impl StreamThread {
         if !matches!(entry.place, Place::Active(_)) {
             return Ok(());
         }
-        let Place::Active(active) = std::mem::replace(&mut entry.place, Place::Nowhere) else { return Ok(()) };
+        let Place::Active(mut active) = std::mem::replace(&mut entry.place, Place::Nowhere) else { return Ok(()) };
+        active.tell_dropped(&self.output);
         let partitions: Vec<TopicPartition> = active.running.spec().partitions().cloned().collect();
         self.output.take_failure(task);
         entry.place = Place::Complete(active.stop());
         for partition in &partitions {
             self.paused.remove(partition);
+            self.lost_positions.remove(partition);
         }
         self.consumer.unassign(&partitions)?;
         Ok(())

@@ -11,9 +11,6 @@ use crate::error::{TaskFailure, Trouble, decide};
 use crate::membership::Event;
 use crate::{Error, metric};
 
-/// How often a commit that cannot be put off is tried.
-const LAST_COMMITS: u32 = 5;
-
 impl StreamThread {
     /// Gives each task its turn. Returns how many records were processed.
     pub(super) fn process(&mut self, now: Timestamp) -> Result<usize, Trouble> {
@@ -62,7 +59,8 @@ impl StreamThread {
             return Ok(());
         }
         let tasks: Vec<TaskId> = self.registry.ids();
-        match self.commit(&tasks, now) {
+        let until = Deadline::after(now, self.instance.config.request_timeout());
+        match self.commit(&tasks, now, until) {
             Ok(()) => {
                 self.last_commit = now;
                 self.commit_trouble_since = None;
@@ -79,8 +77,7 @@ impl StreamThread {
     }
 
     /// Commits those of `tasks` that process and have something to commit.
-    fn commit(&mut self, tasks: &[TaskId], now: Timestamp) -> Result<(), CommitFailure> {
-        let until = Deadline::after(now, self.instance.config.request_timeout());
+    fn commit(&mut self, tasks: &[TaskId], now: Timestamp, until: Deadline) -> Result<(), CommitFailure> {
         let identity = self.membership.identity().clone();
         let mut committing: Vec<&mut super::ActiveTask> = Vec::new();
         for task in self.registry.actives_mut() {
@@ -113,17 +110,21 @@ impl StreamThread {
         }
     }
 
-    /// The last commit of tasks that go elsewhere. That it fails costs no record: they are processed again there.
+    /// The last commit of tasks that go elsewhere, tried as long as one request may take. That it fails costs no record: they are
+    /// processed again there.
     pub(super) fn commit_before_they_go(&mut self, now: Timestamp, tasks: &[TaskId]) -> Result<(), Error> {
         let backoff = self.instance.config.retry_backoff();
-        let mut attempts = LAST_COMMITS;
+        let until = Deadline::after(now, self.instance.config.request_timeout());
+        let mut at = now;
         let failed = loop {
-            attempts -= 1;
-            match self.commit(tasks, now) {
+            match self.commit(tasks, at, until) {
                 Ok(()) => return Ok(()),
                 Err(CommitFailure::Refused(error)) => break error.to_string(),
                 Err(CommitFailure::Trouble(trouble)) => match decide(&trouble, backoff) {
-                    TaskFailure::Retry { .. } if attempts > 0 => {}
+                    TaskFailure::Retry { after } if !until.passed(at.plus(after)) => {
+                        tracing::debug!(thread = self.number, error = %trouble, "a last commit failed; trying again");
+                        at = self.pause(at.plus(after));
+                    }
                     TaskFailure::Retry { .. } | TaskFailure::Migrated => break trouble.to_string(),
                     TaskFailure::Corrupted { .. } | TaskFailure::Fatal => return Err(trouble.into()),
                 },
@@ -144,5 +145,16 @@ impl StreamThread {
             }
         }
         Ok(())
+    }
+
+    /// Waits for the time `end`, in the middle of a turn, and gives the time then. What the group says meanwhile is heard afterwards.
+    /// Where time stands still, as in a simulation's turn, it goes on as if that had come.
+    fn pause(&mut self, end: Timestamp) -> Timestamp {
+        loop {
+            match self.connection.response(Deadline::at(end)) {
+                Some(response) => self.heard.push_back(response),
+                None => return end.max(self.instance.environment.clock.now()),
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Closing: what is committed then, and who stays in the group.
 
+use headwater_client::ClientError;
+use headwater_client_memory::Api;
 use headwater_runtime::{CloseOptions, State};
 
 use crate::world::{APPLICATION, World};
@@ -78,4 +80,32 @@ fn instances_that_all_close_during_a_rebalance_leave_nothing_uncommitted() {
     let mut instances = vec![world.instance(4)];
     world.feed(50);
     world.settle(&mut instances);
+}
+
+#[test]
+fn the_last_commit_outlasts_a_coordinator_that_does_not_answer_for_a_while() {
+    let mut world = World::new();
+    let mut instances = vec![world.builder(1).set("commit.interval.ms", "3600000").drive().unwrap()];
+    world.feed(100);
+    world.run_until(&mut instances, "all is counted", |_| world.counts() == world.expected);
+    let silent = ClientError::TimedOut { request: "OffsetCommit".to_owned() };
+    world.cluster.faults().fail_next(Api::OffsetCommit, 50, silent);
+    instances[0].begin_close(CloseOptions::default());
+    world.run_until(&mut instances, "it is closed", |instances| instances[0].state().is_final());
+    assert_eq!(world.committed_lines(), 100);
+}
+
+#[test]
+fn an_instance_closes_when_its_last_commit_never_succeeds() {
+    let mut world = World::new();
+    let mut instances = vec![world.builder(1).set("commit.interval.ms", "3600000").drive().unwrap()];
+    world.feed(100);
+    world.run_until(&mut instances, "all is counted", |_| world.counts() == world.expected);
+    let silent = ClientError::TimedOut { request: "OffsetCommit".to_owned() };
+    world.cluster.faults().fail_next(Api::OffsetCommit, u32::MAX, silent);
+    instances[0].begin_close(CloseOptions::default());
+    world.run_until(&mut instances, "it is closed", |instances| instances[0].state().is_final());
+    assert_eq!(instances[0].state(), State::NotRunning);
+    assert_eq!(world.committed_lines(), 0);
+    assert!(world.cluster.group(APPLICATION).members.is_empty());
 }

@@ -1,6 +1,7 @@
 //! Where input is read from, and what is done with topics.
 
-use headwater_client::{ClientConfig, ClientSupplier};
+use headwater_client::{ClientConfig, ClientError, ClientSupplier};
+use headwater_client_memory::Api;
 use headwater_record::{Deadline, Headers, Offset, Timestamp, Topic, TopicPartition};
 use headwater_runtime::{KafkaStreams, NoDefault};
 use headwater_topology::node::{OffsetReset, SourceTopics};
@@ -58,6 +59,38 @@ fn a_position_that_was_deleted_is_left_for_the_earliest() {
     let mut now = world.counts();
     now.remove("after");
     assert_eq!(now, counted, "what was deleted is not counted");
+}
+
+#[test]
+fn a_place_in_time_that_the_cluster_does_not_tell_at_once_is_asked_for_again() {
+    let mut world = World::new();
+    let lines = Topic::from("lines");
+    let since = OffsetReset::ByDuration(std::time::Duration::from_hours(1));
+    let topology = word_count_of(SourceTopics::Named(vec!["lines".to_owned()]), Some(since));
+    let builder = KafkaStreams::<NoDefault>::builder(topology).application_id(APPLICATION).on(&world.cluster);
+    let builder = builder.stores(memory_stores()).set("dsl.store.suppliers.class", "in_memory");
+    world.feed(4);
+    let first = builder.set("commit.interval.ms", "100").process_id(1).drive().unwrap();
+    let mut instances = vec![first];
+    world.settle(&mut instances);
+    drop(instances);
+    world.clock.advance(std::time::Duration::from_secs(46));
+    // What was committed is deleted before anybody reads on.
+    world.feed(40);
+    let ends = world.cluster.topic(&lines).unwrap().partitions;
+    let before: Vec<(TopicPartition, Offset)> =
+        (0..4).map(|partition| (TopicPartition::new("lines", partition), ends[partition as usize].high)).collect();
+    world.cluster.admin(&ClientConfig::new()).unwrap().delete_records(&before, Deadline::NOW).unwrap();
+    let silent = ClientError::TimedOut { request: "ListOffsets".to_owned() };
+    let topology = word_count_of(SourceTopics::Named(vec!["lines".to_owned()]), Some(since));
+    let builder = KafkaStreams::<NoDefault>::builder(topology).application_id(APPLICATION).on(&world.cluster);
+    let builder = builder.stores(memory_stores()).set("dsl.store.suppliers.class", "in_memory").process_id(2);
+    let mut instances = vec![builder.set("client.id", "late").drive().unwrap()];
+    world.cluster.faults().of_client("late-StreamThread-1-admin").fail_next(Api::ListOffsets, 12, silent);
+    for _ in 0..8 {
+        world.cluster.produce(&lines, None, Some(b"after"), Timestamp::UNKNOWN, &Headers::new()).unwrap();
+    }
+    world.run_until(&mut instances, "what came after is counted", |_| world.counts().get("after") == Some(&8));
 }
 
 #[test]

@@ -19,9 +19,9 @@ use crate::graph::word_count;
 use crate::world::{APPLICATION, memory_stores};
 
 /// Only ends a test that hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-fn cluster() -> Cluster {
+pub(crate) fn cluster() -> Cluster {
     let config = ClusterConfig { waiting: Waiting::Block, ..ClusterConfig::default() };
     let cluster = Cluster::with(Arc::new(SystemClock), config);
     cluster.create_topic("lines", 4).unwrap();
@@ -29,7 +29,7 @@ fn cluster() -> Cluster {
     cluster
 }
 
-fn builder(cluster: &Cluster) -> Builder<NoDefault> {
+pub(crate) fn builder(cluster: &Cluster) -> Builder<NoDefault> {
     KafkaStreams::<NoDefault>::builder(word_count())
         .application_id(APPLICATION)
         .on(cluster)
@@ -39,18 +39,18 @@ fn builder(cluster: &Cluster) -> Builder<NoDefault> {
         .set("poll.ms", "20")
 }
 
-fn feed(cluster: &Cluster, line: &str) {
+pub(crate) fn feed(cluster: &Cluster, line: &str) {
     cluster.produce(&Topic::from("lines"), None, Some(line.as_bytes()), Timestamp::UNKNOWN, &Headers::new()).unwrap();
 }
 
 /// Reads counts as they come.
-struct Counts {
+pub(crate) struct Counts {
     consumer: Box<dyn Consumer>,
     counts: BTreeMap<String, i64>,
 }
 
 impl Counts {
-    fn of(cluster: &Cluster) -> Self {
+    pub(crate) fn of(cluster: &Cluster) -> Self {
         let mut consumer = cluster.consumer(&ClientConfig::new()).unwrap();
         let all: Vec<_> =
             (0..4).map(|partition| (TopicPartition::new("counts", partition), StartAt::Beginning)).collect();
@@ -58,7 +58,7 @@ impl Counts {
         Counts { consumer, counts: BTreeMap::new() }
     }
 
-    fn wait_until(&mut self, done: impl Fn(&BTreeMap<String, i64>) -> bool) {
+    pub(crate) fn wait_until(&mut self, done: impl Fn(&BTreeMap<String, i64>) -> bool) {
         let until = Deadline::after(SystemClock.now(), PATIENCE);
         let mut batches: Vec<Box<dyn RecordBatch>> = Vec::new();
         while !done(&self.counts) {
@@ -75,7 +75,7 @@ impl Counts {
     }
 }
 
-fn wait_for_state(states: &Receiver<State>, wanted: State) {
+pub(crate) fn wait_for_state(states: &Receiver<State>, wanted: State) {
     while states.recv_timeout(PATIENCE).expect("the state comes") != wanted {}
 }
 
