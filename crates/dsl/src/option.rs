@@ -3,12 +3,14 @@
 mod consumed;
 mod grouped;
 mod materialized;
+mod printed;
 mod produced;
 mod repartitioned;
 
 pub use consumed::Consumed;
 pub use grouped::Grouped;
 pub use materialized::Materialized;
+pub use printed::Printed;
 pub use produced::Produced;
 pub use repartitioned::Repartitioned;
 

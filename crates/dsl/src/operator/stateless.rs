@@ -9,5 +9,6 @@ mod map_values;
 mod merge;
 mod nullable;
 mod peek;
+mod print;
 mod select_key;
 mod split;
