@@ -1,6 +1,6 @@
 //! What settings ask of a whole topology.
 
-use headwater_store::Logging;
+use headwater_store::{Logging, StoreKind};
 use headwater_topology::{Topology, TopologyError, TopologySettings};
 
 const EXPLICIT: &str = "ensure.explicit.internal.resource.naming";
@@ -27,7 +27,9 @@ pub(crate) fn explicit_names(topology: &Topology, settings: &TopologySettings) -
     let generated = || topology.stores().map(|(_, store)| &store.spec).filter(|spec| is_generated(&spec.name));
     let logged = generated().filter(|spec| matches!(spec.logging, Logging::Enabled(_)));
     let changelogs: Vec<String> = logged.map(|spec| format!("{}-changelog", spec.name)).collect();
-    let stores: Vec<String> = generated().map(|spec| spec.name.clone()).collect();
+    // The buffer of a suppression counts by its changelog only.
+    let kept = generated().filter(|spec| spec.kind != StoreKind::Suppress);
+    let stores: Vec<String> = kept.map(|spec| spec.name.clone()).collect();
     let sinks = topology.nodes().filter_map(|(_, node)| node.sink_topic());
     let repartition = sinks.filter(|topic| {
         topology.is_repartition_topic(topic) && topic.strip_suffix("-repartition").is_some_and(is_generated)

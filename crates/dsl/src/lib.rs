@@ -1,7 +1,8 @@
 //! Streams and tables, and the words that are said of them: what a user writes.
 //!
 //! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
-//! ([`Consumed`], [`Produced`], [`Grouped`], [`Materialized`], [`Repartitioned`], [`Printed`]).
+//! ([`Consumed`], [`Produced`], [`Grouped`], [`Materialized`], [`Repartitioned`], [`Suppressed`],
+//! [`Printed`]).
 //!
 //! Every operator writes a node into the topology that is being drafted and subscribes to its parent's port; nothing runs
 //! before a task is wired. Names, numbers, stores and topics are those of Java's `StreamsBuilder`.
@@ -40,7 +41,10 @@ pub use emit_strategy::EmitStrategy;
 pub use global_table::GlobalKTable;
 pub use grouped_stream::KGroupedStream;
 pub use grouped_table::KGroupedTable;
-pub use option::{Consumed, Grouped, Materialized, Printed, Produced, Repartitioned};
+pub use option::{
+    BufferConfig, Consumed, Eager, Grouped, Materialized, Printed, Produced, Repartitioned, Strict, Suppressed,
+    WhenFull, WindowedKey,
+};
 pub use session_stream::SessionWindowedKStream;
 pub use stream::KStream;
 pub use table::KTable;

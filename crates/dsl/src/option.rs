@@ -6,6 +6,7 @@ mod materialized;
 mod printed;
 mod produced;
 mod repartitioned;
+mod suppressed;
 
 pub use consumed::Consumed;
 pub use grouped::Grouped;
@@ -13,6 +14,8 @@ pub use materialized::Materialized;
 pub use printed::Printed;
 pub use produced::Produced;
 pub use repartitioned::Repartitioned;
+pub(crate) use suppressed::{Bounds, Until};
+pub use suppressed::{BufferConfig, Eager, Strict, Suppressed, WhenFull, WindowedKey};
 
 /// Writes the constructors and the `Debug` that all options with serdes and a name share.
 macro_rules! serde_options {

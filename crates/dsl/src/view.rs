@@ -23,7 +23,7 @@ pub(crate) trait View<K, V> {
 }
 
 /// How a table can be looked at.
-trait Source<K, V>: Send + Sync {
+pub(crate) trait Source<K, V>: Send + Sync {
     fn connect(&self, draft: &Draft, node: NodeId);
     fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError>;
 }
@@ -38,6 +38,10 @@ impl<K, V> Clone for Views<K, V> {
 }
 
 impl<K: 'static, V: 'static> Views<K, V> {
+    pub(crate) fn new(source: impl Source<K, V> + 'static) -> Self {
+        Views(Arc::new(source))
+    }
+
     /// Into the store that `kept` names, which may be made for it.
     pub(crate) fn of_store(kept: impl Fn() -> Kept<K, V> + Send + Sync + 'static) -> Self {
         Views(Arc::new(InStore(Box::new(kept))))

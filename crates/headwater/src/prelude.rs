@@ -4,7 +4,8 @@
 //! implement. The rest is in [`crate::dsl`], [`crate::runtime`] (such as `CloseOptions`) and the other modules.
 
 pub use headwater_dsl::{
-    Consumed, EmitStrategy, GlobalKTable, Grouped, KStream, KTable, Materialized, Produced, StreamsBuilder,
+    BufferConfig, Consumed, EmitStrategy, GlobalKTable, Grouped, KStream, KTable, Materialized, Produced,
+    StreamsBuilder, Suppressed,
 };
 pub use headwater_record::{Record, Serde, Timestamp};
 pub use headwater_runtime::StreamsConfig;

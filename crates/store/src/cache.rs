@@ -51,21 +51,9 @@ impl Budget {
 pub fn entry_bytes(key: usize, value: usize, context: Option<&RecordContext>) -> usize {
     const NODE: usize = 24;
     const DIRTY: usize = 1;
-    // Timestamp, offset, partition: an entry that was only read has a context too, an empty one.
-    const CONTEXT: usize = 8 + 8 + 4;
-    let context = context.map_or(0, |context| {
-        let mut headers = 0;
-        context.headers.for_each(|header| {
-            headers += chars(&header.name) + header.value.as_ref().map_or(0, bytes::Bytes::len);
-        });
-        context.topic.as_ref().map_or(0, |topic| chars(topic.as_str())) + headers
-    });
-    key + NODE + DIRTY + CONTEXT + value + context
-}
-
-/// Java's length of a text.
-fn chars(text: &str) -> usize {
-    text.encode_utf16().count()
+    // An entry that was only read has a context too, an empty one.
+    const EMPTY_CONTEXT: usize = 8 + 8 + 4;
+    key + NODE + DIRTY + value + context.map_or(EMPTY_CONTEXT, RecordContext::weight)
 }
 
 /// A place in the cache. It says whether the entry there is still the one that was meant.

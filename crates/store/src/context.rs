@@ -29,4 +29,20 @@ impl RecordContext {
     pub fn punctuation(timestamp: Timestamp) -> Self {
         RecordContext { timestamp, offset: Offset::UNKNOWN, partition: -1, topic: None, headers: Headers::new() }
     }
+
+    /// What it weighs in record caches and buffers: Java's `ProcessorRecordContext#residentMemorySizeEstimate`, which counts texts
+    /// in UTF-16 units.
+    pub fn weight(&self) -> usize {
+        const TIMESTAMP_OFFSET_PARTITION: usize = 8 + 8 + 4;
+        let mut headers = 0;
+        self.headers.for_each(|header| {
+            headers += chars(&header.name) + header.value.as_ref().map_or(0, bytes::Bytes::len);
+        });
+        TIMESTAMP_OFFSET_PARTITION + self.topic.as_ref().map_or(0, |topic| chars(topic.as_str())) + headers
+    }
+}
+
+/// Java's length of a text.
+fn chars(text: &str) -> usize {
+    text.encode_utf16().count()
 }

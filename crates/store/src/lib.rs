@@ -19,6 +19,7 @@ mod error;
 mod row;
 mod spec;
 mod supplier;
+pub mod suppress;
 
 pub use context::RecordContext;
 pub use error::StoreError;

@@ -47,6 +47,8 @@ pub enum StoreKind {
         /// Width of a segment.
         segment_interval: Duration,
     },
+    /// Changes of a table that wait to be handed on (KIP-328).
+    Suppress,
 }
 
 impl StoreKind {
@@ -61,7 +63,7 @@ impl StoreKind {
             StoreKind::Window { segment_interval, .. }
             | StoreKind::Session { segment_interval, .. }
             | StoreKind::Versioned { segment_interval, .. } => Some(*segment_interval),
-            StoreKind::KeyValue | StoreKind::Lru { .. } => None,
+            StoreKind::KeyValue | StoreKind::Lru { .. } | StoreKind::Suppress => None,
         }
     }
 

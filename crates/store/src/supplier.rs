@@ -6,6 +6,7 @@ use std::sync::Arc;
 use headwater_record::{Offset, RawRecord};
 
 use crate::bytes::{KeyValueBytes, SessionBytes, VersionedBytes, WindowBytes};
+use crate::suppress::SuppressBytes;
 use crate::{StoreError, StoreSpec};
 
 /// What every store can do.
@@ -45,7 +46,7 @@ pub trait StateStore: Send {
     }
 }
 
-/// An open store of one of the four kinds.
+/// An open store: one of the four kinds, or the buffer of a suppression.
 pub enum Store {
     /// A value per key.
     KeyValue(Box<dyn KeyValueBytes>),
@@ -55,6 +56,8 @@ pub enum Store {
     Session(Box<dyn SessionBytes>),
     /// Versions per key.
     Versioned(Box<dyn VersionedBytes>),
+    /// Changes that wait.
+    Suppress(Box<SuppressBytes>),
 }
 
 impl Store {
@@ -65,6 +68,7 @@ impl Store {
             Store::Window(store) => store.as_ref(),
             Store::Session(store) => store.as_ref(),
             Store::Versioned(store) => store.as_ref(),
+            Store::Suppress(store) => store.as_ref(),
         }
     }
 
@@ -75,6 +79,7 @@ impl Store {
             Store::Window(store) => store.as_mut(),
             Store::Session(store) => store.as_mut(),
             Store::Versioned(store) => store.as_mut(),
+            Store::Suppress(store) => store.as_mut(),
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct DraftState {
     pub(crate) null_keys: BTreeSet<NodeId>,
     /// How long aggregates by windows keep them open.
     pub(crate) grace: BTreeMap<NodeId, Duration>,
+    /// Nodes that do not know from which topics they have their records.
+    pub(crate) sourceless: BTreeSet<NodeId>,
     /// Nodes that are part of the operator below them.
     pub(crate) parts: BTreeSet<NodeId>,
     pub(crate) mistakes: Vec<TopologyError>,
@@ -201,6 +203,12 @@ impl Draft {
         self.state().nodes.get(node.index()).map_or_else(|| Arc::from(""), |spec| Arc::clone(&spec.name))
     }
 
+    /// Joins below `node` do not ask which topics are read above it, so that nothing checks whether they have equally many
+    /// partitions. It is so in Java below a suppression.
+    pub fn forget_topics_above(&self, node: NodeId) {
+        self.state().sourceless.insert(node);
+    }
+
     /// The topics that the sources above `node` read by their names; internal ones without prefix.
     pub fn topics_above(&self, node: NodeId) -> BTreeSet<String> {
         let state = self.state();
@@ -208,7 +216,9 @@ impl Draft {
         while let Some(node) = next.pop() {
             let Some(spec) = state.nodes.get(node.index()).filter(|_| seen.insert(node)) else { continue };
             topics.extend(spec.source_topics().iter().cloned());
-            next.extend(spec.parents.iter().copied());
+            if !state.sourceless.contains(&node) {
+                next.extend(spec.parents.iter().copied());
+            }
         }
         topics
     }

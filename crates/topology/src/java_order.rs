@@ -9,13 +9,36 @@ const FIRST_CAPACITY: usize = 16;
 /// in the given order iterates.
 pub(crate) fn hash_map<T>(entries: impl IntoIterator<Item = (String, T)>) -> Vec<(String, T)> {
     let mut entries: Vec<(String, T)> = entries.into_iter().collect();
+    let capacity = capacity(entries.len());
+    // Within a bucket elements stay in the order in which they came, also when the table grows: so a stable sort by bucket.
+    entries.sort_by_key(|(key, _)| bucket(hash_code(key), capacity));
+    entries
+}
+
+/// Byte arrays in the order in which a Java `HashSet<Bytes>` that they were put into in this order iterates. It never shrinks, and
+/// once held `most` elements.
+pub(crate) fn byte_set<T: AsRef<[u8]>>(mut elements: Vec<T>, most: usize) -> Vec<T> {
+    let capacity = capacity(most.max(elements.len()));
+    elements.sort_by_cached_key(|bytes| bucket(bytes_hash_code(bytes.as_ref()), capacity));
+    elements
+}
+
+/// How many buckets a table has that holds, or once held, so many elements.
+fn capacity(elements: usize) -> usize {
     let mut capacity = FIRST_CAPACITY;
-    while entries.len() * 4 > capacity * 3 {
+    while elements * 4 > capacity * 3 {
         capacity *= 2;
     }
-    // Within a bucket elements stay in the order in which they came, also when the table grows: so a stable sort by bucket.
-    entries.sort_by_key(|(key, _)| spread(hash_code(key)) as usize & (capacity - 1));
-    entries
+    capacity
+}
+
+fn bucket(hash: u32, capacity: usize) -> usize {
+    spread(hash) as usize & (capacity - 1)
+}
+
+/// `Arrays#hashCode` of bytes, which are signed.
+fn bytes_hash_code(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(1_u32, |hash, &byte| hash.wrapping_mul(31).wrapping_add(i32::from(byte as i8) as u32))
 }
 
 /// `String#hashCode`: over UTF-16 units.
@@ -191,7 +214,7 @@ impl TreeSet {
 
 #[cfg(test)]
 mod tests {
-    use super::{TreeSet, hash_code, hash_map};
+    use super::{TreeSet, byte_set, bytes_hash_code, hash_code, hash_map};
 
     #[test]
     fn strings_hash_as_in_java() {
@@ -211,6 +234,18 @@ mod tests {
             .map(|(key, ())| key)
             .collect();
         assert_eq!(order, ["banana", "apple", "cherry"]);
+    }
+
+    #[test]
+    fn a_set_of_bytes_has_the_buckets_of_java() {
+        // 31 and the signed byte.
+        assert_eq!(bytes_hash_code(b"a"), 128);
+        assert_eq!(bytes_hash_code(&[0x80]), (31_i32 - 128) as u32);
+        let keys = |texts: [&'static str; 4]| texts.to_vec();
+        // In 16 buckets: 0, 0, 15, 14. Of two in one bucket the first to come is the first.
+        assert_eq!(byte_set(keys(["q", "a", "`", "_"]), 0), ["q", "a", "_", "`"]);
+        // In 32 buckets, as 13 elements need them, q and a are apart.
+        assert_eq!(byte_set(keys(["q", "a", "`", "_"]), 13), ["a", "q", "_", "`"]);
     }
 
     #[test]

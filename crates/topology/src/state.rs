@@ -6,6 +6,7 @@
 mod handle;
 mod key_value;
 mod session;
+mod suppress;
 mod timed;
 mod window;
 
@@ -17,6 +18,7 @@ use crate::{ProcessError, TaskContext};
 pub use self::handle::{FlushTo, StoreHandle};
 pub use self::key_value::KeyValueState;
 pub use self::session::{BySession, SessionState};
+pub use self::suppress::SuppressState;
 pub use self::timed::{ChangeOf, Found, KeyBuf, Keys, Timed, TimedState, Wanted, entries_of};
 pub use self::window::{ByWindow, WindowState};
 

@@ -16,6 +16,7 @@ mod shape;
 mod split;
 mod store;
 mod stream;
+mod suppress;
 mod table;
 
 use anyhow::{Context, Result};

@@ -15,7 +15,6 @@ pub const LATER: &[(&str, Uses)] = &[
     ("stream-stream join", |used| used.joins(Place::Stream, Place::Stream)),
     ("cogroup", |used| used.statement.op() == "cogroup"),
     ("windows", |used| used.statement.op() == "windowed_by"),
-    ("suppress", |used| used.statement.op() == "suppress"),
     ("versioned store", |used| kinds(used.statement).any(|kind| kind == "versioned")),
     ("window store", |used| kinds(used.statement).any(|kind| kind.contains("window"))),
     ("session store", |used| kinds(used.statement).any(|kind| kind == "session")),

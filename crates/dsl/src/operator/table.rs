@@ -5,4 +5,5 @@ mod group_by;
 mod map_values;
 mod nullable;
 mod step;
+mod suppress;
 mod transform_values;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use headwater_client::CommittedOffset;
 use headwater_record::TopicPartition;
 
+use super::registry::Place;
 use crate::changelog::{StoreChangelog, TaskStores};
 use crate::directory::TaskClaim;
 use crate::error::Trouble;
@@ -81,9 +82,21 @@ impl ActiveTask {
         self.committed.iter()
     }
 
-    /// Stops it and gives its stores back. What was not committed stays uncommitted.
-    pub(crate) fn stop(self) -> TaskStores {
+    /// Stops it and says where its stores are then. What was not committed stays uncommitted.
+    pub(super) fn stop(self) -> Place {
         let id = self.running.id();
-        TaskStores { id, stores: self.running.close(), changelogs: self.changelogs, claim: self.claim }
+        let stores = self.running.close();
+        let mut changelogs = self.changelogs;
+        let mut complete = true;
+        for changelog in &mut changelogs {
+            // A buffer goes with the node that used it: it is restored from the beginning of its changelog.
+            let store = stores.get(&changelog.store);
+            let contains_nothing = store.is_some_and(|store| matches!(store.state().committed_offset(), Ok(None)));
+            if contains_nothing && changelog.offset.take().is_some() {
+                complete = false;
+            }
+        }
+        let stores = TaskStores { id, stores, changelogs, claim: self.claim };
+        if complete { Place::Complete(stores) } else { Place::Stopped(stores) }
     }
 }

@@ -167,7 +167,7 @@ impl StreamThread {
             self.stop(task)?;
             // What was not committed must not be built upon.
             if let Some(entry) = self.registry.entry(task)
-                && matches!(entry.place, Place::Complete(_))
+                && matches!(entry.place, Place::Complete(_) | Place::Stopped(_))
             {
                 entry.place = Place::Nowhere;
             }
@@ -186,7 +186,7 @@ impl StreamThread {
         active.tell_dropped(&self.output);
         let partitions: Vec<TopicPartition> = active.running.spec().partitions().cloned().collect();
         self.output.take_failure(task);
-        entry.place = Place::Complete(active.stop());
+        entry.place = active.stop();
         for partition in &partitions {
             self.paused.remove(partition);
             self.lost_positions.remove(partition);

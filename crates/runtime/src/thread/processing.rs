@@ -139,7 +139,7 @@ impl StreamThread {
             // What the stores hold beyond the last commit must not be handed on as if it were committed.
             self.stop(*task)?;
             if let Some(entry) = self.registry.entry(*task)
-                && matches!(entry.place, Place::Complete(_))
+                && matches!(entry.place, Place::Complete(_) | Place::Stopped(_))
             {
                 entry.place = Place::Nowhere;
             }

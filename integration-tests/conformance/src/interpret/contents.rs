@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use headwater::record::SharedSerde;
 use headwater::store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater::store::{RowFormat, Store as Bytes, StoreError, StoreSpec};
+use headwater::store::{RowFormat, Store as Bytes, StoreError, StoreKind, StoreSpec};
 use headwater::testing::TopologyTestDriver;
 use serde_json::Value;
 
@@ -27,8 +27,12 @@ struct Kept {
 pub(super) struct Keeping(BTreeMap<String, Kept>);
 
 impl Keeping {
-    /// A store and the serdes of its rows. One without serdes cannot be read, and cannot be filled.
+    /// A store and the serdes of its rows. One without serdes cannot be read, and cannot be filled. What a suppression keeps back
+    /// is seen in its changelog only.
     pub(super) fn add(&mut self, spec: &StoreSpec, known: &Known) {
+        if spec.kind == StoreKind::Suppress {
+            return;
+        }
         if let (Some(key), Some(value)) = (known.key.clone(), known.value.clone()) {
             self.0.insert(spec.name.clone(), Kept { key, value, format: spec.format });
         }

@@ -79,7 +79,7 @@ impl Options {
     }
 
     /// The serdes to give: those that the option names, and the configured ones for what would not be inherited.
-    fn given(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Known> {
+    pub(super) fn given(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Known> {
         let named = Known::named(option)?;
         Ok(Known {
             key: named.key.or_else(|| inherited.key.is_none().then(|| self.key.clone())),

@@ -20,6 +20,7 @@ impl Program<'_> {
         match statement.op() {
             "to_stream" => to_stream(statement, table, known).map(Some),
             "join" | "left_join" | "outer_join" => self.table_join(statement, table, known).map(Some),
+            "suppress" => self.suppress(statement, table, known).map(Some),
             "group_by" => self.table_group_by(statement, table).map(Some),
             "filter" | "filter_not" => self.table_filter(statement, table, known).map(Some),
             "map_values" | "transform_values" => self.table_values(statement, table, known).map(Some),

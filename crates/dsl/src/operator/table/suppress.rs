@@ -1,0 +1,201 @@
+//! `suppress`: fewer changes of a table, later.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_record::Timestamp;
+use headwater_store::suppress::SuppressBuffers;
+use headwater_store::{StoreKind, StoreSpec, StoreType};
+use headwater_topology::node::NodeSpec;
+use headwater_topology::state::{Stamped, StoreHandle, SuppressState};
+use headwater_topology::{
+    Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Table, TaskContext, TopologyError, Update, Wiring,
+    WiringError,
+};
+
+use crate::old_values::OldValues;
+use crate::operator::missing_serde;
+use crate::option::{Bounds, Until};
+use crate::view::{Source, View, Views};
+use crate::{KTable, Suppressed};
+
+/// Java's `KTableSuppressProcessor`.
+struct Suppress<K: 'static, V: 'static> {
+    name: Arc<str>,
+    state: Rc<SuppressState<K, V>>,
+    until: Until<K>,
+    wait_ms: i64,
+    bounds: Bounds,
+    /// The greatest time of the records that came by.
+    observed: Timestamp,
+    out: Outlet<Table<K, V>>,
+}
+
+impl<K: 'static, V: Clone + 'static> Inlet<Table<K, V>> for Suppress<K, V> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, V>) -> Result<(), ProcessError> {
+        self.observed = self.observed.max(update.timestamp);
+        let time = match self.until {
+            Until::TimeLimit(_) => update.timestamp,
+            Until::WindowCloses(end) => end(update.key),
+        };
+        self.state.put(cx, time, update)?;
+        let due = self.observed.millis().saturating_sub(self.wait_ms);
+        while self.state.first_time().is_some_and(|time| time.millis() <= due) {
+            self.release_first(cx)?;
+        }
+        if self.is_full() && self.bounds.shuts_down {
+            return Err(ProcessError::user(self.too_full()));
+        }
+        while self.is_full() {
+            self.release_first(cx)?;
+        }
+        Ok(())
+    }
+}
+
+impl<K: 'static, V: Clone + 'static> Suppress<K, V> {
+    fn is_full(&self) -> bool {
+        let Bounds { max_records, max_bytes, .. } = self.bounds;
+        self.state.len() as u64 > max_records || self.state.bytes() as u64 > max_bytes
+    }
+
+    fn release_first(&mut self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
+        // Of a final result nobody has heard before, so nobody needs to hear that there is none.
+        let drops_deletions = matches!(self.until, Until::WindowCloses(_));
+        let out = &mut self.out;
+        self.state.release_first(cx, |cx, update| {
+            if update.change.new.is_none() && drops_deletions { Ok(()) } else { out.push(cx, update) }
+        })
+    }
+
+    fn too_full(&self) -> String {
+        let Bounds { max_records, max_bytes, .. } = self.bounds;
+        let (name, records, bytes) = (&self.name, self.state.len(), self.state.bytes());
+        format!(
+            "{name} buffer exceeded its max capacity. Currently [{records}/{max_records}] records and [{bytes}/{max_bytes}] bytes."
+        )
+    }
+}
+
+/// What was handed on last: for keys that wait, what they had before.
+struct Released<K: 'static, V: 'static> {
+    parent: Views<K, V>,
+    store: StoreId,
+    handle: StoreHandle<K, V>,
+}
+
+struct ReleasedView<K: 'static, V: 'static> {
+    parent: Box<dyn View<K, V>>,
+    state: Rc<SuppressState<K, V>>,
+}
+
+impl<K: 'static, V: Clone + 'static> Source<K, V> for Released<K, V> {
+    fn connect(&self, draft: &Draft, node: NodeId) {
+        draft.connect(node, self.store);
+        self.parent.connect(draft, node);
+    }
+    fn open(&self, wiring: &mut Wiring<'_>) -> Result<Box<dyn View<K, V>>, WiringError> {
+        let state = SuppressState::open(wiring, self.store, &self.handle)?;
+        Ok(Box::new(ReleasedView { parent: self.parent.open(wiring)?, state }))
+    }
+}
+
+impl<K: 'static, V: Clone + 'static> View<K, V> for ReleasedView<K, V> {
+    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
+        self.state.prior_or_else(key, || self.parent.get(cx, key))
+    }
+}
+
+impl<K: 'static, V: Clone + 'static> KTable<K, V> {
+    /// Keeps changes back for a time, so that of many changes of a key only the last is handed on (`KTable#suppress`, KIP-328).
+    ///
+    /// The changes wait in memory, in the order in which their keys came, and in a changelog.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use headwater_dsl::{BufferConfig, StreamsBuilder, Suppressed};
+    /// let builder = StreamsBuilder::new();
+    /// let buffer = BufferConfig::max_records(10_000).emit_early_when_full();
+    /// builder
+    ///     .table::<String, i64>("stock")
+    ///     .suppress(Suppressed::until_time_limit(Duration::from_secs(60), buffer))
+    ///     .to_stream()
+    ///     .to("stock-by-the-minute");
+    /// assert!(builder.build()?.describe().contains("KTABLE-SUPPRESS-0000000003"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    #[must_use]
+    pub fn suppress(&self, suppressed: Suppressed<K, V>) -> Self {
+        let Suppressed { serdes, name, until, bounds, logging } = suppressed;
+        let draft = &self.draft;
+        if self.is_versioned() {
+            draft.mistake(TopologyError::Invalid("suppress() is only supported for non-versioned KTables".to_owned()));
+        }
+        let (name, store) = match name {
+            Some(name) => (draft.checked(&name), format!("{name}-store")),
+            None => (draft.next_name("KTABLE-SUPPRESS-"), draft.next_name("KTABLE-SUPPRESS-STATE-STORE-")),
+        };
+        let wait = self.wait(until);
+        self.old_values.ask(true);
+        let spec = StoreSpec {
+            logging,
+            store_type: StoreType::Custom(Arc::new(SuppressBuffers)),
+            ..StoreSpec::new(store.as_str(), StoreKind::Suppress)
+        };
+        let id = draft.add_store(spec);
+        let node = draft.add_node(NodeSpec::processor(name.as_str(), [self.node]).with_store(id));
+        draft.forget_topics_above(node);
+        let serdes = serdes.or(&self.serdes);
+        let port: Port<Table<K, V>> = Port::new();
+        let views = if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
+            let handle = StoreHandle::with(store, key, value);
+            self.listen_to_suppress(node, (id, handle.clone()), until, wait, bounds, &port);
+            Views::new(Released { parent: self.views.clone(), store: id, handle })
+        } else {
+            draft.mistake(missing_serde(&name));
+            self.views.clone()
+        };
+        let old_values = OldValues::of_table(&self.old_values);
+        KTable { draft: draft.clone(), node, port, serdes, store: None, old_values, named_after: Vec::new(), views }
+    }
+
+    fn is_versioned(&self) -> bool {
+        let kept = self.draft.stores_of(self.node).into_iter().filter_map(|id| self.draft.store(id));
+        kept.into_iter().any(|store| matches!(store.spec.kind, StoreKind::Versioned { .. }))
+    }
+
+    /// For how long changes wait. That a table has no windows which close is a mistake.
+    fn wait(&self, until: Until<K>) -> Duration {
+        match until {
+            Until::TimeLimit(limit) => limit,
+            Until::WindowCloses(_) => self.draft.window_grace(self.node).unwrap_or_else(|mistake| {
+                self.draft.mistake(mistake);
+                Duration::ZERO
+            }),
+        }
+    }
+
+    fn listen_to_suppress(
+        &self,
+        node: NodeId,
+        (id, handle): (StoreId, StoreHandle<K, V>),
+        until: Until<K>,
+        wait: Duration,
+        bounds: Bounds,
+        out: &Port<Table<K, V>>,
+    ) {
+        let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let out = out.clone();
+        self.port.listen(
+            node,
+            Arc::new(move |wiring| {
+                let name = wiring.name(node);
+                let state = SuppressState::open(wiring, id, &handle)?;
+                let (observed, out) = (Timestamp::UNKNOWN, out.outlet(wiring)?);
+                Ok(Box::new(Suppress { name, state, until, wait_ms, bounds, observed, out }))
+            }),
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! Until when changes of a table are kept back.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use headwater_record::{SharedSerde, Timestamp};
+use headwater_store::Logging;
+use headwater_window::Windowed;
+
+use crate::serdes::Serdes;
+
+/// A key in a window. [`Windowed`] is the one that windowed aggregates make.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a windowed key",
+    label = "only the tables of windowed aggregates have windows that close",
+    note = "to keep the changes of other tables back, use `Suppressed::until_time_limit`"
+)]
+pub trait WindowedKey {
+    /// When its window ends.
+    fn window_end(&self) -> Timestamp;
+}
+
+impl<K> WindowedKey for Windowed<K> {
+    fn window_end(&self) -> Timestamp {
+        self.end()
+    }
+}
+
+/// Of a buffer that hands changes on early rather than grow beyond its bounds (Java's `EagerBufferConfig`).
+#[derive(Clone, Copy, Debug)]
+pub struct Eager;
+
+/// Of a buffer that never hands anything on early: should it grow beyond its bounds, the application fails (Java's
+/// `StrictBufferConfig`).
+#[derive(Clone, Copy, Debug)]
+pub struct Strict;
+
+/// [`Eager`] or [`Strict`].
+pub trait WhenFull: sealed::Sealed {
+    #[doc(hidden)]
+    const SHUTS_DOWN: bool;
+}
+
+impl WhenFull for Eager {
+    const SHUTS_DOWN: bool = false;
+}
+
+impl WhenFull for Strict {
+    const SHUTS_DOWN: bool = true;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Eager {}
+    impl Sealed for super::Strict {}
+}
+
+/// How much may wait, and what then (Java's `Suppressed.BufferConfig`).
+///
+/// A change counts with the bytes of its key, of the values before and after, of its headers and its topic's name, and 28 more.
+pub struct BufferConfig<P> {
+    max_records: u64,
+    max_bytes: u64,
+    logging: Logging,
+    when_full: PhantomData<P>,
+}
+
+impl BufferConfig<Eager> {
+    /// At most so many keys; more are handed on early, those first that have waited longest.
+    pub fn max_records(limit: u64) -> Self {
+        Self::of_any_size().with_max_records(limit)
+    }
+
+    /// At most so many bytes; more are handed on early.
+    pub fn max_bytes(limit: u64) -> Self {
+        Self::of_any_size().with_max_bytes(limit)
+    }
+}
+
+impl BufferConfig<Strict> {
+    /// As much as there is memory for.
+    pub fn unbounded() -> Self {
+        Self::of_any_size()
+    }
+}
+
+impl<P> BufferConfig<P> {
+    fn of_any_size() -> Self {
+        // Java's numbers are signed.
+        let unbounded = i64::MAX.unsigned_abs();
+        let logging = Logging::default();
+        BufferConfig { max_records: unbounded, max_bytes: unbounded, logging, when_full: PhantomData }
+    }
+
+    fn when_full<Q>(self) -> BufferConfig<Q> {
+        let BufferConfig { max_records, max_bytes, logging, .. } = self;
+        BufferConfig { max_records, max_bytes, logging, when_full: PhantomData }
+    }
+
+    /// With at most so many keys.
+    #[must_use]
+    pub fn with_max_records(mut self, limit: u64) -> Self {
+        self.max_records = limit.min(i64::MAX.unsigned_abs());
+        self
+    }
+
+    /// With at most so many bytes.
+    #[must_use]
+    pub fn with_max_bytes(mut self, limit: u64) -> Self {
+        self.max_bytes = limit.min(i64::MAX.unsigned_abs());
+        self
+    }
+
+    /// Without bounds.
+    #[must_use]
+    pub fn with_no_bound(self) -> BufferConfig<Strict> {
+        BufferConfig { logging: self.logging, ..BufferConfig::of_any_size() }
+    }
+
+    /// With the same bounds: the application fails when they are exceeded.
+    #[must_use]
+    pub fn shut_down_when_full(self) -> BufferConfig<Strict> {
+        self.when_full()
+    }
+
+    /// With the same bounds: changes are handed on early when they are exceeded.
+    #[must_use]
+    pub fn emit_early_when_full(self) -> BufferConfig<Eager> {
+        self.when_full()
+    }
+
+    /// Without a changelog: what waits is lost with the task.
+    #[must_use]
+    pub fn with_logging_disabled(mut self) -> Self {
+        self.logging = Logging::Disabled;
+        self
+    }
+
+    /// With a changelog whose topic has these settings over the usual ones.
+    #[must_use]
+    pub fn with_logging_enabled(mut self, configs: BTreeMap<String, String>) -> Self {
+        self.logging = Logging::Enabled(configs);
+        self
+    }
+}
+
+impl<P> Clone for BufferConfig<P> {
+    fn clone(&self) -> Self {
+        BufferConfig { logging: self.logging.clone(), when_full: PhantomData, ..*self }
+    }
+}
+
+impl<P> fmt::Debug for BufferConfig<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BufferConfig")
+            .field("max_records", &self.max_records)
+            .field("max_bytes", &self.max_bytes)
+            .field("logging", &self.logging)
+            .finish_non_exhaustive()
+    }
+}
+
+/// For how long a change waits.
+pub(crate) enum Until<K> {
+    /// From the time of the record that it came with.
+    TimeLimit(Duration),
+    /// From the end of its key's window, as long as late records are taken.
+    WindowCloses(fn(&K) -> Timestamp),
+}
+
+impl<K> Clone for Until<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Until<K> {}
+
+/// What a buffer may hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) max_records: u64,
+    pub(crate) max_bytes: u64,
+    pub(crate) shuts_down: bool,
+}
+
+/// Until when changes of a table are kept back (Java's `Suppressed`, KIP-328). Later changes of a key take the place of earlier
+/// ones meanwhile.
+///
+/// Time is that of the records which come by: without new ones, nothing is handed on.
+pub struct Suppressed<K, V> {
+    pub(crate) serdes: Serdes<K, V>,
+    pub(crate) name: Option<String>,
+    pub(crate) until: Until<K>,
+    pub(crate) bounds: Bounds,
+    pub(crate) logging: Logging,
+}
+
+impl<K: WindowedKey, V> Suppressed<K, V> {
+    /// Until a window takes no more records: what is handed on is final, one result per key and window. For this nothing may be
+    /// handed on early.
+    pub fn until_window_closes(buffer: BufferConfig<Strict>) -> Self {
+        Self::until(Until::WindowCloses(K::window_end), buffer)
+    }
+}
+
+impl<K, V> Suppressed<K, V> {
+    /// Until so much time has gone by since a key's first change that was kept back.
+    pub fn until_time_limit<P: WhenFull>(limit: Duration, buffer: BufferConfig<P>) -> Self {
+        Self::until(Until::TimeLimit(limit), buffer)
+    }
+
+    fn until<P: WhenFull>(until: Until<K>, buffer: BufferConfig<P>) -> Self {
+        let BufferConfig { max_records, max_bytes, logging, .. } = buffer;
+        let bounds = Bounds { max_records, max_bytes, shuts_down: P::SHUTS_DOWN };
+        Suppressed { serdes: Serdes::none(), name: None, until, bounds, logging }
+    }
+
+    /// Names the operator, and after it its store and the store's changelog.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// With this serde for keys, instead of the table's.
+    #[must_use]
+    pub fn with_key_serde(mut self, key: SharedSerde<K>) -> Self {
+        self.serdes.key = Some(key);
+        self
+    }
+
+    /// With this serde for values, instead of the table's.
+    #[must_use]
+    pub fn with_value_serde(mut self, value: SharedSerde<V>) -> Self {
+        self.serdes.value = Some(value);
+        self
+    }
+}
+
+impl<K, V> fmt::Debug for Suppressed<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let until: &dyn fmt::Debug = match &self.until {
+            Until::TimeLimit(limit) => limit,
+            Until::WindowCloses(_) => &"window closes",
+        };
+        f.debug_struct("Suppressed")
+            .field("name", &self.name)
+            .field("until", until)
+            .field("bounds", &self.bounds)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,224 @@
+//! What waits, in which order, and what it weighs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use headwater_record::{Encoded, Serde, SharedSerde, Timestamp};
+use headwater_store::RecordContext;
+use headwater_store::suppress::BufferedBytes;
+
+use crate::{ProcessError, java_order};
+
+/// A value that waits, or none.
+#[derive(Clone)]
+pub(super) enum Part<V> {
+    /// As it is; its serde can tell how long it is.
+    Typed(Option<V>),
+    /// As bytes: those of a changelog, or of a value whose length only they tell.
+    Bytes(Box<[u8]>),
+}
+
+/// What a key had when it was buffered first.
+#[derive(Clone)]
+pub(super) enum Prior<V> {
+    /// The same as before its last change.
+    AsOld,
+    Other(Part<V>),
+}
+
+/// The change of a key that waits.
+#[derive(Clone)]
+pub(super) struct Held<V> {
+    pub(super) time: Timestamp,
+    pub(super) context: RecordContext,
+    pub(super) prior: Prior<V>,
+    pub(super) old: Part<V>,
+    pub(super) new: Part<V>,
+    /// What it weighs; counted by the buffer.
+    bytes: usize,
+}
+
+impl<V> Held<V> {
+    /// A change of a key that does not wait yet.
+    pub(super) fn new(time: Timestamp, context: RecordContext, old: Part<V>, new: Part<V>) -> Self {
+        Held { time, context, prior: Prior::AsOld, old, new, bytes: 0 }
+    }
+
+    pub(super) fn prior_part(&self) -> &Part<V> {
+        match &self.prior {
+            Prior::AsOld => &self.old,
+            Prior::Other(part) => part,
+        }
+    }
+}
+
+/// How values become parts, and parts bytes.
+pub(super) struct PartBytes<'a, V> {
+    pub(super) serde: &'a SharedSerde<V>,
+    pub(super) topic: &'a str,
+}
+
+impl<V: Clone> PartBytes<'_, V> {
+    /// A value to be kept.
+    pub(super) fn part(&self, value: Option<&V>) -> Result<Part<V>, ProcessError> {
+        let Some(value) = value.filter(|value| !self.serde.is_null(value)) else { return Ok(Part::Typed(None)) };
+        if self.serde.encoded_len(value).is_some() {
+            return Ok(Part::Typed(Some(value.clone())));
+        }
+        let mut bytes = Vec::new();
+        Ok(match self.serde.serialize(self.topic, value, &mut bytes)? {
+            Encoded::Bytes => Part::Bytes(bytes.into()),
+            Encoded::Null => Part::Typed(None),
+        })
+    }
+
+    /// The bytes of a part, which may lie in `scratch`; `None` for no value.
+    pub(super) fn bytes<'b>(
+        &self,
+        part: &'b Part<V>,
+        scratch: &'b mut Vec<u8>,
+    ) -> Result<Option<&'b [u8]>, ProcessError> {
+        match part {
+            Part::Typed(None) => Ok(None),
+            Part::Typed(Some(value)) => Ok(self.serde.serialize(self.topic, value, scratch)?.of(scratch)),
+            Part::Bytes(bytes) => Ok(Some(bytes)),
+        }
+    }
+
+    /// How many bytes a part has; `None` for no value.
+    fn length(&self, part: &Part<V>) -> Option<usize> {
+        match part {
+            Part::Typed(value) => self.serde.encoded_len(value.as_ref()?),
+            Part::Bytes(bytes) => Some(bytes.len()),
+        }
+    }
+
+    fn are_equal(&self, one: &Part<V>, other: &Part<V>) -> Result<bool, ProcessError> {
+        if self.length(one) != self.length(other) {
+            return Ok(false);
+        }
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        Ok(self.bytes(one, &mut left)? == self.bytes(other, &mut right)?)
+    }
+
+    /// What a change weighs: Java's `computeRecordSize`. A prior value that is the old one is counted once.
+    fn weight(&self, key: &[u8], held: &Held<V>) -> usize {
+        const TIME: usize = 8;
+        let prior = match &held.prior {
+            Prior::AsOld => None,
+            Prior::Other(part) => self.length(part),
+        };
+        let parts = [prior, self.length(&held.old), self.length(&held.new)];
+        TIME + key.len() + parts.into_iter().flatten().sum::<usize>() + held.context.weight()
+    }
+}
+
+/// The changes that wait, at most one for each key.
+pub(super) struct Buffer<V> {
+    // Shared, so that a change can be looked at while it is handed on.
+    held: HashMap<Rc<[u8]>, Rc<Held<V>>>,
+    order: BTreeSet<(Timestamp, Rc<[u8]>)>,
+    bytes: usize,
+    /// Keys whose change the changelog does not have yet, numbered in the order in which they came; `None` without changelog.
+    changed: Option<HashMap<Rc<[u8]>, usize>>,
+    /// The most keys there ever were in `changed`, which decides in which order they are logged.
+    most_changed: usize,
+}
+
+impl<V: Clone> Buffer<V> {
+    pub(super) fn new(logged: bool) -> Self {
+        Buffer {
+            held: HashMap::new(),
+            order: BTreeSet::new(),
+            bytes: 0,
+            changed: logged.then(HashMap::new),
+            most_changed: 0,
+        }
+    }
+
+    /// Adds what was read from the changelog.
+    pub(super) fn restore(&mut self, serde: &PartBytes<'_, V>, key: Box<[u8]>, entry: BufferedBytes) {
+        let BufferedBytes { time, context, prior, old, new } = entry;
+        let part = |bytes: Option<Box<[u8]>>| bytes.map_or(Part::Typed(None), Part::Bytes);
+        let prior = if prior == old { Prior::AsOld } else { Prior::Other(part(prior)) };
+        self.insert(serde, key.into(), Held { time, context, prior, old: part(old), new: part(new), bytes: 0 });
+    }
+
+    /// Adds what waits under `key`, or changes it; its place in the queue stays the one it has.
+    pub(super) fn put(&mut self, serde: &PartBytes<'_, V>, key: &[u8], change: Held<V>) -> Result<(), ProcessError> {
+        if let Some(held) = self.held.get_mut(key) {
+            let as_old = serde.are_equal(held.prior_part(), &change.old)?;
+            let held = Rc::make_mut(held);
+            let before = std::mem::replace(&mut held.old, change.old);
+            match held.prior {
+                _ if as_old => held.prior = Prior::AsOld,
+                Prior::AsOld => held.prior = Prior::Other(before),
+                Prior::Other(_) => {}
+            }
+            held.new = change.new;
+            held.context = change.context;
+            self.bytes -= held.bytes;
+            held.bytes = serde.weight(key, held);
+            self.bytes += held.bytes;
+        } else {
+            self.insert(serde, key.into(), change);
+        }
+        self.mark(key);
+        Ok(())
+    }
+
+    fn insert(&mut self, serde: &PartBytes<'_, V>, key: Rc<[u8]>, mut held: Held<V>) {
+        held.bytes = serde.weight(&key, &held);
+        self.bytes += held.bytes;
+        self.order.insert((held.time, Rc::clone(&key)));
+        self.held.insert(key, Rc::new(held));
+    }
+
+    /// Forgets the change that waits under `key`.
+    pub(super) fn remove(&mut self, key: &Rc<[u8]>) {
+        self.mark(key);
+        if let Some(held) = self.held.remove(key) {
+            self.order.remove(&(held.time, Rc::clone(key)));
+            self.bytes -= held.bytes;
+        }
+    }
+
+    /// The changelog does not have what became of `key`, which is held.
+    fn mark(&mut self, key: &[u8]) {
+        let Some(changed) = self.changed.as_mut().filter(|changed| !changed.contains_key(key)) else { return };
+        if let Some((key, _)) = self.held.get_key_value(key) {
+            changed.insert(Rc::clone(key), changed.len());
+        }
+    }
+
+    /// The keys that the changelog does not have as they are now, in the order in which Java logs them. They count as logged.
+    pub(super) fn take_changed(&mut self) -> Vec<Rc<[u8]>> {
+        let mut changed: Vec<(Rc<[u8]>, usize)> = self.changed.iter_mut().flat_map(HashMap::drain).collect();
+        changed.sort_unstable_by_key(|(_, number)| *number);
+        self.most_changed = self.most_changed.max(changed.len());
+        let keys = changed.into_iter().map(|(key, _)| key).collect();
+        java_order::byte_set(keys, self.most_changed)
+    }
+
+    pub(super) fn held(&self, key: &[u8]) -> Option<Rc<Held<V>>> {
+        self.held.get(key).cloned()
+    }
+
+    /// The key and the change that come first.
+    pub(super) fn first(&self) -> Option<(Rc<[u8]>, Rc<Held<V>>)> {
+        let (_, key) = self.order.first()?;
+        Some((Rc::clone(key), self.held(key)?))
+    }
+
+    pub(super) fn first_time(&self) -> Option<Timestamp> {
+        self.order.first().map(|(time, _)| *time)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
