@@ -62,7 +62,8 @@ impl StoreSupplier for RocksDbStores {
         match spec.kind {
             StoreKind::KeyValue => Ok(Store::KeyValue(Box::new(key_value::KeyValue::new(table()?)))),
             StoreKind::Window { retention, segment_interval, retain_duplicates, time_ordered, .. } => {
-                let segments = segments::Segments::new(table()?, retention, segment_interval);
+                let segments =
+                    segments::Segments::new(table()?, retention, segment_interval).reading_edge(time_ordered);
                 Ok(Store::Window(Box::new(window::Window::new(segments, time_ordered, retain_duplicates))))
             }
             StoreKind::Session { retention, segment_interval, time_ordered } => {

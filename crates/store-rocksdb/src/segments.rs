@@ -19,6 +19,8 @@ pub(crate) struct Segments {
     table: Table,
     retention_ms: i64,
     interval_ms: i64,
+    /// Whether rows that are exactly as old as the retention are still read.
+    reads_edge: bool,
     observed: i64,
     /// Segments before this one are gone.
     forgotten: i64,
@@ -60,12 +62,19 @@ impl Segments {
             table,
             retention_ms: millis(retention),
             interval_ms: millis(interval).max(1),
+            reads_edge: false,
             observed: marks.time.millis(),
             forgotten: 0,
             sequence: marks.sequence,
         };
         segments.forgotten = segments.oldest_segment().max(0);
         segments
+    }
+
+    /// Reads rows that are exactly as old as the retention too: Java's time-ordered window stores, where a window without grace
+    /// must be found just when it closes.
+    pub(crate) fn reading_edge(self, reads_edge: bool) -> Self {
+        Segments { reads_edge, ..self }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -98,7 +107,8 @@ impl Segments {
 
     /// The earliest time whose rows are read.
     fn oldest(&self) -> i64 {
-        self.observed.saturating_sub(self.retention_ms).saturating_add(1)
+        let edge = self.observed.saturating_sub(self.retention_ms);
+        if self.reads_edge { edge } else { edge.saturating_add(1) }
     }
 
     /// Takes note of a write at `time`; whether its segment is still there.
@@ -128,7 +138,12 @@ impl Segments {
 
     /// What there may be of the times from `from` to `to`; `None` when there is nothing.
     pub(crate) fn span(&self, from: Timestamp, to: Timestamp) -> Option<Span> {
-        let from = from.millis().max(self.oldest());
+        self.span_of_all(from.max(Timestamp::from_millis(self.oldest())), to)
+    }
+
+    /// What there is of the times from `from` to `to`, rows among it that are past the retention but not forgotten yet.
+    pub(crate) fn span_of_all(&self, from: Timestamp, to: Timestamp) -> Option<Span> {
+        let from = from.millis().max(0);
         let to = to.millis().min(self.observed);
         (from <= to).then(|| Span { from, to, first: self.segment_of(from), last: self.segment_of(to) })
     }

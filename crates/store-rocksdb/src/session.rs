@@ -114,7 +114,11 @@ impl SessionBytes for Session {
         limit: usize,
         into: &mut Vec<SessionEntry>,
     ) -> Result<Scan, StoreError> {
-        let Some(span) = self.segments.span(query.earliest_end, query.latest_end) else { return Ok(Scan::Done) };
+        let ends = (query.earliest_end, query.latest_end);
+        // Sessions that have closed are looked for by their ends, after their retention too (Java's `fetchSessions`).
+        let closed = self.time_ordered && query.latest_end < Timestamp::MAX;
+        let span = if closed { self.segments.span_of_all(ends.0, ends.1) } else { self.segments.span(ends.0, ends.1) };
+        let Some(span) = span else { return Ok(Scan::Done) };
         let full = into.len().saturating_add(limit);
         let mut end = Scan::Done;
         let (low, high) = self.bounds(query.keys, span);

@@ -23,12 +23,16 @@ fn open(directory: &Path, kind: StoreKind) -> Store {
 }
 
 fn window(directory: &Path, retain_duplicates: bool) -> Box<dyn WindowBytes> {
+    window_of(directory, retain_duplicates, false)
+}
+
+fn window_of(directory: &Path, retain_duplicates: bool, time_ordered: bool) -> Box<dyn WindowBytes> {
     let kind = StoreKind::Window {
         retention: RETENTION,
         window_size: Duration::from_millis(10),
         segment_interval: StoreKind::default_segment_interval(RETENTION),
         retain_duplicates,
-        time_ordered: false,
+        time_ordered,
     };
     match open(directory, kind) {
         Store::Window(store) => store,
@@ -37,8 +41,12 @@ fn window(directory: &Path, retain_duplicates: bool) -> Box<dyn WindowBytes> {
 }
 
 fn session(directory: &Path) -> Box<dyn SessionBytes> {
+    session_of(directory, false)
+}
+
+fn session_of(directory: &Path, time_ordered: bool) -> Box<dyn SessionBytes> {
     let segment_interval = StoreKind::default_segment_interval(RETENTION);
-    match open(directory, StoreKind::Session { retention: RETENTION, segment_interval, time_ordered: false }) {
+    match open(directory, StoreKind::Session { retention: RETENTION, segment_interval, time_ordered }) {
         Store::Session(store) => store,
         other => panic!("not a session store: {other:?}"),
     }
@@ -69,8 +77,16 @@ fn windows(store: &dyn WindowBytes, keys: KeySelection<'_>, order: Order) -> Vec
 }
 
 fn sessions(store: &dyn SessionBytes, keys: KeySelection<'_>, order: Order) -> Vec<String> {
-    let query =
-        SessionQuery { keys, earliest_end: Timestamp::ZERO, latest_end: Timestamp::MAX, latest_start: Timestamp::MAX };
+    ending(store, keys, (Timestamp::ZERO, Timestamp::MAX), order)
+}
+
+fn ending(
+    store: &dyn SessionBytes,
+    keys: KeySelection<'_>,
+    (earliest_end, latest_end): (Timestamp, Timestamp),
+    order: Order,
+) -> Vec<String> {
+    let query = SessionQuery { keys, earliest_end, latest_end, latest_start: Timestamp::MAX };
     let mut entries = Vec::new();
     let _ = store.scan(query, order, None, 100, &mut entries).expect("it is read");
     let show = |key: &[u8], start, end, row: &RowBuf| format!("{}@{start}/{end}={}", text(key), value(row));
@@ -134,4 +150,38 @@ fn late_sessions_are_refused_when_java_s_persistent_store_does() {
     let late = [20, 22].map(|end| put_session(store.as_mut(), "a", 0, end, "8"));
     assert_eq!(late, [Put::Stored, Put::Stored]);
     assert_eq!(sessions(store.as_ref(), KeySelection::ALL, Order::Forward), ["a@0/22=8", "a@100/121=9"]);
+}
+
+#[test]
+fn sessions_are_found_from_a_time_before_zero_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = session(directory.path());
+    assert_eq!(put_session(store.as_mut(), "a", 0, 5, "1"), Put::Stored);
+    // As a record at 5 with a gap of 10 looks for them.
+    let from = (Timestamp::from_millis(-5), Timestamp::MAX);
+    assert_eq!(ending(store.as_ref(), KeySelection::One(b"a"), from, Order::Forward), ["a@0/5=1"]);
+}
+
+#[test]
+fn a_window_without_grace_is_still_there_when_it_closes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = window_of(directory.path(), false, true);
+    for start in [0, 1, 101] {
+        assert_eq!(put_window(store.as_mut(), "a", start, "1"), Put::Stored);
+    }
+    assert_eq!(windows(store.as_ref(), KeySelection::ALL, Order::Forward), ["a@1=1", "a@101=1"]);
+    assert!(store.fetch(b"a", 0.into()).unwrap().is_none());
+    assert!(store.fetch(b"a", 1.into()).unwrap().is_some());
+}
+
+#[test]
+fn sessions_that_closed_are_found_by_their_ends_after_their_retention() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = session_of(directory.path(), true);
+    for (key, start, end) in [("b", 0, 7), ("a", 3, 8), ("a", 200, 300)] {
+        assert_eq!(put_session(store.as_mut(), key, start, end, "1"), Put::Stored);
+    }
+    let closed = (Timestamp::ZERO, Timestamp::from_millis(199));
+    assert_eq!(ending(store.as_ref(), KeySelection::ALL, closed, Order::Forward), ["b@0/7=1", "a@3/8=1"]);
+    assert_eq!(sessions(store.as_ref(), KeySelection::ALL, Order::Forward), ["a@200/300=1"]);
 }

@@ -17,9 +17,6 @@ pub enum WindowError {
         /// The interval between two of them.
         advance_ms: i64,
     },
-    /// Of [`SessionWindows`](crate::SessionWindows).
-    #[error("Gap time cannot be zero or negative.")]
-    GapZero,
     /// Of [`JoinWindows`](crate::JoinWindows).
     #[error("Window interval (ie, beforeMs+afterMs) must not be negative.")]
     NegativeInterval,

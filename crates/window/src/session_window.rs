@@ -39,12 +39,12 @@ impl SessionWindows {
         duration(self.gap_ms.saturating_add(self.grace_ms))
     }
 
-    /// Whether the windows can be used.
+    /// Whether the windows can be used: always. Without a gap, records of the same timestamp make a session.
     ///
     /// # Errors
-    /// [`WindowError::GapZero`].
+    /// None; the other windows have some.
     pub fn validate(&self) -> Result<(), WindowError> {
-        if self.gap_ms <= 0 { Err(WindowError::GapZero) } else { Ok(()) }
+        Ok(())
     }
 
     /// What a record at `timestamp` merges with: sessions that end at the first time or later and start at the second or earlier.

@@ -113,7 +113,10 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SessionAggregate<K, V, A> {
         new: Option<A>,
         record: Record<'_, K, V>,
     ) -> Result<(), ProcessError> {
-        let context = cx.record_context(record.timestamp, record.headers);
+        // Java keeps no headers with a session, even in a store that could.
+        let none = Headers::new();
+        let headers = if self.state.keeps_headers_only() { &none } else { record.headers };
+        let context = cx.record_context(record.timestamp, headers);
         if self.state.is_cached() || self.finals.is_some() {
             return self.state.set(cx, key, session, new, Timestamp::UNKNOWN, context);
         }

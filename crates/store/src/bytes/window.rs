@@ -53,8 +53,10 @@ pub struct WindowEntry {
 
 /// A value per key and window start, forgotten after the retention.
 ///
-/// The store's time is the latest window start put so far. Reads never show entries that start before that time minus the
-/// retention (Java's `AbstractRocksDBSegmentedBytesStore` and `InMemoryWindowStore`).
+/// The store's time is the latest window start put so far. Reads show entries that start later than that time minus the retention
+/// (Java's `AbstractRocksDBSegmentedBytesStore` and `InMemoryWindowStore`); those of a time-ordered store on disk also entries
+/// that start exactly then, so that a window without grace is found when it closes
+/// (`AbstractDualSchemaRocksDBSegmentedBytesStore`).
 ///
 /// Forward order: of one key by start, then sequence. Of several keys as the make of store has it: in memory by start, then key;
 /// in RocksDB by segment, then key, then start; in a time-ordered store by start, then key.

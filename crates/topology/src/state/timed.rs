@@ -206,6 +206,11 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         self.cache.is_some()
     }
 
+    /// Whether rows have headers beside their value, and no timestamp: sessions under KIP-1271.
+    pub fn keeps_headers_only(&self) -> bool {
+        self.format == RowFormat::HeadersOnly
+    }
+
     /// The store's name.
     pub fn name(&self) -> &str {
         &self.name

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use headwater_record::Timestamp;
+use headwater_record::{Headers, Timestamp};
 use headwater_store::cache::{Evicted, Place, RecordCache, entry_bytes};
 use headwater_store::{RecordContext, StoreError};
 use headwater_window::{Window, Windowed};
@@ -201,7 +201,9 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
             let key = Windowed::new(self.decode_key(key)?, window);
             let change = Change::new(&cached.value, &old);
             let timestamp = T::time_of_change(window, timestamp);
-            to.push(cx, Update { key: &key, change, timestamp, headers: &context.headers })
+            let none = Headers::new();
+            let headers = if self.keeps_headers_only() { &none } else { &context.headers };
+            to.push(cx, Update { key: &key, change, timestamp, headers })
         })
     }
 
