@@ -8,6 +8,8 @@ pub const DIFFERS: &[(&str, &str)] = &[
         "a parent is a handle that some node has given: there is none of a node before it is added",
     ),
     ("topology/sink-as-parent", "a sink gives no handle, since nothing can be put below it"),
+    ("errors/negative-grace", "a duration is never negative"),
+    ("errors/sliding-negative", "a duration is never negative"),
 ];
 
 /// Why a scenario cannot be written with this library; `None`: it can.

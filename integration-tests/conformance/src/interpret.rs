@@ -7,6 +7,7 @@ mod function;
 mod grouped;
 mod hand;
 mod join;
+mod key;
 mod option;
 mod processor;
 mod program;
@@ -18,10 +19,12 @@ mod store;
 mod stream;
 mod suppress;
 mod table;
+mod windowed;
 
 use anyhow::{Context, Result};
 use headwater::processor::TopologySettings;
 
+use self::contents::Keeping;
 use self::program::Program;
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
@@ -65,7 +68,7 @@ pub fn run(scenario: &Scenario, stores: Stores) -> Result<Outcome> {
     outcome.branches = program.branches().clone();
     shape::read(&topology, &mut outcome)?;
     if let Some(steps) = &scenario.steps {
-        let keeping = program.keeping(&topology);
+        let keeping = program.keeping(&topology, Keeping::new(scenario, stores));
         drive::drive(topology, &settings, steps, scenario.start_ms, stores, &keeping, &mut outcome)?;
     }
     Ok(outcome)

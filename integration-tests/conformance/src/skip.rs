@@ -6,6 +6,7 @@ mod place;
 use place::Places;
 pub use place::{Place, Used};
 
+use crate::interpret::Stores;
 use crate::scenario::{Scenario, Spec};
 
 /// Operators and kinds of stores that come later, by the name that a skipped scenario is counted under.
@@ -14,32 +15,58 @@ pub const LATER: &[(&str, Uses)] = &[
     ("join with grace", |used| used.statement.object("joined").is_some_and(|joined| joined.has("grace_ms"))),
     ("stream-stream join", |used| used.joins(Place::Stream, Place::Stream)),
     ("cogroup", |used| used.statement.op() == "cogroup"),
-    ("windows", |used| used.statement.op() == "windowed_by"),
     ("versioned store", |used| kinds(used.statement).any(|kind| kind == "versioned")),
-    ("window store", |used| kinds(used.statement).any(|kind| kind.contains("window"))),
-    ("session store", |used| kinds(used.statement).any(|kind| kind == "session")),
     ("versioned commands", |used| processor_type(used.statement) == Some("versioned_commands")),
 ];
 
 /// The name that a scenario is counted under whose plan the optimiser would change.
 pub const OPTIMISER: &str = "optimiser";
 
+/// The name that a scenario is counted under that shows what window stores do only on disk, when it is run without one.
+pub const ON_DISK: &str = "a window store on disk";
+
+/// What is read from persistent window stores after a store in memory has forgotten it, and what only the latter counts as
+/// dropped.
+const FORGOTTEN: &[&str] = &[
+    "generated/seed-23",
+    "session/final",
+    "session/final-boundary",
+    "session/final-headers",
+    "session/late",
+    "session/late-uncached",
+    "sliding/final-early",
+];
+
 /// Whether a statement uses something.
 pub type Uses = fn(Used<'_>) -> bool;
 
 /// Why a scenario cannot run yet; `None`: it can.
-pub fn reason(scenario: &Scenario) -> Option<&'static str> {
+pub fn reason(scenario: &Scenario, stores: Stores) -> Option<&'static str> {
     let placed = Places::of(scenario);
     let later = LATER.iter().find(|(_, uses)| placed.iter().any(uses));
-    later.map(|(name, _)| *name).or_else(|| optimiser::changes_the_plan(scenario).then_some(OPTIMISER))
+    let later = later.map(|(name, _)| *name).or_else(|| optimiser::changes_the_plan(scenario).then_some(OPTIMISER));
+    let on_disk = || shows_disk_order(scenario) || FORGOTTEN.contains(&scenario.name().as_str());
+    later.or_else(|| (stores == Stores::Memory && on_disk()).then_some(ON_DISK))
+}
+
+/// Whether a processor lists the entries of a persistent window or session store: in memory they have another order.
+fn shows_disk_order(scenario: &Scenario) -> bool {
+    let lists = scenario
+        .statements()
+        .any(|statement| matches!(processor_type(statement), Some("window_commands" | "session_commands")));
+    lists && scenario.statements().flat_map(described).any(|store| store.is("persistent"))
+}
+
+/// The stores that a statement describes.
+fn described(statement: Spec<'_>) -> impl Iterator<Item = Spec<'_>> {
+    let connected = statement.object("processor").map(|processor| processor.objects("connected_stores"));
+    statement.object("store").into_iter().chain(connected.into_iter().flatten())
 }
 
 /// The kinds of the stores that a statement names, whether added, supplied or connected by a processor.
 fn kinds(statement: Spec<'_>) -> impl Iterator<Item = &str> {
     let supplied = statement.object("materialized").and_then(|materialized| materialized.object("supplier"));
-    let connected = statement.object("processor").map(|processor| processor.objects("connected_stores"));
-    let stores = statement.object("store").into_iter().chain(supplied).chain(connected.into_iter().flatten());
-    stores.filter_map(|store| store.text("kind"))
+    described(statement).chain(supplied).filter_map(|store| store.text("kind"))
 }
 
 fn processor_type(statement: Spec<'_>) -> Option<&str> {
@@ -54,7 +81,23 @@ mod tests {
 
     fn reason_of(dsl: &str) -> Option<&'static str> {
         let text = format!(r#"{{"title": "t", "dsl": [{dsl}]}}"#);
-        reason(&Scenario::parse(Path::new("a/b.json"), &text).unwrap())
+        reason(&Scenario::parse(Path::new("a/b.json"), &text).unwrap(), Stores::Memory)
+    }
+
+    #[test]
+    fn the_order_of_a_persistent_window_store_is_only_shown_on_disk() {
+        let reasons = |kind: &str, persistent: bool, processor: &str| {
+            let text = format!(
+                r#"{{"title": "t", "dsl": [{{"op": "add_state_store", "store": {{"kind": "{kind}", "persistent": {persistent}}}}},
+                    {{"op": "process", "on": "a", "processor": {{"type": "{processor}"}}}}]}}"#
+            );
+            let scenario = Scenario::parse(Path::new("a/b.json"), &text).unwrap();
+            (reason(&scenario, Stores::Memory), reason(&scenario, Stores::RocksDb))
+        };
+        assert_eq!(reasons("window", true, "window_commands"), (Some(ON_DISK), None));
+        assert_eq!(reasons("session", true, "session_commands"), (Some(ON_DISK), None));
+        assert_eq!(reasons("session", false, "session_commands"), (None, None));
+        assert_eq!(reasons("kv", true, "kv_commands"), (None, None));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub fn run(path: &Path, filter: Option<&str>, stores: Stores, report: &mut Repor
 
 /// Runs one scenario, unless it is on one of the two lists, and compares.
 pub fn judge(scenario: &Scenario, stores: Stores) -> Verdict {
-    if let Some(reason) = skip::reason(scenario) {
+    if let Some(reason) = skip::reason(scenario, stores) {
         return Verdict::Skipped(reason.to_owned());
     }
     if let Some(reason) = differs::reason(&scenario.name()) {

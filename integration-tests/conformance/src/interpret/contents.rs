@@ -3,73 +3,157 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use headwater::record::SharedSerde;
+use headwater::processor::state::StoreHandle;
+use headwater::record::Timestamp;
 use headwater::store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater::store::{RowFormat, Store as Bytes, StoreError, StoreKind, StoreSpec};
+use headwater::store::{Store as Bytes, StoreError, StoreKind, StoreSpec, StoreType};
 use headwater::testing::TopologyTestDriver;
+use headwater::window::{Window, Windowed};
 use serde_json::Value;
 
 use super::option::Known;
+use super::{Stores, store};
 use crate::outcome::Store;
+use crate::scenario::Scenario;
 use crate::val::Val;
 
 const AT_ONCE: usize = 1024;
 
 /// How to read a store.
 struct Kept {
-    key: SharedSerde<Val>,
-    value: SharedSerde<Val>,
-    format: RowFormat,
+    handle: StoreHandle<Val, Val>,
+    spec: StoreSpec,
 }
 
 /// How to read each store, by its name.
-#[derive(Default)]
-pub(super) struct Keeping(BTreeMap<String, Kept>);
+pub(super) struct Keeping {
+    kept: BTreeMap<String, Kept>,
+    stores: Stores,
+    /// Whether stores that nobody chose are in memory for Java.
+    in_memory: bool,
+}
 
 impl Keeping {
+    /// Nothing yet, of a run with such stores.
+    pub(super) fn new(scenario: &Scenario, stores: Stores) -> Keeping {
+        let in_memory = scenario.setting("dsl.store.suppliers.class") == Some("in_memory");
+        Keeping { kept: BTreeMap::new(), stores, in_memory }
+    }
+
     /// A store and the serdes of its rows. One without serdes cannot be read, and cannot be filled. What a suppression keeps back
     /// is seen in its changelog only.
     pub(super) fn add(&mut self, spec: &StoreSpec, known: &Known) {
         if spec.kind == StoreKind::Suppress {
             return;
         }
-        if let (Some(key), Some(value)) = (known.key.clone(), known.value.clone()) {
-            self.0.insert(spec.name.clone(), Kept { key, value, format: spec.format });
+        if known.key.is_some() && known.value.is_some() {
+            let handle = store::handle(&spec.name, known.clone());
+            self.kept.insert(spec.name.clone(), Kept { handle, spec: spec.clone() });
         }
     }
 
     /// The contents of all stores.
     pub(super) fn read(&self, driver: &TopologyTestDriver) -> Result<BTreeMap<String, Store>> {
-        let contents = |(name, kept): (&String, &Kept)| {
-            let store = driver.with_store(name, |store| kept.contents(name, store))?;
-            Ok((name.clone(), store.with_context(|| name.clone())?))
-        };
-        self.0.iter().map(contents).collect()
+        let mut stores = BTreeMap::new();
+        for (name, kept) in &self.kept {
+            // Where the recorded store was on disk and this one is not, its entries are put in that order.
+            let on_disk = match kept.spec.store_type {
+                StoreType::RocksDb => true,
+                StoreType::Configured => !self.in_memory,
+                _ => false,
+            };
+            let sorted = on_disk && self.stores == Stores::Memory;
+            if let Some(store) = kept.contents(driver, sorted).with_context(|| name.clone())? {
+                stores.insert(name.clone(), store);
+            }
+        }
+        Ok(stores)
     }
 }
 
 impl Kept {
-    fn contents(&self, name: &str, store: &Bytes) -> Result<Store> {
-        let (kind, entries) = match store {
-            Bytes::KeyValue(store) => ("kv", self.key_values(name, store.as_ref())?),
+    /// What the store holds; `None` for a store that Java cannot list.
+    fn contents(&self, driver: &TopologyTestDriver, sorted: bool) -> Result<Option<Store>> {
+        let (kind, entries) = match self.spec.kind {
+            StoreKind::KeyValue | StoreKind::Lru { .. } => {
+                ("kv", driver.with_store(self.handle.name(), |store| self.key_values(store))??)
+            }
+            StoreKind::Window { window_size, .. } if window_size.is_zero() => return Ok(None),
+            StoreKind::Window { .. } => ("window", self.windows(driver, sorted)?),
+            StoreKind::Session { .. } => ("session", self.sessions(driver, sorted)?),
             _ => anyhow::bail!("a store of a kind that no operator of this library makes yet"),
         };
-        let timestamped = self.format.has_timestamp() && !entries.is_empty();
-        Ok(Store { kind: kind.to_owned(), timestamped, entries })
+        let timestamped = self.spec.format.has_timestamp() && !entries.is_empty();
+        Ok(Some(Store { kind: kind.to_owned(), timestamped, entries }))
     }
 
-    fn key_values(&self, name: &str, store: &dyn KeyValueBytes) -> Result<Vec<Vec<Value>>> {
+    /// An entry, with its time where the store keeps times.
+    fn entry(&self, fields: impl IntoIterator<Item = Value>, timestamp: Timestamp) -> Vec<Value> {
+        let timestamp = self.spec.format.has_timestamp().then(|| Value::from(timestamp.millis()));
+        fields.into_iter().chain(timestamp).collect()
+    }
+
+    fn key_values(&self, store: &Bytes) -> Result<Vec<Vec<Value>>> {
+        let Bytes::KeyValue(store) = store else { anyhow::bail!("this is no key-value store") };
         let mut entries: Vec<Entry> = Vec::new();
-        scan_all(store, &mut entries)?;
+        scan_all(store.as_ref(), &mut entries)?;
         let shown = |entry: &Entry| {
-            let key = self.key.deserialize(name, Some(&entry.key))?.typed();
-            let mut shown = vec![key, self.value.deserialize(name, Some(entry.row.value()))?.typed()];
-            if self.format.has_timestamp() {
-                shown.push(Value::from(entry.row.timestamp().millis()));
-            }
-            Ok(shown)
+            let key = self.handle.key_serde().deserialize(self.handle.name(), Some(&entry.key))?;
+            let value = self.handle.value_serde().deserialize(self.handle.name(), Some(entry.row.value()))?;
+            Ok(self.entry([key.typed(), value.typed()], entry.row.timestamp()))
         };
         entries.iter().map(shown).collect()
+    }
+
+    fn windows(&self, driver: &TopologyTestDriver, sorted: bool) -> Result<Vec<Vec<Value>>> {
+        let mut entries = driver.window_store(&self.handle)?.entries()?;
+        if sorted {
+            self.sort_as_on_disk(&mut entries, |window| (window.start, [window.start].to_vec()))?;
+        }
+        let shown = entries.iter().map(|(Windowed { key, window }, found)| {
+            let fields = [key.typed(), window.start.millis().into(), found.value.typed()];
+            self.entry(fields, found.timestamp)
+        });
+        Ok(shown.collect())
+    }
+
+    fn sessions(&self, driver: &TopologyTestDriver, sorted: bool) -> Result<Vec<Vec<Value>>> {
+        let mut entries = driver.session_store(&self.handle)?.entries()?;
+        if sorted {
+            self.sort_as_on_disk(&mut entries, |window| (window.end, [window.end, window.start].to_vec()))?;
+        }
+        let shown = entries.iter().map(|(Windowed { key, window }, value)| {
+            vec![key.typed(), window.start.millis().into(), window.end.millis().into(), value.typed()]
+        });
+        Ok(shown.collect())
+    }
+
+    /// Puts entries in the order of a persistent store: by segment, then by their bytes. `times` is what says the segment, and
+    /// what is written beside the key.
+    fn sort_as_on_disk<F>(
+        &self,
+        entries: &mut Vec<(Windowed<Val>, F)>,
+        times: impl Fn(Window) -> (Timestamp, Vec<Timestamp>),
+    ) -> Result<()> {
+        let segment_ms = self.spec.kind.segment_interval().context("a store without segments")?.as_millis();
+        let mut placed = Vec::new();
+        for entry in entries.drain(..) {
+            let (time, written) = times(entry.0.window);
+            let times = written.iter().flat_map(|time| time.millis().to_be_bytes());
+            let mut key = Vec::new();
+            self.handle.key_serde().serialize(self.handle.name(), &entry.0.key, &mut key)?;
+            let bytes: Vec<u8> = if self.spec.kind.is_time_ordered() {
+                times.chain(key).collect()
+            } else {
+                key.into_iter().chain(times).collect()
+            };
+            placed.push(((i128::from(time.millis()) / segment_ms as i128, bytes), entry));
+        }
+        placed.sort_by(|one, other| one.0.cmp(&other.0));
+        // Cached entries are found twice where the orders of cache and store do not agree.
+        placed.dedup_by(|one, other| self.spec.caching && one.0 == other.0);
+        entries.extend(placed.into_iter().map(|(_, entry)| entry));
+        Ok(())
     }
 }
 

@@ -7,53 +7,63 @@ use headwater::processor::ProcessError;
 use headwater::processor::node::source::{ConsumedRecord, TimestampExtractor};
 use headwater::record::{Headers, Timestamp};
 
+use super::key::Key;
 use crate::expr::{Aggregator, Expr, Initializer, ListExpr, Predicate, Reducer, Scope, UserError};
 use crate::scenario::Spec;
 use crate::val::{Val, whole_number};
 
 /// A test of a key and a value.
-pub(super) fn predicate(
+pub(super) fn predicate<K: Key>(
     statement: Spec<'_>,
-) -> Result<impl Fn(&Val, &Val) -> Result<bool, UserError> + Clone + Send + Sync + use<>> {
+) -> Result<impl Fn(&K, &Val) -> Result<bool, UserError> + Clone + Send + Sync + use<K>> {
     let predicate = Predicate::parse(statement.need("predicate")?)?;
-    Ok(move |key: &Val, value: &Val| predicate.test(Scope::kv(key, value)))
+    Ok(move |key: &K, value: &Val| predicate.test(Scope::kv(&key.seen(), value)))
 }
 
 /// An expression that sees key and value.
-pub(super) fn of_key_and_value(
+pub(super) fn of_key_and_value<K: Key>(
     statement: Spec<'_>,
     field: &str,
-) -> Result<impl Fn(&Val, &Val) -> Result<Val, UserError> + Send + Sync + use<>> {
+) -> Result<impl Fn(&K, &Val) -> Result<Val, UserError> + Send + Sync + use<K>> {
     let expr = Expr::parse(statement.need(field)?)?;
-    Ok(move |key: &Val, value: &Val| expr.eval(Scope::kv(key, value)))
+    Ok(move |key: &K, value: &Val| expr.eval(Scope::kv(&key.seen(), value)))
 }
 
 /// The expression `value`, which sees the key where the statement says `with_key`.
-pub(super) fn of_value(
+pub(super) fn of_value<K: Key>(
     statement: Spec<'_>,
-) -> Result<impl Fn(&Val, &Val) -> Result<Val, UserError> + Send + Sync + use<>> {
+) -> Result<impl Fn(&K, &Val) -> Result<Val, UserError> + Send + Sync + use<K>> {
     let expr = Expr::parse(statement.need("value")?)?;
     let with_key = statement.is("with_key");
-    Ok(move |key: &Val, value: &Val| expr.eval(if with_key { Scope::kv(key, value) } else { Scope::value(value) }))
+    Ok(
+        move |key: &K, value: &Val| {
+            if with_key { expr.eval(Scope::kv(&key.seen(), value)) } else { expr.eval(Scope::value(value)) }
+        },
+    )
 }
 
 /// The list of a `flat_map_values`.
-pub(super) fn values(
+pub(super) fn values<K: Key>(
     statement: Spec<'_>,
-) -> Result<impl Fn(&Val, &Val) -> Result<Vec<Val>, UserError> + Send + Sync + use<>> {
+) -> Result<impl Fn(&K, &Val) -> Result<Vec<Val>, UserError> + Send + Sync + use<K>> {
     let list = ListExpr::parse(statement.need("list")?)?;
     let with_key = statement.is("with_key");
-    Ok(move |key: &Val, value: &Val| list.list(if with_key { Scope::kv(key, value) } else { Scope::value(value) }))
+    Ok(
+        move |key: &K, value: &Val| {
+            if with_key { list.list(Scope::kv(&key.seen(), value)) } else { list.list(Scope::value(value)) }
+        },
+    )
 }
 
 /// The keys and values of a `flat_map`.
-pub(super) fn pairs(
+pub(super) fn pairs<K: Key>(
     statement: Spec<'_>,
-) -> Result<impl Fn(&Val, &Val) -> Result<Vec<(Val, Val)>, UserError> + Send + Sync + use<>> {
+) -> Result<impl Fn(&K, &Val) -> Result<Vec<(Val, Val)>, UserError> + Send + Sync + use<K>> {
     let list = ListExpr::parse(statement.need("list")?)?;
     let (to_key, to_value) = (Expr::parse(statement.need("key")?)?, Expr::parse(statement.need("value")?)?);
-    Ok(move |key: &Val, value: &Val| {
-        let scope = Scope::kv(key, value);
+    Ok(move |key: &K, value: &Val| {
+        let key = key.seen();
+        let scope = Scope::kv(&key, value);
         let pair = |element: Val| {
             let scope = scope.element(&element);
             Ok((to_key.eval(scope)?, to_value.eval(scope)?))
@@ -69,12 +79,12 @@ pub(super) fn initializer(statement: Spec<'_>) -> Result<impl Fn() -> Val + Send
 }
 
 /// The aggregator in a field.
-pub(super) fn aggregator(
+pub(super) fn aggregator<K: Key>(
     statement: Spec<'_>,
     field: &str,
-) -> Result<impl Fn(&Val, &Val, &Val) -> Result<Val, UserError> + Send + Sync + use<>> {
+) -> Result<impl Fn(&K, &Val, &Val) -> Result<Val, UserError> + Send + Sync + use<K>> {
     let aggregator = Aggregator::parse(statement.need(field)?)?;
-    Ok(move |key: &Val, value: &Val, aggregate: &Val| aggregator.apply(key, value, aggregate))
+    Ok(move |key: &K, value: &Val, aggregate: &Val| aggregator.apply(&key.seen(), value, aggregate))
 }
 
 /// The reducer in a field.

@@ -1,44 +1,28 @@
 //! Aggregations of grouped streams.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use headwater::dsl::KGroupedStream;
 
 use super::function;
+use super::key::{Key, Keyed};
 use super::option::Known;
 use super::program::{Handle, Program};
-use super::serde;
 use super::table::named;
 use crate::scenario::Spec;
 use crate::val::Val;
 
 impl Program<'_> {
     /// Calls an operator on a grouped stream.
-    pub(super) fn on_grouped(
+    pub(super) fn on_grouped<K: Key>(
         &self,
         statement: Spec<'_>,
-        grouped: &KGroupedStream<Val, Val>,
+        grouped: &KGroupedStream<K, Val>,
         known: &Known,
     ) -> Result<Handle> {
-        let inherited = match statement.op() {
-            "count" => Known { key: known.key.clone(), value: Some(serde::parse("long")?) },
-            "reduce" => known.clone(),
-            "aggregate" => known.key_only(),
-            other => bail!("grouped streams have no operator `{other}`"),
-        };
-        let own = Known::named(statement.object("materialized"))?.or(&inherited);
-        let options = self.options.materialized(statement, &inherited)?;
+        let (own, options) = self.options.aggregation(statement, known)?;
         let table = match statement.op() {
-            "count" => {
-                let options = match &own.value {
-                    Some(value) => options.with_value_serde(value.clone()),
-                    None => options,
-                };
-                if statement.has("materialized") {
-                    grouped.count_as_with(|| Val::Long(0), next_count, options)
-                } else {
-                    grouped.count_as(|| Val::Long(0), next_count, options)
-                }
-            }
+            "count" if statement.has("materialized") => grouped.count_as_with(|| Val::Long(0), next_count, options),
+            "count" => grouped.count_as(|| Val::Long(0), next_count, options),
             "reduce" => grouped.try_reduce_with(function::reducer(statement, "reducer")?, options),
             _ => {
                 let (initial, add) =
@@ -46,7 +30,7 @@ impl Program<'_> {
                 grouped.try_aggregate_with(initial, add, options)
             }
         };
-        Ok(Handle::Table(named(statement, table), own))
+        Ok(K::handle(Keyed::Table(named(statement, table), own)))
     }
 }
 

@@ -5,8 +5,10 @@ use headwater::processor::WiringError;
 use headwater::processor::by_hand::{NodeRef, SinkSpec, SourceSpec};
 use headwater::processor::node::OffsetReset;
 use headwater::processor::processor::StoreAccess;
+use headwater::record::SharedSerde;
 
 use super::function;
+use super::key::Key;
 use super::option::Known;
 use super::processor::{Definition, Filler, Live};
 use super::program::Program;
@@ -99,9 +101,9 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
-    fn hand_serdes(&self, operation: Spec<'_>) -> Result<(super::serde::ValSerde, super::serde::ValSerde)> {
+    fn hand_serdes(&self, operation: Spec<'_>) -> Result<(SharedSerde<Val>, SharedSerde<Val>)> {
         let known = Known::named(Some(operation))?.or(&self.options.configured());
-        Ok((known.key.context("a key serde")?, known.value.context("a value serde")?))
+        Ok((Val::serde(&known.key.context("a key serde")?), Val::serde(&known.value.context("a value serde")?)))
     }
 
     fn source(&self, operation: Spec<'_>) -> Result<SourceSpec<Val, Val>> {

@@ -1,9 +1,10 @@
 //! Joins.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use headwater::dsl::{GlobalKTable, KStream, KTable};
 
 use super::function;
+use super::key::{Key, Keyed, table_of};
 use super::option::Known;
 use super::program::{Handle, Program};
 use super::table::named;
@@ -13,40 +14,43 @@ use crate::val::Val;
 
 impl Program<'_> {
     /// Joins a stream with what `other` stands for.
-    pub(super) fn stream_join(
+    pub(super) fn stream_join<K: Key>(
         &self,
         statement: Spec<'_>,
-        stream: &KStream<Val, Val>,
+        stream: &KStream<K, Val>,
         known: &Known,
-    ) -> Result<KStream<Val, Val>> {
-        match self.handle(statement.need("other")?)? {
-            Handle::Global(table, _) => global_join(statement, stream, &table),
-            Handle::Table(table, _) => {
-                let option = statement.object("joined");
-                let options = self.options.joined(option, known)?;
-                let join = joiner(statement)?;
-                if statement.op() == "join" {
-                    return Ok(stream.try_join_table(&table, join, options));
-                }
-                let join = move |key: &Val, value: &Val, row: Option<&Val>| join(key, value, row.unwrap_or(&Val::Null));
-                Ok(stream.try_left_join_table(&table, join, options))
-            }
-            _ => bail!("streams are joined with tables only"),
+    ) -> Result<KStream<K, Val>> {
+        let other = self.handle(statement.need("other")?)?;
+        if let Handle::Global(table) = other {
+            return global_join(statement, stream, &table);
         }
+        let table = table_of(other)?;
+        let options = self.options.joined(statement.object("joined"), known)?;
+        let join = joiner(statement)?;
+        if statement.op() == "join" {
+            return Ok(stream.try_join_table(&table, join, options));
+        }
+        let join = move |key: &K, value: &Val, row: Option<&Val>| join(key, value, row.unwrap_or(&Val::Null));
+        Ok(stream.try_left_join_table(&table, join, options))
     }
 }
 
 impl Program<'_> {
     /// Joins a table with the one that `other` stands for.
-    pub(super) fn table_join(&self, statement: Spec<'_>, table: &KTable<Val, Val>, known: &Known) -> Result<Handle> {
-        let Handle::Table(other, _) = self.handle(statement.need("other")?)? else { bail!("`other` is no table") };
+    pub(super) fn table_join<K: Key>(
+        &self,
+        statement: Spec<'_>,
+        table: &KTable<K, Val>,
+        known: &Known,
+    ) -> Result<Handle> {
+        let other = table_of(self.handle(statement.need("other")?)?)?;
         let own = Known::named(statement.object("materialized"))?.or(&known.key_only());
         let options = if statement.has("materialized") {
             Some(self.options.materialized(statement, &known.key_only())?)
         } else {
             None
         };
-        let join = joiner(statement)?;
+        let join = joiner::<Val>(statement)?;
         let null = Val::Null;
         let made = match statement.op() {
             "join" => table.try_join(&other, move |left, right| join(&null, left, right), options),
@@ -61,16 +65,16 @@ impl Program<'_> {
                 table.try_outer_join(&other, join, options)
             }
         };
-        Ok(Handle::Table(named(statement, made.nullable()), own))
+        Ok(K::handle(Keyed::Table(named(statement, made.nullable()), own)))
     }
 }
 
-fn global_join(
+fn global_join<K: Key>(
     statement: Spec<'_>,
-    stream: &KStream<Val, Val>,
+    stream: &KStream<K, Val>,
     table: &GlobalKTable<Val, Val>,
-) -> Result<KStream<Val, Val>> {
-    let select = function::of_key_and_value(statement, "key")?;
+) -> Result<KStream<K, Val>> {
+    let select = function::of_key_and_value::<K>(statement, "key")?;
     let join = joiner(statement)?;
     Ok(match statement.op() {
         "join" => stream.try_join_global(table, select, move |key, value, row| join(key, value, row)),
@@ -80,12 +84,16 @@ fn global_join(
 }
 
 /// The joiner: key, left and right. It sees the key only where the statement says so.
-fn joiner(
+fn joiner<K: Key>(
     statement: Spec<'_>,
-) -> Result<impl Fn(&Val, &Val, &Val) -> Result<Val, UserError> + Clone + Send + Sync + use<>> {
+) -> Result<impl Fn(&K, &Val, &Val) -> Result<Val, UserError> + Clone + Send + Sync + use<K>> {
     let expr = Expr::parse(statement.need("joiner")?)?;
     let with_key = statement.is("with_key");
-    Ok(move |key: &Val, left: &Val, right: &Val| {
-        expr.eval(Scope::join(if with_key { key } else { &Val::Null }, left, right))
+    Ok(move |key: &K, left: &Val, right: &Val| {
+        if with_key {
+            expr.eval(Scope::join(&key.seen(), left, right))
+        } else {
+            expr.eval(Scope::join(&Val::Null, left, right))
+        }
     })
 }

@@ -8,16 +8,17 @@ use headwater::dsl::{Consumed, Grouped, Materialized, Produced, Repartitioned};
 use headwater::processor::node::OffsetReset;
 
 use super::function;
-use super::serde::{self, ValSerde};
-use super::store::LruStores;
+use super::key::Key;
+use super::serde::Format;
+use super::store::{self, Supplied};
 use crate::scenario::{Logging, Scenario, Spec};
 use crate::val::Val;
 
 /// The serdes that a handle has, as Java's handles have them.
 #[derive(Clone, Default)]
 pub(super) struct Known {
-    pub(super) key: Option<ValSerde>,
-    pub(super) value: Option<ValSerde>,
+    pub(super) key: Option<Format>,
+    pub(super) value: Option<Format>,
 }
 
 impl Known {
@@ -31,6 +32,11 @@ impl Known {
         Known { key: None, value: self.value.clone() }
     }
 
+    /// Of keys that are in a window here, without it.
+    pub(super) fn in_window(&self) -> Known {
+        Known { key: self.key.as_ref().map(Format::in_window), value: self.value.clone() }
+    }
+
     /// These, and where there is none, those of `other`.
     pub(super) fn or(self, other: &Known) -> Known {
         Known { key: self.key.or_else(|| other.key.clone()), value: self.value.or_else(|| other.value.clone()) }
@@ -38,15 +44,15 @@ impl Known {
 
     /// The serdes that an option object names.
     pub(super) fn named(option: Option<Spec<'_>>) -> Result<Known> {
-        let serde = |field: &str| option.and_then(|option| option.text(field)).map(serde::parse).transpose();
+        let serde = |field: &str| option.and_then(|option| option.text(field)).map(Format::parse).transpose();
         Ok(Known { key: serde("key")?, value: serde("value")? })
     }
 }
 
 /// The configured serdes, for what nobody names and nothing is inherited for.
 pub(super) struct Options {
-    key: ValSerde,
-    value: ValSerde,
+    key: Format,
+    value: Format,
 }
 
 /// Writes an option's serdes into it.
@@ -55,10 +61,10 @@ macro_rules! with_serdes {
         let mut option = $option;
         let Known { key, value } = $known;
         if let Some(key) = key {
-            option = option.with_key_serde(key);
+            option = option.with_key_serde(Key::serde(&key));
         }
         if let Some(value) = value {
-            option = option.with_value_serde(value);
+            option = option.with_value_serde(Key::serde(&value));
         }
         option
     }};
@@ -67,8 +73,8 @@ macro_rules! with_serdes {
 impl Options {
     pub(super) fn new(scenario: &Scenario) -> Result<Options> {
         let configured = |setting| match scenario.setting(setting) {
-            Some(name) => serde::parse(name),
-            None => Ok(serde::missing()),
+            Some(name) => Format::parse(name),
+            None => Ok(Format::Missing),
         };
         Ok(Options { key: configured("default.key.serde")?, value: configured("default.value.serde")? })
     }
@@ -107,7 +113,7 @@ impl Options {
         Ok(consumed)
     }
 
-    pub(super) fn produced(&self, statement: Spec<'_>, inherited: &Known) -> Result<Produced<Val, Val>> {
+    pub(super) fn produced<K: Key>(&self, statement: Spec<'_>, inherited: &Known) -> Result<Produced<K, Val>> {
         let option = statement.object("produced");
         let produced = with_serdes!(Produced::inherited(), self.given(option, inherited)?);
         Ok(match option.and_then(|option| option.text("name")) {
@@ -116,7 +122,7 @@ impl Options {
         })
     }
 
-    pub(super) fn grouped(&self, statement: Spec<'_>, inherited: &Known) -> Result<Grouped<Val, Val>> {
+    pub(super) fn grouped<K: Key>(&self, statement: Spec<'_>, inherited: &Known) -> Result<Grouped<K, Val>> {
         let option = statement.object("grouped");
         let grouped = with_serdes!(Grouped::inherited(), self.given(option, inherited)?);
         Ok(match option.and_then(|option| option.text("name")) {
@@ -125,7 +131,7 @@ impl Options {
         })
     }
 
-    pub(super) fn joined(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Grouped<Val, Val>> {
+    pub(super) fn joined<K: Key>(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Grouped<K, Val>> {
         let joined = with_serdes!(Grouped::inherited(), self.given(option, inherited)?);
         Ok(match option.and_then(|option| option.text("name")) {
             Some(name) => joined.with_name(name),
@@ -133,7 +139,11 @@ impl Options {
         })
     }
 
-    pub(super) fn repartitioned(&self, statement: Spec<'_>, inherited: &Known) -> Result<Repartitioned<Val, Val>> {
+    pub(super) fn repartitioned<K: Key>(
+        &self,
+        statement: Spec<'_>,
+        inherited: &Known,
+    ) -> Result<Repartitioned<K, Val>> {
         let option = statement.object("repartitioned");
         let mut repartitioned = with_serdes!(Repartitioned::inherited(), self.given(option, inherited)?);
         if let Some(name) = option.and_then(|option| option.text("name")) {
@@ -145,8 +155,30 @@ impl Options {
         Ok(repartitioned)
     }
 
+    /// The serdes of an aggregation's result, and its options. `grouped` is what the grouping has.
+    pub(super) fn aggregation<K: Key>(
+        &self,
+        statement: Spec<'_>,
+        grouped: &Known,
+    ) -> Result<(Known, Materialized<K, Val>)> {
+        let inherited = match statement.op() {
+            "count" => Known { key: grouped.key.clone(), value: Some(Format::Long) },
+            "reduce" => grouped.clone(),
+            "aggregate" => grouped.key_only(),
+            other => bail!("groups have no operator `{other}`"),
+        };
+        let own = Known::named(statement.object("materialized"))?.or(&inherited);
+        let options = self.materialized(statement, &inherited)?;
+        // Counts of a type of one's own have no serde by themselves.
+        let options = match (statement.op(), &own.value) {
+            ("count", Some(value)) => options.with_value_serde(Key::serde(value)),
+            _ => options,
+        };
+        Ok((own, options))
+    }
+
     /// `inherited` is what the operator gives its store by itself.
-    pub(super) fn materialized(&self, statement: Spec<'_>, inherited: &Known) -> Result<Materialized<Val, Val>> {
+    pub(super) fn materialized<K: Key>(&self, statement: Spec<'_>, inherited: &Known) -> Result<Materialized<K, Val>> {
         let option = statement.object("materialized");
         let mut materialized = with_serdes!(Materialized::inherited(), self.given(option, inherited)?);
         let Some(option) = option else { return Ok(materialized) };
@@ -155,19 +187,15 @@ impl Options {
         }
         if let Some(supplier) = option.object("supplier") {
             materialized = match supplier.need("kind")? {
-                "kv" | "timestamped_kv" => materialized.with_name(supplier.need("name")?),
-                "lru" => {
-                    let max_entries = usize::try_from(supplier.need_number("max_entries")?)?;
-                    let stores = LruStores::new(max_entries)?;
-                    materialized.with_name(supplier.need("name")?).in_store_of(Arc::new(stores))
+                "kv" | "timestamped_kv" if supplier.is("persistent") => {
+                    materialized.with_name(supplier.need("name")?).in_rocksdb()
                 }
-                kind => bail!("no supplier of kind `{kind}`"),
+                "kv" | "timestamped_kv" => materialized.with_name(supplier.need("name")?).in_memory(),
+                _ => materialized.with_name(supplier.need("name")?).in_store_of(Arc::new(Supplied::of(supplier)?)),
             };
-            materialized = match (supplier.text("kind"), supplier.is("persistent")) {
-                (Some("lru"), _) => materialized,
-                (_, true) => materialized.in_rocksdb(),
-                (_, false) => materialized.in_memory(),
-            };
+        }
+        if option.has("retention_ms") {
+            materialized = materialized.with_retention(store::duration(option, "retention_ms")?);
         }
         match option.text("store_type") {
             Some("in_memory") => materialized = materialized.in_memory(),

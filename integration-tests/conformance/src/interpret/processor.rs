@@ -5,24 +5,23 @@ mod commands;
 mod definition;
 mod outlet;
 
-use std::rc::Rc;
-
-use anyhow::Result;
 use headwater::processor::ProcessError;
 use headwater::processor::processor::{
     FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, StoreAccess,
 };
-use headwater::processor::state::{KeyValueState, StoreHandle};
+use headwater::processor::state::StoreHandle;
 use headwater::processor::{ScheduleId, WiringError};
 use headwater::record::{Record, Timestamp};
 
 use self::body::Body;
+use self::commands::Opened;
 pub(super) use self::definition::Definition;
 use self::outlet::{Dead, FixedOutlet};
+use super::key::Key;
 use crate::val::Val;
 
 /// A store as a processor has it, or why it has none: Java says so when it is asked for.
-type OpenStore = Option<Result<Rc<KeyValueState<Val, Val>>, String>>;
+type OpenStore = Option<Result<Opened, String>>;
 
 /// A processor of the format.
 pub(super) struct Live(Body);
@@ -34,7 +33,7 @@ impl Live {
         store: Option<&StoreHandle<Val, Val>>,
         stores: &mut StoreAccess<'_, '_>,
     ) -> Result<Live, WiringError> {
-        let store: OpenStore = match store.map(|handle| stores.key_value(handle)) {
+        let store: OpenStore = match store.map(|handle| Opened::open(definition.opens, handle, stores)) {
             None => None,
             Some(Ok(store)) => Some(Ok(store)),
             Some(Err(WiringError::NoAccess(why))) => Some(Err(why)),
@@ -44,7 +43,7 @@ impl Live {
     }
 }
 
-impl Processor<Val, Val, Val, Val> for Live {
+impl<K: Key> Processor<K, Val, Val, Val> for Live {
     fn init(&mut self, cx: &mut ProcessorContext<'_, '_, Val, Val>) -> Result<(), ProcessError> {
         self.0.init(cx)
     }
@@ -52,9 +51,9 @@ impl Processor<Val, Val, Val, Val> for Live {
     fn process(
         &mut self,
         cx: &mut ProcessorContext<'_, '_, Val, Val>,
-        record: Record<'_, Val, Val>,
+        record: Record<'_, K, Val>,
     ) -> Result<(), ProcessError> {
-        self.0.process(cx, record)
+        self.0.process(cx, record.with_key(&record.key.seen()))
     }
 
     fn punctuate(
@@ -80,23 +79,24 @@ impl Processor<Val, Val, (), ()> for Filler {
     }
 }
 
-impl FixedKeyProcessor<Val, Val, Val> for Live {
-    fn init(&mut self, cx: &mut FixedKeyContext<'_, '_, '_, Val, Val>) -> Result<(), ProcessError> {
+impl<K: Key> FixedKeyProcessor<K, Val, Val> for Live {
+    fn init(&mut self, cx: &mut FixedKeyContext<'_, '_, '_, K, Val>) -> Result<(), ProcessError> {
         self.0.init(&mut FixedOutlet { cx, current: None })
     }
 
     fn process(
         &mut self,
-        cx: &mut FixedKeyContext<'_, '_, '_, Val, Val>,
-        record: FixedKeyRecord<'_, Val, Val>,
+        cx: &mut FixedKeyContext<'_, '_, '_, K, Val>,
+        record: FixedKeyRecord<'_, K, Val>,
     ) -> Result<(), ProcessError> {
-        let plain = Record::new(record.key(), record.value(), record.timestamp(), record.headers());
+        let key = record.key().seen();
+        let plain = Record::new(&*key, record.value(), record.timestamp(), record.headers());
         self.0.process(&mut FixedOutlet { cx, current: Some(record) }, plain)
     }
 
     fn punctuate(
         &mut self,
-        cx: &mut FixedKeyContext<'_, '_, '_, Val, Val>,
+        cx: &mut FixedKeyContext<'_, '_, '_, K, Val>,
         schedule: ScheduleId,
         time: Timestamp,
     ) -> Result<(), ProcessError> {

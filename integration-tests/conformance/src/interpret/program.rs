@@ -2,27 +2,39 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use headwater::dsl::{GlobalKTable, KGroupedStream, KGroupedTable, KStream, KTable, StreamsBuilder, Topics};
+use headwater::dsl::{GlobalKTable, KGroupedTable, KTable, StreamsBuilder, Topics};
 use headwater::processor::by_hand::{NodeRef, TopologyBuilder};
 use headwater::processor::state::StoreHandle;
 use headwater::processor::{Topology, TopologyErrors, TopologySettings};
+use headwater::window::Windowed;
 
 use super::contents::Keeping;
+use super::key::{Key, Keyed};
 use super::option::{Known, Options};
-use super::store::Stores;
+use super::store::{self, Stores};
+use super::windowed::Windowing;
 use crate::scenario::{Scenario, Spec};
 use crate::val::Val;
 
 /// What an id stands for.
 #[derive(Clone)]
 pub(super) enum Handle {
-    Stream(KStream<Val, Val>, Known),
-    Table(KTable<Val, Val>, Known),
-    Global(GlobalKTable<Val, Val>, Known),
-    Grouped(Rc<KGroupedStream<Val, Val>>, Known),
+    Plain(Keyed<Val>),
+    Windowed(Keyed<Windowed<Val>>),
+    Global(GlobalKTable<Val, Val>),
     GroupedTable(Rc<KGroupedTable<Val, Val>>, Known),
+    /// A grouped stream with windows.
+    Windowing(Windowing, Known),
+}
+
+/// A table that is kept: its node, the name of its store where it has one of the program's, and the serdes of the rows.
+struct Kept<'a> {
+    node: Arc<str>,
+    store: Option<&'a str>,
+    known: Known,
 }
 
 /// A program in the making.
@@ -34,8 +46,7 @@ pub(super) struct Program<'a> {
     pub(super) options: Options,
     handles: BTreeMap<&'a str, Handle>,
     branches: BTreeMap<String, String>,
-    /// Tables with the serdes of their rows: what their stores keep.
-    tables: Vec<(KTable<Val, Val>, Known)>,
+    tables: Vec<Kept<'a>>,
     globals: Vec<(GlobalKTable<Val, Val>, Known)>,
     /// Stores that the program describes itself.
     pub(super) stores: Stores,
@@ -66,8 +77,16 @@ impl<'a> Program<'a> {
     pub(super) fn statement(&mut self, statement: Spec<'a>) -> Result<()> {
         let made = match statement.op() {
             "stream" => Some(self.stream(statement)?),
-            "table" => Some(self.table(statement)?),
-            "global_table" => Some(self.global_table(statement)?),
+            "table" => {
+                let (table, known) = self.table(statement)?;
+                self.keep(statement, table.name(), known.clone());
+                Some(Val::handle(Keyed::Table(table, known)))
+            }
+            "global_table" => {
+                let (table, known) = self.global_table(statement)?;
+                self.globals.push((table.clone(), known));
+                Some(Handle::Global(table))
+            }
             "add_global_store" => {
                 self.filled_by(statement)?;
                 None
@@ -77,26 +96,55 @@ impl<'a> Program<'a> {
                 None
             }
             _ => {
-                let on = statement.need("on")?;
-                match self.handle(on)? {
-                    Handle::Stream(stream, known) => self.on_stream(statement, &stream, &known)?,
-                    Handle::Table(table, known) => self.on_table(statement, &table, &known)?,
-                    Handle::Global(..) => bail!("global tables have no operators"),
-                    Handle::Grouped(grouped, known) => Some(self.on_grouped(statement, &grouped, &known)?),
-                    Handle::GroupedTable(grouped, known) => Some(self.on_grouped_table(statement, &grouped, &known)?),
+                let on = self.handle(statement.need("on")?)?;
+                let in_window = matches!(on, Handle::Windowing(..));
+                let made = self.operator(statement, on)?;
+                match &made {
+                    Some(Handle::Plain(Keyed::Table(table, known))) => {
+                        self.keep(statement, table.name(), known.clone());
+                    }
+                    Some(Handle::Windowed(Keyed::Table(table, known))) => {
+                        // Rows of a window store have the key without the window.
+                        let known = if in_window { known.in_window() } else { known.clone() };
+                        self.keep(statement, table.name(), known);
+                    }
+                    _ => {}
                 }
+                made
             }
         };
-        if let Some(Handle::Global(table, known)) = &made {
-            self.globals.push((table.clone(), known.clone()));
-        }
-        if let Some(Handle::Table(table, known)) = &made {
-            self.tables.push((table.clone(), known.clone()));
-        }
         if let (Some(id), Some(handle)) = (statement.text("id"), made) {
             self.bind(id, handle);
         }
         Ok(())
+    }
+
+    fn operator(&mut self, statement: Spec<'a>, on: Handle) -> Result<Option<Handle>> {
+        match on {
+            Handle::Plain(Keyed::Grouped(grouped, known)) if statement.op() == "windowed_by" => {
+                Ok(Some(Handle::Windowing(Windowing::of(statement, &grouped)?, known)))
+            }
+            Handle::Plain(keyed) => self.on_keyed(statement, &keyed),
+            Handle::Windowed(keyed) => self.on_keyed(statement, &keyed),
+            Handle::Global(_) => bail!("global tables have no operators"),
+            Handle::GroupedTable(grouped, known) => self.on_grouped_table(statement, &grouped, &known).map(Some),
+            Handle::Windowing(windowing, known) => self.on_windowing(statement, windowing, &known).map(Some),
+        }
+    }
+
+    fn on_keyed<K: Key>(&mut self, statement: Spec<'a>, on: &Keyed<K>) -> Result<Option<Handle>> {
+        match on {
+            Keyed::Stream(stream, known) => self.on_stream(statement, stream, known),
+            Keyed::Table(table, known) => self.on_table(statement, table, known),
+            Keyed::Grouped(grouped, known) => self.on_grouped(statement, grouped, known).map(Some),
+        }
+    }
+
+    fn keep(&mut self, statement: Spec<'a>, node: Arc<str>, known: Known) {
+        let option = statement.object("materialized");
+        let supplied = option.and_then(|option| option.object("supplier")).and_then(|supplier| supplier.text("name"));
+        let store = option.and_then(|option| option.text("store")).or(supplied);
+        self.tables.push(Kept { node, store, known: known.or(&self.options.configured()) });
     }
 
     /// The topology, with settings for `build` or without.
@@ -115,7 +163,7 @@ impl<'a> Program<'a> {
     /// The node of this name, where it is a stream's.
     pub(super) fn stream_named(&self, name: &str) -> Option<NodeRef<Val, Val>> {
         self.handles.values().find_map(|handle| match handle {
-            Handle::Stream(stream, _) if *stream.name() == *name => Some(stream.node_ref()),
+            Handle::Plain(Keyed::Stream(stream, _)) if *stream.name() == *name => Some(stream.node_ref()),
             _ => None,
         })
     }
@@ -125,12 +173,11 @@ impl<'a> Program<'a> {
     }
 
     /// The serdes of all stores that the program made.
-    pub(super) fn keeping(&self, topology: &Topology) -> Keeping {
-        let mut keeping = Keeping::default();
-        for (table, known) in &self.tables {
-            let node = topology.node_named(&table.name()).and_then(|id| topology.node(id));
+    pub(super) fn keeping(&self, topology: &Topology, mut keeping: Keeping) -> Keeping {
+        for kept in &self.tables {
+            let node = topology.node_named(&kept.node).and_then(|id| topology.node(id));
             for store in node.into_iter().flat_map(|node| &node.stores).filter_map(|id| topology.store(*id)) {
-                keeping.add(&store.spec, &known.clone().or(&self.options.configured()));
+                keeping.add(&store.spec, &kept.known);
             }
         }
         for (table, known) in &self.globals {
@@ -160,13 +207,11 @@ impl<'a> Program<'a> {
 
     /// A store by its name, whoever made it.
     pub(super) fn store_handle(&self, name: &str) -> StoreHandle<Val, Val> {
-        let tables = self.tables.iter().rev();
-        let mut kept = tables.filter_map(|(table, _)| table.queryable_store());
-        let globals = self.globals.iter().filter_map(|(table, _)| table.store());
-        match kept.find(|handle| handle.name() == name).or_else(|| globals.rev().find(|handle| handle.name() == name)) {
-            Some(handle) => handle.clone(),
-            None => self.stores.handle(name),
+        if let Some(kept) = self.tables.iter().rev().find(|kept| kept.store == Some(name)) {
+            return store::handle(name, kept.known.clone());
         }
+        let globals = self.globals.iter().filter_map(|(table, _)| table.store());
+        globals.rev().find(|handle| handle.name() == name).cloned().unwrap_or_else(|| self.stores.handle(name))
     }
 
     pub(super) fn bind(&mut self, id: &'a str, handle: Handle) {
@@ -186,32 +231,24 @@ impl<'a> Program<'a> {
             Topics::from(statement.texts("topics").into_iter().map(str::to_owned).collect::<Vec<_>>())
         };
         let stream = self.builder.stream_with(topics, self.options.consumed(statement)?);
-        Ok(Handle::Stream(stream, Known::named(statement.object("consumed"))?))
+        Ok(Val::handle(Keyed::Stream(stream, Known::named(statement.object("consumed"))?)))
     }
 
-    fn table(&self, statement: Spec<'_>) -> Result<Handle> {
+    fn table(&self, statement: Spec<'_>) -> Result<(KTable<Val, Val>, Known)> {
         let consumed = Known::named(statement.object("consumed"))?;
         let known = Known::named(statement.object("materialized"))?.or(&consumed);
         let materialized = self.options.materialized(statement, &known)?;
         let table = self.builder.table_with(statement.need("topic")?, self.options.consumed(statement)?, materialized);
-        Ok(Handle::Table(table, known))
+        Ok((table, known))
     }
 }
 
 impl Program<'_> {
-    fn global_table(&self, statement: Spec<'_>) -> Result<Handle> {
+    fn global_table(&self, statement: Spec<'_>) -> Result<(GlobalKTable<Val, Val>, Known)> {
         let consumed = Known::named(statement.object("consumed"))?;
         let known = Known::named(statement.object("materialized"))?.or(&consumed);
         let materialized = self.options.materialized(statement, &known)?;
         let consumed = self.options.consumed(statement)?;
-        Ok(Handle::Global(self.builder.global_table_with(statement.need("topic")?, consumed, materialized), known))
-    }
-}
-
-/// The stream that an id must stand for.
-pub(super) fn stream_of(handle: Handle) -> Result<(KStream<Val, Val>, Known)> {
-    match handle {
-        Handle::Stream(stream, known) => Ok((stream, known)),
-        _ => bail!("a stream is needed here"),
+        Ok((self.builder.global_table_with(statement.need("topic")?, consumed, materialized), known))
     }
 }

@@ -1,14 +1,9 @@
 //! The serdes of the format, for its one value type.
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result, bail};
-use headwater::record::{Encoded, Nullable, Serde, SerdeError, SharedSerde};
+use headwater::record::{Encoded, Nullable, Serde, SerdeError};
 
 use crate::val::Val;
-
-/// A serde of the format's values.
-pub(super) type ValSerde = SharedSerde<Val>;
 
 impl Nullable for Val {
     fn null() -> Self {
@@ -19,9 +14,9 @@ impl Nullable for Val {
     }
 }
 
-/// `string`, `long`, ...: which values have bytes, and which.
+/// A serde of the format's values: which have bytes, and which.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Format {
+pub(super) enum Format {
     Text,
     Long,
     Int,
@@ -38,35 +33,44 @@ enum Format {
     Missing,
 }
 
-/// The serde of a name; see FORMAT.md, section 4.
-pub(super) fn parse(name: &str) -> Result<ValSerde> {
-    Ok(Arc::new(format(name)?))
-}
-
-/// The serde that refuses everything, for programs that are only described.
-pub(super) fn missing() -> ValSerde {
-    Arc::new(Format::Missing)
-}
-
-fn format(name: &str) -> Result<Format> {
-    if let Some(rest) = name.strip_prefix("time_windowed:") {
-        let (size, inner) = rest.split_once(':').with_context(|| format!("`{name}` has no inner serde"))?;
-        return Ok(Format::TimeWindowed { size_ms: size.parse()?, inner: Box::new(format(inner)?) });
-    }
-    if let Some(inner) = name.strip_prefix("session_windowed:") {
-        return Ok(Format::SessionWindowed(Box::new(format(inner)?)));
-    }
-    Ok(match name {
-        "string" => Format::Text,
-        "long" => Format::Long,
-        "int" => Format::Int,
-        "double" => Format::Double,
-        "bytes" => Format::Bytes,
-        _ => bail!("no serde `{name}`"),
-    })
-}
-
 impl Format {
+    /// The serde of a name; see FORMAT.md, section 4.
+    pub(super) fn parse(name: &str) -> Result<Format> {
+        if let Some(rest) = name.strip_prefix("time_windowed:") {
+            let (size, inner) = rest.split_once(':').with_context(|| format!("`{name}` has no inner serde"))?;
+            return Ok(Format::parse(inner)?.in_windows_of(size.parse()?));
+        }
+        if let Some(inner) = name.strip_prefix("session_windowed:") {
+            return Ok(Format::parse(inner)?.in_sessions());
+        }
+        Ok(match name {
+            "string" => Format::Text,
+            "long" => Format::Long,
+            "int" => Format::Int,
+            "double" => Format::Double,
+            "bytes" => Format::Bytes,
+            _ => bail!("no serde `{name}`"),
+        })
+    }
+
+    /// Of such keys in windows of this size.
+    pub(super) fn in_windows_of(self, size_ms: i64) -> Format {
+        Format::TimeWindowed { size_ms, inner: Box::new(self) }
+    }
+
+    /// Of the keys in the windows; of keys that are in none, this.
+    pub(super) fn in_window(&self) -> Format {
+        match self {
+            Format::TimeWindowed { inner, .. } | Format::SessionWindowed(inner) => (**inner).clone(),
+            other => other.clone(),
+        }
+    }
+
+    /// Of such keys in sessions.
+    pub(super) fn in_sessions(self) -> Format {
+        Format::SessionWindowed(Box::new(self))
+    }
+
     fn put(&self, value: &Val, into: &mut Vec<u8>) -> Result<(), SerdeError> {
         match (self, value) {
             (Format::Text, Val::Text(text)) => into.extend_from_slice(text.as_bytes()),
@@ -158,7 +162,7 @@ mod tests {
     use super::*;
 
     fn there_and_back(name: &str, value: &Val) -> Vec<u8> {
-        let serde = parse(name).unwrap();
+        let serde = Format::parse(name).unwrap();
         let mut bytes = Vec::new();
         assert_eq!(serde.serialize("t", value, &mut bytes).unwrap(), Encoded::Bytes);
         assert_eq!(serde.deserialize("t", Some(&bytes)).unwrap(), *value, "{name}");
@@ -180,12 +184,12 @@ mod tests {
 
     #[test]
     fn null_has_no_bytes_and_other_types_none_that_fit() {
-        let serde = parse("long").unwrap();
+        let serde = Format::parse("long").unwrap();
         let mut bytes = Vec::new();
         assert_eq!(serde.serialize("t", &Val::Null, &mut bytes).unwrap(), Encoded::Null);
         assert!(serde.serialize("t", &Val::text("a"), &mut bytes).is_err());
         assert!(serde.deserialize("t", Some(b"abc")).is_err());
-        assert!(missing().deserialize("t", Some(b"abc")).is_err());
-        assert!(parse("text").is_err());
+        assert!(Format::Missing.deserialize("t", Some(b"abc")).is_err());
+        assert!(Format::parse("text").is_err());
     }
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use headwater::dsl::KStream;
 
 use super::function;
+use super::key::{Key, Keyed};
 use super::option::Known;
 use super::program::{Handle, Program};
 use crate::scenario::Spec;
@@ -11,10 +12,10 @@ use crate::val::Val;
 
 impl<'a> Program<'a> {
     /// Calls `process` or `process_values`.
-    pub(super) fn processed(
+    pub(super) fn processed<K: Key>(
         &mut self,
         statement: Spec<'a>,
-        stream: &KStream<Val, Val>,
+        stream: &KStream<K, Val>,
         known: &Known,
     ) -> Result<Handle> {
         let processor = statement.need_object("processor")?;
@@ -24,19 +25,25 @@ impl<'a> Program<'a> {
             stores.push(store.need("name")?);
         }
         let supplier = self.supplier(processor)?;
-        let (made, known) = match (statement.op(), statement.text("named")) {
-            ("process", None) => (stream.process(supplier, &stores), Known::default()),
-            ("process", Some(name)) => (stream.process_named(name, supplier, &stores), Known::default()),
-            (_, None) => (stream.process_values(supplier, &stores), known.key_only()),
-            (_, Some(name)) => (stream.process_values_named(name, supplier, &stores), known.key_only()),
+        let name = statement.text("named");
+        if statement.op() == "process" {
+            let made: KStream<Val, Val> = match name {
+                Some(name) => stream.process_named(name, supplier, &stores),
+                None => stream.process(supplier, &stores),
+            };
+            return Ok(Val::handle(Keyed::Stream(made, Known::default())));
+        }
+        let made = match name {
+            Some(name) => stream.process_values_named(name, supplier, &stores),
+            None => stream.process_values(supplier, &stores),
         };
-        Ok(Handle::Stream(made, known))
+        Ok(K::handle(Keyed::Stream(made, known.key_only())))
     }
 }
 
 impl<'a> Program<'a> {
     /// Splits a stream, and binds its branches.
-    pub(super) fn split(&mut self, statement: Spec<'a>, stream: &KStream<Val, Val>, known: &Known) -> Result<()> {
+    pub(super) fn split<K: Key>(&mut self, statement: Spec<'a>, stream: &KStream<K, Val>, known: &Known) -> Result<()> {
         let split = match statement.text("named") {
             Some(name) => stream.split().named(name),
             None => stream.split(),
@@ -67,7 +74,7 @@ impl<'a> Program<'a> {
             if !branch.is("consumer") {
                 self.name_branch(id, &stream.name());
             }
-            self.bind(id, Handle::Stream(stream, known.clone()));
+            self.bind(id, K::handle(Keyed::Stream(stream, known.clone())));
         }
         Ok(())
     }

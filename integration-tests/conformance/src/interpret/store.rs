@@ -3,6 +3,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use headwater::processor::state::StoreHandle;
@@ -11,8 +12,9 @@ use headwater::store::{
 };
 
 use super::drive;
+use super::key::Key;
 use super::option::Known;
-use super::serde;
+use super::serde::Format;
 use crate::scenario::{self, Scenario, Spec};
 use crate::val::Val;
 
@@ -48,8 +50,7 @@ impl Stores {
     /// A store's handle. One that nobody describes has no serdes, and is not there.
     pub(super) fn handle(&self, name: &str) -> StoreHandle<Val, Val> {
         let known = self.described.get(name).map(|(_, known)| known.clone()).unwrap_or_default();
-        let (key, value) = (known.key.unwrap_or_else(serde::missing), known.value.unwrap_or_else(serde::missing));
-        StoreHandle::with(name, key, value)
+        handle(name, known)
     }
 
     /// All of them, with the serdes of their rows.
@@ -58,17 +59,51 @@ impl Stores {
     }
 }
 
-/// A store as the library wants it described.
-fn spec(store: Spec<'_>) -> Result<StoreSpec> {
-    let (kind, format) = match store.need("kind")? {
+/// A store's handle, with serdes that refuse everything where there are none.
+pub(super) fn handle(name: &str, known: Known) -> StoreHandle<Val, Val> {
+    let serde = |format: Option<Format>| Val::serde(&format.unwrap_or(Format::Missing));
+    StoreHandle::with(name, serde(known.key), serde(known.value))
+}
+
+/// The field's milliseconds.
+pub(super) fn duration(spec: Spec<'_>, field: &str) -> Result<Duration> {
+    let millis = u64::try_from(spec.need_number(field)?).with_context(|| format!("`{field}` is negative in {spec}"))?;
+    Ok(Duration::from_millis(millis))
+}
+
+/// A kind of store, and how its rows lie.
+fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
+    Ok(match store.need("kind")? {
         "kv" => (StoreKind::KeyValue, RowFormat::Plain),
         "timestamped_kv" => (StoreKind::KeyValue, RowFormat::Timestamped),
         "lru" => {
             let max_entries = usize::try_from(store.need_number("max_entries")?)?;
             (StoreKind::Lru { max_entries }, RowFormat::Plain)
         }
+        kind @ ("window" | "timestamped_window") => {
+            let retention = duration(store, "retention_ms")?;
+            let kind_of_store = StoreKind::Window {
+                retention,
+                window_size: duration(store, "window_size_ms")?,
+                segment_interval: StoreKind::default_segment_interval(retention),
+                retain_duplicates: store.is("retain_duplicates"),
+                time_ordered: false,
+            };
+            let format = if kind == "window" { RowFormat::Plain } else { RowFormat::Timestamped };
+            (kind_of_store, format)
+        }
+        "session" => {
+            let retention = duration(store, "retention_ms")?;
+            let segment_interval = StoreKind::default_segment_interval(retention);
+            (StoreKind::Session { retention, segment_interval, time_ordered: false }, RowFormat::Plain)
+        }
         other => bail!("no store of kind `{other}`"),
-    };
+    })
+}
+
+/// A store as the library wants it described.
+fn spec(store: Spec<'_>) -> Result<StoreSpec> {
+    let (kind, format) = kind(store)?;
     let logging = match store.logging() {
         scenario::Logging::NotGiven => Logging::default(),
         scenario::Logging::Disabled => Logging::Disabled,
@@ -81,27 +116,30 @@ fn spec(store: Spec<'_>) -> Result<StoreSpec> {
     Ok(StoreSpec { format, store_type, logging, caching: store.is("caching"), ..spec })
 }
 
-/// Opens LRU stores for the library's own key-value tables.
+/// Opens stores of a kind that the program says, whatever the operator asks for: Java's suppliers.
 #[derive(Debug)]
-pub(super) struct LruStores {
-    max_entries: usize,
+pub(super) struct Supplied {
+    kind: StoreKind,
     memory: Arc<dyn StoreSupplier>,
 }
 
-impl LruStores {
-    /// Of so many entries.
-    pub(super) fn new(max_entries: usize) -> Result<LruStores> {
-        Ok(LruStores { max_entries, memory: drive::makers()?.in_memory })
+impl Supplied {
+    /// As a supplier says.
+    pub(super) fn of(supplier: Spec<'_>) -> Result<Supplied> {
+        let (kind, _) = kind(supplier)?;
+        if supplier.is("persistent") {
+            bail!("no persistent supplier of this kind is given to an operator: {supplier}");
+        }
+        Ok(Supplied { kind, memory: drive::makers()?.in_memory })
     }
 }
 
-impl StoreSupplier for LruStores {
+impl StoreSupplier for Supplied {
     fn is_persistent(&self) -> bool {
         false
     }
 
     fn open(&self, spec: &StoreSpec, context: OpenContext<'_>) -> std::result::Result<Store, StoreError> {
-        let kind = StoreKind::Lru { max_entries: self.max_entries };
-        self.memory.open(&StoreSpec { kind, ..spec.clone() }, context)
+        self.memory.open(&StoreSpec { kind: self.kind, ..spec.clone() }, context)
     }
 }

@@ -8,36 +8,29 @@ use headwater::processor::RecordContext;
 use headwater::record::Topic;
 
 use super::function::{self, last_header};
+use super::key::{Key, Keyed, stream_of};
 use super::option::Known;
-use super::program::{Handle, Program, stream_of};
+use super::program::{Handle, Program};
 use crate::expr::{Expr, Scope, UserError};
 use crate::scenario::Spec;
 use crate::val::Val;
 
 impl<'a> Program<'a> {
     /// Calls an operator on a stream.
-    pub(super) fn on_stream(
+    pub(super) fn on_stream<K: Key>(
         &mut self,
         statement: Spec<'a>,
-        stream: &KStream<Val, Val>,
+        stream: &KStream<K, Val>,
         known: &Known,
     ) -> Result<Option<Handle>> {
         let (made, known) = match statement.op() {
             "filter" => (stream.try_filter(function::predicate(statement)?), known.clone()),
             "filter_not" => {
                 let leave_out = function::predicate(statement)?;
-                let keep = move |key: &Val, value: &Val| leave_out(key, value).map(|left_out| !left_out);
+                let keep = move |key: &K, value: &Val| leave_out(key, value).map(|left_out| !left_out);
                 (stream.try_filter(keep), known.clone())
             }
-            "select_key" => (stream.try_select_key(function::of_key_and_value(statement, "key")?), known.value_only()),
-            "map" => {
-                let key = function::of_key_and_value(statement, "key")?;
-                let value = function::of_key_and_value(statement, "value")?;
-                let map = move |k: &Val, v: &Val| Ok::<_, UserError>((key(k, v)?, value(k, v)?));
-                (stream.try_map(map), Known::default())
-            }
             "map_values" => (stream.try_map_values(function::of_value(statement)?), known.key_only()),
-            "flat_map" => (stream.try_flat_map(function::pairs(statement)?), Known::default()),
             "flat_map_values" => (stream.try_flat_map_values(function::values(statement)?), known.key_only()),
             "peek" => (stream.peek(|_, _| {}), known.clone()),
             "merge" => {
@@ -47,22 +40,24 @@ impl<'a> Program<'a> {
             "repartition" => {
                 let repartitioned = self.options.repartitioned(statement, known)?;
                 let known = Known::named(statement.object("repartitioned"))?.or(known);
-                return Ok(Some(Handle::Stream(stream.repartition_with(repartitioned), known)));
+                return Ok(Some(K::handle(Keyed::Stream(stream.repartition_with(repartitioned), known))));
             }
             "join" | "left_join" => (self.stream_join(statement, stream, known)?, known.key_only()),
             "process" | "process_values" => return self.processed(statement, stream, known).map(Some),
             "split" => return self.split(statement, stream, known).map(|()| None),
+            "select_key" | "map" | "flat_map" => return changes_keys(statement, stream, known).map(Some),
             _ => return self.leaves_streams(statement, stream, known),
         };
-        let made = match statement.text("named") {
-            Some(name) => made.named(name),
-            None => made,
-        };
-        Ok(Some(Handle::Stream(made, known)))
+        Ok(Some(K::handle(Keyed::Stream(named(statement, made), known))))
     }
 
     /// Operators whose result is no stream.
-    fn leaves_streams(&self, statement: Spec<'_>, stream: &KStream<Val, Val>, known: &Known) -> Result<Option<Handle>> {
+    fn leaves_streams<K: Key>(
+        &self,
+        statement: Spec<'_>,
+        stream: &KStream<K, Val>,
+        known: &Known,
+    ) -> Result<Option<Handle>> {
         match statement.op() {
             "foreach" => {
                 match statement.text("named") {
@@ -87,32 +82,58 @@ impl<'a> Program<'a> {
                     Some(name) => stream.to_table_named_with(name, materialized),
                     None => stream.to_table_with(materialized),
                 };
-                Ok(Some(Handle::Table(table, own)))
+                Ok(Some(K::handle(Keyed::Table(table, own))))
             }
             "group_by_key" => {
                 let grouped = stream.group_by_key_with(self.options.grouped(statement, known)?);
                 let known = Known::named(statement.object("grouped"))?.or(known);
-                Ok(Some(Handle::Grouped(Rc::new(grouped), known)))
+                Ok(Some(K::handle(Keyed::Grouped(Rc::new(grouped), known))))
             }
             "group_by" => {
                 let known = known.value_only();
-                let select = function::of_key_and_value(statement, "key")?;
-                let grouped = stream.try_group_by_with(select, self.options.grouped(statement, &known)?);
+                let select = function::of_key_and_value::<K>(statement, "key")?;
+                let grouped = stream.try_group_by_with(select, self.options.grouped::<Val>(statement, &known)?);
                 let known = Known::named(statement.object("grouped"))?.or(&known);
-                Ok(Some(Handle::Grouped(Rc::new(grouped), known)))
+                Ok(Some(Val::handle(Keyed::Grouped(Rc::new(grouped), known))))
             }
             other => bail!("streams have no operator `{other}`"),
         }
     }
 }
 
+/// Operators after which the keys are what an expression says.
+fn changes_keys<K: Key>(statement: Spec<'_>, stream: &KStream<K, Val>, known: &Known) -> Result<Handle> {
+    let (made, known): (KStream<Val, Val>, Known) = match statement.op() {
+        "select_key" => (stream.try_select_key(function::of_key_and_value::<K>(statement, "key")?), known.value_only()),
+        "map" => {
+            let key = function::of_key_and_value(statement, "key")?;
+            let value = function::of_key_and_value(statement, "value")?;
+            let map = move |k: &K, v: &Val| Ok::<_, UserError>((key(k, v)?, value(k, v)?));
+            (stream.try_map(map), Known::default())
+        }
+        _ => (stream.try_flat_map(function::pairs::<K>(statement)?), Known::default()),
+    };
+    Ok(Val::handle(Keyed::Stream(named(statement, made), known)))
+}
+
+/// With the statement's name, if it has one.
+pub(super) fn named<K: Key>(statement: Spec<'_>, stream: KStream<K, Val>) -> KStream<K, Val> {
+    match statement.text("named") {
+        Some(name) => stream.named(name),
+        None => stream,
+    }
+}
+
 /// Chooses topics by an expression. The library's choosers do not fail, and the format's never do.
-pub(super) fn topic_chooser(expr: &str) -> Result<impl Fn(&Val, &Val, &RecordContext) -> String + Send + Sync + use<>> {
+pub(super) fn topic_chooser<K: Key>(
+    expr: &str,
+) -> Result<impl Fn(&K, &Val, &RecordContext) -> String + Send + Sync + use<K>> {
     let expr = Expr::parse(expr)?;
-    Ok(move |key: &Val, value: &Val, context: &RecordContext| {
+    Ok(move |key: &K, value: &Val, context: &RecordContext| {
         let header = last_header(&context.headers);
         let topic = context.topic.as_ref().map(Topic::as_str);
-        let scope = Scope { ts: context.timestamp.millis(), topic, header: Some(&header), ..Scope::kv(key, value) };
+        let key = key.seen();
+        let scope = Scope { ts: context.timestamp.millis(), topic, header: Some(&header), ..Scope::kv(&key, value) };
         expr.eval(scope).map(|topic| topic.show()).unwrap_or_default()
     })
 }

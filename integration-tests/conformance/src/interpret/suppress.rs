@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use headwater::dsl::{BufferConfig, KTable, Strict, Suppressed, WhenFull, WindowedKey};
 use headwater::record::Timestamp;
 
+use super::key::{Key, Keyed};
 use super::option::{Known, Options};
 use super::program::{Handle, Program};
 use super::table::named;
@@ -24,13 +25,19 @@ impl WindowedKey for Val {
 }
 
 impl Program<'_> {
-    pub(super) fn suppress(&self, statement: Spec<'_>, table: &KTable<Val, Val>, known: &Known) -> Result<Handle> {
+    /// Calls `suppress`.
+    pub(super) fn suppress<K: Key>(
+        &self,
+        statement: Spec<'_>,
+        table: &KTable<K, Val>,
+        known: &Known,
+    ) -> Result<Handle> {
         let made = table.suppress(suppressed(statement, &self.options, known)?);
-        Ok(Handle::Table(named(statement, made), known.clone()))
+        Ok(K::handle(Keyed::Table(named(statement, made), known.clone())))
     }
 }
 
-fn suppressed(statement: Spec<'_>, options: &Options, known: &Known) -> Result<Suppressed<Val, Val>> {
+fn suppressed<K: Key>(statement: Spec<'_>, options: &Options, known: &Known) -> Result<Suppressed<K, Val>> {
     let option = statement.need_object("suppressed")?;
     let strict = strict(option)?;
     let mut suppressed = match (option.need("until")?, option.text("when_full")) {
@@ -41,10 +48,10 @@ fn suppressed(statement: Spec<'_>, options: &Options, known: &Known) -> Result<S
     };
     let Known { key, value } = options.given(None, known)?;
     if let Some(key) = key {
-        suppressed = suppressed.with_key_serde(key);
+        suppressed = suppressed.with_key_serde(K::serde(&key));
     }
     if let Some(value) = value {
-        suppressed = suppressed.with_value_serde(value);
+        suppressed = suppressed.with_value_serde(Val::serde(&value));
     }
     Ok(match option.text("name") {
         Some(name) => suppressed.with_name(name),
@@ -52,7 +59,7 @@ fn suppressed(statement: Spec<'_>, options: &Options, known: &Known) -> Result<S
     })
 }
 
-fn time_limit<P: WhenFull>(option: Spec<'_>, buffer: BufferConfig<P>) -> Result<Suppressed<Val, Val>> {
+fn time_limit<K: Key, P: WhenFull>(option: Spec<'_>, buffer: BufferConfig<P>) -> Result<Suppressed<K, Val>> {
     let limit = Duration::from_millis(u64::try_from(option.need_number("limit_ms")?)?);
     Ok(Suppressed::until_time_limit(limit, buffer))
 }

@@ -4,17 +4,19 @@ use anyhow::{Result, bail};
 use headwater::dsl::{KStream, KTable};
 
 use super::function;
+use super::key::{Key, Keyed};
 use super::option::Known;
 use super::program::{Handle, Program};
+use super::stream;
 use crate::scenario::Spec;
 use crate::val::Val;
 
 impl Program<'_> {
     /// Calls an operator on a table.
-    pub(super) fn on_table(
+    pub(super) fn on_table<K: Key>(
         &self,
         statement: Spec<'_>,
-        table: &KTable<Val, Val>,
+        table: &KTable<K, Val>,
         known: &Known,
     ) -> Result<Option<Handle>> {
         match statement.op() {
@@ -28,20 +30,20 @@ impl Program<'_> {
         }
     }
 
-    fn table_filter(&self, statement: Spec<'_>, table: &KTable<Val, Val>, known: &Known) -> Result<Handle> {
-        let test = function::predicate(statement)?;
+    fn table_filter<K: Key>(&self, statement: Spec<'_>, table: &KTable<K, Val>, known: &Known) -> Result<Handle> {
+        let test = function::predicate::<K>(statement)?;
         let leave_out = statement.op() == "filter_not";
-        let keep = move |key: &Val, value: &Val| test(key, value).map(|holds| holds != leave_out);
+        let keep = move |key: &K, value: &Val| test(key, value).map(|holds| holds != leave_out);
         let own = Known::named(statement.object("materialized"))?.or(known);
         let made = if statement.has("materialized") {
             table.try_filter_with(keep, self.options.materialized(statement, known)?)
         } else {
             table.try_filter(keep)
         };
-        Ok(Handle::Table(named(statement, made), own))
+        Ok(K::handle(Keyed::Table(named(statement, made), own)))
     }
 
-    fn table_values(&self, statement: Spec<'_>, table: &KTable<Val, Val>, known: &Known) -> Result<Handle> {
+    fn table_values<K: Key>(&self, statement: Spec<'_>, table: &KTable<K, Val>, known: &Known) -> Result<Handle> {
         let own = Known::named(statement.object("materialized"))?.or(&known.key_only());
         let options = if statement.has("materialized") {
             Some(self.options.materialized(statement, &known.key_only())?)
@@ -55,35 +57,30 @@ impl Program<'_> {
                 None => table.try_map_values(map),
             }
         } else {
-            let map = function::of_key_and_value(statement, "value")?;
-            let transform = move |key: &Val, value: Option<&Val>| map(key, value.unwrap_or(&Val::Null)).map(Some);
+            let map = function::of_key_and_value::<K>(statement, "value")?;
+            let transform = move |key: &K, value: Option<&Val>| map(key, value.unwrap_or(&Val::Null)).map(Some);
             match options {
                 Some(options) => table.try_transform_values_with(transform, options),
                 None => table.try_transform_values(transform),
             }
         };
-        Ok(Handle::Table(named(statement, made.nullable()), own))
+        Ok(K::handle(Keyed::Table(named(statement, made.nullable()), own)))
     }
 }
 
 /// With the statement's name, if it has one.
-pub(super) fn named(statement: Spec<'_>, table: KTable<Val, Val>) -> KTable<Val, Val> {
+pub(super) fn named<K: Key>(statement: Spec<'_>, table: KTable<K, Val>) -> KTable<K, Val> {
     match statement.text("named") {
         Some(name) => table.named(name),
         None => table,
     }
 }
 
-fn to_stream(statement: Spec<'_>, table: &KTable<Val, Val>, known: &Known) -> Result<Handle> {
-    let stream = table.to_stream();
-    let stream = match statement.text("named") {
-        Some(name) => stream.named(name),
-        None => stream,
-    };
-    let stream: KStream<Val, Val> = stream.into_nullable();
+fn to_stream<K: Key>(statement: Spec<'_>, table: &KTable<K, Val>, known: &Known) -> Result<Handle> {
+    let stream: KStream<K, Val> = stream::named(statement, table.to_stream().into_nullable());
     if !statement.has("key") {
-        return Ok(Handle::Stream(stream, known.clone()));
+        return Ok(K::handle(Keyed::Stream(stream, known.clone())));
     }
-    let selected = stream.try_select_key(function::of_key_and_value(statement, "key")?);
-    Ok(Handle::Stream(selected, known.value_only()))
+    let selected = stream.try_select_key(function::of_key_and_value::<K>(statement, "key")?);
+    Ok(Val::handle(Keyed::Stream(selected, known.value_only())))
 }

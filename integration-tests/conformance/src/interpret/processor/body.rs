@@ -10,7 +10,7 @@ use headwater::store::bytes::Order;
 
 use super::super::function::last_header;
 use super::OpenStore;
-use super::commands;
+use super::commands::Opened;
 use super::definition::{Definition, HeaderAction, Work};
 use super::outlet::Outlet;
 use crate::expr::{Scope, UserError};
@@ -36,11 +36,18 @@ impl Body {
         Ok(())
     }
 
-    fn store(&self) -> Result<Rc<KeyValueState<Val, Val>>, ProcessError> {
+    fn opened(&self) -> Result<&Opened, ProcessError> {
         match &self.store {
-            Some(Ok(store)) => Ok(Rc::clone(store)),
+            Some(Ok(store)) => Ok(store),
             Some(Err(why)) => Err(ProcessError::user(why.clone())),
             None => Err(ProcessError::user("the processor names no store")),
+        }
+    }
+
+    fn store(&self) -> Result<Rc<KeyValueState<Val, Val>>, ProcessError> {
+        match self.opened()? {
+            Opened::KeyValue(store) => Ok(Rc::clone(store)),
+            _ => Err(ProcessError::user("the processor needs a key-value store")),
         }
     }
 
@@ -83,6 +90,12 @@ impl Body {
             Work::Metadata => {
                 let metadata = Val::Text(metadata(out));
                 out.forward(record.with_value(&metadata), None)
+            }
+            Work::Commands => {
+                let command = record.value.show();
+                let words: Vec<&str> = command.split(' ').collect();
+                let answer = self.opened()?.answer(out.task(), record, &words)?;
+                out.forward(record.with_value(&Val::Text(answer)), None)
             }
             _ => self.with_store(&work, out, record),
         }
@@ -131,15 +144,9 @@ impl Body {
                 let answer = old.map_or("none".to_owned(), |old| format!("{}@{}", old.value.show(), old.timestamp));
                 out.forward(record.with_value(&Val::Text(answer)), None)
             }
-            Work::StoreReader => {
+            _ => {
                 let found = store.get(out.task(), key)?.map_or(Val::Null, |found| found.value);
                 out.forward(record.with_value(&Val::Text(format!("{}/{}", value.show(), found.show()))), None)
-            }
-            _ => {
-                let command = value.show();
-                let words: Vec<&str> = command.split(' ').collect();
-                let answer = commands::key_value(out.task(), &store, record, &words)?;
-                out.forward(record.with_value(&Val::Text(answer)), None)
             }
         }
     }

@@ -1,66 +1,101 @@
-//! The commands of `kv_commands`.
+//! The commands that the value of a record may be.
+
+mod key_value;
+mod session;
+mod window;
 
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
-use headwater::processor::state::{KeyValueState, Stamped};
-use headwater::processor::{ProcessError, TaskContext};
-use headwater::record::Record;
+use headwater::processor::processor::StoreAccess;
+use headwater::processor::state::{KeyValueState, SessionState, Stamped, StoreHandle, WindowState};
+use headwater::processor::{ProcessError, TaskContext, WiringError};
+use headwater::record::{Record, Timestamp};
 use headwater::store::bytes::Order;
 
 use crate::val::Val;
 
-/// Does what the words say to a store; the answer.
-pub(super) fn key_value(
-    cx: &mut TaskContext<'_>,
-    store: &KeyValueState<Val, Val>,
-    record: Record<'_, Val, Val>,
-    words: &[&str],
-) -> Result<String, ProcessError> {
-    let Record { key, timestamp, headers, .. } = record;
-    let put = |cx: &mut TaskContext<'_>, key: &Val, value: Option<Val>| store.put(cx, key, value, timestamp, headers);
-    let shown = |found: Option<Stamped<Val>>| found.map_or(Val::Null, |found| found.value).show();
-    let ok = |()| "ok".to_owned();
-    match words {
-        ["put", value] => put(cx, key, Some(Val::text(*value))).map(ok),
-        ["put_null"] => put(cx, key, None).map(ok),
-        ["put_if_absent", value] => {
-            store.put_if_absent(cx, key, Some(Val::text(*value)), timestamp, headers).map(shown)
+/// Which kind of store a processor asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StoreUse {
+    KeyValue,
+    Window,
+    Session,
+}
+
+/// A store as a processor has it.
+#[derive(Clone)]
+pub(super) enum Opened {
+    KeyValue(Rc<KeyValueState<Val, Val>>),
+    Window(Rc<WindowState<Val, Val>>),
+    Session(Rc<SessionState<Val, Val>>),
+}
+
+impl Opened {
+    pub(super) fn open(
+        which: StoreUse,
+        handle: &StoreHandle<Val, Val>,
+        stores: &mut StoreAccess<'_, '_>,
+    ) -> Result<Opened, WiringError> {
+        Ok(match which {
+            StoreUse::KeyValue => Opened::KeyValue(stores.key_value(handle)?),
+            StoreUse::Window => Opened::Window(stores.window(handle)?),
+            StoreUse::Session => Opened::Session(stores.session(handle)?),
+        })
+    }
+
+    /// Does what the words say; the answer.
+    pub(super) fn answer(
+        &self,
+        cx: &mut TaskContext<'_>,
+        record: Record<'_, Val, Val>,
+        words: &[&str],
+    ) -> Result<String, ProcessError> {
+        match self {
+            Opened::KeyValue(store) => key_value::answer(cx, store, record, words),
+            Opened::Window(store) => window::answer(cx, store, record, words),
+            Opened::Session(store) => session::answer(cx, store, record, words),
         }
-        ["put_all", value, other, other_value] => {
-            put(cx, key, Some(Val::text(*value)))?;
-            put(cx, &Val::text(*other), Some(Val::text(*other_value))).map(ok)
-        }
-        ["delete"] => store.delete(cx, key, timestamp, headers).map(shown),
-        ["get"] => store.get(cx, key).map(shown),
-        ["range", from, to] => range(cx, store, from, to, Order::Forward),
-        ["reverse_range", from, to] => range(cx, store, from, to, Order::Backward),
-        ["all"] => listed(|list| store.all(cx, Order::Forward, list)),
-        ["reverse_all"] => listed(|list| store.all(cx, Order::Backward, list)),
-        ["prefix", prefix] => listed(|list| store.prefix(cx, prefix.as_bytes(), Order::Forward, list)),
-        ["count"] => Ok(store.approximate_len().to_string()),
-        _ => Err(ProcessError::user(format!("unknown command {words:?}"))),
     }
 }
 
-fn range(
-    cx: &mut TaskContext<'_>,
-    store: &KeyValueState<Val, Val>,
-    from: &str,
-    to: &str,
-    order: Order,
+type Each<'l, K, F> = &'l mut dyn FnMut(&mut TaskContext<'_>, K, F) -> Result<ControlFlow<()>, ProcessError>;
+
+/// What a scan finds, as `show` shows it.
+fn listed<K, F>(
+    show: impl Fn(K, F) -> String,
+    scan: impl FnOnce(Each<'_, K, F>) -> Result<(), ProcessError>,
 ) -> Result<String, ProcessError> {
-    let bound = |word: &str| (word != "-").then(|| Val::text(word));
-    let (from, to) = (bound(from), bound(to));
-    listed(|list| store.range(cx, from.as_ref(), to.as_ref(), order, list))
-}
-
-type Each<'l> = &'l mut dyn FnMut(&mut TaskContext<'_>, Val, Stamped<Val>) -> Result<ControlFlow<()>, ProcessError>;
-
-fn listed(go: impl FnOnce(Each<'_>) -> Result<(), ProcessError>) -> Result<String, ProcessError> {
     let mut entries = Vec::new();
-    go(&mut |_, key, found| {
-        entries.push(format!("{}={}", key.show(), found.value.show()));
+    scan(&mut |_, key, found| {
+        entries.push(show(key, found));
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(entries.join(","))
+}
+
+fn shown(found: Option<Stamped<Val>>) -> String {
+    found.map_or(Val::Null, |found| found.value).show()
+}
+
+/// The words without the `backward_` before them, and what it means.
+fn direction<'w>(words: &[&'w str]) -> (Order, Vec<&'w str>) {
+    let mut words = words.to_vec();
+    match words.first_mut().and_then(|first| first.strip_prefix("backward_").map(|command| *first = command)) {
+        Some(()) => (Order::Backward, words),
+        None => (Order::Forward, words),
+    }
+}
+
+/// A bound of a range; `-` is none.
+fn bound(word: &str) -> Option<Val> {
+    (word != "-").then(|| Val::text(word))
+}
+
+fn time(word: &str) -> Result<Timestamp, ProcessError> {
+    word.parse().map(Timestamp::from_millis).map_err(|_| ProcessError::user(format!("`{word}` is no time")))
+}
+
+fn unknown(words: &[&str]) -> ProcessError {
+    ProcessError::user(format!("unknown command {words:?}"))
 }

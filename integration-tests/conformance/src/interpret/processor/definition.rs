@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use headwater::processor::PunctuationType;
 use headwater::record::Timestamp;
 
+use super::commands::StoreUse;
 use crate::expr::{Expr, Predicate};
 use crate::literal;
 use crate::scenario::Spec;
@@ -17,6 +18,7 @@ pub(in super::super) struct Definition {
     pub(super) punctuation: Option<Punctuation>,
     /// The name of the store that it uses.
     pub(in super::super) store: Option<String>,
+    pub(super) opens: StoreUse,
 }
 
 /// When its punctuator fires.
@@ -55,7 +57,7 @@ pub(super) enum Work {
     StoreWriter,
     TimestampedWriter,
     StoreReader,
-    KeyValueCommands,
+    Commands,
 }
 
 impl Definition {
@@ -64,7 +66,12 @@ impl Definition {
         let work = work(spec)?;
         let punctuates = matches!(work, Work::CountAndPunctuate { .. } | Work::Tick { .. } | Work::Ttl { .. });
         let punctuation = punctuates.then(|| punctuation(spec)).transpose()?;
-        Ok(Definition { work, punctuation, store: spec.text("store").map(str::to_owned) })
+        let opens = match spec.text("type") {
+            Some("window_commands") => StoreUse::Window,
+            Some("session_commands") => StoreUse::Session,
+            _ => StoreUse::KeyValue,
+        };
+        Ok(Definition { work, punctuation, store: spec.text("store").map(str::to_owned), opens })
     }
 }
 
@@ -117,7 +124,7 @@ fn work(spec: Spec<'_>) -> Result<Work> {
         "store_writer" => Work::StoreWriter,
         "timestamped_writer" => Work::TimestampedWriter,
         "store_reader" => Work::StoreReader,
-        "kv_commands" => Work::KeyValueCommands,
+        "kv_commands" | "window_commands" | "session_commands" => Work::Commands,
         other => bail!("no processor `{other}`"),
     })
 }

@@ -60,13 +60,13 @@ impl<'t> Outlet<'t> for ProcessorContext<'_, 't, Val, Val> {
 }
 
 /// A context that only forwards what is made of the current record, with its key.
-pub(super) struct FixedOutlet<'x, 'c, 'a, 't> {
-    pub(super) cx: &'x mut FixedKeyContext<'c, 'a, 't, Val, Val>,
+pub(super) struct FixedOutlet<'x, 'c, 'a, 't, K: 'static> {
+    pub(super) cx: &'x mut FixedKeyContext<'c, 'a, 't, K, Val>,
     /// `None` in a punctuation.
-    pub(super) current: Option<FixedKeyRecord<'x, Val, Val>>,
+    pub(super) current: Option<FixedKeyRecord<'x, K, Val>>,
 }
 
-impl<'t> Outlet<'t> for FixedOutlet<'_, '_, '_, 't> {
+impl<'t, K> Outlet<'t> for FixedOutlet<'_, '_, '_, 't, K> {
     fn forward(&mut self, record: Record<'_, Val, Val>, child: Option<&str>) -> Result<(), ProcessError> {
         let Some(current) = self.current else {
             return Err(ProcessError::user("there is no record whose key could be kept"));
