@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +15,7 @@ use nix::unistd::Pid;
 pub struct Program {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Program {
@@ -23,12 +25,12 @@ impl Program {
         let stderr = child.stderr.take().context("standard error is piped")?;
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             }
         });
-        Ok(Program { child, log })
+        Ok(Program { child, log, reader: Some(reader) })
     }
 
     /// The lines that it has written to standard error so far.
@@ -37,15 +39,22 @@ impl Program {
     }
 
     /// Sends SIGTERM and waits for the end.
-    pub fn terminate(mut self, patience: Duration) -> Result<(ExitStatus, Vec<String>)> {
+    pub fn terminate(self, patience: Duration) -> Result<(ExitStatus, Vec<String>)> {
         kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGTERM)?;
+        self.wait(patience)
+    }
+
+    /// Waits for the end, to which it comes by itself, and for the last line.
+    pub fn wait(mut self, patience: Duration) -> Result<(ExitStatus, Vec<String>)> {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait()? {
+                // The end of the program is the end of its standard error.
+                let _ = self.reader.take().map(JoinHandle::join);
                 return Ok((status, self.log()));
             }
             if began.elapsed() > patience {
-                bail!("the program did not end within {patience:?} after SIGTERM:\n{}", self.log().join("\n"));
+                bail!("the program did not end within {patience:?}:\n{}", self.log().join("\n"));
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -1,0 +1,162 @@
+//! What an application says when its surroundings are not as it needs them: each mistake is an error of a kind, with a text that
+//! says what to do, and the process ends by itself; where Java tries again for ever, so does it, and says so.
+#![allow(missing_docs, clippy::disallowed_methods, reason = "a test of real programs on a real broker")]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use headwater_integration_tests::broker::Broker;
+use headwater_integration_tests::program::{Program, wait_for};
+
+/// Ends a run that hangs; a healthy one needs a fraction.
+const PATIENCE: Duration = Duration::from_mins(3);
+const STORE: &str = "KSTREAM-AGGREGATE-STATE-STORE-0000000003";
+
+/// An application that no other run has.
+struct Application {
+    id: String,
+    bootstrap: String,
+    state: tempfile::TempDir,
+}
+
+impl Application {
+    fn new(name: &str, bootstrap: &str) -> Result<Self> {
+        let id = format!("{name}-{}", std::process::id());
+        Ok(Application { id, bootstrap: bootstrap.to_owned(), state: tempfile::tempdir()? })
+    }
+
+    fn input(&self) -> String {
+        format!("{}-lines", self.id)
+    }
+
+    fn output(&self) -> String {
+        format!("{}-lengths", self.id)
+    }
+
+    fn with_topics(self, broker: &Broker) -> Result<Self> {
+        broker.make_topic(&self.input(), 2)?;
+        broker.make_topic(&self.output(), 2)?;
+        Ok(self)
+    }
+
+    fn start(&self) -> Result<Program> {
+        self.start_in(self.state.path())
+    }
+
+    fn start_in(&self, state: &Path) -> Result<Program> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_word_lengths"));
+        command.args([&self.bootstrap, &self.input(), &self.output()]);
+        command.args([format!("application.id={}", self.id), format!("state.dir={}", state.display())]);
+        command.arg("commit.interval.ms=200");
+        Program::start(&mut command)
+    }
+
+    /// Until something that was written to the input has come out.
+    fn wait_until_it_runs(&self, broker: &Broker) -> Result<()> {
+        broker.produce(&self.input(), [(None, &b"three words here"[..])])?;
+        wait_for("words are counted", PATIENCE, || Ok((!broker.table(&self.output())?.is_empty()).then_some(())))
+    }
+}
+
+/// That the program ends with an error which consists of these parts.
+fn ends_with(program: Program, kind: &str, parts: &[&str]) -> Result<()> {
+    let (status, log) = program.wait(PATIENCE)?;
+    let log = log.join("\n");
+    ensure!(!status.success(), "it ended without an error:\n{log}");
+    let last = log.lines().rev().find(|line| line.starts_with(&format!("{kind}: ")));
+    let Some(error) = last else { anyhow::bail!("there is no error of kind {kind}:\n{log}") };
+    for part in parts {
+        ensure!(error.contains(part), "{part:?} is missing in {error:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_input_topic_that_does_not_exist_is_named() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("an_input_topic_that_does_not_exist_is_named") else { return Ok(()) };
+    let application = Application::new("no-input", &broker.bootstrap)?;
+    let missing = format!("source topics do not exist: {}", application.input());
+    let parts = [missing.as_str(), "create them before the application is started"];
+    ends_with(application.start()?, "Topology", &parts)
+}
+
+#[test]
+fn brokers_that_do_not_answer_are_asked_until_the_application_is_closed() -> Result<()> {
+    // Nothing listens on port 1. Java's clients go on for ever, too, with a warning each time.
+    let application = Application::new("nobody", "127.0.0.1:1")?;
+    let program = application.start()?;
+    let warning = wait_for("a warning", PATIENCE, || {
+        Ok(program.log().into_iter().find(|line| line.contains("the cluster does not answer; trying again")))
+    })?;
+    for part in
+        ["no Kafka broker answers at 127.0.0.1:1", "refused", "check bootstrap.servers and that the cluster is up"]
+    {
+        ensure!(warning.contains(part), "{part:?} is missing in {warning:?}");
+    }
+    let (status, log) = program.terminate(PATIENCE)?;
+    ensure!(status.success(), "a closed application ended with {status}:\n{}", log.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn a_state_directory_that_another_process_has_is_refused() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("a_state_directory_that_another_process_has_is_refused") else {
+        return Ok(());
+    };
+    let application = Application::new("locked", &broker.bootstrap)?.with_topics(&broker)?;
+    let first = application.start()?;
+    application.wait_until_it_runs(&broker)?;
+    let path = application.state.path().display().to_string();
+    let parts =
+        [path.as_str(), "is in use by another process", "give each process on this machine a state.dir of its own"];
+    ends_with(application.start()?, "Fenced", &parts)?;
+    let (status, log) = first.terminate(PATIENCE)?;
+    ensure!(status.success(), "the first is not disturbed, but ended with {status}:\n{}", log.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_is_refused() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("a_state_directory_that_cannot_be_written_is_refused") else {
+        return Ok(());
+    };
+    let application = Application::new("unwritable", &broker.bootstrap)?.with_topics(&broker)?;
+    let file = application.state.path().join("a-file");
+    std::fs::write(&file, b"in the way")?;
+    // Also root can write neither below a file nor below /proc.
+    for path in [file.as_path(), Path::new("/proc/headwater")] {
+        let text = path.display().to_string();
+        let parts = [text.as_str(), "cannot be", "set state.dir to a directory that this process may write to"];
+        ends_with(application.start_in(path)?, "Config", &parts)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_internal_topic_of_other_partitions_is_told_with_its_cure() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("an_internal_topic_of_other_partitions_is_told_with_its_cure") else {
+        return Ok(());
+    };
+    let application = Application::new("partitions", &broker.bootstrap)?.with_topics(&broker)?;
+    let internal = format!("{}-{STORE}-repartition", application.id);
+    broker.make_topic(&internal, 3)?;
+    let found = format!("Existing internal topic {internal} has invalid partitions: expected: 2; actual: 3");
+    ends_with(application.start()?, "Topology", &[&found, "reset the application"])
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_found_by_what_is_said_of_it() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("a_record_that_cannot_be_read_is_found_by_what_is_said_of_it") else {
+        return Ok(());
+    };
+    let application = Application::new("unreadable", &broker.bootstrap)?.with_topics(&broker)?;
+    let program = application.start()?;
+    application.wait_until_it_runs(&broker)?;
+    let partition = headwater::record::partition_for_key(b"key", 2);
+    let place = format!("{}-{partition}", application.input());
+    broker.produce(&application.input(), [(Some(&b"key"[..]), &[0xff, 0xfe][..])])?;
+    let parts = [place.as_str(), "offset", "deserialization.exception.handler"];
+    ends_with(program, "Data", &parts)
+}
