@@ -12,6 +12,8 @@ use headwater::client::{Appended, ErrorClass, Isolation};
 use headwater::kafka::KafkaClients;
 use headwater::record::{Deadline, Offset, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition, partition_for_key};
 
+use crate::program::wait_for;
+
 /// The broker of this test run.
 #[derive(Debug)]
 pub struct Broker {
@@ -51,13 +53,15 @@ impl Broker {
         Ok(self.clients.admin(&self.config())?)
     }
 
-    /// Makes a topic.
+    /// Makes a topic and waits until the broker shows it, which may be after it has said that it is made.
     pub fn make_topic(&self, name: &str, partitions: i32) -> Result<()> {
         let topic = NewTopic { topic: Topic::from(name), partitions, replication_factor: 1, configs: BTreeMap::new() };
         for made in self.admin()?.create_topics(&[topic], self.soon())? {
             made?;
         }
-        Ok(())
+        wait_for(&format!("topic {name} is shown"), Duration::from_mins(1), || {
+            Ok((self.partitions(name)?.len() == usize::try_from(partitions)?).then_some(()))
+        })
     }
 
     /// A producer.
@@ -158,6 +162,14 @@ impl Broker {
     /// How far `group` has committed `topic`, all partitions together.
     pub fn committed(&self, group: &str, topic: &str) -> Result<i64> {
         Ok(self.committed_each(group, topic)?.values().sum())
+    }
+
+    /// How much of two topics `group` has committed, and how much there is: `lines` in the first, whose processing writes the second.
+    pub fn way(&self, group: &str, first: &str, lines: usize, second: &str) -> Result<(i64, i64)> {
+        // In this order: when all of the first is committed, the second grows no longer.
+        let read = self.committed(group, first)?;
+        let between: i64 = self.ends(second)?.iter().map(|(_, end)| end.value()).sum();
+        Ok((read + self.committed(group, second)?, i64::try_from(lines)? + between))
     }
 
     /// How far `group` has committed each partition of `topic`.

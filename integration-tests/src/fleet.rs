@@ -64,6 +64,23 @@ impl Fleet {
         })
     }
 
+    /// Waits until `way` says that all is done: how much is, and how much there is to do. The patience begins anew with each step,
+    /// so that a slow machine may take its time.
+    pub fn wait_until_done(&mut self, what: &str, mut way: impl FnMut() -> Result<(i64, i64)>) -> Result<()> {
+        let mut last = -1;
+        loop {
+            let (done, all) = self.wait_for(what, |_| {
+                let (done, all) = way()?;
+                Ok((done >= all || done > last).then_some((done, all)))
+            })?;
+            if done >= all {
+                return Ok(());
+            }
+            last = done;
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// The result of a test, a failure with the logs of all programs.
     pub fn tell<T>(&self, outcome: Result<T>) -> Result<T> {
         outcome.map_err(|error| anyhow!("{error:#}\n{}", self.logs()))

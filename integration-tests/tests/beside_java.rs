@@ -172,18 +172,12 @@ impl Shared {
         format!("{}-KSTREAM-AGGREGATE-STATE-STORE-0000000003-{kind}", self.application)
     }
 
-    fn total(&self, topic: &str) -> Result<i64> {
-        Ok(self.broker.ends(topic)?.iter().map(|(_, end)| end.value()).sum())
-    }
-
     /// Waits until everything that was written is counted, and compares with an offline count.
     fn check_counts(&self, fleet: &mut Fleet) -> Result<()> {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let words = self.internal("repartition");
-        fleet.wait_for("all lines are counted", |_| {
-            let read = self.broker.committed(&self.application, &self.input)? >= written.len() as i64;
-            let counted = read && self.broker.committed(&self.application, &words)? >= self.total(&words)?;
-            Ok(counted.then_some(()))
+        fleet.wait_until_done("all lines are counted", || {
+            self.broker.way(&self.application, &self.input, written.len(), &words)
         })?;
         let expected = count(written.iter().map(String::as_str));
         ensure!(self.broker.table(&self.output)? == expected, "the counts differ from an offline count");

@@ -85,8 +85,7 @@ impl Roll {
     }
 
     fn wait_for_commits(&self, fleet: &mut Fleet, at_least: i64) -> Result<()> {
-        fleet
-            .wait_for(&format!("{at_least} lines are committed"), |_| Ok((self.committed()? >= at_least).then_some(())))
+        fleet.wait_until_done(&format!("{at_least} lines are committed"), || Ok((self.committed()?, at_least)))
     }
 
     fn words(&self) -> String {
@@ -101,16 +100,6 @@ impl Roll {
             let gone_on = |partition| now.get(partition) >= before.get(partition).map(|at| at + 500).as_ref();
             Ok(partitions.iter().all(gone_on).then_some(()))
         })
-    }
-
-    /// Whether everything that was written to the input has gone through both halves of the topology.
-    fn is_done(&self, lines: usize) -> Result<Option<()>> {
-        if self.committed()? < lines as i64 {
-            return Ok(None);
-        }
-        let between = self.words();
-        let end: i64 = self.broker.ends(&between)?.iter().map(|(_, end)| end.value()).sum();
-        Ok((self.broker.committed(&self.application, &between)? >= end).then_some(()))
     }
 
     fn write_lines(&self, rolled: &AtomicBool) -> Result<Vec<String>> {
@@ -146,7 +135,9 @@ impl Roll {
             outcome?;
             lines
         })?;
-        fleet.wait_for("all lines are counted", |_| self.is_done(lines.len()))?;
+        fleet.wait_until_done("all lines are counted", || {
+            self.broker.way(&self.application, &self.input, lines.len(), &self.words())
+        })?;
         fleet.terminate_all()?;
         let expected = count(lines.iter().map(String::as_str));
         ensure!(self.broker.table(&self.output)? == expected, "the counts differ from an offline count");
