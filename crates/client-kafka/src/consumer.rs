@@ -1,22 +1,27 @@
 //! Reading partitions, by librdkafka, in no group.
 #![forbid(unsafe_code)]
 
+mod batch;
+mod held;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError, Consumer, RecordBatch, StartAt, Watermarks};
-use headwater_record::{Deadline, Offset, RawRecord, TopicPartition};
+use headwater_record::{Deadline, Offset, TopicPartition};
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
 
+use self::batch::KafkaBatch;
+use self::held::Held;
 use crate::clock::remaining;
 use crate::config::{create, for_librdkafka, log, servers};
 use crate::error::{About, of_kafka_error, of_rdkafka};
-use crate::native::{Event, Events, Message, Messages, Queue};
+use crate::native::{Event, Events, Message, Queue};
 
 const DEFAULTS: [(&str, &str); 7] = [
     // Never asked for membership, and the only group that the application is sure to be allowed.
@@ -61,6 +66,7 @@ pub(crate) struct KafkaConsumer {
     /// Those of them whose beginning is not known yet.
     starting: Vec<(TopicPartition, StartAt)>,
     taken: Vec<Message>,
+    held: Held,
     /// What went wrong and was not told yet: librdkafka says it once.
     failures: VecDeque<ClientError>,
 }
@@ -82,6 +88,7 @@ impl KafkaConsumer {
             positions: HashMap::new(),
             starting: Vec::new(),
             taken: Vec::new(),
+            held: Held::default(),
             failures: VecDeque::new(),
         })
     }
@@ -114,6 +121,7 @@ impl KafkaConsumer {
             !matches!(failure, ClientError::OffsetOutOfRange { partition, .. } if partitions.contains(partition))
         });
         for partition in partitions {
+            self.held.clear(partition);
             if self.positions.remove(partition).is_some() {
                 ours.push(partition.clone());
             }
@@ -143,11 +151,24 @@ impl KafkaConsumer {
             let partition = TopicPartition::new(first.topic().unwrap_or_default(), first.partition());
             let next = last.offset().next();
             // Messages of a partition that was given up meanwhile.
-            let Some(position) = self.positions.get_mut(&partition) else { continue };
-            *position = Some(next);
-            into.push(Box::new(KafkaBatch { partition, messages: self.queue.batch(messages), next }));
+            if !self.positions.contains_key(&partition) {
+                continue;
+            }
+            let batch = KafkaBatch { partition, messages: self.queue.batch(messages), next };
+            if let Some(batch) = self.held.keep(batch) {
+                self.hand_out(batch, into);
+            }
+        }
+        let stop = self.held.overfull();
+        if !stop.is_empty() {
+            self.consumer.pause(&list_of(&stop)).map_err(self.failed("pause"))?;
         }
         self.failures.pop_front().map_or(Ok(()), Err)
+    }
+
+    fn hand_out(&mut self, batch: KafkaBatch, into: &mut Vec<Box<dyn RecordBatch>>) {
+        self.positions.insert(batch.partition.clone(), Some(batch.next));
+        into.push(Box::new(batch));
     }
 
     /// Hears what librdkafka has to say about the cluster as a whole.
@@ -261,17 +282,34 @@ impl Consumer for KafkaConsumer {
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        self.consumer.pause(&list_of(partitions)).map_err(self.failed("pause"))
+        for partition in partitions.iter().filter(|partition| self.positions.contains_key(partition)) {
+            self.held.pause(partition);
+        }
+        Ok(())
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        self.consumer.resume(&list_of(partitions)).map_err(self.failed("resume"))
+        let stopped: Vec<TopicPartition> =
+            partitions.iter().filter(|partition| self.held.resume(partition)).cloned().collect();
+        if stopped.is_empty() {
+            return Ok(());
+        }
+        self.consumer.resume(&list_of(&stopped)).map_err(self.failed("resume"))
     }
 
     fn poll(&mut self, until: Deadline, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
         let wait = if until == Deadline::NOW { Duration::ZERO } else { remaining(until) };
         if let Some(failure) = self.failures.pop_front() {
             return Err(failure);
+        }
+        for batch in self.held.take() {
+            self.hand_out(batch, into);
+        }
+        // Where records have come already, and where all partitions are paused: what is not wanted now stays with librdkafka.
+        let wait = if into.is_empty() { wait } else { Duration::ZERO };
+        let paused = self.held.paused();
+        if wait.is_zero() && paused > 0 && paused == self.positions.len() {
+            return Ok(());
         }
         let mut taken = std::mem::take(&mut self.taken);
         self.queue.take(wait, &mut taken);
@@ -290,7 +328,8 @@ impl Consumer for KafkaConsumer {
 
     fn position(&self, partition: &TopicPartition) -> Option<Offset> {
         let known = (*self.positions.get(partition)?)?;
-        if self.queue.watermarks(partition).is_none_or(|(_, high)| known >= high) {
+        // Of what is held back librdkafka thinks that it was read.
+        if self.held.has(partition) || self.queue.watermarks(partition).is_none_or(|(_, high)| known >= high) {
             return Some(known);
         }
         // Control and aborted records are passed without being shown: librdkafka knows that it is past them.
@@ -313,35 +352,5 @@ impl fmt::Debug for KafkaConsumer {
             .field("servers", &self.servers)
             .field("positions", &self.positions)
             .finish_non_exhaustive()
-    }
-}
-
-/// Messages of one partition.
-#[derive(Debug)]
-struct KafkaBatch {
-    partition: TopicPartition,
-    messages: Messages,
-    next: Offset,
-}
-
-impl RecordBatch for KafkaBatch {
-    fn partition(&self) -> &TopicPartition {
-        &self.partition
-    }
-    fn head(&self) -> Option<RawRecord<'_>> {
-        self.messages.head().map(Message::record)
-    }
-    fn advance(&mut self) -> Result<(), ClientError> {
-        self.messages.advance();
-        Ok(())
-    }
-    fn remaining(&self) -> usize {
-        self.messages.remaining()
-    }
-    fn next_offset(&self) -> Offset {
-        self.messages.head().map_or(self.next, Message::offset)
-    }
-    fn held_bytes(&self) -> usize {
-        self.messages.held_bytes()
     }
 }

@@ -68,6 +68,7 @@ pub const CASES: &[Case] = &[
     ("reading starts where it is told", position::reading_starts_where_it_is_told),
     ("assigning twice is refused", position::assigning_twice_is_refused),
     ("a paused partition gives nothing until it is resumed", position::paused_partition_gives_nothing_until_resumed),
+    ("pauses lose and repeat nothing", position::pauses_lose_and_repeat_nothing),
     ("a pause ends with the assignment", position::pause_ends_with_the_assignment),
     ("position and watermarks follow reading", position::position_and_watermarks_follow_reading),
     ("an offset that is gone is reported", position::offset_that_is_gone_is_reported),

@@ -68,6 +68,34 @@ pub(super) fn paused_partition_gives_nothing_until_resumed(suite: &Suite<'_>) ->
     equal("the offsets after resuming", &offsets(suite, consumer.as_mut(), 3)?, &vec![0, 1, 2])
 }
 
+pub(super) fn pauses_lose_and_repeat_nothing(suite: &Suite<'_>) -> Outcome {
+    let topic = suite.topic("paused-often", 2)?;
+    let (paused, other) = (TopicPartition::new(topic.clone(), 0), TopicPartition::new(topic, 1));
+    let mut consumer = suite.consumer()?;
+    consumer.assign(&[(paused.clone(), StartAt::Beginning), (other.clone(), StartAt::Beginning)])?;
+    suite.write(&paused, &numbered(2))?;
+    equal("the first offsets", &offsets(suite, consumer.as_mut(), 2)?, &vec![0, 1])?;
+    // Small records first, then more than a client likes to hold back.
+    let mut large = numbered(20);
+    for record in &mut large {
+        record.value = Some(vec![7; 900_000].into());
+    }
+    for (from, records) in [(2, numbered(3)), (5, large)] {
+        consumer.pause(std::slice::from_ref(&paused))?;
+        suite.write(&paused, &records)?;
+        for _ in 0..records.len() {
+            suite.write(&other, &numbered(1))?;
+            let read = suite.read(consumer.as_mut(), 1)?;
+            ensure(read.iter().all(|(place, _)| *place == other), || "records of a paused partition came".to_owned())?;
+        }
+        equal("the position of a paused partition", &consumer.position(&paused), &Some(Offset::new(from)))?;
+        consumer.resume(std::slice::from_ref(&paused))?;
+        let expected: Vec<i64> = (from..from + records.len() as i64).collect();
+        equal("the offsets after resuming", &offsets(suite, consumer.as_mut(), records.len())?, &expected)?;
+    }
+    Ok(())
+}
+
 pub(super) fn position_and_watermarks_follow_reading(suite: &Suite<'_>) -> Outcome {
     let partition = TopicPartition::new(suite.topic("watermarks", 1)?, 0);
     let mut consumer = suite.consumer()?;
