@@ -42,7 +42,8 @@ impl RecordContext {
     }
 }
 
-/// Java's length of a text.
+/// Java's length of a text: in UTF-16, where a character of four bytes counts twice and any other once. Every cached change asks.
 fn chars(text: &str) -> usize {
-    text.encode_utf16().count()
+    let units = |byte: u8| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0);
+    text.bytes().map(units).sum()
 }

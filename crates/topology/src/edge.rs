@@ -113,6 +113,11 @@ pub trait Inlet<E: Edge> {
 
 /// Where bytes become types: one per source node of a running task.
 pub trait RawInlet {
+    /// Whether a timestamp that a record has is its event time, so that [`RawInlet::timestamp`] need not be asked about it.
+    fn takes_time_of_records(&self) -> bool {
+        false
+    }
+
     /// The event time of the record, or `None` when it is to be skipped (it was counted as dropped). A source whose extractor
     /// looks into the record keeps what it decoded for the [`RawInlet::push_raw`] that follows.
     ///

@@ -104,9 +104,9 @@ impl PartitionGroup {
     pub fn add(&mut self, batch: Box<dyn RecordBatch>) -> Result<(), Box<dyn RecordBatch>> {
         let Some(&index) = self.by_partition.get(batch.partition()) else { return Err(batch) };
         let Some(queue) = self.queues.get_mut(index) else { return Err(batch) };
-        let was_empty = queue.head().is_none();
+        let was_empty = queue.is_empty();
         queue.push(batch);
-        if was_empty && queue.head().is_some() {
+        if was_empty && !queue.is_empty() {
             self.unseen.push_back(index);
         }
         Ok(())
@@ -123,7 +123,11 @@ impl PartitionGroup {
     /// # Errors
     /// When the bytes after a skipped head are malformed.
     pub fn seen(&mut self, index: usize, time: Option<Timestamp>) -> Result<(), ClientError> {
-        self.unseen.retain(|other| *other != index);
+        if self.unseen.front() == Some(&index) {
+            self.unseen.pop_front();
+        } else {
+            self.unseen.retain(|other| *other != index);
+        }
         let Some(queue) = self.queues.get_mut(index) else { return Ok(()) };
         if let Some(time) = time {
             queue.head_time = Some(time);
@@ -131,7 +135,7 @@ impl PartitionGroup {
             return Ok(());
         }
         let taken = queue.take(None);
-        if queue.head().is_some() {
+        if !queue.is_empty() {
             self.unseen.push_front(index);
         }
         taken
@@ -151,7 +155,7 @@ impl PartitionGroup {
         let Some((time, index)) = self.by_time.pop() else { return Ok(()) };
         let Some(queue) = self.queues.get_mut(index) else { return Ok(()) };
         let taken = queue.take(Some(Timestamp::from_millis(time)));
-        if queue.head().is_some() {
+        if !queue.is_empty() {
             self.unseen.push_front(index);
         }
         taken
@@ -168,13 +172,13 @@ impl PartitionGroup {
 
     /// Whether to process at the time `now`. Heads that were not looked at yet count as records.
     pub fn readiness(&mut self, now: Timestamp) -> Readiness {
-        let buffered = self.queues.iter().any(|queue| queue.head().is_some());
+        let buffered = self.queues.iter().any(|queue| !queue.is_empty());
         let Some(max_idle) = self.max_idle else {
             return if buffered { Readiness::Ready } else { Readiness::Empty };
         };
         let (mut all, mut wait, mut latest) = (true, false, None::<Timestamp>);
         for (queue, idle) in self.queues.iter().zip(&mut self.idle) {
-            if queue.head().is_some() {
+            if !queue.is_empty() {
                 idle.deadline = None;
                 continue;
             }

@@ -65,7 +65,14 @@ impl PartitionQueue {
         self.partition_time
     }
 
+    /// Whether no record waits.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.buffered == 0
+    }
+
     /// The next record to be processed, whether or not its time is known yet.
+    #[inline]
     pub fn head(&self) -> Option<RawRecord<'_>> {
         self.batches.front()?.head()
     }
@@ -91,7 +98,7 @@ impl PartitionQueue {
 
     pub(super) fn push(&mut self, batch: Box<dyn RecordBatch>) {
         self.buffered += batch.remaining();
-        if batch.head().is_some() {
+        if batch.remaining() > 0 {
             self.batches.push_back(batch);
         } else if self.batches.is_empty() {
             self.resume = Some(batch.next_offset());
@@ -105,9 +112,7 @@ impl PartitionQueue {
     pub(super) fn take(&mut self, time: Option<Timestamp>) -> Result<(), ClientError> {
         self.head_time = None;
         let Some(batch) = self.batches.front_mut() else { return Ok(()) };
-        if let Some(head) = batch.head() {
-            self.last_taken = Some(head.offset);
-        }
+        self.last_taken = Some(batch.next_offset());
         if let Some(time) = time {
             self.partition_time = self.partition_time.max(time);
         }
@@ -116,7 +121,7 @@ impl PartitionQueue {
         let advanced = batch.advance();
         self.buffered = self.buffered.saturating_sub(before - batch.remaining().min(before));
         while let Some(batch) = self.batches.front()
-            && batch.head().is_none()
+            && batch.remaining() == 0
         {
             self.resume = Some(batch.next_offset());
             self.batches.pop_front();

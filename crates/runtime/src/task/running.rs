@@ -273,6 +273,9 @@ impl Running {
         let task = self.spec.id;
         while let Some((index, queue)) = self.group.unseen() {
             let time = match (queue.head(), self.graph.source(queue.node())) {
+                (Some(raw), Some(source)) if source.takes_time_of_records() && raw.timestamp.is_known() => {
+                    Ok(Some(raw.timestamp))
+                }
                 (Some(raw), Some(source)) => {
                     let input = RecordContext {
                         timestamp: raw.timestamp,

@@ -149,10 +149,10 @@ proptest! {
 
 #[test]
 fn an_entry_weighs_what_it_weighs_in_java() {
-    let headers = Headers::from_iter([Header { name: "ü".into(), value: Some(Bytes::from_static(b"xyz")) }]);
+    let headers = Headers::from_iter([Header { name: "ü𝄞".into(), value: Some(Bytes::from_static(b"xyz")) }]);
     let context = RecordContext { topic: Some(Topic::from("input")), headers, ..RecordContext::none() };
     // Key, node, dirty flag, value, then timestamp, offset and partition, topic, header name and value.
-    assert_eq!(entry_bytes(3, 8, Some(&context)), 3 + 24 + 1 + 8 + (8 + 8 + 4 + 5 + 1 + 3));
+    assert_eq!(entry_bytes(3, 8, Some(&context)), 3 + 24 + 1 + 8 + (8 + 8 + 4 + 5 + 3 + 3));
     assert_eq!(entry_bytes(3, 8, None), 3 + 24 + 1 + 8 + 20);
     assert_eq!(context.timestamp, Timestamp::UNKNOWN);
 }

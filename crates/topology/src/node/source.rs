@@ -139,6 +139,11 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
 }
 
 impl<K: 'static, V: 'static> RawInlet for SourceNode<K, V> {
+    #[inline]
+    fn takes_time_of_records(&self) -> bool {
+        !matches!(self.extractor, TimestampExtractor::WallClock | TimestampExtractor::Custom(_))
+    }
+
     fn timestamp(
         &mut self,
         cx: &mut TaskContext<'_>,
