@@ -190,27 +190,46 @@ impl Bed {
     ///
     /// # Errors
     /// What the cluster refuses.
-    pub fn time_bare(&self, run: &Run) -> Result<Duration> {
+    pub fn time_bare_copy(&self, run: &Run) -> Result<Duration> {
+        let mut writer = Writer::new(&self.cluster, &run.output, self.input.partitions)?;
+        self.time_bare(|record| match record {
+            Some(record) => writer.append(record),
+            None => writer.send(),
+        })
+    }
+
+    /// What a bare loop takes that reads all of `in` and writes nothing, as a count does whose keys lie in the cache.
+    ///
+    /// # Errors
+    /// What the cluster refuses.
+    pub fn time_bare_read(&self, _: &Run) -> Result<Duration> {
+        self.time_bare(|record| {
+            std::hint::black_box(record);
+            Ok(())
+        })
+    }
+
+    /// Hands every record of `in` to `take`, and nothing after each poll.
+    fn time_bare(&self, mut take: impl FnMut(Option<RawRecord<'_>>) -> Result<()>) -> Result<Duration> {
         let topic = Topic::from("in");
         let all: Vec<_> = (0..self.input.partitions)
             .map(|partition| (TopicPartition { topic: topic.clone(), partition }, StartAt::Beginning))
             .collect();
         let mut consumer = self.cluster.consumer(&ClientConfig::new())?;
         consumer.assign(&all)?;
-        let mut writer = Writer::new(&self.cluster, &run.output, self.input.partitions)?;
         let mut batches: Vec<Box<dyn RecordBatch>> = Vec::new();
-        let mut copied = 0;
+        let mut read = 0;
         let began = processor_time()?;
-        while copied < self.input.records {
+        while read < self.input.records {
             consumer.poll(Deadline::NOW, &mut batches)?;
             for mut batch in batches.drain(..) {
                 while let Some(record) = batch.head() {
-                    writer.append(record)?;
+                    take(Some(record))?;
                     batch.advance()?;
-                    copied += 1;
+                    read += 1;
                 }
             }
-            writer.send()?;
+            take(None)?;
         }
         Ok(processor_time()?.saturating_sub(began))
     }
