@@ -9,6 +9,7 @@ mod session;
 mod suppress;
 mod timed;
 mod window;
+mod write_behind;
 
 use headwater_record::Timestamp;
 use headwater_window::Window;

@@ -138,17 +138,26 @@ impl<'a> Wiring<'a> {
         self.share(Share::Other(node, what), &name, |wiring| Ok(Rc::new(make(wiring)?)))
     }
 
-    /// The typed state over a store: made once, then shared by the nodes that use it.
+    /// The typed state over a store: made once, then shared by the nodes that use it. The task flushes it when it commits, in the
+    /// order of stores, if it `flushes`.
     ///
     /// # Errors
     /// As [`Wiring::shared_inlet`].
-    pub fn shared_state<S: 'static>(
+    pub fn shared_state<S: FlushStore + 'static>(
         &mut self,
         store: StoreId,
         make: impl FnOnce(&mut Self) -> Result<S, WiringError>,
+        flushes: impl FnOnce(&S) -> bool,
     ) -> Result<Rc<S>, WiringError> {
-        let name = self.store_name(store);
-        self.share(Share::Store(store), &name, |wiring| Ok(Rc::new(make(wiring)?)))
+        let (name, mut made) = (self.store_name(store), false);
+        let state = self.share(Share::Store(store), &name, |wiring| {
+            made = true;
+            Ok(Rc::new(make(wiring)?))
+        })?;
+        if made && flushes(&state) {
+            self.flushes.push((store, Rc::clone(&state) as Rc<dyn FlushStore>));
+        }
+        Ok(state)
     }
 
     fn share<T: 'static>(
@@ -182,11 +191,6 @@ impl<'a> Wiring<'a> {
                 reason: format!("it was not opened in task {}", self.task),
             })
         })
-    }
-
-    /// The task flushes this state when it commits, in the order of stores.
-    pub fn flush_on_commit(&mut self, store: StoreId, state: Rc<dyn FlushStore>) {
-        self.flushes.push((store, state));
     }
 
     /// The processors that were made so far, for nodes of the Processor API.

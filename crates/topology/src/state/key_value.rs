@@ -3,38 +3,21 @@
 mod cached;
 mod scan;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{Encoded, Headers, RawHeaders, SharedSerde, Timestamp};
 use headwater_store::bytes::KeyValueBytes;
-use headwater_store::cache::RecordCache;
 use headwater_store::{Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError};
 
+use super::write_behind::WriteBehind;
 use super::{FlushTo, Stamped, StoreHandle};
 use crate::{Change, ProcessError, SharedStore, StoreId, TaskContext, Update, Wiring, WiringError};
 
 /// Entries that are read at once while iterating.
 const SCAN: usize = 256;
-
-/// What lies in the cache under a key.
-struct Cached<V> {
-    /// `None` is a tombstone that is not written yet.
-    value: Option<V>,
-    timestamp: Timestamp,
-    /// Of the last write; `None` when it was only read.
-    context: Option<RecordContext>,
-    /// The value's bytes, where its length was not to be had without them.
-    encoded: Option<Vec<u8>>,
-}
-
-/// What is left of an entry in the cache while its value is being changed.
-struct Rest<V> {
-    was_there: bool,
-    cached: Cached<V>,
-}
 
 /// A key-value store with types: serdes, changelog and record cache around the bytes.
 pub struct KeyValueState<K: 'static, V: 'static> {
@@ -48,9 +31,8 @@ pub struct KeyValueState<K: 'static, V: 'static> {
     logged: bool,
     // A global store, seen by a task that does not fill it.
     read_only: bool,
-    cache: Option<RefCell<RecordCache<Cached<V>>>>,
+    cache: Option<WriteBehind<V>>,
     flush_to: RefCell<Option<FlushTo<K, V>>>,
-    flushing: Cell<bool>,
     // Buffers that are used again; more than one while a flush comes back.
     buffers: RefCell<Vec<Vec<u8>>>,
 }
@@ -61,16 +43,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     /// # Errors
     /// [`WiringError::StoreType`] when it was opened with other types before, [`WiringError::Store`] when it is of another kind.
     pub fn open(wiring: &mut Wiring<'_>, store: StoreId, handle: &StoreHandle<K, V>) -> Result<Rc<Self>, WiringError> {
-        let mut made = None;
-        let state = wiring.shared_state(store, |wiring| {
-            let state = Rc::new(Self::make(wiring, store, handle)?);
-            made = Some(Rc::clone(&state));
-            Ok(state)
-        })?;
-        if let Some(state) = made.filter(|state| state.is_cached()) {
-            wiring.flush_on_commit(store, state);
-        }
-        Ok(Rc::clone(&state))
+        wiring.shared_state(store, |wiring| Self::make(wiring, store, handle), Self::is_cached)
     }
 
     fn make(wiring: &mut Wiring<'_>, id: StoreId, handle: &StoreHandle<K, V>) -> Result<Self, WiringError> {
@@ -83,10 +56,12 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let budget = wiring.cache_budget();
         let read_only = node.is_some_and(|node| node.global) && wiring.task().partition >= 0;
         let cached = node.is_some_and(|node| node.spec.caching) && budget.max() > 0 && !read_only;
+        let (topic, name): (String, Arc<str>) = (format!("{name}-changelog"), name.into());
         Ok(KeyValueState {
             id,
-            topic: format!("{name}-changelog"),
-            name: name.into(),
+            topic,
+            cache: cached.then(|| WriteBehind::new(id, Arc::clone(&name), 0, budget)),
+            name,
             store,
             key: Arc::clone(handle.key_serde()),
             value: Arc::clone(handle.value_serde()),
@@ -95,9 +70,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
                 matches!(node.spec.logging, Logging::Enabled(_)) && node.source_changelog.is_none() && !node.global
             }),
             read_only,
-            cache: cached.then(|| RefCell::new(RecordCache::new(budget))),
             flush_to: RefCell::new(None),
-            flushing: Cell::new(false),
             buffers: RefCell::default(),
         })
     }
@@ -228,12 +201,17 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
             let (place, found) = self.find(cx, bytes)?;
             let (mut slot, rest) = found.map_or((None, None), |mut cached| {
                 let value = cached.value.take();
-                let rest = Rest { was_there: value.is_some(), cached };
-                (value.map(|value| Stamped { value, timestamp: rest.cached.timestamp }), Some(rest))
+                (value.map(|value| Stamped { value, timestamp: cached.timestamp }), Some(cached))
             });
-            match change(&mut slot) {
-                Ok(new) => self.put_cached(cx, bytes, place, new.value, new.timestamp, context),
-                Err(error) => self.undo(place, slot, rest, error),
+            let was_there = slot.is_some();
+            match (change(&mut slot), &self.cache, place.zip(rest)) {
+                (Ok(new), ..) => self.put_cached(cx, bytes, place, new.value, new.timestamp, context),
+                (Err(error), Some(cache), Some((place, mut cached))) => {
+                    cached.value = slot.map(|slot| slot.value);
+                    let decode = |bytes: &[u8]| Ok(self.value.deserialize(&self.topic, Some(bytes))?);
+                    cache.undo((place, cached), was_there, decode, error)
+                }
+                (Err(error), ..) => Err(error),
             }
         })
     }

@@ -36,16 +36,7 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
     /// # Errors
     /// [`WiringError::StoreType`] when the store is another one, or was opened with other types before.
     pub fn open(wiring: &mut Wiring<'_>, store: StoreId, handle: &StoreHandle<K, V>) -> Result<Rc<Self>, WiringError> {
-        let mut made = None;
-        let state = wiring.shared_state(store, |wiring| {
-            let state = Rc::new(Self::make(wiring, store, handle)?);
-            made = Some(Rc::clone(&state));
-            Ok(state)
-        })?;
-        if let Some(state) = made.filter(|state| state.logged) {
-            wiring.flush_on_commit(store, state);
-        }
-        Ok(Rc::clone(&state))
+        wiring.shared_state(store, |wiring| Self::make(wiring, store, handle), |state| state.logged)
     }
 
     fn make(wiring: &Wiring<'_>, id: StoreId, handle: &StoreHandle<K, V>) -> Result<Self, WiringError> {

@@ -4,17 +4,17 @@
 mod cached;
 mod scan;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{Encoded, Headers, RawHeaders, SharedSerde, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put};
-use headwater_store::cache::RecordCache;
 use headwater_store::{Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError, StoreKind};
 use headwater_window::{Window, Windowed};
 
+use super::write_behind::WriteBehind;
 use super::{FlushTo, Stamped, StoreHandle};
 use crate::{Change, ProcessError, SharedStore, StoreId, TaskContext, Update, Wiring, WiringError};
 
@@ -87,16 +87,6 @@ impl Wanted {
     }
 }
 
-/// What lies in the cache under a key and window.
-struct Cached<V> {
-    /// `None` is a tombstone.
-    value: Option<V>,
-    timestamp: Timestamp,
-    context: RecordContext,
-    /// The value's bytes, where its length was not to be had without them.
-    encoded: Option<Vec<u8>>,
-}
-
 /// The bytes of a key, for several windows of it. Made by [`TimedState::with_key`].
 #[derive(Debug)]
 pub struct KeyBuf {
@@ -136,11 +126,8 @@ pub struct TimedState<K: 'static, V: 'static, T> {
     read_only: bool,
     /// Entries of one segment lie together in the cache's order; 1 ms: by time alone.
     segment_ms: i64,
-    /// What an entry's key has in Java's cache beyond the bytes of key and window.
-    cache_key_extra: usize,
-    cache: Option<RefCell<RecordCache<Cached<V>>>>,
+    cache: Option<WriteBehind<V>>,
     flush_to: RefCell<Option<FlushTo<Windowed<K>, V>>>,
-    flushing: Cell<bool>,
     // Buffers that are used again; more than one while a flush comes back.
     buffers: RefCell<Vec<Vec<u8>>>,
 }
@@ -151,16 +138,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     /// # Errors
     /// [`WiringError::StoreType`] when it is of another kind, or was opened with other types before, [`WiringError::Store`].
     pub fn open(wiring: &mut Wiring<'_>, store: StoreId, handle: &StoreHandle<K, V>) -> Result<Rc<Self>, WiringError> {
-        let mut made = None;
-        let state = wiring.shared_state(store, |wiring| {
-            let state = Rc::new(Self::make(wiring, store, handle)?);
-            made = Some(Rc::clone(&state));
-            Ok(state)
-        })?;
-        if let Some(state) = made.filter(|state| state.is_cached()) {
-            wiring.flush_on_commit(store, state);
-        }
-        Ok(Rc::clone(&state))
+        wiring.shared_state(store, |wiring| Self::make(wiring, store, handle), Self::is_cached)
     }
 
     fn make(wiring: &mut Wiring<'_>, id: StoreId, handle: &StoreHandle<K, V>) -> Result<Self, WiringError> {
@@ -175,10 +153,14 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let time_first = node.spec.kind.is_time_ordered();
         let segment = node.spec.kind.segment_interval().map_or(1, |interval| interval.as_millis().max(1));
         let by_segment = store.borrow().state().is_persistent() && !time_first;
+        // Java's caches put the number of the segment before a key, and where time comes first, a byte that says so.
+        let key_extra = 8 + usize::from(time_first);
+        let (topic, name): (String, Arc<str>) = (format!("{name}-changelog"), name.clone().into());
         Ok(TimedState {
             id,
-            topic: format!("{name}-changelog"),
-            name: name.into(),
+            topic,
+            cache: cached.then(|| WriteBehind::new(id, Arc::clone(&name), key_extra, budget)),
+            name,
             store,
             timed,
             key: Arc::clone(handle.key_serde()),
@@ -187,10 +169,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
             logged: matches!(node.spec.logging, Logging::Enabled(_)) && node.source_changelog.is_none() && !node.global,
             read_only,
             segment_ms: if by_segment { i64::try_from(segment).unwrap_or(i64::MAX) } else { 1 },
-            cache_key_extra: 8 + usize::from(time_first),
-            cache: cached.then(|| RefCell::new(RecordCache::new(budget))),
             flush_to: RefCell::new(None),
-            flushing: Cell::new(false),
             buffers: RefCell::default(),
         })
     }

@@ -7,7 +7,8 @@ use headwater_record::{DefaultSerde, Offset, RawHeaders, RawRecord, Record, Time
 use headwater_store::cache::Budget;
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorWrapper, StoreAccess};
 use headwater_topology::{
-    NodeRef, ProcessError, SinkSpec, SourceSpec, TaskClock, TaskContext, TaskGraph, TaskId, TopologyBuilder,
+    NodeId, NodeRef, ProcessError, SinkSpec, SourceSpec, TaskClock, TaskContext, TaskGraph, TaskId, Topology,
+    TopologyBuilder,
 };
 
 use crate::bench::{Recorder, Resume};
@@ -25,6 +26,24 @@ impl Processor<String, String, String, String> for Append {
     }
 }
 
+/// What one record, `k` and `v` at 3, leads to.
+fn one_record_through(topology: &Topology, source: NodeId) -> Vec<String> {
+    let (mut recorder, mut clock, task) = (Recorder::default(), TaskClock::default(), TaskId::new(0, 0));
+    let budget = Rc::new(Budget::new(0));
+    let mut graph =
+        TaskGraph::wire(topology, task, &[source], &mut recorder, &HashMap::new(), budget).expect("it can be wired");
+    let raw = RawRecord {
+        offset: Offset::new(0),
+        timestamp: Timestamp::from_millis(3),
+        key: Some(b"k"),
+        value: Some(b"v"),
+        headers: RawHeaders::NONE,
+    };
+    let mut cx = TaskContext::new(task, &mut clock, &mut recorder, &Resume);
+    graph.push(source, &mut cx, raw, raw.timestamp).expect("no handler is needed");
+    recorder.0
+}
+
 #[test]
 fn nodes_with_several_parents_hear_each_of_them_in_the_order_of_addition() {
     let text = String::default_serde;
@@ -37,19 +56,8 @@ fn nodes_with_several_parents_hear_each_of_them_in_the_order_of_addition() {
     builder.add_sink("sink", SinkSpec::topic("out", text(), text()), &[&both, &source]);
     let topology = builder.build().unwrap();
 
-    let (mut recorder, mut clock, task) = (Recorder::default(), TaskClock::default(), TaskId::new(0, 0));
-    let budget = Rc::new(Budget::new(0));
-    let mut graph = TaskGraph::wire(&topology, task, &[source.id()], &mut recorder, &HashMap::new(), budget).unwrap();
-    let raw = RawRecord {
-        offset: Offset::new(0),
-        timestamp: Timestamp::from_millis(3),
-        key: Some(b"k"),
-        value: Some(b"v"),
-        headers: RawHeaders::NONE,
-    };
-    let mut cx = TaskContext::new(task, &mut clock, &mut recorder, &Resume);
-    graph.push(source.id(), &mut cx, raw, raw.timestamp).unwrap();
-    assert_eq!(recorder.0, ["out k v1! @3", "out k v2! @3", "out k v @3"]);
+    let written = one_record_through(&topology, source.id());
+    assert_eq!(written, ["out k v1! @3", "out k v2! @3", "out k v @3"]);
 }
 
 /// Notes whom it stands around, and leaves out what comes to `two`.
@@ -84,18 +92,7 @@ fn a_wrapper_stands_around_processors_only() {
     builder.add_sink("sink", SinkSpec::topic("out", text(), text()), &[&one, &two]);
     let topology = builder.build().unwrap();
 
-    let (mut recorder, mut clock, task) = (Recorder::default(), TaskClock::default(), TaskId::new(0, 0));
-    let budget = Rc::new(Budget::new(0));
-    let mut graph = TaskGraph::wire(&topology, task, &[source.id()], &mut recorder, &HashMap::new(), budget).unwrap();
-    let raw = RawRecord {
-        offset: Offset::new(0),
-        timestamp: Timestamp::from_millis(3),
-        key: Some(b"k"),
-        value: Some(b"v"),
-        headers: RawHeaders::NONE,
-    };
-    let mut cx = TaskContext::new(task, &mut clock, &mut recorder, &Resume);
-    graph.push(source.id(), &mut cx, raw, raw.timestamp).unwrap();
-    assert_eq!(recorder.0, ["out k v1 @3"]);
+    let written = one_record_through(&topology, source.id());
+    assert_eq!(written, ["out k v1 @3"]);
     assert_eq!(*watch.0.lock().expect("nobody panicked"), ["one -1", "two -1"]);
 }

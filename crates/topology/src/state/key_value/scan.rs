@@ -6,8 +6,9 @@ use headwater_record::RawHeaders;
 use headwater_store::bytes::{Entry, KeyRange, Order, Scan};
 use headwater_store::{Row, RowBuf};
 
-use super::{Cached, KeyValueState, SCAN};
+use super::{KeyValueState, SCAN};
 use crate::state::Stamped;
+use crate::state::write_behind::Cached;
 use crate::{ProcessError, TaskContext};
 
 impl<K: 'static, V: 'static> KeyValueState<K, V> {
@@ -105,7 +106,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
             }
         })?;
         if let Some(cache) = &self.cache {
-            for (key, cached) in cache.borrow().iter().filter(|(key, _)| inside(key)) {
+            for (key, cached) in cache.entries().borrow().iter().filter(|(key, _)| inside(key)) {
                 match &cached.value {
                     None => found.remove(key),
                     Some(value) => found.insert(key.to_vec(), self.row_of(value, cached)?),

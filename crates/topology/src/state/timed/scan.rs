@@ -74,7 +74,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         if let Some(cache) = &self.cache {
             let low = key.at(&self.timed, T::first(wanted)).to_vec();
             let high = key.at(&self.timed, T::last(wanted));
-            let mut cache = cache.borrow_mut();
+            let mut cache = cache.entries().borrow_mut();
             let places: Vec<_> = cache.range(&low, high).collect();
             for place in places {
                 let (Some(bytes), Some(entry)) = (cache.key_at(place), cache.at(place)) else { continue };
@@ -176,7 +176,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     fn find(&self, keys: KeySelection<'_>, wanted: Wanted, order: Order) -> Result<Vec<Found>, ProcessError> {
         let mut cached = Vec::new();
         if let Some(cache) = &self.cache {
-            for (bytes, entry) in cache.borrow().iter() {
+            for (bytes, entry) in cache.entries().borrow().iter() {
                 let Some((key, window)) = self.timed.split(bytes) else { continue };
                 if keys.contains(key) && wanted.admits::<T>(window) {
                     cached.push((bytes.to_vec(), window, entry.value.is_some().then_some(entry.timestamp)));
