@@ -15,6 +15,7 @@ mod table_repartition;
 mod table_source;
 mod to;
 mod window_aggregate;
+mod windowed_table;
 
 pub(crate) use aggregate::{AggregateSpec, aggregate, row_format};
 pub(crate) use folding::{Fold, Folding};

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{Nullable, Timestamp};
-use headwater_topology::state::{BySession, ByWindow, KeyValueState, Stamped, StoreHandle, Timed, TimedState};
+use headwater_topology::state::{KeyValueState, Stamped, StoreHandle, Timed, TimedState};
 use headwater_topology::{Draft, NodeId, ProcessError, StoreId, TaskContext, Wiring, WiringError};
 
 use headwater_window::Windowed;
@@ -72,14 +72,9 @@ impl<K: 'static, V: 'static> Views<K, V> {
 }
 
 impl<K: 'static, V: 'static> Views<Windowed<K>, V> {
-    /// Into a store of windows.
-    pub(crate) fn of_windows(kept: Kept<K, V>) -> Self {
-        Views(Arc::new(InTime::<K, V, ByWindow>(kept, PhantomData)))
-    }
-
-    /// Into a store of sessions.
-    pub(crate) fn of_sessions(kept: Kept<K, V>) -> Self {
-        Views(Arc::new(InTime::<K, V, BySession>(kept, PhantomData)))
+    /// Into a store of windows or sessions.
+    pub(crate) fn in_time<T: Timed>(kept: Kept<K, V>) -> Self {
+        Views(Arc::new(InTime::<K, V, T>(kept, PhantomData)))
     }
 }
 

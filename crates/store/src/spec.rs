@@ -67,6 +67,14 @@ impl StoreKind {
         }
     }
 
+    /// Length of a window; `None` for stores of other things.
+    pub fn window_size(&self) -> Option<Duration> {
+        match self {
+            StoreKind::Window { window_size, .. } => Some(*window_size),
+            _ => None,
+        }
+    }
+
     /// Whether several values may share a key and window start.
     pub fn retains_duplicates(&self) -> bool {
         matches!(self, StoreKind::Window { retain_duplicates: true, .. })

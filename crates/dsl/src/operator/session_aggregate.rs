@@ -1,6 +1,5 @@
 //! Aggregates by windows of activity (Java's `KStreamSessionWindowAggregate`).
 
-use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,20 +7,17 @@ use std::sync::Arc;
 use headwater_record::{Headers, Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
-use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{FlushTo, Found, KeyBuf, Keys, SessionState, StoreHandle, Wanted};
-use headwater_topology::{Change, Inlet, Port, ProcessError, Stream, Table, TaskContext, TopologyError, Update};
+use headwater_topology::state::{Found, KeyBuf, Keys, SessionState, Wanted};
+use headwater_topology::{Change, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
 use headwater_window::{SessionWindowedSerde, SessionWindows, Window, Windowed};
 
 use super::emit_final::EmitFinal;
 use super::folding::Folding;
 use super::row_format;
-use super::to::missing_serde;
-use super::window_aggregate::{SharedOutlet, millis};
+use super::window_aggregate::millis;
+use super::windowed_table::{Kept, Live, SharedOutlet, windowed_table};
 use crate::grouped_stream::Placed;
-use crate::old_values::OldValues;
 use crate::serdes::Serdes;
-use crate::view::Views;
 use crate::{EmitStrategy, KTable, Materialized};
 
 /// Makes one aggregate of two: that of the sessions so far, if there is one, and that of one more session.
@@ -199,61 +195,29 @@ pub(crate) fn session_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
     placed: Placed<K, V, A>,
     spec: SessionSpec<K, V, A>,
 ) -> KTable<Windowed<K>, A> {
-    let Placed { upstream: stream, name, store, serdes } = placed;
     let SessionSpec { windows, emit, materialized, folding, merge } = spec;
-    let draft = &stream.draft;
+    let draft = &placed.upstream.draft;
     if let Some(retention) = materialized.retention.filter(|retention| *retention < windows.retention()) {
         draft.mistake(TopologyError::Argument(format!(
-            "The retention period of the session store {store} must be no smaller than the session inactivity gap plus the grace period. Got gap=[{}], grace=[{}], retention=[{}]",
+            "The retention period of the session store {} must be no smaller than the session inactivity gap plus the grace period. Got gap=[{}], grace=[{}], retention=[{}]",
+            placed.store,
             windows.inactivity_gap().as_millis(),
             windows.grace().as_millis(),
             retention.as_millis()
         )));
     }
-    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
-    draft.set_grace(node, windows.grace().saturating_add(windows.inactivity_gap()));
-    let id = draft.add_store(store_spec(&store, windows, emit, &materialized, row_format(draft)));
-    draft.connect(node, id);
-    let port: Port<Table<Windowed<K>, A>> = Port::new();
-    let old_values = OldValues::of_store();
-    let key = serdes.key.clone().map(|key| Arc::new(SessionWindowedSerde::new(key)) as _);
-    let outer: Serdes<Windowed<K>, A> = Serdes { key, value: serdes.value.clone() };
-    let mut opened = None;
-    match (serdes.key.clone(), serdes.value.clone()) {
-        (Some(key), Some(value)) => {
-            let handle = StoreHandle::with(store.clone(), key, value);
-            opened = Some(handle.clone());
-            let (out, input, result, old) = (port.clone(), stream.serdes.clone(), serdes.clone(), old_values.clone());
-            stream.port.listen(
-                node,
-                Arc::new(move |wiring| {
-                    let state = SessionState::open(wiring, id, &handle)?;
-                    let out = Rc::new(RefCell::new(out.outlet(wiring)?));
-                    let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name()));
-                    let send_old = old.granted();
-                    if finals.is_none() {
-                        state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
-                    }
-                    Ok(Box::new(SessionAggregate {
-                        windows,
-                        input: input.clone(),
-                        result: result.clone(),
-                        state,
-                        out,
-                        send_old,
-                        folding: folding.clone(),
-                        merge: Arc::clone(&merge),
-                        observed_ms: Timestamp::UNKNOWN.millis(),
-                        finals,
-                    }))
-                }),
-            );
-        }
-        _ => draft.mistake(missing_serde(&name)),
-    }
-    let views = Views::of_sessions(opened.map(|handle| (id, handle)));
-    let named = materialized.name.is_some();
-    let handle = outer.key.clone().zip(outer.value.clone()).filter(|_| named);
-    let store = handle.map(|(key, value)| StoreHandle::with(store, key, value));
-    KTable { draft: draft.clone(), node, port, serdes: outer, store, old_values, named_after: Vec::new(), views }
+    let kept = Kept {
+        store: store_spec(&placed.store, windows, emit, &materialized, row_format(draft)),
+        named: materialized.name.is_some(),
+        grace: windows.grace().saturating_add(windows.inactivity_gap()),
+        emit,
+        windowed: |key, _| Arc::new(SessionWindowedSerde::new(key)),
+    };
+    windowed_table(placed, kept, move |live| {
+        let (folding, merge, observed_ms) = (folding.clone(), Arc::clone(&merge), Timestamp::UNKNOWN.millis());
+        let Live { input, result, state, out, send_old, finals } = live;
+        let aggregate =
+            SessionAggregate { windows, input, result, state, out, send_old, folding, merge, observed_ms, finals };
+        Box::new(aggregate)
+    })
 }

@@ -33,6 +33,13 @@ struct Around<A> {
     right_exists: bool,
 }
 
+impl<A> Default for Around<A> {
+    fn default() -> Self {
+        let (starts, left_exists, right_exists) = (BTreeSet::new(), false, false);
+        Around { starts, previous: None, left: None, right: None, left_exists, right_exists }
+    }
+}
+
 impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
     pub(crate) fn new(windows: SlidingWindows, node: WindowNode<K, V, A>) -> Self {
         let (difference, grace) = (millis(windows.time_difference()), millis(windows.grace()));
@@ -66,14 +73,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
         close: i64,
     ) -> Result<Option<Around<A>>, ProcessError> {
         let time = record.timestamp.millis();
-        let mut around = Around {
-            starts: BTreeSet::new(),
-            previous: None,
-            left: None,
-            right: None,
-            left_exists: false,
-            right_exists: false,
-        };
+        let mut around = Around::default();
         let mut looked_right = false;
         let from = time.saturating_sub(self.difference.saturating_mul(2)).max(0);
         for found in self.found(key, from, time, Order::Backward)? {
@@ -137,14 +137,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
         close: i64,
     ) -> Result<(), ProcessError> {
         let time = record.timestamp.millis();
-        let mut around = Around {
-            starts: BTreeSet::new(),
-            previous: None,
-            left: None,
-            right: None,
-            left_exists: false,
-            right_exists: false,
-        };
+        let mut around = Around::default();
         let mut looked_right = false;
         let mut combined: Option<Found> = None;
         for found in self.found(key, 0, time, Order::Forward)? {

@@ -1,28 +1,24 @@
 //! Aggregates by windows of a fixed size (Java's `KStreamWindowAggregate`).
 
-use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_record::{Record, SharedSerde, Timestamp};
+use headwater_record::{Record, Timestamp};
 use headwater_store::bytes::Order;
-use headwater_store::{StoreKind, StoreSpec};
-use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{FlushTo, Keys, Stamped, StoreHandle, WindowState};
-use headwater_topology::{Change, Inlet, Outlet, Port, ProcessError, Stream, Table, TaskContext, Update};
+use headwater_store::{RowFormat, StoreKind, StoreSpec};
+use headwater_topology::state::{KeyBuf, Keys, Stamped, WindowState};
+use headwater_topology::{Change, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
 use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed};
 
 use super::emit_final::EmitFinal;
 use super::folding::Folding;
 use super::row_format;
 use super::sliding_aggregate::SlidingAggregate;
-use super::to::missing_serde;
+use super::windowed_table::{Kept, Live, SharedOutlet, windowed_table};
 use crate::grouped_stream::Placed;
-use crate::old_values::OldValues;
 use crate::serdes::Serdes;
-use crate::view::Views;
 use crate::{EmitStrategy, KTable, Materialized};
 
 /// Which windows are wanted.
@@ -93,9 +89,6 @@ pub(crate) struct WindowSpec<K, V, A> {
     pub(crate) folding: Folding<K, V, A>,
 }
 
-/// The children of a node, who hear of changes from itself or from its store's cache.
-pub(crate) type SharedOutlet<K, A> = Rc<RefCell<Outlet<Table<Windowed<K>, A>>>>;
-
 /// What aggregates by windows have in common.
 pub(crate) struct WindowNode<K: 'static, V: 'static, A: 'static> {
     pub(crate) input: Serdes<K, V>,
@@ -114,7 +107,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowNode<K, V, A> {
     pub(crate) fn fold(
         &self,
         cx: &mut TaskContext<'_>,
-        key: &mut headwater_topology::state::KeyBuf,
+        key: &mut KeyBuf,
         window: Window,
         record: Record<'_, K, V>,
     ) -> Result<(), ProcessError> {
@@ -230,7 +223,7 @@ fn store_spec<K, A>(
     shape: Shape,
     emit: EmitStrategy,
     materialized: &Materialized<K, A>,
-    format: headwater_store::RowFormat,
+    format: RowFormat,
 ) -> StoreSpec {
     let retention = materialized.retention.unwrap_or_else(|| shape.retention());
     let finals = emit == EmitStrategy::OnWindowClose;
@@ -253,60 +246,25 @@ pub(crate) fn window_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
     placed: Placed<K, V, A>,
     spec: WindowSpec<K, V, A>,
 ) -> KTable<Windowed<K>, A> {
-    let Placed { upstream: stream, name, store, serdes } = placed;
     let WindowSpec { shape, emit, materialized, folding } = spec;
-    let draft = &stream.draft;
-    if let Some(words) = materialized.retention.and_then(|retention| shape.forgets(&store, retention)) {
-        draft.mistake(headwater_topology::TopologyError::Argument(words));
+    let draft = &placed.upstream.draft;
+    if let Some(words) = materialized.retention.and_then(|retention| shape.forgets(&placed.store, retention)) {
+        draft.mistake(TopologyError::Argument(words));
     }
-    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
-    draft.set_grace(node, shape.grace());
-    let id = draft.add_store(store_spec(&store, shape, emit, &materialized, row_format(draft)));
-    draft.connect(node, id);
-    let port: Port<Table<Windowed<K>, A>> = Port::new();
-    let old_values = OldValues::of_store();
-    let key = serdes.key.clone().map(|key| windowed_serde(key, shape));
-    let outer: Serdes<Windowed<K>, A> = Serdes { key, value: serdes.value.clone() };
-    let mut opened = None;
-    match (serdes.key.clone(), serdes.value.clone()) {
-        (Some(key), Some(value)) => {
-            let handle = StoreHandle::with(store.clone(), key, value);
-            opened = Some(handle.clone());
-            let (out, input, result, old) = (port.clone(), stream.serdes.clone(), serdes.clone(), old_values.clone());
-            stream.port.listen(
-                node,
-                Arc::new(move |wiring| {
-                    let state = WindowState::open(wiring, id, &handle)?;
-                    let out = Rc::new(RefCell::new(out.outlet(wiring)?));
-                    let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name()));
-                    if finals.is_none() {
-                        state.flush_to(FlushTo { out: Rc::clone(&out), send_old: old.granted() });
-                    }
-                    let node = WindowNode {
-                        input: input.clone(),
-                        result: result.clone(),
-                        state,
-                        out,
-                        folding: folding.clone(),
-                        observed_ms: Timestamp::UNKNOWN.millis(),
-                        finals,
-                    };
-                    Ok(match shape {
-                        Shape::Sliding(windows) => Box::new(SlidingAggregate::new(windows, node)),
-                        _ => Box::new(WindowAggregate { shape, node }),
-                    })
-                }),
-            );
+    let kept = Kept {
+        store: store_spec(&placed.store, shape, emit, &materialized, row_format(draft)),
+        named: materialized.name.is_some(),
+        grace: shape.grace(),
+        emit,
+        windowed: |key, store| Arc::new(TimeWindowedSerde::new(key, store.kind.window_size().unwrap_or_default())),
+    };
+    windowed_table(placed, kept, move |live| {
+        let Live { input, result, state, out, finals, .. } = live;
+        let (folding, observed_ms) = (folding.clone(), Timestamp::UNKNOWN.millis());
+        let node = WindowNode { input, result, state, out, folding, observed_ms, finals };
+        match shape {
+            Shape::Sliding(windows) => Box::new(SlidingAggregate::new(windows, node)),
+            _ => Box::new(WindowAggregate { shape, node }),
         }
-        _ => draft.mistake(missing_serde(&name)),
-    }
-    let views = Views::of_windows(opened.map(|handle| (id, handle)));
-    let named = materialized.name.is_some();
-    let handle = outer.key.clone().zip(outer.value.clone()).filter(|_| named);
-    let store = handle.map(|(key, value)| StoreHandle::with(store, key, value));
-    KTable { draft: draft.clone(), node, port, serdes: outer, store, old_values, named_after: Vec::new(), views }
-}
-
-fn windowed_serde<K: 'static>(key: SharedSerde<K>, shape: Shape) -> SharedSerde<Windowed<K>> {
-    Arc::new(TimeWindowedSerde::new(key, Duration::from_millis(u64::try_from(shape.size_ms()).unwrap_or_default())))
+    })
 }

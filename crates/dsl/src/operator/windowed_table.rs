@@ -1,0 +1,94 @@
+//! The table that an aggregate by windows or sessions is kept in: what both kinds write into a topology.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_record::SharedSerde;
+use headwater_store::StoreSpec;
+use headwater_topology::node::NodeSpec;
+use headwater_topology::state::{FlushTo, StoreHandle, Timed, TimedState};
+use headwater_topology::{Inlet, Outlet, Port, Stream, Table};
+use headwater_window::Windowed;
+
+use super::emit_final::EmitFinal;
+use super::to::missing_serde;
+use crate::grouped_stream::Placed;
+use crate::old_values::OldValues;
+use crate::serdes::Serdes;
+use crate::view::Views;
+use crate::{EmitStrategy, KTable};
+
+/// The children of a node, who hear of changes from itself or from its store's cache.
+pub(crate) type SharedOutlet<K, A> = Rc<RefCell<Outlet<Table<Windowed<K>, A>>>>;
+
+/// How an aggregate is kept.
+pub(crate) struct Kept<K> {
+    pub(crate) store: StoreSpec,
+    /// Whether the user named the store.
+    pub(crate) named: bool,
+    /// For how long windows take records after their end.
+    pub(crate) grace: Duration,
+    pub(crate) emit: EmitStrategy,
+    /// The serde of windowed keys.
+    pub(crate) windowed: fn(SharedSerde<K>, &StoreSpec) -> SharedSerde<Windowed<K>>,
+}
+
+/// What a node of a running task has of it.
+pub(crate) struct Live<K: 'static, V: 'static, A: 'static, T> {
+    pub(crate) input: Serdes<K, V>,
+    pub(crate) result: Serdes<K, A>,
+    pub(crate) state: Rc<TimedState<K, A, T>>,
+    pub(crate) out: SharedOutlet<K, A>,
+    /// Whether somebody downstream wants old values.
+    pub(crate) send_old: bool,
+    /// Set when results are handed on as windows close.
+    pub(crate) finals: Option<EmitFinal>,
+}
+
+/// Adds the aggregate that `make` brings to life.
+pub(crate) fn windowed_table<K: 'static, V: 'static, A: 'static, T: Timed>(
+    placed: Placed<K, V, A>,
+    kept: Kept<K>,
+    make: impl Fn(Live<K, V, A, T>) -> Box<dyn Inlet<Stream<K, V>>> + Send + Sync + 'static,
+) -> KTable<Windowed<K>, A> {
+    let Placed { upstream: stream, name, store, serdes } = placed;
+    let Kept { store: spec, named, grace, emit, windowed } = kept;
+    let draft = &stream.draft;
+    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
+    draft.set_grace(node, grace);
+    let key = serdes.key.clone().map(|key| windowed(key, &spec));
+    let outer: Serdes<Windowed<K>, A> = Serdes { key, value: serdes.value.clone() };
+    let id = draft.add_store(spec);
+    draft.connect(node, id);
+    let port: Port<Table<Windowed<K>, A>> = Port::new();
+    let old_values = OldValues::of_store();
+    let mut opened = None;
+    match (serdes.key.clone(), serdes.value.clone()) {
+        (Some(key), Some(value)) => {
+            let handle = StoreHandle::with(store.clone(), key, value);
+            opened = Some((id, handle.clone()));
+            let (out, input, result, old) = (port.clone(), stream.serdes.clone(), serdes, old_values.clone());
+            stream.port.listen(
+                node,
+                Arc::new(move |wiring| {
+                    let state = TimedState::open(wiring, id, &handle)?;
+                    let out = Rc::new(RefCell::new(out.outlet(wiring)?));
+                    let send_old = old.granted();
+                    let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name()));
+                    if finals.is_none() {
+                        state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
+                    }
+                    let (input, result) = (input.clone(), result.clone());
+                    Ok(make(Live { input, result, state, out, send_old, finals }))
+                }),
+            );
+        }
+        _ => draft.mistake(missing_serde(&name)),
+    }
+    let views = Views::in_time::<T>(opened);
+    let handle = outer.key.clone().zip(outer.value.clone()).filter(|_| named);
+    let store = handle.map(|(key, value)| StoreHandle::with(store, key, value));
+    KTable { draft: draft.clone(), node, port, serdes: outer, store, old_values, named_after: Vec::new(), views }
+}
