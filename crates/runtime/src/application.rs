@@ -61,8 +61,8 @@ impl<D> KafkaStreams<D> {
         self.instance.status.thread_states()
     }
 
-    /// Closes it: commits, gives all tasks up, leaves the group (unless it is a static member, or `options` say otherwise) and waits for the end, as long as
-    /// `options` say. Called by one of its own threads, as from a listener, it does not wait.
+    /// Closes it: commits, gives all tasks up, leaves the group (unless it is a static member, or `options` say otherwise) and waits
+    /// for the end, as long as `options` say. Called by one of its own threads, as from a listener, it does not wait.
     ///
     /// # Errors
     /// The error that ended the application before, if one did; [`ErrorKind::Unavailable`] when it is not closed in time, in which

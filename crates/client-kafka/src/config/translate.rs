@@ -22,7 +22,7 @@ const OURS_IS_THE_GROUP: &str = "membership and assignment are headwater's own";
 const NO_CLASSES: &str = "a class of the JVM cannot be loaded here";
 const NO_METRICS: &str = "metrics go to the recorder of the crate `metrics`";
 
-/// Compared with `ConsumerConfig` and `ProducerConfig` of Kafka 4.3 and librdkafka's CONFIGURATION.md of 2.12.
+/// By the names of Java's `ConsumerConfig` and `ProducerConfig`, compared with librdkafka's CONFIGURATION.md of 2.12.
 const JAVAS: [(&str, Fate); 39] = [
     ("key.serializer", Ours),
     ("value.serializer", Ours),
