@@ -7,7 +7,7 @@ use std::sync::Arc;
 use headwater_record::Record;
 use headwater_store::RowFormat;
 use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
+use headwater_topology::state::{FlushTo, KeyValueState, StoreHandle};
 use headwater_topology::{Draft, Inlet, Port, ProcessError, Stream, Table, TaskContext};
 
 use super::folding::Folding;
@@ -44,15 +44,7 @@ impl<K: 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Aggregate<K, V,
         }
         let absent = self.folding.initial.as_ref().map(|initial| &**initial as &dyn Fn() -> A);
         self.state.update(cx, record.key, record.timestamp, record.headers, absent, |slot| {
-            let timestamp = slot.as_ref().map_or(record.timestamp, |old| old.timestamp.max(record.timestamp));
-            let old_timestamp = slot.as_ref().map(|old| old.timestamp);
-            let mut old = slot.take().map(|old| old.value);
-            let folded = (self.folding.fold)(record.key, record.value, &mut old);
-            // What the function left is put back, so that a failure changes nothing.
-            *slot = old.zip(old_timestamp).map(|(value, timestamp)| Stamped { value, timestamp });
-            let folded = folded?;
-            let value = (!self.result.value_is_null(&folded)).then_some(folded);
-            Ok(Stamped { value, timestamp })
+            self.folding.change(&self.result, record, slot)
         })
     }
 }

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use headwater_record::Record;
+use headwater_topology::state::Stamped;
 use headwater_topology::{BoxError, ProcessError};
+
+use crate::serdes::Serdes;
 
 /// Makes a first aggregate.
 pub(crate) type Initial<A> = Arc<dyn Fn() -> A + Send + Sync>;
@@ -23,6 +27,25 @@ impl<K, V, A> Clone for Folding<K, V, A> {
 }
 
 impl<K: 'static, V: 'static, A: 'static> Folding<K, V, A> {
+    /// Changes the aggregate in `slot` by a record: the new one, none where it is the `result`'s null, with the later of both times.
+    /// A failure leaves in the slot what the function left of the old one.
+    #[inline]
+    pub(crate) fn change(
+        &self,
+        result: &Serdes<K, A>,
+        record: Record<'_, K, V>,
+        slot: &mut Option<Stamped<A>>,
+    ) -> Result<Stamped<Option<A>>, ProcessError> {
+        let old_timestamp = slot.as_ref().map(|old| old.timestamp);
+        let timestamp = old_timestamp.map_or(record.timestamp, |old| old.max(record.timestamp));
+        let mut old = slot.take().map(|old| old.value);
+        let folded = (self.fold)(record.key, record.value, &mut old);
+        *slot = old.zip(old_timestamp).map(|(value, timestamp)| Stamped { value, timestamp });
+        let folded = folded?;
+        let value = (!result.value_is_null(&folded)).then_some(folded);
+        Ok(Stamped { value, timestamp })
+    }
+
     /// Counts, from `zero` on.
     pub(crate) fn count(
         zero: impl Fn() -> A + Send + Sync + 'static,

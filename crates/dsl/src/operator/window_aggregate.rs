@@ -8,7 +8,7 @@ use std::time::Duration;
 use headwater_record::{Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
-use headwater_topology::state::{KeyBuf, Keys, Stamped, WindowState};
+use headwater_topology::state::{KeyBuf, Keys, WindowState};
 use headwater_topology::{Change, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
 use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed};
 
@@ -112,17 +112,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowNode<K, V, A> {
         record: Record<'_, K, V>,
     ) -> Result<(), ProcessError> {
         let first = || self.folding.initial.as_ref().map(|initial| initial());
-        let mut change = |slot: &mut Option<Stamped<A>>| {
-            let timestamp = slot.as_ref().map_or(record.timestamp, |old| old.timestamp.max(record.timestamp));
-            let old_timestamp = slot.as_ref().map(|old| old.timestamp);
-            let mut old = slot.take().map(|old| old.value);
-            let folded = (self.folding.fold)(record.key, record.value, &mut old);
-            // What the function left is put back, so that a failure changes nothing.
-            *slot = old.zip(old_timestamp).map(|(value, timestamp)| Stamped { value, timestamp });
-            let folded = folded?;
-            let value = (!self.result.value_is_null(&folded)).then_some(folded);
-            Ok(Stamped { value, timestamp })
-        };
+        let mut change = |slot: &mut Option<_>| self.folding.change(&self.result, record, slot);
         let at = (record.timestamp, record.headers);
         self.state.update(cx, (record.key, key), window, at.0, at.1, Some(&first), &mut change)
     }
