@@ -9,6 +9,17 @@
 //! | `headwater_tasks_restored_total` | counter | active tasks whose stores were restored |
 //! | `headwater_tasks_active`, `headwater_tasks_standby` | gauges by `thread` | tasks assigned |
 //! | `headwater_thread_running` | gauge by `thread` | 1 while the thread processes |
+//!
+//! Nodes tell what nobody else sees, on the level `DEBUG` on which Java records it. A histogram's mean and maximum are Java's
+//! `-avg` and `-max`:
+//!
+//! | name | kind | what |
+//! |---|---|---|
+//! | `headwater_suppression_emit_total` | counter by `task`, `node` | changes that a suppression handed on (`suppression-emit-total`) |
+//! | `headwater_suppression_buffer_records` | histogram by `task`, `store` | how many changes wait, after each change of it (`suppression-buffer-count`) |
+//! | `headwater_suppression_buffer_bytes` | histogram by `task`, `store` | what they weigh (`suppression-buffer-size`) |
+//!
+//! As in Java since 2.5 (KIP-444), dropped records are counted by task only, not by node.
 
 use headwater_topology::TaskId;
 use metrics::{counter, gauge};

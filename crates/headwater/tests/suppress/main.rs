@@ -1,7 +1,8 @@
-//! Suppression: against models, and across restarts.
+//! Suppression: against models, across restarts, and what is told of it.
 #![cfg(test)]
 
 mod finals;
+mod metrics;
 mod model;
 mod properties;
 mod restart;

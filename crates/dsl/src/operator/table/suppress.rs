@@ -1,5 +1,7 @@
 //! `suppress`: fewer changes of a table, later.
 
+mod meters;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use headwater_topology::{
     WiringError,
 };
 
+use self::meters::Meters;
 use crate::old_values::OldValues;
 use crate::operator::missing_serde;
 use crate::option::{Bounds, Until};
@@ -29,6 +32,7 @@ struct Suppress<K: 'static, V: 'static> {
     bounds: Bounds,
     /// The greatest time of the records that came by.
     observed: Timestamp,
+    meters: Meters,
     out: Outlet<Table<K, V>>,
 }
 
@@ -40,17 +44,13 @@ impl<K: 'static, V: Clone + 'static> Inlet<Table<K, V>> for Suppress<K, V> {
             Until::WindowCloses(end) => end(update.key),
         };
         self.state.put(cx, time, update)?;
+        self.tell_buffered();
         let due = self.observed.millis().saturating_sub(self.wait_ms);
-        while self.state.first_time().is_some_and(|time| time.millis() <= due) {
-            self.release_first(cx)?;
-        }
+        self.release_while(cx, |this| this.state.first_time().is_some_and(|time| time.millis() <= due))?;
         if self.is_full() && self.bounds.shuts_down {
             return Err(ProcessError::user(self.too_full()));
         }
-        while self.is_full() {
-            self.release_first(cx)?;
-        }
-        Ok(())
+        self.release_while(cx, Self::is_full)
     }
 }
 
@@ -60,13 +60,33 @@ impl<K: 'static, V: Clone + 'static> Suppress<K, V> {
         self.state.len() as u64 > max_records || self.state.bytes() as u64 > max_bytes
     }
 
+    fn release_while(&mut self, cx: &mut TaskContext<'_>, wanted: impl Fn(&Self) -> bool) -> Result<(), ProcessError> {
+        if !wanted(self) {
+            return Ok(());
+        }
+        while wanted(self) {
+            self.release_first(cx)?;
+        }
+        self.tell_buffered();
+        Ok(())
+    }
+
     fn release_first(&mut self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
         // Of a final result nobody has heard before, so nobody needs to hear that there is none.
         let drops_deletions = matches!(self.until, Until::WindowCloses(_));
-        let out = &mut self.out;
+        let (out, meters) = (&mut self.out, &self.meters);
         self.state.release_first(cx, |cx, update| {
-            if update.change.new.is_none() && drops_deletions { Ok(()) } else { out.push(cx, update) }
+            if update.change.new.is_none() && drops_deletions {
+                return Ok(());
+            }
+            out.push(cx, update)?;
+            meters.emitted();
+            Ok(())
         })
+    }
+
+    fn tell_buffered(&self) {
+        self.meters.buffered(self.state.len(), self.state.bytes());
     }
 
     fn too_full(&self) -> String {
@@ -110,7 +130,10 @@ impl<K: 'static, V: Clone + 'static> View<K, V> for ReleasedView<K, V> {
 impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// Keeps changes back for a time, so that of many changes of a key only the last is handed on (`KTable#suppress`, KIP-328).
     ///
-    /// The changes wait in memory, in the order in which their keys came, and in a changelog.
+    /// The changes wait in memory, in the order in which their keys came, and in a changelog. How many wait, how much they weigh,
+    /// and how many are handed on is told to the recorder of the crate `metrics` that was installed before the application started:
+    /// `headwater_suppression_buffer_records`, `headwater_suppression_buffer_bytes` (by task and store) and
+    /// `headwater_suppression_emit_total` (by task and node), on the level `DEBUG`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -193,8 +216,11 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
             Arc::new(move |wiring| {
                 let name = wiring.name(node);
                 let state = SuppressState::open(wiring, id, &handle)?;
+                let meters = Meters::new(wiring, node, handle.name());
                 let (observed, out) = (Timestamp::UNKNOWN, out.outlet(wiring)?);
-                Ok(Box::new(Suppress { name, state, until, wait_ms, bounds, observed, out }))
+                let suppress = Suppress { name, state, until, wait_ms, bounds, observed, meters, out };
+                suppress.tell_buffered();
+                Ok(Box::new(suppress))
             }),
         );
     }
