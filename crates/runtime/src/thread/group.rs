@@ -81,7 +81,10 @@ impl StreamThread {
                 self.revoke(now, &partitions)?;
                 return Ok(Some(Event::Revoked));
             }
-            Action::Assign(assignment) => self.assign(&assignment),
+            Action::Assign(assignment) => {
+                self.leading.assigned();
+                self.assign(&assignment);
+            }
             Action::Lost(reason) => self.lost(reason)?,
             Action::RunAssignor(group) => {
                 self.leading.begin(group, now);

@@ -1,6 +1,7 @@
 //! The leader's work: topics are looked at and made, tasks are derived and handed out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use headwater_client::{Admin, ClientError, Isolation, OffsetSpec};
 use headwater_record::{Deadline, Offset, Timestamp, Topic, TopicPartition};
@@ -17,25 +18,58 @@ use crate::internal_topics::{self, InternalTopicsError, InternalTopicsPlan, Know
 use crate::membership::{Event, MembershipError};
 use crate::task::TaskSpec;
 
+/// How long source topics may be missing before the group is told to stop: a broker can hear of a topic some time after whoever
+/// made it was told that it is there. Java's `StreamsPartitionAssignor` looks once; under the protocol of KIP-1071 Java's members
+/// wait for `max.poll.interval.ms`.
+const PATIENCE_WITH_SOURCES: Duration = Duration::from_secs(10);
+
 /// What a leader is at.
 #[derive(Debug, Default)]
 pub(super) struct Leading {
-    /// The group that waits for a decision, since when, and when to try again.
-    pending: Option<(GroupView, Timestamp, Timestamp)>,
+    /// The decision that is to be made.
+    pending: Option<Pending>,
+    /// Since when source topics are missing, over all decisions that could not be made because of it.
+    sources_missing_since: Option<Timestamp>,
     /// The partitions of source topics at the last decision.
     decided_by: Option<KnownTopics>,
     /// Why the last decision was an error.
     error: Option<Error>,
 }
 
+/// A decision that is to be made.
+#[derive(Debug)]
+struct Pending {
+    /// The group that waits for it.
+    group: GroupView,
+    since: Timestamp,
+    /// When to try again.
+    next: Timestamp,
+    /// What the last attempt failed with.
+    failure: Option<InternalTopicsError>,
+}
+
 impl Leading {
     pub(super) fn begin(&mut self, group: GroupView, now: Timestamp) {
-        self.pending = Some((group, now, now));
+        self.pending = Some(Pending { group, since: now, next: now, failure: None });
         self.error = None;
     }
 
+    /// The group has its tasks, whoever decided.
+    pub(super) fn assigned(&mut self) {
+        self.sources_missing_since = None;
+    }
+
+    /// For how long it has been tried at `now` what fails with `error`: of missing source topics as long as nobody has seen them.
+    fn tried_for(&mut self, error: &InternalTopicsError, since: Timestamp, now: Timestamp) -> Duration {
+        let since = match error {
+            InternalTopicsError::MissingSources(_) => *self.sources_missing_since.get_or_insert(now),
+            _ => since,
+        };
+        now.since(since)
+    }
+
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        self.pending.as_ref().is_some_and(|(_, _, at)| now >= *at)
+        self.pending.as_ref().is_some_and(|pending| now >= pending.next)
     }
 
     pub(super) fn would_decide_otherwise(&self, known: &KnownTopics) -> bool {
@@ -87,18 +121,25 @@ impl StreamThread {
         }
     }
 
-    /// Decides, if the cluster answers; else tries again later, for half of `max.poll.interval.ms`.
+    /// Decides, if the cluster answers and has the source topics; else tries again later, as long as that may help.
     pub(super) fn try_to_plan(&mut self, now: Timestamp) -> Option<Event> {
-        let (group, since, _) = self.leading.pending.take()?;
-        let decided = self.decide_for(&group, now);
-        let config = &self.instance.config;
-        let error = match decided {
-            Ok(assignments) => return Some(Event::Planned { assignments }),
+        let Pending { group, since, failure, .. } = self.leading.pending.take()?;
+        let error = match self.decide_for(&group, now) {
+            Ok(assignments) => {
+                self.leading.sources_missing_since = None;
+                return Some(Event::Planned { assignments });
+            }
             Err(error) => error,
         };
-        if error.is_retriable() && now.since(since) < config.max_poll_interval() / 2 {
-            tracing::warn!(%error, "tasks cannot be assigned yet; trying again");
-            self.leading.pending = Some((group, since, now.plus(config.retry_backoff())));
+        let config = &self.instance.config;
+        if self.leading.tried_for(&error, since, now) < patience(&error, config.max_poll_interval()) {
+            if failure.as_ref() == Some(&error) {
+                tracing::debug!(%error, "tasks cannot be assigned yet; trying again");
+            } else {
+                tracing::warn!(%error, "tasks cannot be assigned yet; trying again");
+            }
+            let next = now.plus(config.retry_backoff());
+            self.leading.pending = Some(Pending { group, since, next, failure: Some(error) });
             return None;
         }
         let code = match &error {
@@ -182,6 +223,16 @@ impl StreamThread {
             ends.extend(sources.into_iter().zip(committed));
         }
         Ok(ends)
+    }
+}
+
+/// For how long it may help to try again after `error`. The group waits meanwhile: half of `max.poll.interval.ms` at most.
+fn patience(error: &InternalTopicsError, max_poll_interval: Duration) -> Duration {
+    let most = max_poll_interval / 2;
+    match error {
+        InternalTopicsError::MissingSources(_) => PATIENCE_WITH_SOURCES.min(most),
+        error if error.is_retriable() => most,
+        _ => Duration::ZERO,
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use headwater_client::ClientError;
+use headwater_client::{ClientConfig, ClientError, ClientSupplier};
 use headwater_client_memory::Api;
+use headwater_record::{Clock, Deadline, Topic};
 use headwater_runtime::{Driven, ErrorKind, State, UncaughtResponse};
 
 use crate::world::{APPLICATION, World};
@@ -14,12 +15,56 @@ fn timed_out() -> ClientError {
     ClientError::TimedOut { request: "it".into() }
 }
 
+/// For how long a leader believes that source topics which it does not see have just been made.
+const SOURCES_MAY_BE_MISSING: Duration = Duration::from_secs(10);
+
+/// How long that takes.
+fn until_all_have_ended(world: &World, instances: &mut [Driven]) -> Duration {
+    let started = world.clock.now();
+    world.run_until(instances, "all have ended", |instances| instances.iter().all(|i| i.state().is_final()));
+    world.clock.now().since(started)
+}
+
+#[test]
+fn a_source_topic_that_is_seen_a_little_later_is_waited_for() {
+    let mut world = World::without_topics();
+    world.cluster.create_topic("counts", 4).unwrap();
+    let mut instances = vec![world.instance(1), world.instance(2)];
+    let started = world.clock.now();
+    world.run_until(&mut instances, "it is late", |_| {
+        world.clock.now().since(started) + Duration::from_secs(1) > SOURCES_MAY_BE_MISSING
+    });
+    assert!(instances.iter().all(|instance| instance.state() == State::Rebalancing));
+    world.cluster.create_topic("lines", 4).unwrap();
+    world.feed(100);
+    world.settle(&mut instances);
+}
+
+#[test]
+fn a_source_topic_that_is_gone_again_is_waited_for_again() {
+    let mut world = World::without_topics();
+    world.cluster.create_topic("counts", 4).unwrap();
+    let mut instances = vec![world.builder(1).set("metadata.max.age.ms", "1000").drive().unwrap()];
+    world.run(&mut instances, 400);
+    world.cluster.create_topic("lines", 4).unwrap();
+    world.feed(10);
+    world.settle(&mut instances);
+    let mut admin = world.cluster.admin(&ClientConfig::new()).unwrap();
+    admin.delete_topics(&[Topic::from("lines")], Deadline::NEVER).unwrap().remove(0).unwrap();
+    let waited = until_all_have_ended(&world, &mut instances);
+    assert!(waited >= SOURCES_MAY_BE_MISSING, "{waited:?}");
+    let error = instances[0].outcome().unwrap_err();
+    assert!(error.to_string().contains("source topics do not exist: lines"), "{error}");
+}
+
 #[test]
 fn a_missing_source_topic_is_named_to_every_member() {
     let world = World::without_topics();
     world.cluster.create_topic("counts", 1).unwrap();
     let mut instances = vec![world.instance(1), world.instance(2)];
-    world.run_until(&mut instances, "both have ended", |instances| instances.iter().all(|i| i.state().is_final()));
+    // The second member joins while the leader waits: the wait does not begin anew.
+    let waited = until_all_have_ended(&world, &mut instances);
+    assert!((SOURCES_MAY_BE_MISSING..SOURCES_MAY_BE_MISSING + Duration::from_secs(1)).contains(&waited), "{waited:?}");
     for instance in &instances {
         assert_eq!(instance.state(), State::Error);
         let error = instance.outcome().unwrap_err();
