@@ -230,9 +230,39 @@ impl StreamsBuilder {
         self.draft.add_own_store(store);
     }
 
-    /// Adds a store that every instance fills whole from `topic`, through a processor that writes it
-    /// (`StreamsBuilder#addGlobalStore`). Every processor of the topology may read it. The topic is its changelog: logging is
-    /// switched off.
+    /// Adds a store that every instance fills whole from `topic`, through a processor that writes it and has nothing below it: it
+    /// hands on records of `()`, Java's `Void` (`StreamsBuilder#addGlobalStore`). Every processor of the topology may read the
+    /// store. The topic is its changelog: logging is switched off. [`TopologyBuilder::add_global_store`] takes the same processors.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use headwater_dsl::{Consumed, StreamsBuilder};
+    /// use headwater_record::Record;
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater_topology::ProcessError;
+    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater_topology::state::{KeyValueState, StoreHandle};
+    ///
+    /// struct Fill(Rc<KeyValueState<String, String>>);
+    /// impl Processor<String, String, (), ()> for Fill {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
+    ///         record: Record<'_, String, String>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         self.0.put(cx.task(), record.key, Some(record.value.clone()), record.timestamp, record.headers)
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let store = StoreSpec::new("names", StoreKind::KeyValue);
+    /// builder.add_global_store(store, "names", Consumed::by_type(), |stores: &mut StoreAccess<'_, '_>| {
+    ///     Ok(Fill(stores.key_value(&StoreHandle::named("names"))?))
+    /// });
+    /// assert!(builder.build()?.describe().contains("KTABLE-SOURCE-0000000001 (stores: [names])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn add_global_store<P, K: 'static, V: 'static>(
         &self,
         store: StoreSpec,

@@ -3,8 +3,9 @@
 #![allow(clippy::unnecessary_wraps, reason = "a supplier may fail")]
 
 use headwater_dsl::{Consumed, KStream, Materialized, Produced, Repartitioned, StreamsBuilder, Topics};
-use headwater_record::Record;
+use headwater_record::{DefaultSerde, Record};
 use headwater_topology::ProcessError;
+use headwater_topology::by_hand::SourceSpec;
 use headwater_topology::processor::{
     FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, StoreAccess,
 };
@@ -295,5 +296,21 @@ fn a_global_store_is_a_part_of_its_own_without_changelog() {
         let store = topology.store_named("gs").and_then(|id| topology.store(id)).expect("the store was added");
         assert!(store.global);
         assert!(matches!(store.spec.logging, headwater_store::Logging::Disabled));
+    }
+}
+
+#[test]
+fn either_builder_takes_what_fills_a_global_store() {
+    let builder = StreamsBuilder::new();
+    let spec = |name: &str| headwater_store::StoreSpec::new(name, headwater_store::StoreKind::KeyValue);
+    let fill = |_: &mut StoreAccess<'_, '_>| Ok(Fill);
+    builder.add_global_store(spec("of-the-dsl"), "one", Consumed::by_type(), fill);
+    let source = SourceSpec::topics(["two"], String::default_serde(), String::default_serde());
+    builder.by_hand().add_global_store(spec("by-hand"), ("source", source), ("fill", fill));
+    let topology = builder.build().expect("the program has no mistakes");
+    for name in ["of-the-dsl", "by-hand"] {
+        let store = topology.store_named(name).and_then(|id| topology.store(id)).expect("the store was added");
+        assert!(store.global, "{name}");
+        assert!(matches!(store.spec.logging, headwater_store::Logging::Disabled), "{name}");
     }
 }

@@ -44,30 +44,62 @@ impl TopologyBuilder {
         self.draft.connect(node, id);
     }
 
-    /// Adds a store that every instance fills with all of a topic, by a processor that forwards nothing
-    /// (`Topology#addGlobalStore`). It has no changelog: the topic is one. All processors may read it.
+    /// Adds a store that every instance fills with all of a topic, by a processor that has nothing below it: it hands on records of
+    /// `()`, Java's `Void` (`Topology#addGlobalStore`). The store has no changelog: the topic is one, and logging is switched off.
+    /// All processors may read it. `StreamsBuilder::add_global_store` takes the same processors.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use headwater_record::{DefaultSerde, Record};
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater_topology::by_hand::{SourceSpec, TopologyBuilder};
+    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater_topology::state::{KeyValueState, StoreHandle};
+    /// use headwater_topology::ProcessError;
+    ///
+    /// struct Fill(Rc<KeyValueState<String, String>>);
+    /// impl Processor<String, String, (), ()> for Fill {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
+    ///         record: Record<'_, String, String>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         self.0.put(cx.task(), record.key, Some(record.value.clone()), record.timestamp, record.headers)
+    ///     }
+    /// }
+    ///
+    /// let builder = TopologyBuilder::new();
+    /// let names = SourceSpec::topics(["names"], String::default_serde(), String::default_serde());
+    /// let fill = |stores: &mut StoreAccess<'_, '_>| Ok(Fill(stores.key_value(&StoreHandle::named("names"))?));
+    /// let store = StoreSpec::new("names", StoreKind::KeyValue);
+    /// builder.add_global_store(store, ("names-source", names), ("names-fill", fill));
+    /// assert!(builder.build()?.describe().contains("Processor: names-fill (stores: [names])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn add_global_store<P, K: 'static, V: 'static>(
         &self,
         store: StoreSpec,
         (source_name, source): (&str, SourceSpec<K, V>),
         (processor_name, supplier): (&str, impl ProcessorSupplier<P>),
     ) where
-        P: Processor<K, V, K, V>,
+        P: Processor<K, V, (), ()>,
     {
         self.need(source_name == processor_name, "sourceName and processorName must be different.");
         let id = self.filled(store, (source_name, source), (processor_name, supplier));
         self.draft.change_store(id, |node| node.global = true);
     }
 
-    /// Adds a store that a topic fills and serves as changelog, by a processor that forwards nothing
-    /// (`Topology#addReadOnlyStateStore`, KIP-813). Other processors may be connected to it, to read.
+    /// Adds a store that a topic fills and serves as changelog, by a processor that has nothing below it, as
+    /// [`TopologyBuilder::add_global_store`] has it (`Topology#addReadOnlyStateStore`, KIP-813). Each task has the partition of the
+    /// topic that it reads; other processors may be connected to the store, to read.
     pub fn add_read_only_state_store<P, K: 'static, V: 'static>(
         &self,
         store: StoreSpec,
         (source_name, source): (&str, SourceSpec<K, V>),
         (processor_name, supplier): (&str, impl ProcessorSupplier<P>),
     ) where
-        P: Processor<K, V, K, V>,
+        P: Processor<K, V, (), ()>,
     {
         let topic = match &source.topics {
             SourceTopics::Named(topics) => topics.first().cloned(),
@@ -86,10 +118,10 @@ impl TopologyBuilder {
         (processor_name, supplier): (&str, impl ProcessorSupplier<P>),
     ) -> StoreId
     where
-        P: Processor<K, V, K, V>,
+        P: Processor<K, V, (), ()>,
     {
         let source = self.add_source(source_name, source);
-        let processor: NodeRef<K, V> = self.add_processor(processor_name, supplier, &[&source]);
+        let processor: NodeRef<(), ()> = self.add_processor(processor_name, supplier, &[&source]);
         let id = self.draft.add_own_store(StoreSpec { logging: Logging::Disabled, ..store });
         self.draft.connect(processor.node, id);
         id

@@ -81,8 +81,7 @@ impl<'a> Program<'a> {
             source = source.with_timestamp_extractor(function::extractor(extractor)?);
         }
         let source = (operation.need("source_name")?, source);
-        let supplier = self.supplier(operation.need_object("processor")?)?;
-        let processor = (operation.need("processor_name")?, supplier);
+        let processor = (operation.need("processor_name")?, self.filler(operation)?);
         if operation.op() == "add_global_store" {
             self.by_hand.add_global_store(spec, source, processor);
         } else {
@@ -95,10 +94,18 @@ impl<'a> Program<'a> {
     pub(super) fn filled_by(&mut self, statement: Spec<'a>) -> Result<()> {
         let name = statement.need_object("store")?.need("name")?;
         let spec = self.stores.take_new(name)?.with_context(|| format!("the store `{name}` is there already"))?;
-        let supplier = self.supplier(statement.need_object("processor")?)?;
-        let filler = move |stores: &mut StoreAccess<'_, '_>| supplier(stores).map(Filler);
-        self.builder.add_global_store(spec, statement.need("topic")?, self.options.consumed(statement)?, filler);
+        let (topic, consumed) = (statement.need("topic")?, self.options.consumed(statement)?);
+        self.builder.add_global_store(spec, topic, consumed, self.filler(statement)?);
         Ok(())
+    }
+
+    /// Makes the processor that fills a store for each task.
+    fn filler(
+        &self,
+        statement: Spec<'_>,
+    ) -> Result<impl Fn(&mut StoreAccess<'_, '_>) -> Result<Filler, WiringError> + Send + Sync + use<>> {
+        let supplier = self.supplier(statement.need_object("processor")?)?;
+        Ok(move |stores: &mut StoreAccess<'_, '_>| supplier(stores).map(Filler))
     }
 
     fn hand_serdes(&self, operation: Spec<'_>) -> Result<(SharedSerde<Val>, SharedSerde<Val>)> {

@@ -66,16 +66,29 @@ impl<K: Key> Processor<K, Val, Val, Val> for Live {
     }
 }
 
-/// A processor that fills a global store: nothing is below it.
+/// A processor that fills a store: nothing is below it.
 pub(super) struct Filler(pub(super) Live);
 
 impl Processor<Val, Val, (), ()> for Filler {
+    fn init(&mut self, cx: &mut ProcessorContext<'_, '_, (), ()>) -> Result<(), ProcessError> {
+        self.0.0.init(&mut Dead(cx))
+    }
+
     fn process(
         &mut self,
         cx: &mut ProcessorContext<'_, '_, (), ()>,
         record: Record<'_, Val, Val>,
     ) -> Result<(), ProcessError> {
         self.0.0.process(&mut Dead(cx), record)
+    }
+
+    fn punctuate(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, (), ()>,
+        schedule: ScheduleId,
+        time: Timestamp,
+    ) -> Result<(), ProcessError> {
+        self.0.0.punctuate(&mut Dead(cx), schedule, time)
     }
 }
 

@@ -109,16 +109,23 @@ impl<'t, K> Outlet<'t> for FixedOutlet<'_, '_, '_, 't, K> {
 pub(super) struct Dead<'x, 'a, 't>(pub(super) &'x mut ProcessorContext<'a, 't, (), ()>);
 
 impl<'t> Outlet<'t> for Dead<'_, '_, 't> {
-    fn forward(&mut self, _record: Record<'_, Val, Val>, _child: Option<&str>) -> Result<(), ProcessError> {
-        Err(ProcessError::user("nothing is below a global store's processor"))
+    fn forward(&mut self, record: Record<'_, Val, Val>, child: Option<&str>) -> Result<(), ProcessError> {
+        let record = record.with_key(&()).with_value(&());
+        match child {
+            Some(child) => self.0.forward_to(child, record),
+            None => self.0.forward(record),
+        }
     }
     fn schedule(
         &mut self,
-        _start: Option<Timestamp>,
+        start: Option<Timestamp>,
         every: Duration,
         kind: PunctuationType,
     ) -> Result<ScheduleId, ProcessError> {
-        self.0.schedule(every, kind)
+        match start {
+            Some(start) => self.0.schedule_at(start, every, kind),
+            None => self.0.schedule(every, kind),
+        }
     }
     fn cancel(&mut self, schedule: ScheduleId) {
         self.0.cancel(schedule);
