@@ -8,15 +8,10 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use headwater_benches::bed::{Bed, Input};
+use headwater_benches::bed::{Bed, Input, STORES};
 
-const FEW: Input = Input { records: 100_000, keys: 100, value_bytes: 100, partitions: 1 };
+const FEW: Input = Input::of(100_000, 100);
 const MANY: Input = Input { keys: 100_000, ..FEW };
-
-#[cfg(feature = "rocksdb")]
-const STORES: [(&str, &str); 2] = [("memory", "in_memory"), ("rocksdb", "rocksDB")];
-#[cfg(not(feature = "rocksdb"))]
-const STORES: [(&str, &str); 1] = [("memory", "in_memory")];
 
 fn count(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("count");

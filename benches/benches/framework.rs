@@ -13,7 +13,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use headwater_benches::bed::{Bed, Input};
 
-const INPUT: Input = Input { records: 400_000, keys: 100, value_bytes: 100, partitions: 1 };
+const INPUT: Input = Input::of(400_000, 100);
 
 fn framework(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("framework");

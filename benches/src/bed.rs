@@ -25,6 +25,13 @@ const BASE_MS: i64 = 1_700_000_000_000;
 /// So many turns end a run that will never come to its end.
 const TURNS: usize = 1_000_000;
 
+/// The kinds of store that are compared: their names, and what `dsl.store.suppliers.class` calls them.
+#[cfg(feature = "rocksdb")]
+pub const STORES: [(&str, &str); 2] = [("memory", "in_memory"), ("rocksdb", "rocksDB")];
+/// The kinds of store that are compared: their names, and what `dsl.store.suppliers.class` calls them.
+#[cfg(not(feature = "rocksdb"))]
+pub const STORES: [(&str, &str); 1] = [("memory", "in_memory")];
+
 /// What the input topic holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {
@@ -36,6 +43,17 @@ pub struct Input {
     pub value_bytes: usize,
     /// Partitions of input and output.
     pub partitions: Partition,
+    /// Microseconds from a record's time to the next one's.
+    pub step_us: u64,
+    /// How many of 10,000 records are late: by up to 5 s.
+    pub late: u64,
+}
+
+impl Input {
+    /// What the side-by-side loader writes unless told otherwise, one partition of it.
+    pub const fn of(records: u64, keys: u64) -> Self {
+        Input { records, keys, value_bytes: 100, partitions: 1, step_us: 10, late: 0 }
+    }
 }
 
 /// The cluster, with what runs need.
@@ -72,6 +90,11 @@ impl Bed {
         Ok(bed)
     }
 
+    /// What `in` holds.
+    pub fn input(&self) -> Input {
+        self.input
+    }
+
     /// The generator is that of the side-by-side loader: xorshift64 from 42, of which 16 draws are thrown away.
     fn load(&self) -> Result<()> {
         let mut state = 42_u64;
@@ -88,13 +111,15 @@ impl Bed {
         let mut value = Vec::new();
         for number in 0..self.input.records {
             let key = (draw() % self.input.keys).to_be_bytes();
-            draw();
+            let lateness = draw();
             value.clear();
             while value.len() < self.input.value_bytes {
                 value.extend_from_slice(&draw().to_be_bytes());
             }
             value.truncate(self.input.value_bytes);
-            let timestamp = Timestamp::from_millis(BASE_MS + (number / 100).cast_signed());
+            let late_ms = if lateness % 10_000 < self.input.late { 1 + lateness / 10_000 % 5_000 } else { 0 };
+            let step_ms = number * self.input.step_us / 1_000;
+            let timestamp = Timestamp::from_millis(BASE_MS + step_ms.cast_signed() - late_ms.cast_signed());
             writer.append(RawRecord {
                 offset: Offset::UNKNOWN,
                 timestamp,

@@ -1,9 +1,13 @@
 //! The workloads of the side-by-side benchmarks, as a user would write them: one function each.
 
 mod count;
+mod hopping_count;
 mod passthrough;
 mod repartition;
+mod session_count;
 mod stateless;
+mod suppress;
+mod window_count;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -59,6 +63,10 @@ pub fn topology(workload: &str, topics: Topics<'_>) -> Result<Topology> {
             repartition::repartition(&topics.numbered(&builder, 0)?, topics.output()?, topics.partitions);
         }
         "count" => count::count(&topics.numbered(&builder, 0)?, topics.output()?),
+        "window-count" => window_count::window_count(&topics.numbered(&builder, 0)?, topics.output()?),
+        "hopping-count" => hopping_count::hopping_count(&topics.numbered(&builder, 0)?, topics.output()?),
+        "session-count" => session_count::session_count(&topics.numbered(&builder, 0)?, topics.output()?),
+        "suppress" => suppress::suppress(&topics.numbered(&builder, 0)?, topics.output()?),
         unknown => bail!("{unknown} is no workload"),
     }
     Ok(builder.build()?)
