@@ -240,6 +240,9 @@ impl Draft {
 
     /// These topics must have equally many partitions, and as many as those that share a group with one of them.
     pub fn copartition(&self, mut topics: BTreeSet<String>) {
+        if topics.is_empty() {
+            return;
+        }
         let mut state = self.state();
         let (shared, others): (Vec<_>, Vec<_>) =
             state.copartition.drain(..).partition(|group| !group.is_disjoint(&topics));
