@@ -198,12 +198,10 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
         let time = record.timestamp.millis();
         let Some(right) = right.filter(|right| right.timestamp.millis() > time) else { return Ok(()) };
         let window = checked(self.window(time.saturating_add(1)))?;
-        let timestamp = right.timestamp;
-        let mut value = Some(right.value);
         // It takes over what another window holds: a first value, whatever was there.
-        let mut change = |_: &mut Option<Stamped<A>>| Ok(Stamped { value: value.take(), timestamp });
+        let new = Stamped { value: Some(right.value), timestamp: right.timestamp };
         let at = (record.timestamp, record.headers);
-        self.node.state.update(cx, (record.key, key), window, at.0, at.1, None, &mut change)
+        self.node.state.replace(cx, (record.key, key), window, at.0, at.1, new, || Ok(None))
     }
 
     /// A new window, with the record, whose aggregate begins as that of the window `like` or else as a first one.
@@ -227,16 +225,13 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
                 None => self.node.folding.initial.as_ref().map(|initial| initial()),
             })
         };
-        let mut so_far = first()?;
         // As Java does, without a look at what is there: this record may just have made the same window as another's right one.
-        let mut change = |_: &mut Option<Stamped<A>>| {
-            let folded = (self.node.folding.fold)(record.key, record.value, &mut so_far)?;
-            let value = (!self.node.result.value_is_null(&folded)).then_some(folded);
-            Ok(Stamped { value, timestamp: record.timestamp })
-        };
-        let old = || first().ok().flatten();
+        let mut so_far = first()?;
+        let folded = (self.node.folding.fold)(record.key, record.value, &mut so_far)?;
+        let value = (!self.node.result.value_is_null(&folded)).then_some(folded);
+        let new = Stamped { value, timestamp: record.timestamp };
         let at = (record.timestamp, record.headers);
-        self.node.state.update(cx, (record.key, key), window, at.0, at.1, Some(&old), &mut change)
+        self.node.state.replace(cx, (record.key, key), window, at.0, at.1, new, first)
     }
 
     fn update(

@@ -320,6 +320,37 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         to.push(cx, Update { key: &key, change, timestamp: new.timestamp, headers })
     }
 
+    /// As [`TimedState::update`], without a look at what is there: in a store without cache, `old` makes what counts as the old
+    /// value, where somebody asks for it.
+    ///
+    /// # Errors
+    /// Those of `old`, and as [`TimedState::set`].
+    #[expect(clippy::too_many_arguments, reason = "a record and where it goes")]
+    pub fn replace(
+        &self,
+        cx: &mut TaskContext<'_>,
+        (key, buf): (&K, &mut KeyBuf),
+        window: Window,
+        record_timestamp: Timestamp,
+        headers: &Headers,
+        new: Stamped<Option<V>>,
+        old: impl FnOnce() -> Result<Option<V>, ProcessError>,
+    ) -> Result<(), ProcessError>
+    where
+        K: Clone,
+    {
+        let context = cx.record_context(record_timestamp, headers);
+        if self.is_cached() {
+            return self.put_cached(cx, buf.at(&self.timed, window), None, new.value, new.timestamp, context);
+        }
+        self.write(cx, buf.key(), window, (new.value.as_ref(), new.timestamp, None), &context)?;
+        let Some(to) = self.flush_to.borrow().clone() else { return Ok(()) };
+        let old = if to.send_old { old()? } else { None };
+        let key = Windowed::new(key.clone(), window);
+        let change = Change::new(&new.value, &old);
+        to.push(cx, Update { key: &key, change, timestamp: new.timestamp, headers })
+    }
+
     fn read(&self, key: &[u8], window: Window) -> Result<Option<RowBuf>, ProcessError> {
         Ok(self.timed.fetch(&self.store.borrow(), key, window)?)
     }
