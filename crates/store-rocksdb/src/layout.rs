@@ -32,7 +32,7 @@ pub(crate) fn describe(spec: &StoreSpec) -> String {
             format!("a window store (segments of {} ms{duplicates}{order})", segment_interval.as_millis())
         }
         StoreKind::Session { segment_interval, time_ordered, .. } => {
-            let order = if time_ordered { ", by time" } else { "" };
+            let order = if time_ordered { ", with an index by time" } else { "" };
             format!("a session store (segments of {} ms{order})", segment_interval.as_millis())
         }
         other => format!("{other:?}"),

@@ -133,6 +133,11 @@ impl Segments {
         if time < self.oldest() {
             return Ok(None);
         }
+        self.row(time, rest)
+    }
+
+    /// The same, past the retention too, as long as its segment is not forgotten.
+    pub(crate) fn row(&self, time: i64, rest: &[u8]) -> Result<Option<RowBuf>, StoreError> {
         self.table.get(&keyed(self.segment_of(time), rest))
     }
 

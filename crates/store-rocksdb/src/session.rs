@@ -9,51 +9,54 @@ use headwater_window::key_format::{put_session, split_session_key};
 use crate::key_value::{key_of, row_of};
 use crate::segments::{Segments, Span, upper_bound};
 
-/// Behind its segment, a row's key is key, end, start; in a time-ordered store end, start, key.
+/// Behind its segment, a row's key is key, end, start. A time-ordered store has an index beside its rows, whose keys are end,
+/// start, key; one byte before either tells them apart.
+///
+/// Java's time-ordered store has the rows in the order of time and the index in that of keys; the other way round, the sessions
+/// around a record, which every record asks for, take one look.
 #[derive(Debug)]
 pub(crate) struct Session {
     segments: Segments,
     time_ordered: bool,
 }
 
+const ROW: u8 = 0;
+const INDEX: u8 = 1;
+
 impl Session {
     pub(crate) fn new(segments: Segments, time_ordered: bool) -> Self {
         Session { segments, time_ordered }
     }
 
-    fn row_key(&self, key: &[u8], session: Window) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(key.len() + 16);
-        if self.time_ordered {
-            put_session(session.start, session.end, &mut bytes);
-            bytes.extend_from_slice(key);
-        } else {
-            bytes.extend_from_slice(key);
-            put_session(session.start, session.end, &mut bytes);
-        }
+    fn row_bound(&self, key: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(key.len() + 17);
+        bytes.extend(self.time_ordered.then_some(ROW));
+        bytes.extend_from_slice(key);
         bytes
     }
 
-    fn split<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], Window)> {
-        if !self.time_ordered {
-            return split_session_key(bytes);
-        }
-        let (times, key) = bytes.split_at_checked(16)?;
-        Some((key, split_session_key(times)?.1))
+    fn row_key(&self, key: &[u8], session: Window) -> Vec<u8> {
+        let mut bytes = self.row_bound(key);
+        put_session(session.start, session.end, &mut bytes);
+        bytes
+    }
+
+    fn split_row<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], Window)> {
+        split_session_key(bytes.get(usize::from(self.time_ordered)..)?)
     }
 
     /// Between which row keys a query's rows lie in each segment; others lie there too.
     fn bounds(&self, keys: KeySelection<'_>, span: Span) -> (Vec<u8>, Option<Vec<u8>>) {
-        if self.time_ordered {
-            let end = span.to.checked_add(1).map(|end| end.to_be_bytes().to_vec());
-            return (span.from.to_be_bytes().to_vec(), end);
-        }
         match keys {
             KeySelection::One(key) => {
                 let mut end = self.row_key(key, Window::of_millis(i64::MAX, span.to));
                 end.push(0);
                 (self.row_key(key, Window::of_millis(0, span.from)), Some(end))
             }
-            KeySelection::Between(from, to) => (from.unwrap_or_default().to_vec(), to.map(upper_bound)),
+            KeySelection::Between(from, to) => {
+                let end = to.map(|to| self.row_bound(&upper_bound(to)));
+                (self.row_bound(from.unwrap_or_default()), end.or(self.time_ordered.then(|| vec![INDEX])))
+            }
         }
     }
 
@@ -62,10 +65,68 @@ impl Session {
         if !self.segments.observe(end) {
             return Put::Expired;
         }
-        let rest = self.row_key(key, session);
-        self.segments.put(end, &rest, row);
+        if self.time_ordered {
+            self.segments.put(end, &index_key(key, session), row.map(|_| Row::plain(&[])));
+        }
+        self.segments.put(end, &self.row_key(key, session), row);
         Put::Stored
     }
+
+    /// Hands what lies in `span` to `take`, in the order of the rows or of the index, until it says no.
+    fn walk(
+        &self,
+        (query, span): (SessionQuery<'_>, Span),
+        by_time: bool,
+        order: Order,
+        after: Option<&SessionEntry>,
+        mut take: impl FnMut(&[u8], Window, Lookup<'_>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let key_of = |key: &[u8], session| if by_time { index_key(key, session) } else { self.row_key(key, session) };
+        let after = after.map(|after| (after.end.millis(), key_of(&after.key, Window::new(after.start, after.end))));
+        let (low, high) = if by_time {
+            (index_bound(span.from), Some(index_bound(span.to.saturating_add(1))))
+        } else {
+            self.bounds(query.keys, span)
+        };
+        self.segments.scan(span, (&low, high.as_deref()), order, after, |bytes, row| {
+            let Some((key, session)) = (if by_time { split_index(bytes) } else { self.split_row(bytes) }) else {
+                return Ok(true);
+            };
+            let ends_within = span.from <= session.end.millis() && session.end.millis() <= span.to;
+            if !ends_within || session.start > query.latest_start || !query.keys.contains(key) {
+                return Ok(true);
+            }
+            let indexed = || {
+                let found = self.segments.row(session.end.millis(), &self.row_key(key, session))?;
+                found.ok_or_else(|| StoreError::Corrupt {
+                    reason: format!("store {}: its index has a session that it does not have", self.name()),
+                })
+            };
+            take(key, session, if by_time { &indexed } else { row })
+        })
+    }
+}
+
+/// Reads the row that a scan has come to.
+type Lookup<'a> = &'a dyn Fn() -> Result<RowBuf, StoreError>;
+
+fn index_bound(end: i64) -> Vec<u8> {
+    let mut bytes = vec![INDEX];
+    bytes.extend_from_slice(&end.to_be_bytes());
+    bytes
+}
+
+fn index_key(key: &[u8], session: Window) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(key.len() + 17);
+    bytes.push(INDEX);
+    put_session(session.start, session.end, &mut bytes);
+    bytes.extend_from_slice(key);
+    bytes
+}
+
+fn split_index(bytes: &[u8]) -> Option<(&[u8], Window)> {
+    let (times, key) = bytes.get(1..)?.split_at_checked(16)?;
+    Some((key, split_session_key(times)?.1))
 }
 
 impl StateStore for Session {
@@ -116,22 +177,13 @@ impl SessionBytes for Session {
     ) -> Result<Scan, StoreError> {
         let ends = (query.earliest_end, query.latest_end);
         // Sessions that have closed are looked for by their ends, after their retention too (Java's `fetchSessions`).
-        let closed = self.time_ordered && query.latest_end < Timestamp::MAX;
-        let span = if closed { self.segments.span_of_all(ends.0, ends.1) } else { self.segments.span(ends.0, ends.1) };
+        let range = matches!(query.keys, KeySelection::Between(..));
+        let by_time = self.time_ordered && range && query.latest_end < Timestamp::MAX;
+        let span = if by_time { self.segments.span_of_all(ends.0, ends.1) } else { self.segments.span(ends.0, ends.1) };
         let Some(span) = span else { return Ok(Scan::Done) };
         let full = into.len().saturating_add(limit);
         let mut end = Scan::Done;
-        let (low, high) = self.bounds(query.keys, span);
-        let after = after.map(|after| {
-            let rest = self.row_key(&after.key, Window::new(after.start, after.end));
-            (after.end.millis(), rest)
-        });
-        self.segments.scan(span, (&low, high.as_deref()), order, after, |bytes, row| {
-            let Some((key, session)) = self.split(bytes) else { return Ok(true) };
-            let ends_within = span.from <= session.end.millis() && session.end.millis() <= span.to;
-            if !ends_within || session.start > query.latest_start || !query.keys.contains(key) {
-                return Ok(true);
-            }
+        self.walk((query, span), by_time, order, after, |key, session, row| {
             if into.len() >= full {
                 end = Scan::More;
                 return Ok(false);

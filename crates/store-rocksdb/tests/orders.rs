@@ -184,4 +184,28 @@ fn sessions_that_closed_are_found_by_their_ends_after_their_retention() {
     let closed = (Timestamp::ZERO, Timestamp::from_millis(199));
     assert_eq!(ending(store.as_ref(), KeySelection::ALL, closed, Order::Forward), ["b@0/7=1", "a@3/8=1"]);
     assert_eq!(sessions(store.as_ref(), KeySelection::ALL, Order::Forward), ["a@200/300=1"]);
+    // Forgotten with its segment, in the index too.
+    assert_eq!(put_session(store.as_mut(), "a", 190_000, 190_000, "1"), Put::Stored);
+    assert!(ending(store.as_ref(), KeySelection::ALL, closed, Order::Forward).is_empty());
+}
+
+#[test]
+fn sessions_of_a_time_ordered_store_come_by_key_unless_a_latest_end_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = session_of(directory.path(), true);
+    for (key, start, end) in [("b", 0, 7), ("a", 3, 8), ("b", 1, 20), ("a", 40, 41), ("ab", 5, 5)] {
+        assert_eq!(put_session(store.as_mut(), key, start, end, "1"), Put::Stored);
+    }
+    let _ = store.put(b"ab", 5.into(), 5.into(), None).unwrap();
+    let by_key = ["a@3/8=1", "a@40/41=1", "b@0/7=1", "b@1/20=1"];
+    assert_eq!(sessions(store.as_ref(), KeySelection::ALL, Order::Forward), by_key);
+    let backward: Vec<&str> = by_key.iter().rev().copied().collect();
+    assert_eq!(sessions(store.as_ref(), KeySelection::ALL, Order::Backward), backward);
+    assert_eq!(sessions(store.as_ref(), KeySelection::Between(None, Some(b"a")), Order::Forward), by_key[..2]);
+    assert_eq!(sessions(store.as_ref(), KeySelection::One(b"b"), Order::Forward), by_key[2..]);
+    let closed = (Timestamp::ZERO, Timestamp::from_millis(40));
+    let by_time = ["b@0/7=1", "a@3/8=1", "b@1/20=1"];
+    assert_eq!(ending(store.as_ref(), KeySelection::ALL, closed, Order::Forward), by_time);
+    let backward: Vec<&str> = by_time.iter().rev().copied().collect();
+    assert_eq!(ending(store.as_ref(), KeySelection::ALL, closed, Order::Backward), backward);
 }

@@ -34,12 +34,12 @@ pub struct SessionEntry {
 /// A value per key and session, forgotten after the retention.
 ///
 /// The store's time is the latest session end put so far. Reads show sessions that end later than that time minus the retention;
-/// a time-ordered store on disk, asked up to a latest end, also older ones that are not forgotten yet, so that closed sessions are
-/// found (Java's `RocksDBTimeOrderedSessionSegmentedBytesStore#fetchSessions`).
+/// a time-ordered store on disk, asked for all keys up to a latest end, also older ones that are not forgotten yet, so that closed
+/// sessions are found (Java's `RocksDBTimeOrderedSessionSegmentedBytesStore#fetchSessions`).
 ///
 /// Forward order of one key: in RocksDB by end, then start; in memory by end, then start *descending* (as Java's
 /// `InMemorySessionStore`). Of several keys: in RocksDB by segment, key, end, start; in memory by end, key, start descending; in
-/// a time-ordered store by end, start, key.
+/// a time-ordered store, where a latest end is asked for, by end, start, key.
 pub trait SessionBytes: StateStore {
     /// Sets or, with `None`, removes.
     ///

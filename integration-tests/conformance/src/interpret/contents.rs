@@ -108,7 +108,8 @@ impl Kept {
     fn windows(&self, driver: &TopologyTestDriver, sorted: bool) -> Result<Vec<Vec<Value>>> {
         let mut entries = driver.window_store(&self.handle)?.entries()?;
         if sorted {
-            self.sort_as_on_disk(&mut entries, |window| (window.start, [window.start].to_vec()))?;
+            let by_time = self.spec.kind.is_time_ordered();
+            self.sort_as_on_disk(&mut entries, by_time, |window| (window.start, [window.start].to_vec()))?;
         }
         let shown = entries.iter().map(|(Windowed { key, window }, found)| {
             let fields = [key.typed(), window.start.millis().into(), found.value.typed()];
@@ -120,7 +121,8 @@ impl Kept {
     fn sessions(&self, driver: &TopologyTestDriver, sorted: bool) -> Result<Vec<Vec<Value>>> {
         let mut entries = driver.session_store(&self.handle)?.entries()?;
         if sorted {
-            self.sort_as_on_disk(&mut entries, |window| (window.end, [window.end, window.start].to_vec()))?;
+            // A time-ordered store has them by key too, when all of them are asked for.
+            self.sort_as_on_disk(&mut entries, false, |window| (window.end, [window.end, window.start].to_vec()))?;
         }
         let shown = entries.iter().map(|(Windowed { key, window }, value)| {
             vec![key.typed(), window.start.millis().into(), window.end.millis().into(), value.typed()]
@@ -133,6 +135,7 @@ impl Kept {
     fn sort_as_on_disk<F>(
         &self,
         entries: &mut Vec<(Windowed<Val>, F)>,
+        by_time: bool,
         times: impl Fn(Window) -> (Timestamp, Vec<Timestamp>),
     ) -> Result<()> {
         let segment_ms = self.spec.kind.segment_interval().context("a store without segments")?.as_millis();
@@ -142,11 +145,8 @@ impl Kept {
             let times = written.iter().flat_map(|time| time.millis().to_be_bytes());
             let mut key = Vec::new();
             self.handle.key_serde().serialize(self.handle.name(), &entry.0.key, &mut key)?;
-            let bytes: Vec<u8> = if self.spec.kind.is_time_ordered() {
-                times.chain(key).collect()
-            } else {
-                key.into_iter().chain(times).collect()
-            };
+            let bytes: Vec<u8> =
+                if by_time { times.chain(key).collect() } else { key.into_iter().chain(times).collect() };
             placed.push(((i128::from(time.millis()) / segment_ms as i128, bytes), entry));
         }
         placed.sort_by(|one, other| one.0.cmp(&other.0));
