@@ -141,7 +141,7 @@ impl StreamsBuilder {
         };
         let source = self.draft.name_with_suffix_or(consumed.name.as_deref(), "-source", "KSTREAM-SOURCE-");
         let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
-        let own = Serdes { key: materialized.serdes.key.clone(), value: materialized.serdes.value.clone() };
+        let own = Serdes::of(materialized.serdes.key.clone(), materialized.serdes.value.clone());
         let stream = self.source(source, topic.into(), consumed, Reader::Table);
         let serdes = own.or(&stream.serdes);
         self.draft.belongs_below(stream.node);

@@ -243,8 +243,7 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
         if let Some(shared) = shared.as_ref() {
             return (shared.clone(), Vec::new());
         }
-        let serdes =
-            Serdes { key: self.serdes.key.clone(), value: self.serdes.value.as_ref().map(ChangedSerde::shared) };
+        let serdes = Serdes::of(self.serdes.key.clone(), self.serdes.value.as_ref().map(ChangedSerde::shared));
         let grouped =
             KStream { draft: self.draft.clone(), node: self.node, port: self.port.clone(), serdes, repartition: false };
         let topic = format!("{}-repartition", self.name.as_deref().unwrap_or(store));

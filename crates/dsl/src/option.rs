@@ -23,7 +23,7 @@ macro_rules! serde_options {
         impl<K, V> $option<K, V> {
             /// With these serdes.
             pub fn with(key: headwater_record::SharedSerde<K>, value: headwater_record::SharedSerde<V>) -> Self {
-                $option { serdes: crate::serdes::Serdes { key: Some(key), value: Some(value) }, ..Self::inherited() }
+                $option { serdes: crate::serdes::Serdes::of(Some(key), Some(value)), ..Self::inherited() }
             }
 
             /// With the types' own serdes, whatever was inherited.

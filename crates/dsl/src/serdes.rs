@@ -1,22 +1,36 @@
 //! The serdes that a handle has inherited (D15).
 
-use headwater_record::{DefaultSerde, SharedSerde};
+use headwater_record::{DefaultSerde, Nullable, SharedSerde};
 
 /// What is known of how keys and values are written.
 pub(crate) struct Serdes<K, V> {
     pub(crate) key: Option<SharedSerde<K>>,
     pub(crate) value: Option<SharedSerde<V>>,
+    /// Which value is null, where the type says so and no serde has to be asked.
+    null_value: Option<fn(&V) -> bool>,
 }
 
 impl<K, V> Clone for Serdes<K, V> {
     fn clone(&self) -> Self {
-        Serdes { key: self.key.clone(), value: self.value.clone() }
+        Serdes { null_value: self.null_value, ..Self::of(self.key.clone(), self.value.clone()) }
     }
 }
 
 impl<K, V> Serdes<K, V> {
+    pub(crate) fn of(key: Option<SharedSerde<K>>, value: Option<SharedSerde<V>>) -> Self {
+        Serdes { key, value, null_value: None }
+    }
+
     pub(crate) fn none() -> Self {
-        Serdes { key: None, value: None }
+        Self::of(None, None)
+    }
+
+    /// These, of values whose type has a null.
+    pub(crate) fn nullable(&self) -> Self
+    where
+        V: Nullable,
+    {
+        Serdes { null_value: Some(V::is_null), ..self.clone() }
     }
 
     /// These, and where there is none, those of `inherited`.
@@ -24,6 +38,7 @@ impl<K, V> Serdes<K, V> {
         Serdes {
             key: self.key.or_else(|| inherited.key.clone()),
             value: self.value.or_else(|| inherited.value.clone()),
+            null_value: self.null_value.or(inherited.null_value),
         }
     }
 
@@ -36,16 +51,17 @@ impl<K, V> Serdes<K, V> {
         Serdes {
             key: Some(self.key.unwrap_or_else(K::default_serde)),
             value: Some(self.value.unwrap_or_else(V::default_serde)),
+            null_value: self.null_value,
         }
     }
 
     /// Key and value change type: only what is said to be kept is kept.
     pub(crate) fn key_only<W>(&self) -> Serdes<K, W> {
-        Serdes { key: self.key.clone(), value: None }
+        Serdes::of(self.key.clone(), None)
     }
 
     pub(crate) fn value_only<K2>(&self) -> Serdes<K2, V> {
-        Serdes { key: None, value: self.value.clone() }
+        Serdes { null_value: self.null_value, ..Serdes::of(None, self.value.clone()) }
     }
 
     pub(crate) fn key_is_null(&self, key: &K) -> bool {
@@ -53,6 +69,7 @@ impl<K, V> Serdes<K, V> {
     }
 
     pub(crate) fn value_is_null(&self, value: &V) -> bool {
-        self.value.as_ref().is_some_and(|serde| serde.is_null(value))
+        self.null_value.is_some_and(|is_null| is_null(value))
+            || self.value.as_ref().is_some_and(|serde| serde.is_null(value))
     }
 }

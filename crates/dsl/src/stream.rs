@@ -214,7 +214,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             Some(name) => self.draft.checked(name),
             None => self.draft.next_name("KSTREAM-TOTABLE-STATE-STORE-"),
         };
-        let serdes = Serdes { key: materialized.serdes.key.clone(), value: materialized.serdes.value.clone() };
+        let serdes = Serdes::of(materialized.serdes.key.clone(), materialized.serdes.value.clone());
         let serdes = serdes.or(&self.serdes);
         let upstream = if self.repartition {
             let repartition =
@@ -232,7 +232,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             let optional: Arc<dyn Serde<Option<V>>> = Arc::new(headwater_record::serde::OptionSerde(value));
             optional
         });
-        Serdes { key: serdes.key.clone(), value }
+        Serdes::of(serdes.key.clone(), value)
     }
 }
 

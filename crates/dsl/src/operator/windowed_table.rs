@@ -59,7 +59,7 @@ pub(crate) fn windowed_table<K: 'static, V: 'static, A: 'static, T: Timed>(
     let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
     draft.set_grace(node, grace);
     let key = serdes.key.clone().map(|key| windowed(key, &spec));
-    let outer: Serdes<Windowed<K>, A> = Serdes { key, value: serdes.value.clone() };
+    let outer: Serdes<Windowed<K>, A> = Serdes::of(key, serdes.value.clone());
     let id = draft.add_store(spec);
     draft.connect(node, id);
     let port: Port<Table<Windowed<K>, A>> = Port::new();

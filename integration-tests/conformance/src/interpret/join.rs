@@ -21,6 +21,7 @@ impl Program<'_> {
         known: &Known,
     ) -> Result<KStream<K, Val>> {
         let other = self.handle(statement.need("other")?)?;
+        let stream = &stream.nullable();
         if let Handle::Global(table) = other {
             return global_join(statement, stream, &table);
         }

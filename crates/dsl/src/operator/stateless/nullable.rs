@@ -37,6 +37,26 @@ impl<V: Nullable + Clone> Serde<V> for OfNullable<V> {
     }
 }
 
+impl<K: 'static, V: Nullable + 'static> KStream<K, V> {
+    /// The same stream, whose values that are null by their own type count as null, as they do in Java: joins leave them out.
+    /// Nothing is added to the topology. It is needed only where no serde says so: after `map_values`, for instance.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let shops = builder.global_table::<i64, String>("shops");
+    /// let known = builder.stream::<String, String>("sales").map_values(|_, shop| shop.parse::<i64>().ok()).nullable();
+    /// // The function of the join is never asked about `None`.
+    /// known.left_join_global(&shops, |_, shop| shop.unwrap_or(0), |_, shop, city| format!("{shop:?}: {city:?}")).to("places");
+    /// # builder.build()?;
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    #[must_use]
+    pub fn nullable(&self) -> Self {
+        KStream { serdes: self.serdes.nullable(), ..self.clone() }
+    }
+}
+
 impl<K: 'static, V: Nullable + Clone + 'static> KStream<K, Option<V>> {
     /// The same stream with the null of its own type for `None`. Nothing is added to the topology.
     ///
@@ -53,7 +73,7 @@ impl<K: 'static, V: Nullable + Clone + 'static> KStream<K, Option<V>> {
         let port: Port<Stream<K, V>> = Port::new();
         self.port.view(&port, |inlet| Box::new(Unwrapped { null: V::null(), inlet }));
         let value = self.serdes.value.map(|value| Arc::new(OfNullable(value)) as SharedSerde<V>);
-        let serdes = Serdes { key: self.serdes.key, value };
+        let serdes = Serdes::of(self.serdes.key, value);
         KStream { draft: self.draft, node: self.node, port, serdes, repartition: self.repartition }
     }
 }
