@@ -1,6 +1,7 @@
 //! A real broker, when the test run has one.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,25 +15,47 @@ use headwater::record::{Deadline, Offset, RawHeaders, RawRecord, Timestamp, Topi
 
 use crate::program::wait_for;
 
+/// What to do when the environment does not name what a test needs.
+const CURE: &str = "run `cargo xtask test`, which starts a broker and runs every test; or `cargo xtask kafka up`, which starts one \
+     and prints what to run then";
+
 /// The broker of this test run.
 #[derive(Debug)]
 pub struct Broker {
     /// `host:port`.
     pub bootstrap: String,
-    /// Where Kafka's jars are, for its own tools.
-    pub libs: Option<String>,
     clients: KafkaClients,
+}
+
+/// What the environment says under `name`, unless that is nothing.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The folder with the jars of `what`, which the environment names under `name`.
+fn jars(name: &str, what: &str) -> Result<String> {
+    variable(name).with_context(|| format!("{name} names no folder with the jars of {what}: {CURE}"))
 }
 
 impl Broker {
     /// The broker that the environment names; `None`, and a line that says so, when it names none.
     pub fn of_this_run(test: &str) -> Option<Self> {
-        let Ok(bootstrap) = std::env::var("HEADWATER_TEST_BOOTSTRAP") else {
-            println!("{test}: skipped, there is no broker (HEADWATER_TEST_BOOTSTRAP); `cargo xtask test` starts one");
+        let Some(bootstrap) = variable("HEADWATER_TEST_BOOTSTRAP") else {
+            // Not `println!`: of a test that passes, that is shown only when one asks for it.
+            let _ = writeln!(std::io::stderr(), "{test}: SKIPPED, HEADWATER_TEST_BOOTSTRAP names no broker: {CURE}");
             return None;
         };
-        let libs = std::env::var("HEADWATER_KAFKA_LIBS").ok();
-        Some(Broker { bootstrap, libs, clients: KafkaClients::new() })
+        Some(Broker { bootstrap, clients: KafkaClients::new() })
+    }
+
+    /// The folder with Kafka's jars, for its own tools.
+    pub fn tools(&self) -> Result<String> {
+        jars("HEADWATER_KAFKA_LIBS", "Kafka's tools")
+    }
+
+    /// The folder with the jars of Java Kafka Streams, for an application of it.
+    pub fn java_streams(&self) -> Result<String> {
+        jars("HEADWATER_STREAMS_LIBS", "Kafka Streams")
     }
 
     fn config(&self) -> ClientConfig {

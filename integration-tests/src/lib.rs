@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "programs and a real broker live in real time")]
 #![allow(clippy::missing_errors_doc, reason = "whatever fails here fails a test, with its own text")]
-#![allow(clippy::print_stdout, reason = "a test that is left out says so")]
 
 pub mod broker;
 pub mod fleet;

@@ -88,9 +88,7 @@ struct Shared {
 impl Shared {
     fn new(test: &str, name: &str) -> Result<Option<Self>> {
         let Some(broker) = Broker::of_this_run(test) else { return Ok(None) };
-        let java_libs = std::env::var("HEADWATER_STREAMS_LIBS").context(
-            "there is a broker but no folder with the jars of Kafka Streams (HEADWATER_STREAMS_LIBS); `cargo xtask test` names both",
-        )?;
+        let java_libs = broker.java_streams()?;
         let application = format!("{name}-{}", std::process::id());
         let shared = Shared {
             broker,

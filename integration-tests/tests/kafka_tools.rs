@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use headwater_integration_tests::broker::Broker;
 use headwater_integration_tests::lines::{Lines, count};
 use headwater_integration_tests::program::{Program, wait_for};
@@ -14,9 +14,8 @@ use headwater_integration_tests::program::{Program, wait_for};
 const PATIENCE: Duration = Duration::from_mins(3);
 const PARTITIONS: i32 = 4;
 
-/// Runs one of Kafka's tools and returns what it wrote to standard output.
-fn tool(broker: &Broker, class: &str, arguments: &[&str]) -> Result<String> {
-    let libs = broker.libs.as_ref().context("the test run names no folder with Kafka's jars")?;
+/// Runs one of Kafka's tools, whose jars are in `libs`, and returns what it wrote to standard output.
+fn tool(libs: &str, broker: &Broker, class: &str, arguments: &[&str]) -> Result<String> {
     let output = Command::new("java")
         .args(["-Xmx256m", "-cp", &format!("{libs}/*"), class, "--bootstrap-server", &broker.bootstrap])
         .args(arguments)
@@ -36,6 +35,7 @@ fn kafkas_own_tools_see_members_lag_counts_and_changelog() -> Result<()> {
     let Some(broker) = Broker::of_this_run("kafkas_own_tools_see_members_lag_counts_and_changelog") else {
         return Ok(());
     };
+    let libs = broker.tools()?;
     let application = format!("tools-{}", std::process::id());
     let (input, output) = (format!("{application}-lines"), format!("{application}-counts"));
     let store = "KSTREAM-AGGREGATE-STATE-STORE-0000000003";
@@ -55,6 +55,7 @@ fn kafkas_own_tools_see_members_lag_counts_and_changelog() -> Result<()> {
     wait_for("all words are counted", PATIENCE, || Ok((broker.table(&output)? == expected).then_some(())))?;
 
     let groups = tool(
+        &libs,
         &broker,
         "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
         &["--describe", "--group", &application],
@@ -74,10 +75,39 @@ fn kafkas_own_tools_see_members_lag_counts_and_changelog() -> Result<()> {
             ["--topic", topic, "--from-beginning", "--max-messages", &records.to_string(), "--timeout-ms", "60000"];
         let format =
             ["--formatter-property", "print.key=true", "--formatter-property", &format!("value.deserializer={long}")];
-        let read = tool(&broker, reader, &[&arguments[..], &format[..]].concat())?;
+        let read = tool(&libs, &broker, reader, &[&arguments[..], &format[..]].concat())?;
         ensure!(counts(&read) == expected, "{topic} does not hold the counts as Kafka's tools read them");
     }
     let (status, log) = program.terminate(PATIENCE)?;
     ensure!(status.success(), "the word count ended with {status}:\n{}", log.join("\n"));
+    Ok(())
+}
+
+/// Runs the other test of this file again, with this broker and without jars.
+fn again(bootstrap: &str) -> Result<(bool, String)> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["--exact", "kafkas_own_tools_see_members_lag_counts_and_changelog"])
+        .env("HEADWATER_TEST_BOOTSTRAP", bootstrap)
+        .env_remove("HEADWATER_KAFKA_LIBS")
+        .output()?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8(said)?))
+}
+
+#[test]
+fn a_test_that_lacks_something_says_what_to_run() -> Result<()> {
+    // Nobody asks a test that passes what it said: it is shown all the same.
+    let (passed, skipped) = again("")?;
+    let (goes_on, refused) = again("127.0.0.1:1")?;
+    ensure!(passed, "{skipped}");
+    ensure!(!goes_on, "{refused}");
+    for (said, missing) in [
+        (&skipped, "changelog: SKIPPED, HEADWATER_TEST_BOOTSTRAP names no broker"),
+        (&refused, "HEADWATER_KAFKA_LIBS names no folder with the jars of Kafka's tools"),
+    ] {
+        for part in [missing, "run `cargo xtask test`", "`cargo xtask kafka up`"] {
+            ensure!(said.contains(part), "{part:?} is missing in {said}");
+        }
+    }
     Ok(())
 }

@@ -17,10 +17,24 @@ use crate::{process, workspace};
 use node::Node;
 
 pub(crate) use daily::run;
-pub(crate) use jars::{Jars, streams_libs};
+pub(crate) use jars::Jars;
 
 /// The broker's version: the one that the behaviour is compared with.
 pub(crate) const VERSION: &str = "4.3.1";
+/// What tests that meet a real Kafka read. The address of a broker, `host:port`: tests that need one and do not see it say so and
+/// return. The folder with Kafka's jars, for tests that call its tools. The folder with the jars of Java Kafka Streams, for tests
+/// that run it beside ours.
+pub(crate) const VARIABLES: [&str; 3] = ["HEADWATER_TEST_BOOTSTRAP", "HEADWATER_KAFKA_LIBS", "HEADWATER_STREAMS_LIBS"];
+
+/// [`VARIABLES`] of the broker at `bootstrap`.
+///
+/// # Errors
+/// When Maven cannot fetch the jars of Java Kafka Streams.
+pub(crate) fn variables(bootstrap: &str, jars: &Jars) -> Result<Vec<(&'static str, String)>> {
+    let folders = [jars.libs(), jars::streams_libs()?].map(|folder| folder.display().to_string());
+    Ok(VARIABLES.into_iter().zip([bootstrap.to_owned()].into_iter().chain(folders)).collect())
+}
+
 /// How long a broker may take to write its state down before it is killed.
 const PATIENCE: Duration = Duration::from_secs(30);
 

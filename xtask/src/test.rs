@@ -18,13 +18,6 @@ pub(crate) enum With {
     NoBroker,
 }
 
-/// `host:port` of a broker that tests may use; tests that need one and do not see this say so and return.
-const BOOTSTRAP: &str = "HEADWATER_TEST_BOOTSTRAP";
-/// The folder with Kafka's jars, for tests that call Kafka's own tools.
-const LIBS: &str = "HEADWATER_KAFKA_LIBS";
-/// The folder with the jars of Java Kafka Streams, for tests that run it beside ours.
-const STREAMS_LIBS: &str = "HEADWATER_STREAMS_LIBS";
-
 /// Runs everything.
 ///
 /// # Errors
@@ -34,20 +27,16 @@ pub(crate) fn run(with: With) -> Result<()> {
         With::Broker => {
             setup::run(setup::Need::Everything)?;
             rocksdb::run()?;
-            let (jars, streams) = (Jars::fetch()?, kafka::streams_libs()?);
+            let jars = Jars::fetch()?;
             let broker = Broker::start(&jars)?;
             println!("kafka: Kafka {} answers on {}", kafka::VERSION, broker.bootstrap());
-            let (bootstrap, libs) = (broker.bootstrap(), jars.libs());
-            cargo_test(|tests| {
-                tests.env(BOOTSTRAP, bootstrap).env(LIBS, libs).env(STREAMS_LIBS, streams);
-            })?;
+            let variables = kafka::variables(&broker.bootstrap(), &jars)?;
+            cargo_test(&variables)?;
         }
         With::NoBroker => {
             setup::run(setup::Need::Compilers)?;
             rocksdb::run()?;
-            cargo_test(|tests| {
-                tests.env_remove(BOOTSTRAP).env_remove(LIBS).env_remove(STREAMS_LIBS);
-            })?;
+            cargo_test(&[])?;
         }
     }
     for stores in ["memory", "rocksdb"] {
@@ -63,11 +52,14 @@ pub(crate) fn run(with: With) -> Result<()> {
     Ok(())
 }
 
-fn cargo_test(prepare: impl FnOnce(&mut Command)) -> Result<()> {
+/// Runs the tests with what they are to know of a real Kafka, and nothing else of it.
+fn cargo_test(variables: &[(&str, String)]) -> Result<()> {
     let mut command = workspace::cargo();
     command.args(["test", "--workspace"]);
-    prepare(&mut command);
-    process::run(&mut command)
+    for name in kafka::VARIABLES {
+        command.env_remove(name);
+    }
+    process::run(command.envs(variables.iter().map(|(name, value)| (name, value))))
 }
 
 /// `cargo xtask conformance`: the recorded scenarios of Java Kafka Streams.

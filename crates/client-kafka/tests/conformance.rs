@@ -9,6 +9,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::time::Duration;
 
 use headwater_client::conformance::{CASES, Suite};
@@ -21,8 +22,13 @@ const KNOWN_TO_DEVIATE: [&str; 1] = ["a timestamp of zero is kept"];
 
 /// The broker of this test run, if there is one, and a name that no other run uses.
 fn broker(test: &str) -> Option<(ClientConfig, String)> {
-    let Ok(servers) = std::env::var("HEADWATER_TEST_BOOTSTRAP") else {
-        println!("{test}: skipped: HEADWATER_TEST_BOOTSTRAP names no broker");
+    let Some(servers) = std::env::var("HEADWATER_TEST_BOOTSTRAP").ok().filter(|servers| !servers.is_empty()) else {
+        // Not `println!`: of a test that passes, that is shown only when one asks for it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{test}: SKIPPED, HEADWATER_TEST_BOOTSTRAP names no broker: run `cargo xtask test`, which starts one and runs \
+             every test; or `cargo xtask kafka up`, which starts one and prints what to run then"
+        );
         return None;
     };
     let name = format!("{test}-{}-{}", KafkaClients::new().clock().now(), std::process::id());

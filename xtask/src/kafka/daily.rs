@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::{Jars, PATIENCE, VERSION, node::Node, probe, runs_folder, unknown};
+use super::{Jars, PATIENCE, VERSION, node::Node, probe, runs_folder, unknown, variables};
 use crate::{process, setup};
 
 const PORT: u16 = 9092;
@@ -52,7 +52,15 @@ fn up(node: &Node) -> Result<()> {
         node.start(&Jars::fetch()?)?;
     }
     show(node);
+    let variables = variables(&node.bootstrap(), &Jars::fetch()?)?;
+    println!("kafka: tests meet it so:\n  {}", test_command(&variables));
     Ok(())
+}
+
+/// What to type to run the tests that meet a real Kafka.
+fn test_command(variables: &[(&str, String)]) -> String {
+    let set: Vec<String> = variables.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+    format!("{} cargo test -p headwater-integration-tests -p headwater-client-kafka", set.join(" "))
 }
 
 fn down(node: &Node) -> Result<()> {
