@@ -1,8 +1,8 @@
 //! A value per key and session, in maps by end, then key, then start descending (Java's `InMemorySessionStore`).
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, RangeInclusive};
 use std::time::Duration;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
@@ -22,18 +22,28 @@ pub(crate) struct Session {
     state: State,
     retention: Retention,
     ends: BTreeMap<i64, Keys>,
+    /// When the sessions of each key end, so that those of one key are found without a walk over all there are.
+    ends_of: BTreeMap<Vec<u8>, BTreeSet<i64>>,
 }
 
 impl Session {
     pub(crate) fn new(spec: &StoreSpec, retention: Duration) -> Self {
-        Session { state: State::new(spec), retention: Retention::new(retention), ends: BTreeMap::new() }
+        Session {
+            state: State::new(spec),
+            retention: Retention::new(retention),
+            ends: BTreeMap::new(),
+            ends_of: BTreeMap::new(),
+        }
     }
 
     fn write(&mut self, key: &[u8], start: i64, end: i64, row: Option<Row<'_>>) -> Put {
         let in_time = self.retention.observe(end);
         let oldest = self.retention.oldest();
         while self.ends.first_key_value().is_some_and(|(end, _)| *end < oldest) {
-            self.ends.pop_first();
+            let Some((end, keys)) = self.ends.pop_first() else { break };
+            for key in keys.keys() {
+                self.forget_end(key, end);
+            }
         }
         if !in_time {
             return Put::Expired;
@@ -42,24 +52,61 @@ impl Session {
             let keys = self.ends.entry(end).or_default();
             if !keys.contains_key(key) {
                 keys.insert(key.to_vec(), Starts::new());
+                match self.ends_of.get_mut(key) {
+                    Some(ends) => {
+                        ends.insert(end);
+                    }
+                    None => {
+                        self.ends_of.insert(key.to_vec(), BTreeSet::from([end]));
+                    }
+                }
             }
             if let Some(starts) = keys.get_mut(key) {
                 self.state.overwrite(row, starts.entry(Reverse(start)).or_default());
             }
             return Put::Stored;
         }
-        if let Some(keys) = self.ends.get_mut(&end) {
-            if let Some(starts) = keys.get_mut(key) {
-                starts.remove(&Reverse(start));
-                if starts.is_empty() {
-                    keys.remove(key);
-                }
-            }
-            if keys.is_empty() {
-                self.ends.remove(&end);
+        self.remove(key, start, end);
+        Put::Stored
+    }
+
+    fn remove(&mut self, key: &[u8], start: i64, end: i64) {
+        let Some(keys) = self.ends.get_mut(&end) else { return };
+        let Some(starts) = keys.get_mut(key) else { return };
+        starts.remove(&Reverse(start));
+        if !starts.is_empty() {
+            return;
+        }
+        keys.remove(key);
+        if keys.is_empty() {
+            self.ends.remove(&end);
+        }
+        self.forget_end(key, end);
+    }
+
+    /// No session of `key` ends at `end` any more.
+    fn forget_end(&mut self, key: &[u8], end: i64) {
+        if let Some(ends) = self.ends_of.get_mut(key) {
+            ends.remove(&end);
+            if ends.is_empty() {
+                self.ends_of.remove(key);
             }
         }
-        Put::Stored
+    }
+
+    /// What ends within `ends`, those of other keys among it only where several keys are asked for.
+    fn ending<'a>(
+        &'a self,
+        keys: KeySelection<'a>,
+        ends: RangeInclusive<i64>,
+    ) -> Box<dyn DoubleEndedIterator<Item = (i64, &'a Keys)> + 'a> {
+        match keys {
+            KeySelection::One(key) => {
+                let ends = self.ends_of.get(key).into_iter().flat_map(move |of_key| of_key.range(ends.clone()));
+                Box::new(ends.filter_map(|end| Some((*end, self.ends.get(end)?))))
+            }
+            KeySelection::Between(..) => Box::new(self.ends.range(ends).map(|(end, keys)| (*end, keys))),
+        }
     }
 }
 
@@ -137,9 +184,9 @@ impl SessionBytes for Session {
             return Ok(Scan::Done);
         }
         let full = into.len().saturating_add(limit);
-        let mut ends = self.ends.range(from..=to);
+        let mut ends = self.ending(query.keys, from..=to);
         while let Some((end, keys)) = next_in(&mut ends, order) {
-            let after = after.filter(|after| after.end.millis() == *end);
+            let after = after.filter(|after| after.end.millis() == end);
             let bounds = key_bounds(query.keys, after.map(|after| after.key.as_slice()), order);
             if is_empty(bounds.0, bounds.1) {
                 continue;
@@ -159,7 +206,7 @@ impl SessionBytes for Session {
                     if into.len() >= full {
                         return Ok(Scan::More);
                     }
-                    let (start, end) = (Timestamp::from_millis(*start), Timestamp::from_millis(*end));
+                    let (start, end) = (Timestamp::from_millis(*start), Timestamp::from_millis(end));
                     into.push(SessionEntry { key: key.clone(), start, end, row: self.state.decoded(bytes)? });
                 }
             }
