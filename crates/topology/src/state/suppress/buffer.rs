@@ -1,8 +1,9 @@
 //! What waits, in which order, and what it weighs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use hashbrown::HashMap;
 use headwater_record::{Encoded, Serde, SharedSerde, Timestamp};
 use headwater_store::RecordContext;
 use headwater_store::suppress::BufferedBytes;
@@ -146,7 +147,7 @@ impl<V: Clone> Buffer<V> {
 
     /// Adds what waits under `key`, or changes it; its place in the queue stays the one it has.
     pub(super) fn put(&mut self, serde: &PartBytes<'_, V>, key: &[u8], change: Held<V>) -> Result<(), ProcessError> {
-        if let Some(held) = self.held.get_mut(key) {
+        if let Some((key, held)) = self.held.get_key_value_mut(key) {
             let as_old = serde.are_equal(held.prior_part(), &change.old)?;
             let held = Rc::make_mut(held);
             let before = std::mem::replace(&mut held.old, change.old);
@@ -160,10 +161,12 @@ impl<V: Clone> Buffer<V> {
             self.bytes -= held.bytes;
             held.bytes = serde.weight(key, held);
             self.bytes += held.bytes;
+            mark(&mut self.changed, key);
         } else {
-            self.insert(serde, key.into(), change);
+            let key = Rc::from(key);
+            mark(&mut self.changed, &key);
+            self.insert(serde, key, change);
         }
-        self.mark(key);
         Ok(())
     }
 
@@ -176,18 +179,10 @@ impl<V: Clone> Buffer<V> {
 
     /// Forgets the change that waits under `key`.
     pub(super) fn remove(&mut self, key: &Rc<[u8]>) {
-        self.mark(key);
         if let Some(held) = self.held.remove(key) {
+            mark(&mut self.changed, key);
             self.order.remove(&(held.time, Rc::clone(key)));
             self.bytes -= held.bytes;
-        }
-    }
-
-    /// The changelog does not have what became of `key`, which is held.
-    fn mark(&mut self, key: &[u8]) {
-        let Some(changed) = self.changed.as_mut().filter(|changed| !changed.contains_key(key)) else { return };
-        if let Some((key, _)) = self.held.get_key_value(key) {
-            changed.insert(Rc::clone(key), changed.len());
         }
     }
 
@@ -220,5 +215,13 @@ impl<V: Clone> Buffer<V> {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+}
+
+/// The changelog does not have what became of `key`.
+fn mark(changed: &mut Option<HashMap<Rc<[u8]>, usize>>, key: &Rc<[u8]>) {
+    if let Some(changed) = changed {
+        let number = changed.len();
+        changed.entry(Rc::clone(key)).or_insert(number);
     }
 }
