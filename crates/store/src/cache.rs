@@ -13,9 +13,14 @@ use std::hash::BuildHasher;
 use std::ops::Bound;
 use std::rc::Rc;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
+#[cfg(test)]
+use self::tests::CountingHasher as KeyHasher;
 use crate::RecordContext;
+#[cfg(not(test))]
+use hashbrown::DefaultHashBuilder as KeyHasher;
 
 /// How many bytes the record caches of a thread may hold together (`statestore.cache.max.bytes` divided by the threads).
 #[derive(Debug)]
@@ -63,17 +68,40 @@ pub struct Place {
     generation: u32,
 }
 
+/// What [`RecordCache::find_or_reserve`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// An entry.
+    Entry,
+    /// An entry whose payload is lent.
+    Lent,
+    /// Nothing. A place without payload and weight was made, to be filled ([`RecordCache::replace`]) or removed.
+    Reserved,
+}
+
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
 struct Slot<T> {
     key: Vec<u8>,
+    hash: u64,
     // Not there while it is lent, and in free slots.
     payload: Option<T>,
     bytes: usize,
     generation: u32,
     recent: Links,
     dirty: Option<Links>,
+}
+
+impl<T> Slot<T> {
+    fn free() -> Self {
+        Slot { key: Vec::new(), hash: 0, payload: None, bytes: 0, generation: 0, recent: UNLINKED, dirty: None }
+    }
+
+    #[inline]
+    fn is(&self, hash: u64, key: &[u8]) -> bool {
+        self.hash == hash && self.key == key
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +127,7 @@ enum List {
 /// Entries by serialised key. `T` is what lies under a key.
 pub struct RecordCache<T> {
     table: HashTable<u32>,
-    hasher: DefaultHashBuilder,
+    hasher: KeyHasher,
     slots: Vec<Slot<T>>,
     free: Vec<u32>,
     // First is what was used last.
@@ -117,7 +145,7 @@ impl<T> RecordCache<T> {
         let empty = Ends { first: NONE, last: NONE };
         RecordCache {
             table: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
+            hasher: KeyHasher::default(),
             slots: Vec::new(),
             free: Vec::new(),
             recent: empty,
@@ -149,7 +177,7 @@ impl<T> RecordCache<T> {
 
     fn find(&self, key: &[u8]) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
-        self.table.find(hash, |slot| self.slots.get(*slot as usize).is_some_and(|slot| slot.key == key)).copied()
+        self.table.find(hash, |slot| self.slots.get(*slot as usize).is_some_and(|slot| slot.is(hash, key))).copied()
     }
 
     /// Finds an entry and marks it as used. `None` also while it is lent.
@@ -161,6 +189,19 @@ impl<T> RecordCache<T> {
         Some(Place { slot, generation })
     }
 
+    /// Finds an entry and marks it as used, or makes a place for one: a write looks for its key once.
+    #[inline]
+    pub fn find_or_reserve(&mut self, key: &[u8]) -> (Place, Found) {
+        let (slot, is_new) = self.find_or_insert(key);
+        let entry = self.slots.get(slot as usize);
+        let found = match entry.map(|entry| entry.payload.is_some()) {
+            Some(true) => Found::Entry,
+            _ if is_new => Found::Reserved,
+            _ => Found::Lent,
+        };
+        (Place { slot, generation: entry.map_or(0, |entry| entry.generation) }, found)
+    }
+
     /// Whether an entry of this key is there, lent or not.
     pub fn contains(&self, key: &[u8]) -> bool {
         self.find(key).is_some()
@@ -170,6 +211,13 @@ impl<T> RecordCache<T> {
     #[inline]
     pub fn at(&self, place: Place) -> Option<&T> {
         self.slot(place)?.payload.as_ref()
+    }
+
+    /// What lies at `place`, to be changed there; [`RecordCache::changed`] is to be told.
+    #[inline]
+    pub fn at_mut(&mut self, place: Place) -> Option<&mut T> {
+        let slot = self.slots.get_mut(place.slot as usize);
+        slot.filter(|slot| slot.generation == place.generation)?.payload.as_mut()
     }
 
     /// The key at `place`.
@@ -204,13 +252,7 @@ impl<T> RecordCache<T> {
 
     /// Puts an entry, which becomes the one used last, and, when `dirty`, the one updated last.
     pub fn put(&mut self, key: &[u8], payload: T, bytes: usize, dirty: bool) -> Place {
-        let slot = match self.find(key) {
-            Some(slot) => {
-                self.touch(slot);
-                slot
-            }
-            None => self.insert(key),
-        };
+        let (slot, _) = self.find_or_insert(key);
         self.fill(slot, payload, bytes, dirty)
     }
 
@@ -222,12 +264,26 @@ impl<T> RecordCache<T> {
         }
     }
 
+    /// What lies at `place` was changed: it weighs so much now, and is the entry updated last.
+    #[inline]
+    pub fn changed(&mut self, place: Place, bytes: usize) {
+        if self.slot(place).is_some() {
+            self.renew(place.slot, bytes, true);
+        }
+    }
+
     fn fill(&mut self, slot: u32, payload: T, bytes: usize, dirty: bool) -> Place {
+        if let Some(entry) = self.slots.get_mut(slot as usize) {
+            entry.payload = Some(payload);
+        }
+        self.renew(slot, bytes, dirty)
+    }
+
+    fn renew(&mut self, slot: u32, bytes: usize, dirty: bool) -> Place {
         let mut generation = 0;
         if let Some(entry) = self.slots.get_mut(slot as usize) {
             self.budget.used.set(self.budget.used.get() + bytes - entry.bytes);
             entry.bytes = bytes;
-            entry.payload = Some(payload);
             entry.generation = entry.generation.wrapping_add(1);
             generation = entry.generation;
         }
@@ -238,32 +294,37 @@ impl<T> RecordCache<T> {
         Place { slot, generation }
     }
 
-    fn insert(&mut self, key: &[u8]) -> u32 {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                key: Vec::new(),
-                payload: None,
-                bytes: 0,
-                generation: 0,
-                recent: UNLINKED,
-                dirty: None,
-            });
-            self.slots.len() as u32 - 1
-        });
+    /// The slot of `key`, which is the one used last from now on, and whether it was made just now.
+    fn find_or_insert(&mut self, key: &[u8]) -> (u32, bool) {
+        let hash = self.hasher.hash_one(key);
+        let slots = &self.slots;
+        let is_it = |slot: &u32| slots.get(*slot as usize).is_some_and(|slot| slot.is(hash, key));
+        let hash_of = |slot: &u32| slots.get(*slot as usize).map_or(0, |slot| slot.hash);
+        let slot = match self.table.entry(hash, is_it, hash_of) {
+            Entry::Occupied(found) => {
+                let slot = *found.get();
+                self.touch(slot);
+                return (slot, false);
+            }
+            Entry::Vacant(vacant) => {
+                let slot = self.free.pop().unwrap_or(slots.len() as u32);
+                vacant.insert(slot);
+                slot
+            }
+        };
+        if slot as usize == self.slots.len() {
+            self.slots.push(Slot::free());
+        }
         if let Some(entry) = self.slots.get_mut(slot as usize) {
+            entry.hash = hash;
             entry.key.clear();
             entry.key.extend_from_slice(key);
         }
-        let hash = self.hasher.hash_one(key);
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        self.table.insert_unique(hash, slot, |other| {
-            hasher.hash_one(slots.get(*other as usize).map_or(&[][..], |slot| slot.key.as_slice()))
-        });
         self.link_first(slot);
         if let Some(order) = &mut self.order {
             order.insert(key.to_vec(), slot);
         }
-        slot
+        (slot, true)
     }
 
     /// Takes the entry out that was not used for the longest time. Whether it was dirty is told; the caller flushes it first and
@@ -286,8 +347,7 @@ impl<T> RecordCache<T> {
         self.unlink(slot, List::Recent);
         self.unlink(slot, List::Dirty);
         let entry = self.slots.get_mut(slot as usize)?;
-        let hash = self.hasher.hash_one(entry.key.as_slice());
-        if let Ok(found) = self.table.find_entry(hash, |other| *other == slot) {
+        if let Ok(found) = self.table.find_entry(entry.hash, |other| *other == slot) {
             found.remove();
         }
         self.budget.used.set(self.budget.used.get() - entry.bytes);

@@ -1,13 +1,32 @@
 //! The record cache against a model that is slow and plain.
 
+use std::cell::Cell;
+use std::hash::BuildHasher;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use hashbrown::DefaultHashBuilder;
 use headwater_record::{Header, Headers, Timestamp, Topic};
 use proptest::prelude::*;
 
-use super::{Budget, RecordCache, entry_bytes};
+use super::{Budget, Found, RecordCache, entry_bytes};
 use crate::RecordContext;
+
+thread_local! {
+    static HASHED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts the keys that were looked for.
+#[derive(Default)]
+pub(super) struct CountingHasher(DefaultHashBuilder);
+
+impl BuildHasher for CountingHasher {
+    type Hasher = <DefaultHashBuilder as BuildHasher>::Hasher;
+    fn build_hasher(&self) -> Self::Hasher {
+        HASHED.set(HASHED.get() + 1);
+        self.0.build_hasher()
+    }
+}
 
 /// Entries with the one used last at the front, and the dirty keys with the one updated first at the front.
 #[derive(Default)]
@@ -55,6 +74,8 @@ enum Step {
     Put { key: u8, value: u32, bytes: usize, dirty: bool },
     Find(u8),
     Replace { key: u8, value: u32, bytes: usize },
+    Write { key: u8, value: u32, bytes: usize },
+    Abandon(u8),
     Remove(u8),
     Evict,
     Flush,
@@ -68,6 +89,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(key, value, bytes, dirty)| Step::Put { key, value, bytes, dirty }),
         2 => key.clone().prop_map(Step::Find),
         2 => (key.clone(), any::<u32>(), 1_usize..50).prop_map(|(key, value, bytes)| Step::Replace { key, value, bytes }),
+        2 => (key.clone(), any::<u32>(), 1_usize..50).prop_map(|(key, value, bytes)| Step::Write { key, value, bytes }),
+        1 => key.clone().prop_map(Step::Abandon),
         1 => key.clone().prop_map(Step::Remove),
         1 => (key.clone(), key).prop_map(|(from, to)| Step::Range(from, to)),
         1 => Just(Step::Evict),
@@ -96,6 +119,26 @@ fn apply(cache: &mut RecordCache<u32>, model: &mut Model, step: Step) -> Result<
                 cache.give_back(place, 0);
                 model.put(key, value, bytes, true);
             }
+        }
+        Step::Write { key, value, bytes } => {
+            let (place, found) = cache.find_or_reserve(&[key]);
+            let expected = model.find(key);
+            prop_assert_eq!(found, if expected.is_some() { Found::Entry } else { Found::Reserved });
+            prop_assert_eq!(cache.at_mut(place).map(|payload| std::mem::replace(payload, value)), expected);
+            match found {
+                Found::Entry => cache.changed(place, bytes),
+                _ => cache.replace(place, value, bytes, true),
+            }
+            prop_assert!(cache.at(place).is_none(), "the place is that of the entry as it was");
+            model.put(key, value, bytes, true);
+        }
+        Step::Abandon(key) => {
+            let (place, found) = cache.find_or_reserve(&[key]);
+            if found == Found::Reserved {
+                prop_assert_eq!(cache.find_or_reserve(&[key]), (place, Found::Lent));
+                cache.remove_at(place);
+            }
+            prop_assert_eq!(cache.at(place).copied(), model.find(key));
         }
         Step::Remove(key) => {
             if let Some(place) = cache.find_used(&[key]) {
@@ -181,4 +224,21 @@ fn a_place_does_not_reach_the_entry_that_came_after() {
     assert_eq!(cache.at(now), Some(&2));
     assert!(cache.is_dirty(now));
     assert!(!cache.is_dirty(place));
+}
+
+#[test]
+fn a_write_looks_for_its_key_once_whether_it_is_there_or_not() {
+    let mut cache = RecordCache::new(Rc::new(Budget::new(1 << 20)));
+    for round in 1..=2 {
+        for key in 0_u32..1_000 {
+            let before = HASHED.get();
+            match cache.find_or_reserve(&key.to_be_bytes()) {
+                (place, Found::Entry) => cache.changed(place, 10),
+                (place, _) => cache.replace(place, key, 10, true),
+            }
+            assert_eq!(HASHED.get() - before, 1, "round {round}, key {key}");
+        }
+    }
+    assert_eq!(cache.len(), 1_000);
+    assert_eq!(cache.budget().used(), 10_000);
 }

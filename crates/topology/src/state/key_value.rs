@@ -12,7 +12,7 @@ use headwater_record::{Encoded, Headers, RawHeaders, SharedSerde, Timestamp};
 use headwater_store::bytes::KeyValueBytes;
 use headwater_store::{Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError};
 
-use super::write_behind::WriteBehind;
+use super::write_behind::{Cached, WriteBehind};
 use super::{FlushTo, Stamped, StoreHandle};
 use crate::{Change, ProcessError, SharedStore, StoreId, TaskContext, Update, Wiring, WiringError};
 
@@ -132,7 +132,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let context = cx.record_context(timestamp, headers);
         self.with_key(key, |bytes| {
             if self.is_cached() {
-                self.put_cached(cx, bytes, None, value, timestamp, context)
+                self.put_cached(cx, bytes, value, timestamp, context)
             } else {
                 self.write(cx, bytes, value.as_ref(), timestamp, None, &context)
             }
@@ -193,26 +193,22 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         absent: Option<&dyn Fn() -> V>,
         change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
     ) -> Result<(), ProcessError> {
-        let context = cx.record_context(record_timestamp, headers);
         self.with_key(key, |bytes| {
-            if !self.is_cached() {
+            let Some(cache) = &self.cache else {
+                let context = cx.record_context(record_timestamp, headers);
                 return self.update_uncached(cx, key, bytes, &context, absent, change);
+            };
+            let (place, found) = match cache.find(bytes) {
+                Some(place) => (Some(place), None),
+                None => self.read_through(cx, bytes)?,
+            };
+            if let Some(place) = place {
+                self.give_back(Some(place), found);
+                return self.change_cached(cx, (place, bytes), (record_timestamp, headers), change);
             }
-            let (place, found) = self.find(cx, bytes)?;
-            let (mut slot, rest) = found.map_or((None, None), |mut cached| {
-                let value = cached.value.take();
-                (value.map(|value| Stamped { value, timestamp: cached.timestamp }), Some(cached))
-            });
-            let was_there = slot.is_some();
-            match (change(&mut slot), &self.cache, place.zip(rest)) {
-                (Ok(new), ..) => self.put_cached(cx, bytes, place, new.value, new.timestamp, context),
-                (Err(error), Some(cache), Some((place, mut cached))) => {
-                    cached.value = slot.map(|slot| slot.value);
-                    let decode = |bytes: &[u8]| Ok(self.value.deserialize(&self.topic, Some(bytes))?);
-                    cache.undo((place, cached), was_there, decode, error)
-                }
-                (Err(error), ..) => Err(error),
-            }
+            let new = change(&mut found.and_then(Cached::into_stamped))?;
+            let context = cx.record_context(record_timestamp, headers);
+            self.put_cached(cx, bytes, new.value, new.timestamp, context)
         })
     }
 

@@ -255,7 +255,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ) -> Result<(), ProcessError> {
         if self.is_cached() {
             let bytes = key.at(&self.timed, window);
-            self.put_cached(cx, bytes, None, value, timestamp, context)
+            self.put_cached(cx, bytes, Stamped { value, timestamp }, context)
         } else {
             self.write(cx, key.key(), window, (value.as_ref(), timestamp, None), &context)
         }
@@ -300,10 +300,10 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     where
         K: Clone,
     {
-        let context = cx.record_context(record_timestamp, headers);
         if self.is_cached() {
-            return self.update_cached(cx, buf, window, context, change);
+            return self.update_cached(cx, buf, window, (record_timestamp, headers), change);
         }
+        let context = cx.record_context(record_timestamp, headers);
         let row = self.read(buf.key(), window)?;
         let mut slot = row.as_ref().map(|row| self.decode(row)).transpose()?;
         let new = change(&mut slot)?;
@@ -341,7 +341,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     {
         let context = cx.record_context(record_timestamp, headers);
         if self.is_cached() {
-            return self.put_cached(cx, buf.at(&self.timed, window), None, new.value, new.timestamp, context);
+            return self.put_cached(cx, buf.at(&self.timed, window), new, context);
         }
         self.write(cx, buf.key(), window, (new.value.as_ref(), new.timestamp, None), &context)?;
         let Some(to) = self.flush_to.borrow().clone() else { return Ok(()) };

@@ -5,9 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{Serde, Timestamp};
-use headwater_store::cache::{Budget, Evicted, Place, RecordCache, entry_bytes};
+use headwater_store::cache::{Budget, Evicted, Found, Place, RecordCache, entry_bytes};
 use headwater_store::{RecordContext, RowFormat};
 
+use super::Stamped;
 use crate::{FailureKind, ProcessError, StoreId, TaskContext};
 
 /// What lies in the cache under a key.
@@ -22,28 +23,82 @@ pub(super) struct Cached<V> {
 }
 
 impl<V> Cached<V> {
+    pub(super) fn into_stamped(self) -> Option<Stamped<V>> {
+        Some(Stamped { value: self.value?, timestamp: self.timestamp })
+    }
+
     /// A write, and how many bytes its row has.
     pub(super) fn written(
-        (serde, topic, format): (&dyn Serde<V>, &str, RowFormat),
+        serde: &RowSerde<'_, V>,
         value: Option<V>,
         timestamp: Timestamp,
         context: RecordContext,
     ) -> Result<(Self, usize), ProcessError> {
-        let mut encoded = None;
-        let row_bytes = match &value {
-            None => 0,
-            Some(value) => {
-                let length = if let Some(length) = serde.encoded_len(value) {
-                    length
-                } else {
-                    let mut bytes = Vec::new();
-                    serde.serialize(topic, value, &mut bytes)?;
-                    encoded.insert(bytes).len()
-                };
-                length + format.overhead(&context.headers)
-            }
-        };
+        let (length, encoded) = serde.measure(value.as_ref())?;
+        let row_bytes = serde.row_bytes(length, &context);
         Ok((Cached { value, timestamp, context: Some(context), encoded }, row_bytes))
+    }
+
+    /// Changes the value where it lies, and says how many bytes its row has. On an error the value is as it was, if that can be had.
+    fn change(
+        &mut self,
+        serde: &RowSerde<'_, V>,
+        note: impl FnOnce(&mut Option<RecordContext>),
+        change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
+    ) -> Result<usize, ProcessError> {
+        let timestamp = self.timestamp;
+        let mut slot = self.value.take().map(|value| Stamped { value, timestamp });
+        let was_there = slot.is_some();
+        match change(&mut slot).and_then(|new| Ok((serde.measure(new.value.as_ref())?, new))) {
+            Ok(((length, encoded), new)) => {
+                *self = Cached { value: new.value, timestamp: new.timestamp, context: self.context.take(), encoded };
+                note(&mut self.context);
+                Ok(self.context.as_ref().map_or(0, |context| serde.row_bytes(length, context)))
+            }
+            Err(error) => {
+                self.value = slot.map(|slot| slot.value);
+                self.recover(was_there, serde)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// A value that was taken out, and of which the bytes are known, is there again.
+    fn recover(&mut self, was_there: bool, serde: &RowSerde<'_, V>) -> Result<(), ProcessError> {
+        if was_there
+            && self.value.is_none()
+            && let Some(bytes) = &self.encoded
+        {
+            self.value = Some(serde.serde.deserialize(serde.topic, Some(bytes))?);
+        }
+        Ok(())
+    }
+}
+
+/// How values become rows.
+pub(super) struct RowSerde<'a, V> {
+    pub(super) serde: &'a dyn Serde<V>,
+    pub(super) topic: &'a str,
+    pub(super) format: RowFormat,
+}
+
+impl<V> RowSerde<'_, V> {
+    /// How many bytes a value has; none without one. Where only the bytes tell, they are made.
+    #[inline]
+    fn measure(&self, value: Option<&V>) -> Result<(Option<usize>, Option<Vec<u8>>), ProcessError> {
+        let Some(value) = value else { return Ok((None, None)) };
+        if let Some(length) = self.serde.encoded_len(value) {
+            return Ok((Some(length), None));
+        }
+        let mut bytes = Vec::new();
+        self.serde.serialize(self.topic, value, &mut bytes)?;
+        Ok((Some(bytes.len()), Some(bytes)))
+    }
+
+    /// How many bytes the row of a value has that has so many; 0 for none.
+    #[inline]
+    fn row_bytes(&self, length: Option<usize>, context: &RecordContext) -> usize {
+        length.map_or(0, |length| length + self.format.overhead(&context.headers))
     }
 }
 
@@ -69,6 +124,68 @@ impl<V> WriteBehind<V> {
     /// The entries. Not to be borrowed while something is handed on.
     pub(super) fn entries(&self) -> &RefCell<RecordCache<Cached<V>>> {
         &self.entries
+    }
+
+    /// Finds the entry of `key`, or makes a place for one, which is to be [kept](WriteBehind::keep_written) or
+    /// [abandoned](WriteBehind::abandon).
+    #[inline]
+    pub(super) fn find_or_reserve(&self, key: &[u8]) -> (Place, Found) {
+        self.entries.borrow_mut().find_or_reserve(key)
+    }
+
+    /// Finds the entry of `key`; `None` also while it is lent.
+    #[inline]
+    pub(super) fn find(&self, key: &[u8]) -> Option<Place> {
+        self.entries.borrow_mut().find_used(key)
+    }
+
+    /// Gives up a place for which nothing came.
+    pub(super) fn abandon(&self, place: Place, found: Found) {
+        if found == Found::Reserved {
+            self.entries.borrow_mut().remove_at(place);
+        }
+    }
+
+    /// Changes the value at `place`, where an entry lies whose key has `key_len` bytes. `note` renews the context.
+    ///
+    /// On an error everything is as it was, unless the value is gone: a clean one can be read again, the loss of another is fatal.
+    #[inline]
+    pub(super) fn change(
+        &self,
+        (place, key_len): (Place, usize),
+        serde: &RowSerde<'_, V>,
+        note: impl FnOnce(&mut Option<RecordContext>),
+        change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
+    ) -> Result<(), ProcessError> {
+        let mut entries = self.entries.borrow_mut();
+        let Some(cached) = entries.at_mut(place) else { return Ok(()) };
+        let was_there = cached.value.is_some();
+        match cached.change(serde, note, change) {
+            Ok(row_bytes) => {
+                let weight = entry_bytes(key_len + self.key_extra, row_bytes, cached.context.as_ref());
+                entries.changed(place, weight);
+                Ok(())
+            }
+            Err(error) if was_there && cached.value.is_none() => self.lose(&mut entries, place, error),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets the value at `place`, which a change that failed has used up.
+    #[cold]
+    fn lose(
+        &self,
+        entries: &mut RecordCache<Cached<V>>,
+        place: Place,
+        error: ProcessError,
+    ) -> Result<(), ProcessError> {
+        let dirty = entries.is_dirty(place);
+        entries.remove_at(place);
+        if !dirty {
+            return Err(error);
+        }
+        let message = format!("a failed update of store {} lost the value that was not written yet", self.name);
+        Err(ProcessError::failed(FailureKind::Processing, message, Some(Box::new(error))))
     }
 
     /// Takes the entry of `key` out for a while; the place is where to give it back.
@@ -101,35 +218,6 @@ impl<V> WriteBehind<V> {
                 entries.put(key, cached, weight, true);
             }
         }
-    }
-
-    /// A change of the entry that was lent from `place` failed; `cached` has what it left of the value. Everything is as it was,
-    /// unless the value is gone: a clean one can be read again, the loss of another is fatal.
-    pub(super) fn undo(
-        &self,
-        (place, mut cached): (Place, Cached<V>),
-        was_there: bool,
-        decode: impl FnOnce(&[u8]) -> Result<V, ProcessError>,
-        error: ProcessError,
-    ) -> Result<(), ProcessError> {
-        if was_there
-            && cached.value.is_none()
-            && let Some(bytes) = &cached.encoded
-        {
-            cached.value = Some(decode(bytes)?);
-        }
-        let mut entries = self.entries.borrow_mut();
-        if cached.value.is_some() || !was_there {
-            entries.give_back(place, cached);
-            return Err(error);
-        }
-        let dirty = entries.is_dirty(place);
-        entries.remove_at(place);
-        if !dirty {
-            return Err(error);
-        }
-        let message = format!("a failed update of store {} lost the value that was not written yet", self.name);
-        Err(ProcessError::failed(FailureKind::Processing, message, Some(Box::new(error))))
     }
 
     /// Whether the caches hold more than they may.
@@ -173,15 +261,18 @@ impl<V> WriteBehind<V> {
             Some(Evicted { key, payload: Some(cached), .. }) => write_back(cx, &key, &cached),
             _ => Ok(()),
         };
+        let mut key = Vec::new();
         for place in places {
             if result.is_err() {
                 break;
             }
             let lent = {
                 let mut entries = self.entries.borrow_mut();
-                entries.lend(place).and_then(|cached| Some((entries.key_at(place)?.to_vec(), cached)))
+                key.clear();
+                key.extend_from_slice(entries.key_at(place).unwrap_or_default());
+                entries.lend(place)
             };
-            let Some((key, cached)) = lent else { continue };
+            let Some(cached) = lent else { continue };
             result = write_back(cx, &key, &cached);
             let mut entries = self.entries.borrow_mut();
             if cached.value.is_some() { entries.give_back(place, cached) } else { entries.remove_at(place) }

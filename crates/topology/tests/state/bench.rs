@@ -6,7 +6,10 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use headwater_record::{Headers, OwnedRecord, Partition, RawHeaders, RawRecord, Timestamp, Topic};
+use headwater_record::{
+    DefaultSerde, Encoded, Headers, OwnedRecord, Partition, RawHeaders, RawRecord, Serde, SerdeError, SharedSerde,
+    Timestamp, Topic,
+};
 use headwater_store::bytes::Order;
 use headwater_store::cache::Budget;
 use headwater_store::{RecordContext, RowFormat, Store, StoreKind, StoreSpec};
@@ -167,6 +170,23 @@ pub(crate) struct Setting {
     pub(crate) cache: Option<usize>,
     pub(crate) send_old: bool,
     pub(crate) owned: bool,
+    /// Whether values tell their length without becoming bytes. Those that do not refuse a `#` at their end.
+    pub(crate) measured: bool,
+}
+
+/// Texts whose length only their bytes tell.
+struct Unmeasured(SharedSerde<String>);
+
+impl Serde<String> for Unmeasured {
+    fn serialize(&self, topic: &str, value: &String, into: &mut Vec<u8>) -> Result<Encoded, SerdeError> {
+        if value.ends_with('#') {
+            return Err(SerdeError::Null { type_name: "a text" });
+        }
+        self.0.serialize(topic, value, into)
+    }
+    fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<String, SerdeError> {
+        self.0.deserialize(topic, bytes)
+    }
 }
 
 /// The task.
@@ -191,7 +211,9 @@ impl Bench {
         let listener = draft.add_node(NodeSpec::processor("listener", [source]));
         let port: Port<Table<String, String>> = Port::new();
         let open = move |wiring: &mut headwater_topology::Wiring<'_>| {
-            KeyValueState::open(wiring, store, &StoreHandle::<String, String>::named("store"))
+            let texts = String::default_serde;
+            let values = if setting.measured { texts() } else { Arc::new(Unmeasured(texts())) };
+            KeyValueState::open(wiring, store, &StoreHandle::with("store", texts(), values))
         };
         port.listen(listener, Arc::new(move |wiring| Ok(Box::new(Listener(open(wiring)?)))));
         draft.add_source(

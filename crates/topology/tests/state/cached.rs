@@ -4,7 +4,7 @@ use headwater_topology::ProcessError;
 
 use crate::bench::{Bench, Setting};
 
-const SETTING: Setting = Setting { cache: Some(1 << 20), send_old: true, owned: true };
+const SETTING: Setting = Setting { cache: Some(1 << 20), send_old: true, owned: true, measured: true };
 
 /// What an entry of a one-letter key and a one-letter value weighs: key, node, flag, timestamp and value, context with topic `in`.
 const ENTRY: usize = 1 + 24 + 1 + (8 + 1) + (20 + 2);
@@ -97,6 +97,16 @@ fn a_failed_update_that_lost_a_value_not_yet_written_is_fatal() {
     let mut bench = Bench::new(SETTING);
     bench.push("a", "+1", 5).unwrap();
     assert!(matches!(bench.push("a", "!!", 6), Err(ProcessError::Failed(_))));
+}
+
+#[test]
+fn a_value_that_has_no_bytes_leaves_the_one_before_in_the_cache() {
+    let mut bench = Bench::new(Setting { measured: false, ..SETTING });
+    bench.push("a", "+1", 5).unwrap();
+    assert!(matches!(bench.push("a", "+#", 6), Err(ProcessError::Serde(_))));
+    assert!(matches!(bench.push("b", "+#", 6), Err(ProcessError::Serde(_))));
+    assert_eq!(bench.push("a", "+2", 7).unwrap(), [""; 0]);
+    assert_eq!(bench.flush(), ["log a 12 @7", "out a 12<-- from 3 @7"]);
 }
 
 #[test]

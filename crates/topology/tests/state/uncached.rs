@@ -4,7 +4,7 @@ use headwater_topology::ProcessError;
 
 use crate::bench::{Bench, Setting};
 
-const SETTING: Setting = Setting { cache: None, send_old: true, owned: true };
+const SETTING: Setting = Setting { cache: None, send_old: true, owned: true, measured: true };
 
 #[test]
 fn an_update_is_logged_and_handed_on_at_once() {

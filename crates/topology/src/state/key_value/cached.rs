@@ -1,11 +1,11 @@
 //! A key-value store behind its record cache: what lies there, and how it leaves.
 
-use headwater_record::Timestamp;
+use headwater_record::{Headers, Timestamp};
 use headwater_store::RecordContext;
 use headwater_store::cache::Place;
 
 use super::KeyValueState;
-use crate::state::write_behind::Cached;
+use crate::state::write_behind::{Cached, RowSerde};
 use crate::state::{FlushStore, FlushTo, Stamped};
 use crate::{Change, ProcessError, TaskContext, Update};
 
@@ -20,7 +20,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
             self.give_back(place, found);
             return copy;
         }
-        Ok(found.and_then(|cached| Some(Stamped { value: cached.value?, timestamp: cached.timestamp })))
+        Ok(found.and_then(Cached::into_stamped))
     }
 
     fn copy_of(&self, value: &V, cached: &Cached<V>) -> Result<Stamped<V>, ProcessError> {
@@ -38,6 +38,16 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         if let Some((place, cached)) = cache.lend(key) {
             return Ok((Some(place), Some(cached)));
         }
+        self.read_through(cx, key)
+    }
+
+    /// The entry of `key`, which the cache does not have: from the store, into the cache, and lent from there.
+    pub(super) fn read_through(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &[u8],
+    ) -> Result<(Option<Place>, Option<Cached<V>>), ProcessError> {
+        let Some(cache) = &self.cache else { return Ok((None, None)) };
         let Some((cached, row_bytes)) = self.load(key)? else { return Ok((None, None)) };
         if cache.entries().borrow().contains(key) {
             // Somebody up the stack is at work on this entry.
@@ -68,15 +78,35 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         &self,
         cx: &mut TaskContext<'_>,
         key: &[u8],
-        place: Option<Place>,
         value: Option<V>,
         timestamp: Timestamp,
         context: RecordContext,
     ) -> Result<(), ProcessError> {
         let Some(cache) = &self.cache else { return Ok(()) };
-        let written = Cached::written((&*self.value, &self.topic, self.format), value, timestamp, context)?;
-        cache.keep_written(key, place, written);
+        let written = Cached::written(&self.row_serde(), value, timestamp, context)?;
+        cache.keep_written(key, None, written);
         self.keep_to_budget(cx)
+    }
+
+    /// Changes the entry of `key` at `place`.
+    pub(super) fn change_cached(
+        &self,
+        cx: &mut TaskContext<'_>,
+        (place, key): (Place, &[u8]),
+        (timestamp, headers): (Timestamp, &Headers),
+        change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
+    ) -> Result<(), ProcessError> {
+        let Some(cache) = &self.cache else { return Ok(()) };
+        let note = |context: &mut Option<RecordContext>| match context {
+            Some(context) => cx.renew_context(context, timestamp, headers),
+            None => *context = Some(cx.record_context(timestamp, headers)),
+        };
+        cache.change((place, key.len()), &self.row_serde(), note, change)?;
+        self.keep_to_budget(cx)
+    }
+
+    fn row_serde(&self) -> RowSerde<'_, V> {
+        RowSerde { serde: &*self.value, topic: &self.topic, format: self.format }
     }
 
     #[inline]

@@ -1,12 +1,12 @@
 //! A window or session store behind its record cache: what lies there, and how it leaves.
 
 use headwater_record::{Headers, Timestamp};
-use headwater_store::cache::Place;
+use headwater_store::cache::Found;
 use headwater_store::{RecordContext, StoreError};
 use headwater_window::{Window, Windowed};
 
 use super::{ChangeOf, KeyBuf, Timed, TimedState};
-use crate::state::write_behind::Cached;
+use crate::state::write_behind::{Cached, RowSerde};
 use crate::state::{FlushStore, FlushTo, SeenEntry, Stamped};
 use crate::{Change, ProcessError, TaskContext, Update};
 
@@ -42,40 +42,53 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         cx: &mut TaskContext<'_>,
         buf: &mut KeyBuf,
         window: Window,
-        context: RecordContext,
+        (timestamp, headers): (Timestamp, &Headers),
         change: ChangeOf<'_, V>,
     ) -> Result<(), ProcessError> {
         let Some(cache) = &self.cache else { return Ok(()) };
-        let Some((place, mut cached)) = cache.lend(buf.at(&self.timed, window)) else {
-            let mut slot = self.read(buf.key(), window)?.map(|row| self.decode(&row)).transpose()?;
-            let new = change(&mut slot)?;
-            return self.put_cached(cx, buf.at(&self.timed, window), None, new.value, new.timestamp, context);
-        };
-        let timestamp = cached.timestamp;
-        let mut slot = cached.value.take().map(|value| Stamped { value, timestamp });
-        let was_there = slot.is_some();
-        match change(&mut slot) {
-            Ok(new) => self.put_cached(cx, buf.at(&self.timed, window), Some(place), new.value, new.timestamp, context),
-            Err(error) => {
-                cached.value = slot.map(|slot| slot.value);
-                let decode = |bytes: &[u8]| Ok(self.value.deserialize(&self.topic, Some(bytes))?);
-                cache.undo((place, cached), was_there, decode, error)
-            }
+        let bytes = buf.at(&self.timed, window);
+        let (place, found) = cache.find_or_reserve(bytes);
+        if found == Found::Entry {
+            let note = |context: &mut Option<RecordContext>| match context {
+                Some(context) => cx.renew_context(context, timestamp, headers),
+                None => *context = Some(cx.record_context(timestamp, headers)),
+            };
+            cache.change((place, bytes.len()), &self.row_serde(), note, change)?;
+        } else {
+            let context = cx.record_context(timestamp, headers);
+            let written = self.read_and_change(buf.key(), window, context, change);
+            let written = written.inspect_err(|_| cache.abandon(place, found))?;
+            cache.keep_written(buf.at(&self.timed, window), Some(place), written);
         }
+        self.keep_to_budget(cx)
+    }
+
+    /// What `change` makes of a value that the cache does not have.
+    fn read_and_change(
+        &self,
+        key: &[u8],
+        window: Window,
+        context: RecordContext,
+        change: ChangeOf<'_, V>,
+    ) -> Result<(Cached<V>, usize), ProcessError> {
+        let mut slot = self.read(key, window)?.map(|row| self.decode(&row)).transpose()?;
+        let new = change(&mut slot)?;
+        Cached::written(&self.row_serde(), new.value, new.timestamp, context)
+    }
+
+    fn row_serde(&self) -> RowSerde<'_, V> {
+        RowSerde { serde: &*self.value, topic: &self.topic, format: self.format }
     }
 
     pub(super) fn put_cached(
         &self,
         cx: &mut TaskContext<'_>,
         bytes: &[u8],
-        place: Option<Place>,
-        value: Option<V>,
-        timestamp: Timestamp,
+        new: Stamped<Option<V>>,
         context: RecordContext,
     ) -> Result<(), ProcessError> {
         let Some(cache) = &self.cache else { return Ok(()) };
-        let written = Cached::written((&*self.value, &self.topic, self.format), value, timestamp, context)?;
-        cache.keep_written(bytes, place, written);
+        cache.keep_written(bytes, None, Cached::written(&self.row_serde(), new.value, new.timestamp, context)?);
         self.keep_to_budget(cx)
     }
 
