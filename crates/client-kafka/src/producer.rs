@@ -5,21 +5,20 @@ mod answers;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, ErrorClass, PartitionRef, Producer};
-use headwater_record::{Clock, Deadline, Offset, OwnedRecord, Partition, RawRecord, Timestamp, Topic, TopicPartition};
+use headwater_record::{Clock, Deadline, Offset, Partition, RawRecord, Timestamp, Topic, TopicPartition};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::producer::{DeliveryResult, Producer as _, ProducerContext};
 
 use crate::clock::{SystemClock, remaining};
 use crate::config::{create, for_librdkafka, log, millis, servers};
 use crate::error::{About, of_code, of_kafka_error, unavailable};
-use answers::{Delivered, fold};
+use crate::native::{Event, Heard, Sender, TopicRef};
+use answers::Answers;
 
 const DEFAULTS: [(&str, &str); 7] = [
     ("enable.idempotence", "true"),
@@ -35,65 +34,40 @@ const FIXED: [(&str, &str); 1] = [("delivery.report.only.error", "false")];
 const FLUSH_SLICE: Duration = Duration::from_millis(5);
 /// How long the question for a topic's partitions may take each time it is asked.
 const METADATA_SLICE: Duration = Duration::from_secs(5);
-/// The longest that an answer which has come waits to be seen.
-const POLL_SLICE: Duration = Duration::from_millis(2);
 
 /// What librdkafka is told for the beginning of time: to it, a timestamp of zero says that there is none.
 const BEGINNING_OF_TIME: Timestamp = Timestamp::from_millis(1);
 
-/// Collects delivery reports; they are called in the thread that polls.
-#[derive(Clone, Default)]
-pub(crate) struct Context {
-    delivered: Arc<Mutex<Vec<Delivered>>>,
-    servers: Arc<str>,
-}
+/// Nothing calls it back but the log: what became of records is asked for, see [`Sender::hear`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Context;
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, part: &str, text: &str) {
         log(level, part, text);
     }
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, reason, "librdkafka");
-    }
 }
 
 impl ProducerContext for Context {
-    type DeliveryOpaque = usize;
+    type DeliveryOpaque = ();
 
-    fn delivery(&self, result: &DeliveryResult<'_>, opaque: usize) {
-        let to = PartitionRef::new(opaque as u32);
-        let outcome = match result {
-            Ok(message) => Ok(Offset::new(message.offset())),
-            Err((error, message)) => {
-                let partition = TopicPartition::new(message.topic(), message.partition());
-                let error = of_kafka_error(error, &self.servers, About::Partition(&partition, Offset::UNKNOWN));
-                let headers = message.headers().map(|headers| {
-                    let header = |header: Header<'_, &[u8]>| headwater_record::Header {
-                        name: header.key.into(),
-                        value: header.value.map(bytes::Bytes::copy_from_slice),
-                    };
-                    headers.iter().map(header).collect()
-                });
-                let record = OwnedRecord {
-                    offset: Offset::UNKNOWN,
-                    timestamp: message.timestamp().to_millis().unwrap_or(-1).into(),
-                    key: message.key().map(bytes::Bytes::copy_from_slice),
-                    value: message.payload().map(bytes::Bytes::copy_from_slice),
-                    headers: headers.unwrap_or_default(),
-                };
-                Err((error, record))
-            }
-        };
-        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).push(Delivered { to, outcome });
-    }
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
+
+/// A partition that records go to.
+#[derive(Debug)]
+struct Place {
+    partition: TopicPartition,
+    topic: TopicRef,
 }
 
 /// [`Producer`] of a real cluster.
 pub(crate) struct KafkaProducer {
-    producer: BaseProducer<Context>,
-    context: Context,
-    partitions: Vec<TopicPartition>,
+    sender: Sender,
+    servers: String,
+    places: Vec<Place>,
     known: HashMap<TopicPartition, PartitionRef>,
+    answers: Answers,
     retry_backoff: Duration,
     /// Whether it was said that a timestamp cannot be kept.
     told_of_zero: bool,
@@ -101,18 +75,41 @@ pub(crate) struct KafkaProducer {
 
 impl KafkaProducer {
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
-        let context = Context { delivered: Arc::default(), servers: servers(config)?.into() };
-        let producer = create(for_librdkafka(config, &DEFAULTS, &FIXED), &context)?;
+        let servers = servers(config)?.to_owned();
+        let producer = create(for_librdkafka(config, &DEFAULTS, &FIXED), &Context)?;
+        let sender = Sender::new(producer).ok_or(ClientError::Closed)?;
         let retry_backoff = millis(config, "retry.backoff.ms", 100)?;
-        let (partitions, known) = Default::default();
-        Ok(KafkaProducer { producer, context, partitions, known, retry_backoff, told_of_zero: false })
+        let (places, known, answers) = Default::default();
+        Ok(KafkaProducer { sender, servers, places, known, answers, retry_backoff, told_of_zero: false })
     }
 
-    /// Folds what was delivered into runs.
-    fn collect(&self, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
-        let delivered = std::mem::take(&mut *self.context.delivered.lock().unwrap_or_else(PoisonError::into_inner));
-        fold(delivered, &self.partitions, acks);
-        match self.producer.client().fatal_error() {
+    /// Hears what has become of records; waits up to `wait` when nothing has been heard yet.
+    fn hear(&mut self, wait: Duration) {
+        let KafkaProducer { sender, servers, places, answers, .. } = self;
+        sender.hear(wait, |heard| match heard {
+            Heard::Stored { tag, offset } => answers.stored(PartitionRef::new(tag), offset),
+            Heard::Refused { tag, code, record } => {
+                // Records are sent to known partitions alone.
+                let Some(Place { partition, .. }) = places.get(tag as usize) else { return };
+                let error = KafkaError::MessageProduction(code);
+                let error = of_kafka_error(&error, servers, About::Partition(partition, Offset::UNKNOWN));
+                let record = RawRecord { offset: Offset::UNKNOWN, ..record };
+                answers.refused(PartitionRef::new(tag), partition, error, record.to_owned());
+            }
+            Heard::Event(Event::Error(error, reason)) => tracing::debug!(%error, reason, "librdkafka"),
+            Heard::Event(Event::Log(level, part, text)) => log(level, &part, &text),
+            Heard::Event(Event::Other) => {}
+        });
+    }
+
+    fn in_flight(&self) -> i32 {
+        self.sender.producer().in_flight_count()
+    }
+
+    /// Tells what was heard.
+    fn tell(&mut self, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
+        self.answers.tell(acks);
+        match self.sender.producer().client().fatal_error() {
             Some((RDKafkaErrorCode::Fenced, reason)) => Err(ClientError::Fenced(reason)),
             Some((code, reason)) => {
                 Err(ClientError::Broker { code: -1, message: format!("{code}: {reason}"), retriable: false })
@@ -121,27 +118,13 @@ impl KafkaProducer {
         }
     }
 
-    /// Hears all delivery reports that have come.
-    fn take_reports(&self) {
-        let heard = || self.context.delivered.lock().unwrap_or_else(PoisonError::into_inner).len();
-        loop {
-            let before = heard();
-            self.producer.poll(Duration::ZERO);
-            if heard() == before {
-                return;
-            }
-        }
-    }
-
     /// Asks once how many partitions `topic` has.
     fn count_partitions(&self, topic: &Topic, limit: Duration) -> Result<Partition, ClientError> {
         let about = About::Topic(topic.as_str());
         let unknown = || ClientError::UnknownTopic { topic: topic.clone() };
-        let metadata = self.producer.client().fetch_metadata(Some(topic.as_str()), limit);
-        let metadata = metadata.map_err(|error| match of_kafka_error(&error, &self.context.servers, about) {
-            ClientError::TimedOut { .. } => {
-                unavailable(&self.context.servers, format!("no metadata of topic {topic} in time"))
-            }
+        let metadata = self.sender.producer().client().fetch_metadata(Some(topic.as_str()), limit);
+        let metadata = metadata.map_err(|error| match of_kafka_error(&error, &self.servers, about) {
+            ClientError::TimedOut { .. } => unavailable(&self.servers, format!("no metadata of topic {topic} in time")),
             other => other,
         })?;
         let found = metadata.topics().iter().find(|found| found.name() == topic.as_str()).ok_or_else(unknown)?;
@@ -152,7 +135,7 @@ impl KafkaProducer {
         }
     }
 
-    fn time_of(&mut self, record: &RawRecord<'_>) -> Option<i64> {
+    fn time_of(&mut self, record: &RawRecord<'_>) -> i64 {
         if record.timestamp == Timestamp::ZERO {
             if !self.told_of_zero {
                 self.told_of_zero = true;
@@ -161,9 +144,9 @@ impl KafkaProducer {
                      time of writing; said once for each producer"
                 );
             }
-            return Some(BEGINNING_OF_TIME.millis());
+            return BEGINNING_OF_TIME.millis();
         }
-        record.timestamp.is_known().then(|| record.timestamp.millis())
+        record.timestamp.millis()
     }
 }
 
@@ -173,8 +156,10 @@ impl Producer for KafkaProducer {
         if let Some(known) = self.known.get(&place) {
             return Ok(*known);
         }
-        let number = PartitionRef::new(self.partitions.len() as u32);
-        self.partitions.push(place.clone());
+        let unknown = || ClientError::UnknownTopic { topic: topic.clone() };
+        let handle = self.sender.topic(topic.as_str()).ok_or_else(unknown)?;
+        let number = PartitionRef::new(self.places.len() as u32);
+        self.places.push(Place { partition: place.clone(), topic: handle });
         self.known.insert(place, number);
         Ok(number)
     }
@@ -197,33 +182,24 @@ impl Producer for KafkaProducer {
             if !matches!(error, ClientError::Unavailable { .. }) {
                 answer = Some(error);
             }
-            // It stays until the pause is over, and hears delivery reports meanwhile.
-            self.producer.poll(left.min(self.retry_backoff));
+            let end = Deadline::after(SystemClock.now(), left.min(self.retry_backoff));
+            while !remaining(end).is_zero() {
+                self.hear(remaining(end));
+            }
         }
     }
 
     fn append(&mut self, to: PartitionRef, record: RawRecord<'_>) -> Result<Appended, ClientError> {
         let timestamp = self.time_of(&record);
-        let Some(place) = self.partitions.get(to.index()) else {
+        let Some(Place { partition, topic }) = self.places.get(to.index()) else {
             return Err(ClientError::Config(format!("{to:?} is no partition of this producer")));
         };
-        let mut message: BaseRecord<'_, [u8], [u8], usize> =
-            BaseRecord::with_opaque_to(place.topic.as_str(), to.index()).partition(place.partition);
-        message.key = record.key;
-        message.payload = record.value;
-        message.timestamp = timestamp;
-        if !record.headers.is_empty() {
-            let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            let insert = |headers: OwnedHeaders, header: headwater_record::HeaderView<'_>| {
-                headers.insert(Header { key: header.name, value: header.value })
-            };
-            message.headers = Some(record.headers.iter().fold(headers, insert));
-        }
-        match self.producer.send(message) {
+        match self.sender.send((*topic, partition.partition), &record, timestamp, to.index() as u32) {
             Ok(()) => Ok(Appended::Stored),
-            Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => Ok(Appended::Full),
-            Err((error, _)) => {
-                Err(match of_kafka_error(&error, &self.context.servers, About::Topic(place.topic.as_str())) {
+            Err(RDKafkaErrorCode::QueueFull) => Ok(Appended::Full),
+            Err(code) => {
+                let error = KafkaError::MessageProduction(code);
+                Err(match of_kafka_error(&error, &self.servers, About::Topic(partition.topic.as_str())) {
                     ClientError::RecordTooLarge { topic, .. } => {
                         ClientError::RecordTooLarge { topic, bytes: record.payload_len() }
                     }
@@ -234,34 +210,24 @@ impl Producer for KafkaProducer {
     }
 
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
-        let idle = self.context.delivered.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-        let wait = if until == Deadline::NOW || !idle || self.producer.in_flight_count() == 0 {
-            Duration::ZERO
-        } else {
-            remaining(until)
-        };
-        // `BaseProducer::poll` stays until its time is over, whatever comes: so it is given little at a time.
-        let end = Deadline::after(SystemClock.now(), wait);
-        loop {
-            let left = remaining(end);
-            self.producer.poll(left.min(POLL_SLICE));
-            let idle = self.context.delivered.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
-            if !idle || left.is_zero() {
-                return self.collect(acks);
-            }
+        self.hear(Duration::ZERO);
+        // What is not about records does not end the wait.
+        while self.answers.is_empty() && self.in_flight() > 0 && !remaining(until).is_zero() {
+            self.hear(remaining(until));
         }
+        self.tell(acks)
     }
 
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         loop {
             let left = remaining(until);
-            crate::native::flush(&self.producer, left.min(FLUSH_SLICE));
-            self.take_reports();
-            if self.producer.in_flight_count() == 0 {
-                return self.collect(acks);
+            crate::native::flush(self.sender.producer(), left.min(FLUSH_SLICE));
+            self.hear(Duration::ZERO);
+            if self.in_flight() == 0 {
+                return self.tell(acks);
             }
             if left.is_zero() {
-                self.collect(acks)?;
+                self.tell(acks)?;
                 return Err(ClientError::TimedOut { request: "flush of the producer".to_owned() });
             }
         }
@@ -270,6 +236,6 @@ impl Producer for KafkaProducer {
 
 impl fmt::Debug for KafkaProducer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaProducer").field("servers", &self.context.servers).finish_non_exhaustive()
+        f.debug_struct("KafkaProducer").field("servers", &self.servers).finish_non_exhaustive()
     }
 }

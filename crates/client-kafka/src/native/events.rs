@@ -54,8 +54,8 @@ impl Events {
     /// The next event, if one is there.
     pub(crate) fn next(&mut self) -> Option<Event> {
         // SAFETY: the queue is valid until `drop`, and without a time-out the call does not wait.
-        let event = Owned(NonNull::new(unsafe { sys::rd_kafka_queue_poll(self.handle.as_ptr(), 0) })?);
-        Some(event.read())
+        let event = NonNull::new(unsafe { sys::rd_kafka_queue_poll(self.handle.as_ptr(), 0) })?;
+        Some(Owned::of(event).read())
     }
 }
 
@@ -73,10 +73,25 @@ impl Drop for Events {
 }
 
 /// An event that is destroyed when it is dropped.
-struct Owned(NonNull<sys::rd_kafka_event_t>);
+pub(super) struct Owned(NonNull<sys::rd_kafka_event_t>);
 
 impl Owned {
-    fn read(&self) -> Event {
+    /// An event that nobody else owns.
+    pub(super) fn of(event: NonNull<sys::rd_kafka_event_t>) -> Self {
+        Owned(event)
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_event_t {
+        self.0.as_ptr()
+    }
+
+    /// Whether it tells what became of records.
+    pub(super) fn is_delivery_report(&self) -> bool {
+        // SAFETY: the event is valid until it is destroyed, in `drop`.
+        unsafe { sys::rd_kafka_event_type(self.0.as_ptr()) == sys::RD_KAFKA_EVENT_DR }
+    }
+
+    pub(super) fn read(&self) -> Event {
         let event = self.0.as_ptr();
         // SAFETY: the event is valid until it is destroyed, in `drop`.
         match unsafe { sys::rd_kafka_event_type(event) } {

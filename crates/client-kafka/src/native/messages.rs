@@ -47,14 +47,14 @@ pub(crate) struct Message {
 
 impl Message {
     pub(super) fn of(message: Owned) -> Self {
-        let headers = headers(&message);
+        let headers = headers(message.raw());
         Message { message, headers }
     }
 
     /// What went wrong, if this is no record.
     pub(crate) fn error(&self) -> Option<RDKafkaErrorCode> {
         let code = self.message.raw().err;
-        (code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| RDKafkaErrorCode::from(code))
+        is_error(code).then(|| RDKafkaErrorCode::from(code))
     }
 
     /// What librdkafka says about what went wrong.
@@ -98,19 +98,27 @@ impl Message {
 
     /// The record, borrowed.
     pub(crate) fn record(&self) -> RawRecord<'_> {
-        let raw = self.message.raw();
-        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
-        // SAFETY: the message is valid, and the kind outlives the call.
-        let timestamp = unsafe { sys::rd_kafka_message_timestamp(self.message.0.as_ptr(), &raw mut kind) };
-        RawRecord {
-            offset: self.offset(),
-            timestamp: Timestamp::from_millis(timestamp),
-            // SAFETY: librdkafka says that so many bytes lie there, as long as the message lives, which `self` keeps alive.
-            key: unsafe { bytes(raw.key, raw.key_len) },
-            // SAFETY: as for the key.
-            value: unsafe { bytes(raw.payload, raw.len) },
-            headers: self.headers.as_ref().map_or(RawHeaders::NONE, |headers| RawHeaders::of(headers)),
-        }
+        view(self.message.raw(), self.headers.as_ref())
+    }
+}
+
+pub(super) fn is_error(code: sys::rd_kafka_resp_err_t) -> bool {
+    code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+}
+
+/// The record of a message of librdkafka, borrowed.
+pub(super) fn view<'a>(message: &'a sys::rd_kafka_message_t, headers: Option<&'a Vec<Header>>) -> RawRecord<'a> {
+    let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: the message is valid, and the kind outlives the call.
+    let timestamp = unsafe { sys::rd_kafka_message_timestamp(message, &raw mut kind) };
+    RawRecord {
+        offset: Offset::new(message.offset),
+        timestamp: Timestamp::from_millis(timestamp),
+        // SAFETY: librdkafka says that so many bytes lie there, as long as the message lives.
+        key: unsafe { bytes(message.key, message.key_len) },
+        // SAFETY: as for the key.
+        value: unsafe { bytes(message.payload, message.len) },
+        headers: headers.map_or(RawHeaders::NONE, |headers| RawHeaders::of(headers)),
     }
 }
 
@@ -124,10 +132,11 @@ unsafe fn bytes<'a>(at: *const c_void, len: usize) -> Option<&'a [u8]> {
     Some(unsafe { std::slice::from_raw_parts(at.cast(), len) })
 }
 
-fn headers(message: &Owned) -> Option<Vec<Header>> {
+/// Copies of a message's headers, if it has any.
+pub(super) fn headers(message: &sys::rd_kafka_message_t) -> Option<Vec<Header>> {
     let mut list: *mut sys::rd_kafka_headers_t = null_mut();
     // SAFETY: the message is valid; the list that is given belongs to it.
-    let code = unsafe { sys::rd_kafka_message_headers(message.0.as_ptr(), &raw mut list) };
+    let code = unsafe { sys::rd_kafka_message_headers(message, &raw mut list) };
     if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || list.is_null() {
         return None;
     }

@@ -6,52 +6,66 @@ use std::collections::VecDeque;
 use headwater_client::{BatchAck, ClientError, PartitionRef, RecordBatch};
 use headwater_record::{Offset, OwnedRecord, RawRecord, TopicPartition};
 
-/// What became of one record.
-pub(super) struct Delivered {
-    pub(super) to: PartitionRef,
-    pub(super) outcome: Result<Offset, (ClientError, OwnedRecord)>,
+/// What was heard and not told yet: stored records of consecutive offsets as one answer, and neighbours that were refused for the
+/// same reason as one.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    acks: Vec<BatchAck>,
+    /// The last ones refused; their neighbours may still come.
+    refused: Option<(PartitionRef, ClientError, Refused)>,
 }
 
-/// Appends what was `delivered` to `acks`: stored records of consecutive offsets as one answer, and neighbours that were refused
-/// for the same reason as one.
-pub(super) fn fold(delivered: Vec<Delivered>, partitions: &[TopicPartition], acks: &mut Vec<BatchAck>) {
-    let mut refused: Option<(PartitionRef, ClientError, Refused)> = None;
-    for Delivered { to, outcome } in delivered {
-        match outcome {
-            Ok(offset) => {
-                give_back(refused.take(), acks);
-                stored(to, offset, acks);
+impl Answers {
+    pub(super) fn is_empty(&self) -> bool {
+        self.acks.is_empty() && self.refused.is_none()
+    }
+
+    pub(super) fn stored(&mut self, to: PartitionRef, offset: Offset) {
+        if self.refused.is_some() {
+            self.give_back();
+        }
+        match self.acks.last_mut() {
+            Some(BatchAck::Stored { to: last, base_offset, count })
+                if *last == to && base_offset.value() + i64::from(*count) == offset.value() =>
+            {
+                *count += 1;
             }
-            Err((error, record)) => {
-                let error = with_size(error, &record);
-                match &mut refused {
-                    Some((last, reason, records)) if *last == to && *reason == error => records.push(record),
-                    _ => {
-                        give_back(refused.take(), acks);
-                        // Records are sent to known partitions alone.
-                        let Some(partition) = partitions.get(to.index()).cloned() else { continue };
-                        refused = Some((to, error, Refused { partition, records: VecDeque::from([record]) }));
-                    }
-                }
+            _ => self.acks.push(BatchAck::Stored { to, base_offset: offset, count: 1 }),
+        }
+    }
+
+    pub(super) fn refused(
+        &mut self,
+        to: PartitionRef,
+        partition: &TopicPartition,
+        error: ClientError,
+        record: OwnedRecord,
+    ) {
+        let error = with_size(error, &record);
+        match &mut self.refused {
+            Some((last, reason, records)) if *last == to && *reason == error => records.push(record),
+            _ => {
+                self.give_back();
+                let records = Refused { partition: partition.clone(), records: VecDeque::from([record]) };
+                self.refused = Some((to, error, records));
             }
         }
     }
-    give_back(refused, acks);
-}
 
-fn stored(to: PartitionRef, offset: Offset, acks: &mut Vec<BatchAck>) {
-    match acks.last_mut() {
-        Some(BatchAck::Stored { to: last, base_offset, count })
-            if *last == to && base_offset.value() + i64::from(*count) == offset.value() =>
-        {
-            *count += 1;
-        }
-        _ => acks.push(BatchAck::Stored { to, base_offset: offset, count: 1 }),
+    /// Appends all of it to `acks`.
+    pub(super) fn tell(&mut self, acks: &mut Vec<BatchAck>) {
+        self.give_back();
+        acks.append(&mut self.acks);
     }
-}
 
-fn give_back(refused: Option<(PartitionRef, ClientError, Refused)>, acks: &mut Vec<BatchAck>) {
-    acks.extend(refused.map(|(to, error, records)| BatchAck::Failed { to, error, records: Box::new(records) }));
+    fn give_back(&mut self) {
+        let refused = self.refused.take();
+        self.acks.extend(refused.map(|(to, error, records)| BatchAck::Failed {
+            to,
+            error,
+            records: Box::new(records),
+        }));
+    }
 }
 
 fn with_size(error: ClientError, record: &OwnedRecord) -> ClientError {
@@ -103,7 +117,9 @@ mod tests {
     use headwater_client::{BatchAck, ClientError, PartitionRef};
     use headwater_record::{Offset, OwnedRecord, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition};
 
-    use super::{Delivered, fold};
+    use super::Answers;
+
+    type Outcome = Result<i64, (ClientError, OwnedRecord)>;
 
     fn record(value: &str) -> OwnedRecord {
         RawRecord {
@@ -116,24 +132,32 @@ mod tests {
         .to_owned()
     }
 
-    fn late(to: u32, value: &str) -> Delivered {
-        let error = ClientError::TimedOut { request: "t".to_owned() };
-        Delivered { to: PartitionRef::new(to), outcome: Err((error, record(value))) }
+    fn late(to: u32, value: &str) -> (u32, Outcome) {
+        (to, Err((ClientError::TimedOut { request: "t".to_owned() }, record(value))))
     }
 
-    fn large(to: u32, value: &str) -> Delivered {
-        let error = ClientError::RecordTooLarge { topic: Topic::from("t"), bytes: 0 };
-        Delivered { to: PartitionRef::new(to), outcome: Err((error, record(value))) }
+    fn large(to: u32, value: &str) -> (u32, Outcome) {
+        (to, Err((ClientError::RecordTooLarge { topic: Topic::from("t"), bytes: 0 }, record(value))))
     }
 
-    fn at(to: u32, offset: i64) -> Delivered {
-        Delivered { to: PartitionRef::new(to), outcome: Ok(Offset::new(offset)) }
+    fn at(to: u32, offset: i64) -> (u32, Outcome) {
+        (to, Ok(offset))
     }
 
     /// One line for each answer.
-    fn folded(delivered: Vec<Delivered>) -> Vec<String> {
+    fn folded(delivered: Vec<(u32, Outcome)>) -> Vec<String> {
+        let mut answers = Answers::default();
+        for (to, outcome) in delivered {
+            match outcome {
+                Ok(offset) => answers.stored(PartitionRef::new(to), Offset::new(offset)),
+                Err((error, record)) => {
+                    answers.refused(PartitionRef::new(to), &TopicPartition::new("t", to as i32), error, record);
+                }
+            }
+        }
         let mut acks = Vec::new();
-        fold(delivered, &[TopicPartition::new("t", 0), TopicPartition::new("t", 1)], &mut acks);
+        answers.tell(&mut acks);
+        assert!(answers.is_empty());
         let mut lines = Vec::new();
         for ack in acks {
             lines.push(match ack {
