@@ -15,7 +15,9 @@ use std::time::Duration;
 use headwater_client::conformance::{CASES, Suite};
 use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, NewTopic, RecordBatch, StartAt};
 use headwater_client_kafka::KafkaClients;
-use headwater_record::{Deadline, Offset, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition};
+use headwater_record::{
+    Deadline, Header, Offset, OwnedRecord, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition,
+};
 
 /// What librdkafka does otherwise: to `rd_kafka_producev` a timestamp of zero means that there is none. It is written as 1.
 const KNOWN_TO_DEVIATE: [&str; 1] = ["a timestamp of zero is kept"];
@@ -36,12 +38,16 @@ fn broker(test: &str) -> Option<(ClientConfig, String)> {
 }
 
 fn make_topic(config: &ClientConfig, name: &str, partitions: i32) {
+    make_topic_with(config, name, partitions, ("retention.ms", "-1"));
+}
+
+fn make_topic_with(config: &ClientConfig, name: &str, partitions: i32, (setting, value): (&str, &str)) {
     let clients = KafkaClients::new();
     let topic = NewTopic {
         topic: Topic::from(name),
         partitions,
         replication_factor: 1,
-        configs: BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]),
+        configs: BTreeMap::from([(setting.to_owned(), value.to_owned())]),
     };
     let until = Deadline::after(clients.clock().now(), Duration::from_secs(30));
     for made in clients.admin(config).unwrap().create_topics(&[topic], until).unwrap() {
@@ -125,6 +131,50 @@ fn a_topic_that_is_made_while_its_partitions_are_asked_for_is_waited_for() {
         producer.partition_count(&topic, until)
     });
     assert_eq!(count, Ok(3));
+}
+
+#[test]
+fn a_record_that_the_broker_refuses_comes_back_whole() {
+    let Some((config, name)) = broker("refused") else { return };
+    make_topic_with(&config, &name, 1, ("max.message.bytes", "1000"));
+    let clients = KafkaClients::new();
+    let partition = TopicPartition::new(name.as_str(), 0);
+    let mut producer = clients.producer(&config.with("linger.ms", "0")).unwrap();
+    let to = producer.partition(&partition.topic, 0).unwrap();
+    let large = OwnedRecord {
+        offset: Offset::UNKNOWN,
+        timestamp: Timestamp::from_millis(123),
+        key: Some("key".into()),
+        value: Some(vec![7; 2_000].into()),
+        headers: vec![
+            Header { name: "trace".into(), value: Some("1".into()) },
+            Header { name: "trace".into(), value: None },
+            Header { name: "empty".into(), value: Some("".into()) },
+        ],
+    };
+    assert_eq!(producer.append(to, large.view()), Ok(Appended::Stored));
+    let until = Deadline::after(clients.clock().now(), Duration::from_mins(1));
+    let mut acks = Vec::new();
+    producer.flush(until, &mut acks).unwrap();
+    let [BatchAck::Failed { to: refused, error, records }] = &mut acks[..] else { panic!("{acks:?}") };
+    assert_eq!(*refused, to);
+    assert!(matches!(error, ClientError::RecordTooLarge { bytes: 2_003.., .. }), "{error:?}");
+    assert_eq!(records.partition(), &partition);
+    assert_eq!(records.head().map(|record| record.to_owned()), Some(large));
+    records.advance().unwrap();
+    assert_eq!(records.remaining(), 0);
+    // The next one is none the worse for it.
+    let small = RawRecord {
+        offset: Offset::UNKNOWN,
+        timestamp: Timestamp::from_millis(124),
+        key: None,
+        value: Some(b""),
+        headers: RawHeaders::NONE,
+    };
+    assert_eq!(producer.append(to, small), Ok(Appended::Stored));
+    acks.clear();
+    producer.flush(until, &mut acks).unwrap();
+    assert!(matches!(acks[..], [BatchAck::Stored { count: 1, .. }]), "{acks:?}");
 }
 
 #[test]

@@ -173,16 +173,23 @@ impl Sender {
 /// Tells what became of records.
 fn answers(event: &Owned, tell: &mut impl FnMut(Heard<'_>)) {
     loop {
-        // SAFETY: the event is valid, and its messages live as long as it does.
-        let Some(message) = (unsafe { sys::rd_kafka_event_message_next(event.as_ptr()).as_ref() }) else { return };
+        // SAFETY: the event is valid.
+        let at = unsafe { sys::rd_kafka_event_message_next(event.as_ptr()) };
+        // SAFETY: it is null, or a message that lives as long as the event.
+        let Some(message) = (unsafe { at.as_ref() }) else { return };
         let tag = message._private as usize as u32;
-        if is_error(message.err) {
-            let headers = headers(message);
-            let record = view(message, headers.as_ref());
-            tell(Heard::Refused { tag, code: RDKafkaErrorCode::from(message.err), record });
-        } else {
+        if !is_error(message.err) {
             tell(Heard::Stored { tag, offset: Offset::new(message.offset) });
+            continue;
         }
+        let code = RDKafkaErrorCode::from(message.err);
+        // Of a message with an error librdkafka does not tell the time; it is there all the same.
+        // SAFETY: the message is the event's, which is ours: nobody else reads it, and no reference to it lives on.
+        unsafe { (*at.cast_mut()).err = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR };
+        // SAFETY: as above.
+        let Some(message) = (unsafe { at.as_ref() }) else { return };
+        let headers = headers(message);
+        tell(Heard::Refused { tag, code, record: view(message, headers.as_ref()) });
     }
 }
 
