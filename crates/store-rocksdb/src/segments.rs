@@ -138,7 +138,14 @@ impl Segments {
 
     /// The same, past the retention too, as long as its segment is not forgotten.
     pub(crate) fn row(&self, time: i64, rest: &[u8]) -> Result<Option<RowBuf>, StoreError> {
-        self.table.get(&keyed(self.segment_of(time), rest))
+        let key = keyed(self.segment_of(time), rest);
+        if self.is_on_disk(time) { self.table.get(&key) } else { self.table.get_pending(&key) }
+    }
+
+    /// Whether rows of `time` may be on disk: those there are not later than the store's time when they were committed. Of what is
+    /// going on right now, nothing is.
+    fn is_on_disk(&self, time: i64) -> bool {
+        time <= self.table.marks().time.millis()
     }
 
     /// What there may be of the times from `from` to `to`; `None` when there is nothing.
@@ -193,10 +200,15 @@ impl Segments {
                 _ => (Bound::Included(low.as_slice()), Bound::Excluded(&*high)),
             };
             let mut go_on = true;
-            self.table.scan(bounds, order, |key, row| {
+            let rest = |key: &[u8], row: &dyn Fn() -> Result<RowBuf, StoreError>| {
                 go_on = take(key.get(8..).unwrap_or_default(), row)?;
                 Ok(go_on)
-            })?;
+            };
+            if self.is_on_disk(span.from.max(segment.saturating_mul(self.interval_ms))) {
+                self.table.scan(bounds, order, rest)?;
+            } else {
+                self.table.scan_pending(bounds, order, rest)?;
+            }
             if !go_on {
                 return Ok(());
             }

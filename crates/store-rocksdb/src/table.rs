@@ -173,6 +173,11 @@ impl Table {
         row.map_err(|error| self.failed("reading", &error))?.map(|bytes| self.decode(&bytes)).transpose()
     }
 
+    /// The row of `key`, of which nothing is on disk.
+    pub(crate) fn get_pending(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError> {
+        self.overlay.get(key).map_or(Ok(None), |pending| self.decode_pending(pending))
+    }
+
     /// The rows of `keys`; what must come from disk is read at once.
     pub(crate) fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<RowBuf>>, StoreError> {
         let asked: Vec<&[u8]> = keys.iter().copied().filter(|key| self.overlay.get(key).is_none()).collect();
@@ -225,6 +230,31 @@ impl Table {
             Broken::Database(error) => self.failed("reading", &error),
             Broken::Store(error) => error,
         })
+    }
+
+    /// As [`Table::scan`], where nothing is on disk.
+    pub(crate) fn scan_pending(
+        &self,
+        (from, to): (Bound<&[u8]>, Bound<&[u8]>),
+        order: Order,
+        mut take: impl FnMut(&[u8], &dyn Fn() -> Result<RowBuf, StoreError>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let range = HalfOpen::new(from, to);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let mut pending = self.overlay.range(&range.from, range.to.as_deref());
+        loop {
+            let next = match order {
+                Order::Forward => pending.next(),
+                Order::Backward => pending.next_back(),
+            };
+            let Some((key, row)) = next else { return Ok(()) };
+            let Some(row) = row else { continue };
+            if !take(key, &|| self.decode(row))? {
+                return Ok(());
+            }
+        }
     }
 
     /// What the last commit said.
