@@ -35,6 +35,7 @@ const FORGOTTEN: &[&str] = &[
     "session/late",
     "session/late-uncached",
     "sliding/final-early",
+    "window/supplier-persistent-short",
 ];
 
 /// Whether a statement uses something.

@@ -57,10 +57,11 @@ impl Keeping {
         let mut stores = BTreeMap::new();
         for (name, kept) in &self.kept {
             // Where the recorded store was on disk and this one is not, its entries are put in that order.
-            let on_disk = match kept.spec.store_type {
+            let on_disk = match &kept.spec.store_type {
                 StoreType::RocksDb => true,
                 StoreType::Configured => !self.in_memory,
-                _ => false,
+                StoreType::Custom(supplier) => supplier.is_persistent(),
+                StoreType::InMemory => false,
             };
             let sorted = on_disk && self.stores == Stores::Memory;
             if let Some(store) = kept.contents(driver, sorted).with_context(|| name.clone())? {

@@ -121,25 +121,28 @@ fn spec(store: Spec<'_>) -> Result<StoreSpec> {
 pub(super) struct Supplied {
     kind: StoreKind,
     memory: Arc<dyn StoreSupplier>,
+    /// Where the supplier is persistent, and this build has such stores.
+    disk: Option<Arc<dyn StoreSupplier>>,
 }
 
 impl Supplied {
     /// As a supplier says.
     pub(super) fn of(supplier: Spec<'_>) -> Result<Supplied> {
         let (kind, _) = kind(supplier)?;
-        if supplier.is("persistent") {
-            bail!("no persistent supplier of this kind is given to an operator: {supplier}");
-        }
-        Ok(Supplied { kind, memory: drive::makers()?.in_memory })
+        let makers = drive::makers()?;
+        let disk = makers.persistent.filter(|_| supplier.is("persistent"));
+        Ok(Supplied { kind, memory: makers.in_memory, disk })
     }
 }
 
 impl StoreSupplier for Supplied {
     fn is_persistent(&self) -> bool {
-        false
+        self.disk.is_some()
     }
 
     fn open(&self, spec: &StoreSpec, context: OpenContext<'_>) -> std::result::Result<Store, StoreError> {
-        self.memory.open(&StoreSpec { kind: self.kind, ..spec.clone() }, context)
+        // Without a state directory all stores of the run are in memory.
+        let disk = self.disk.as_ref().filter(|_| context.task_directory.is_some());
+        disk.unwrap_or(&self.memory).open(&StoreSpec { kind: self.kind, ..spec.clone() }, context)
     }
 }
