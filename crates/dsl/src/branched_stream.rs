@@ -69,19 +69,50 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
     }
 
     /// Names the node that splits; the names of branches made afterwards begin with it (Java's `split(Named)`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let sizes = builder.stream::<String, i64>("sizes").split().named("size-");
+    /// sizes.branch(|_, size| *size > 100).to("large");
+    /// assert!(builder.build()?.describe().contains("Processor: size-1"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         self.stream.draft.rename(self.node, name);
         self
     }
 
-    /// The records for which `takes` says so and that no earlier branch took.
+    /// The records for which `takes` says so and that no earlier branch took (`BranchedKStream#branch`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let sizes = builder.stream::<String, i64>("sizes").split();
+    /// sizes.branch(|_, size| *size > 100).to("large");
+    /// // What is above 100 does not come here. What is 10 or less goes nowhere.
+    /// sizes.branch(|_, size| *size > 10).to("medium");
+    /// assert!(builder.build()?.describe().contains("Processor: KSTREAM-BRANCH-00000000012"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     #[must_use]
     pub fn branch(&self, takes: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> KStream<K, V> {
         self.try_branch(move |key, value| Ok::<_, BoxError>(takes(key, value)))
     }
 
     /// As [`BranchedKStream::branch`]; the branch's node is named as the splitting one, with `suffix` (Java's `Branched.as`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let sizes = builder.stream::<String, i64>("sizes").split().named("size-");
+    /// sizes.branch_named("large", |_, size| *size > 100).to("large");
+    /// sizes.default_branch_named("other").to("small");
+    /// let text = builder.build()?.describe();
+    /// assert!(text.contains("Processor: size-large") && text.contains("Processor: size-other"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     #[must_use]
     pub fn branch_named(&self, suffix: &str, takes: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> KStream<K, V> {
         self.try_branch_named(suffix, move |key, value| Ok::<_, BoxError>(takes(key, value)))
@@ -107,7 +138,17 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
         self.add(suffix, Some(Arc::new(move |key, value| takes(key, value).map_err(ProcessError::user))))
     }
 
-    /// The records that no branch took. No branch can follow.
+    /// The records that no branch took (`BranchedKStream#defaultBranch`). No branch can follow.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let sizes = builder.stream::<String, i64>("sizes").split();
+    /// sizes.branch(|_, size| *size > 100).to("large");
+    /// sizes.default_branch().to("small");
+    /// assert!(builder.build()?.describe().contains("Processor: KSTREAM-BRANCH-00000000010"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     #[must_use]
     pub fn default_branch(self) -> KStream<K, V> {
         self.add("0", None)

@@ -16,7 +16,16 @@ use crate::serdes::Serdes;
 use crate::sources::Sources;
 use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, settings};
 
-/// Which topics a stream reads.
+/// Which topics a stream reads (Java's collection of names, or a `Pattern`).
+///
+/// ```
+/// use headwater_dsl::{StreamsBuilder, Topics};
+/// let builder = StreamsBuilder::new();
+/// builder.stream::<String, String>(["orders-eu", "orders-us"]).to("orders");
+/// builder.stream::<String, String>(Topics::Matching("logs-.*".to_owned())).to("logs");
+/// assert!(builder.build()?.describe().contains("Source: KSTREAM-SOURCE-0000000002 (topics: logs-.*)"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topics {
     /// These.
@@ -84,16 +93,64 @@ impl StreamsBuilder {
     }
 
     /// An empty topology whose settings are known from the start (Java's constructor with a `TopologyConfig`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater_topology::TopologySettings;
+    /// let settings = TopologySettings::new().with("ensure.explicit.internal.resource.naming", "true");
+    /// let builder = StreamsBuilder::with_settings(settings);
+    /// let _ = builder.stream::<String, String>("visits").group_by_key().count();
+    /// let mistakes = builder.build().unwrap_err().to_string();
+    /// assert!(mistakes.contains("state store(s) has not been named: KSTREAM-AGGREGATE-STATE-STORE-0000000001"));
+    /// ```
     pub fn with_settings(settings: TopologySettings) -> Self {
         StreamsBuilder { draft: Draft::with_settings(settings), ..Self::default() }
     }
 
     /// Puts `wrapper` around every processor, those of operators included (`processor.wrapper.class`, KIP-1112).
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater_topology::processor::ProcessorWrapper;
+    /// use headwater_topology::{ProcessError, TaskContext};
+    ///
+    /// /// Counts the records that come to each processor.
+    /// #[derive(Default)]
+    /// struct Counts(Mutex<BTreeMap<String, u64>>);
+    /// impl ProcessorWrapper for Counts {
+    ///     fn process(
+    ///         &self,
+    ///         node: &str,
+    ///         cx: &mut TaskContext<'_>,
+    ///         process: &mut dyn FnMut(&mut TaskContext<'_>) -> Result<(), ProcessError>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         *self.0.lock().expect("nobody panics").entry(node.to_owned()).or_default() += 1;
+    ///         process(cx)
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.wrap_processors(Arc::new(Counts::default()));
+    /// builder.values::<String>("lines").filter(|_, line| !line.is_empty()).to("copies");
+    /// # builder.build()?;
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn wrap_processors(&self, wrapper: Arc<dyn ProcessorWrapper>) {
         self.draft.wrap_processors(wrapper);
     }
 
-    /// The records of a topic.
+    /// The records of one or more topics (`StreamsBuilder#stream`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("sales").to("copies");
+    /// assert!(builder.build()?.describe().contains("Source: KSTREAM-SOURCE-0000000000 (topics: [sales])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn stream<K: DefaultSerde, V: DefaultSerde>(&self, topics: impl Into<Topics>) -> KStream<K, V> {
         let serdes = Serdes::none().or_default();
         self.stream_with(topics, Consumed { serdes, ..Consumed::inherited() })
@@ -112,7 +169,7 @@ impl StreamsBuilder {
         self.stream(topics)
     }
 
-    /// As [`StreamsBuilder::stream`], with options.
+    /// As [`StreamsBuilder::stream`], with options; see [`Consumed`] for an example.
     pub fn stream_with<K: 'static, V: 'static>(
         &self,
         topics: impl Into<Topics>,
@@ -123,12 +180,29 @@ impl StreamsBuilder {
     }
 
     /// The last value of every key of a topic (`StreamsBuilder#table`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.table::<String, i64>("stock").filter(|_, pieces| *pieces == 0).to_stream().to("sold-out");
+    /// assert!(builder.build()?.describe().contains("Processor: KTABLE-SOURCE-0000000002"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn table<K: DefaultSerde, V: DefaultSerde + Clone>(&self, topic: &str) -> KTable<K, V> {
         let serdes = Serdes::none().or_default();
         self.table_with(topic, Consumed { serdes, ..Consumed::inherited() }, Materialized::inherited())
     }
 
     /// As [`StreamsBuilder::table`], with options. The table is kept in a store when the options name one.
+    ///
+    /// ```
+    /// use headwater_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let stock = builder.table_with("stock", Consumed::<String, i64>::by_type(), Materialized::named("pieces"));
+    /// assert_eq!(stock.queryable_store().map(|store| store.name()), Some("pieces"));
+    /// assert!(builder.build()?.describe().contains("KTABLE-SOURCE-0000000001 (stores: [pieces])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn table_with<K: 'static, V: Clone + 'static>(
         &self,
         topic: &str,
@@ -151,6 +225,16 @@ impl StreamsBuilder {
     }
 
     /// A table of which every instance has all (`StreamsBuilder#globalTable`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let shops = builder.global_table::<String, String>("shops");
+    /// let sales = builder.stream::<String, String>("sales");
+    /// sales.join_global(&shops, |_, shop| shop.clone(), |_, _, city| city.clone()).to("cities");
+    /// assert!(builder.build()?.describe().contains("Sub-topology: 0 for global store (will not generate tasks)"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn global_table<K: DefaultSerde, V: DefaultSerde + Clone>(&self, topic: &str) -> GlobalKTable<K, V> {
         let consumed = Consumed::with(K::default_serde(), V::default_serde());
         self.global_table_with(topic, consumed, Materialized::inherited())
@@ -226,6 +310,38 @@ impl StreamsBuilder {
 
     /// Adds a store that processors connect to by its name (`StreamsBuilder#addStateStore`). Processors open it with a
     /// [`StoreHandle`](headwater_topology::state::StoreHandle) of that name.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater_record::Record;
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater_topology::ProcessError;
+    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater_topology::state::{KeyValueState, StoreHandle};
+    ///
+    /// /// Hands on the first record of each key.
+    /// struct First(Rc<KeyValueState<String, i64>>);
+    /// impl Processor<String, i64, String, i64> for First {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, String, i64>,
+    ///         record: Record<'_, String, i64>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         let Record { key, value, timestamp, headers, .. } = record;
+    ///         let known = self.0.put_if_absent(cx.task(), key, Some(*value), timestamp, headers)?;
+    ///         if known.is_none() { cx.forward(record) } else { Ok(()) }
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue));
+    /// let first = |stores: &mut StoreAccess<'_, '_>| Ok(First(stores.key_value(&StoreHandle::named("seen"))?));
+    /// builder.stream::<String, i64>("in").process(first, &["seen"]).to("firsts");
+    /// assert!(builder.build()?.describe().contains("KSTREAM-PROCESSOR-0000000001 (stores: [seen])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn add_state_store(&self, store: StoreSpec) {
         self.draft.add_own_store(store);
     }
@@ -281,12 +397,37 @@ impl StreamsBuilder {
         self.draft.connect(filled.node, store);
     }
 
-    /// Writes nodes by hand into the same topology; [`KStream::node_ref`] puts them below a stream.
+    /// Writes nodes by hand into the same topology (Java's `Topology`); [`KStream::node_ref`] puts them below a stream.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater_record::DefaultSerde;
+    /// use headwater_topology::{SinkSpec, SourceSpec};
+    /// let builder = StreamsBuilder::new();
+    /// builder.values::<String>("lines").to("copies");
+    /// let words = SourceSpec::topics(["words"], String::default_serde(), String::default_serde());
+    /// let source = builder.by_hand().add_source("words-source", words);
+    /// let copies = SinkSpec::topic("words-copies", String::default_serde(), String::default_serde());
+    /// builder.by_hand().add_sink("words-sink", copies, &[&source]);
+    /// assert!(builder.build()?.describe().contains("Source: words-source (topics: [words])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn by_hand(&self) -> TopologyBuilder {
         TopologyBuilder::over(&self.draft)
     }
 
-    /// The topology.
+    /// The topology (`StreamsBuilder#build`).
+    ///
+    /// ```
+    /// use headwater_dsl::{Materialized, Repartitioned, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let visits = builder.stream::<String, String>("visits");
+    /// let _ = visits.repartition_with(Repartitioned::inherited().with_partitions(0));
+    /// let _ = visits.group_by_key().count_with(Materialized::named("no good name"));
+    /// let mistakes = builder.build().unwrap_err();
+    /// assert_eq!(mistakes.iter().count(), 2);
+    /// assert!(mistakes.to_string().contains("Number of partitions must be at least 1."));
+    /// ```
     ///
     /// # Errors
     /// All mistakes that were made, in the order in which they were made.
@@ -296,8 +437,20 @@ impl StreamsBuilder {
 
     /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`).
     ///
+    /// ```
+    /// use headwater_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// use headwater_topology::TopologySettings;
+    /// let builder = StreamsBuilder::new();
+    /// let _ = builder.table_with("stock", Consumed::<String, i64>::by_type(), Materialized::named("pieces"));
+    /// // The topic that the table is read from serves as its changelog.
+    /// let topology = builder.build_with(&TopologySettings::new().with("topology.optimization", "all"))?;
+    /// let (_, pieces) = topology.stores().next().expect("the table has a store");
+    /// assert_eq!(pieces.source_changelog.as_deref(), Some("stock"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    ///
     /// # Errors
-    /// As [`StreamsBuilder::build`].
+    /// As [`StreamsBuilder::build`], and for settings that cannot be.
     pub fn build_with(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
         let reuse = settings::reuses_source_topics(settings);
         for table in self.tables.lock().unwrap_or_else(PoisonError::into_inner).iter() {

@@ -20,7 +20,17 @@ pub struct GlobalKTable<K, V> {
 }
 
 impl<K, V> GlobalKTable<K, V> {
-    /// The store that keeps the table; `None` when it could not be written for want of a serde.
+    /// The store that keeps the table (`GlobalKTable#queryableStoreName`); `None` when it could not be written for want of a serde.
+    ///
+    /// ```
+    /// use headwater_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let shops =
+    ///     builder.global_table_with("shops", Consumed::<i64, String>::by_type(), Materialized::named("city-of-shop"));
+    /// assert_eq!(shops.store().map(|store| store.name()), Some("city-of-shop"));
+    /// # builder.build()?;
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn store(&self) -> Option<&StoreHandle<K, V>> {
         self.kept.as_ref().map(|(_, store)| store)
     }
@@ -93,6 +103,17 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 
     /// Joins each record with the row that `select` names a key of, or with nothing where there is none (`KStream#leftJoin` with
     /// a `GlobalKTable`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let shops = builder.global_table::<String, String>("shops");
+    /// let sales = builder.stream::<String, String>("sales");
+    /// let city = |_: &String, _: &String, city: Option<&String>| city.cloned().unwrap_or_default();
+    /// sales.left_join_global(&shops, |_, shop| shop.clone(), city).to("cities");
+    /// assert!(builder.build()?.describe().contains("KSTREAM-LEFTJOIN-0000000004"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn left_join_global<KG: 'static, VG: 'static, W: 'static>(
         &self,
         table: &GlobalKTable<KG, VG>,

@@ -77,6 +77,17 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
 
     /// As [`KGroupedStream::count`], as a type of the user's: `zero` is the count of nothing, and `add` adds to a count. The
     /// options name at least the count's serde.
+    ///
+    /// ```
+    /// use headwater_dsl::{Materialized, StreamsBuilder};
+    /// use headwater_record::DefaultSerde;
+    /// let builder = StreamsBuilder::new();
+    /// let four_bytes = Materialized::inherited().with_value_serde(u32::default_serde());
+    /// let visits = builder.stream::<String, String>("visits").group_by_key();
+    /// visits.count_as(|| 0, |count, step| count.wrapping_add(step as u32), four_bytes).to_stream().to("visits-by-page");
+    /// assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000002"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn count_as<N: 'static>(
         &self,
         zero: impl Fn() -> N + Send + Sync + 'static,

@@ -44,6 +44,16 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     }
 
     /// How many rows each group has (`KGroupedTable#count`). A group that lost its last row has 0.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let people = builder.table::<String, String>("city-of-person");
+    /// // Whoever moves is subtracted from one city and added to another.
+    /// people.group_by(|person, city| (city.clone(), person.clone())).count().to_stream().to("people-by-city");
+    /// assert!(builder.build()?.describe().contains("KTABLE-AGGREGATE-0000000007"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn count(&self) -> KTable<K, i64> {
         self.count_with(Materialized::inherited())
     }
@@ -78,6 +88,19 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
 
     /// Folds the rows of each group into one of the same type (`KGroupedTable#reduce`): `add` takes the result so far and a row
     /// that came, `subtract` the result so far and a row that left.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder
+    ///     .table::<String, i64>("wages")
+    ///     .group_by(|person, wage| (person.chars().take(2).collect::<String>(), *wage))
+    ///     .reduce(|sum, came| sum + came, |sum, left| sum - left)
+    ///     .to_stream()
+    ///     .to("wages-by-department");
+    /// assert!(builder.build()?.describe().contains("KTABLE-REDUCE-0000000007"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn reduce(
         &self,
         add: impl Fn(V, &V) -> V + Send + Sync + 'static,

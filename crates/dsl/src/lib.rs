@@ -10,6 +10,16 @@
 //! An operator has a plain form for types with a default serde, a `_with` form that takes its options, and, where it takes a
 //! closure, a `try_` form whose closure may fail: failures go to the processing exception handler.
 //!
+//! ```
+//! use headwater_dsl::{Produced, StreamsBuilder};
+//! let builder = StreamsBuilder::new();
+//! let texts = builder.stream::<String, String>("texts");
+//! texts.map_values(|_, text| text.len() as i64).to("lengths");
+//! texts.try_map_values(|_, text| text.parse::<i64>()).to_with("numbers", Produced::by_type().with_name("parsed"));
+//! assert!(builder.build()?.describe().contains("Sink: parsed (topic: numbers)"));
+//! # Ok::<(), headwater_topology::TopologyErrors>(())
+//! ```
+//!
 //! **Architecture Invariant:** this crate writes topologies and does not know what will run them.
 #![forbid(unsafe_code)]
 

@@ -29,6 +29,18 @@ impl<K: 'static, V: 'static> SessionWindowedKStream<K, V> {
 
 impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
     /// Says when results are handed on (`SessionWindowedKStream#emitStrategy`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_dsl::{EmitStrategy, Produced, StreamsBuilder};
+    /// use headwater_window::SessionWindows;
+    /// let builder = StreamsBuilder::new();
+    /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(1800));
+    /// let clicks = builder.stream::<String, String>("clicks").group_by_key().windowed_by(visits);
+    /// // One record for each visit, half an hour after its last click.
+    /// clicks.emit_strategy(EmitStrategy::OnWindowClose).count().to_stream().to_with("visits", Produced::inherited());
+    /// assert!(builder.build().is_ok());
+    /// ```
     #[must_use]
     pub fn emit_strategy(self, emit: EmitStrategy) -> Self {
         SessionWindowedKStream { emit, ..self }
@@ -100,6 +112,18 @@ impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
 
     /// Folds the values of each session into one of the same type (`SessionWindowedKStream#reduce`); sessions are merged by the
     /// same function.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_dsl::{Produced, StreamsBuilder};
+    /// use headwater_window::SessionWindows;
+    /// let builder = StreamsBuilder::new();
+    /// let minutes = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(60));
+    /// let readings = builder.stream::<String, i64>("readings").group_by_key().windowed_by(minutes);
+    /// readings.reduce(|most, reading| most.max(*reading)).to_stream().to_with("most", Produced::inherited());
+    /// assert!(builder.build()?.describe().contains("KSTREAM-REDUCE-0000000002"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn reduce(&self, reduce: impl Fn(V, &V) -> V + Send + Sync + 'static) -> KTable<Windowed<K>, V>
     where
         V: Clone,

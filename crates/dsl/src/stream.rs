@@ -52,6 +52,16 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 
     /// Names the node that this handle stands for, instead of the generated name (Java's `Named`). The number that a generated name
     /// would have is used up all the same.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let lengths = builder.values::<String>("lines").map_values(|_, line| line.len() as i64).named("lengths");
+    /// assert_eq!(&*lengths.name(), "lengths");
+    /// lengths.to("out");
+    /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000002"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         self.draft.rename(self.node, name);
@@ -64,11 +74,32 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// The node that this handle stands for, for nodes that are written by hand below it.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater_record::DefaultSerde;
+    /// use headwater_topology::SinkSpec;
+    /// let builder = StreamsBuilder::new();
+    /// let lines = builder.values::<String>("lines");
+    /// let copies = SinkSpec::topic("copies", <()>::default_serde(), String::default_serde());
+    /// builder.by_hand().add_sink("copier", copies, &[&lines.node_ref()]);
+    /// assert!(builder.build()?.describe().contains("Sink: copier (topic: copies)"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn node_ref(&self) -> NodeRef<K, V> {
         NodeRef::new(self.node, self.port.clone())
     }
 
-    /// Groups by the key as it is (`KStream#groupByKey`).
+    /// Groups by the key as it is (`KStream#groupByKey`). Where the key was changed since the last topic, the records go through a
+    /// repartition topic.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("sales").group_by_key().reduce(|sum, amount| sum + amount).to_stream().to("sums");
+    /// assert!(!builder.build()?.describe().contains("-repartition"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn group_by_key(&self) -> KGroupedStream<K, V>
     where
         K: DefaultSerde,
@@ -78,13 +109,22 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.group(serdes, None)
     }
 
-    /// As [`KStream::group_by_key`], with options.
+    /// As [`KStream::group_by_key`], with options; see [`Grouped`] for an example.
     pub fn group_by_key_with(&self, grouped: Grouped<K, V>) -> KGroupedStream<K, V> {
         let serdes = grouped.serdes.or(&self.serdes);
         self.group(serdes, grouped.name)
     }
 
     /// Groups by another key (`KStream#groupBy`): the records go through a repartition topic first, so that equal keys meet.
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.values::<String>("words").group_by(|_, word| word.len() as i64).count().to_stream().to("counts");
+    /// let text = builder.build()?.describe();
+    /// assert!(text.contains("(topic: KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition)"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn group_by<K2: DefaultSerde>(
         &self,
         select: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
@@ -123,6 +163,15 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// Writes the stream to a topic and reads it back, so that records lie by their key (`KStream#repartition`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.values::<String>("words").select_key(|_, word| word.clone()).repartition().to("by-word");
+    /// let text = builder.build()?.describe();
+    /// assert!(text.contains("(topics: [KSTREAM-REPARTITION-0000000002-repartition])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     #[must_use]
     pub fn repartition(&self) -> Self
     where
@@ -133,7 +182,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.repartition_with(Repartitioned { serdes, ..Repartitioned::inherited() })
     }
 
-    /// As [`KStream::repartition`], with options.
+    /// As [`KStream::repartition`], with options; see [`Repartitioned`] for an example.
     #[must_use]
     pub fn repartition_with(&self, options: Repartitioned<K, V>) -> Self {
         let prefix = match &options.name {
@@ -154,6 +203,14 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// Writes every record to `topic` (`KStream#to`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, i64>("sales").to("copies");
+    /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000001 (topic: copies)"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn to(&self, topic: &str)
     where
         K: DefaultSerde,
@@ -163,13 +220,22 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.to_with(topic, Produced { serdes, ..Produced::inherited() });
     }
 
-    /// As [`KStream::to`], with options.
+    /// As [`KStream::to`], with options; see [`Produced`] for an example.
     pub fn to_with(&self, topic: &str, produced: Produced<K, V>) {
         sink(self, SinkSpec::of(SinkTarget::Topic { name: topic.to_owned(), internal: false }, produced));
     }
 
     /// Writes every record to the topic that `choose` names for it (`KStream#to` with a `TopicNameExtractor`). The topics must
     /// exist.
+    ///
+    /// ```
+    /// use headwater_dsl::{Produced, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let by_country = Produced::inherited().with_chooser_text("ByCountry");
+    /// builder.stream::<String, String>("orders").to_chosen_with(|country, _, _| format!("orders-{country}"), by_country);
+    /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000001 (extractor class: ByCountry)"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn to_chosen_with(
         &self,
         choose: impl Fn(&K, &V, &RecordContext) -> String + Send + Sync + 'static,
@@ -179,6 +245,16 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// The last value of every key (`KStream#toTable`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let names = builder.stream::<String, String>("names").to_table();
+    /// let cities = builder.table::<String, String>("cities");
+    /// cities.join(&names, |city, name| format!("{name} in {city}")).to_stream().to("people");
+    /// assert!(builder.build()?.describe().contains("Processor: KSTREAM-TOTABLE-0000000001"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn to_table(&self) -> KTable<K, V>
     where
         K: DefaultSerde,

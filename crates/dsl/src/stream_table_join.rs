@@ -60,6 +60,20 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// Joins each record with the row of its key, or with nothing where there is none (`KStream#leftJoin` with a `KTable`).
+    ///
+    /// ```
+    /// use headwater_dsl::{Grouped, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let cities = builder.table::<String, String>("cities");
+    /// let visits = builder.stream::<String, String>("visits");
+    /// let place = |_: &String, page: &String, city: Option<&String>| match city {
+    ///     Some(city) => format!("{page} from {city}"),
+    ///     None => page.clone(),
+    /// };
+    /// visits.left_join_table(&cities, place, Grouped::inherited()).to("places");
+    /// assert!(builder.build()?.describe().contains("KSTREAM-LEFTJOIN-0000000004"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn left_join_table<VT: 'static, W: 'static>(
         &self,
         table: &KTable<K, VT>,

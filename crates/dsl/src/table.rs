@@ -40,6 +40,15 @@ impl<K: 'static, V: 'static> Inlet<Table<K, V>> for ToStream<K, V> {
 
 impl<K: 'static, V: 'static> KTable<K, V> {
     /// Names the node that this handle stands for, instead of the generated name (Java's `Named`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let empty = builder.table::<String, i64>("stock").filter(|_, pieces| *pieces == 0).named("sold-out");
+    /// empty.to_stream().to("reorder");
+    /// assert!(builder.build()?.describe().contains("Processor: sold-out"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
         self.draft.rename(self.node, name);
@@ -73,7 +82,19 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         KStream { draft: self.draft.clone(), node, port, serdes, repartition: false }
     }
 
-    /// The store that keeps the table, when the user named one (`KTable#queryableStoreName`).
+    /// The store that keeps the table, when the user named one (`KTable#queryableStoreName`). The handle has the table's key: to
+    /// open a store of windows or sessions, make one of the same name and the key without its window.
+    ///
+    /// ```
+    /// use headwater_dsl::{Materialized, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let visits = builder.stream::<String, String>("visits").group_by_key();
+    /// let named = visits.count_with(Materialized::named("visits-by-page"));
+    /// assert_eq!(named.queryable_store().map(|store| store.name()), Some("visits-by-page"));
+    /// assert!(visits.count().queryable_store().is_none());
+    /// # builder.build()?;
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn queryable_store(&self) -> Option<&StoreHandle<K, V>> {
         self.store.as_ref()
     }

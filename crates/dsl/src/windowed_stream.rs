@@ -137,6 +137,18 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
     }
 
     /// Folds the values of each key and window into one of the same type (`TimeWindowedKStream#reduce`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_dsl::{Produced, StreamsBuilder};
+    /// use headwater_window::TimeWindows;
+    /// let builder = StreamsBuilder::new();
+    /// let hours = TimeWindows::of_size_with_no_grace(Duration::from_secs(3600));
+    /// let bids = builder.stream::<String, i64>("bids").group_by_key().windowed_by(hours);
+    /// bids.reduce(|best, bid| best.max(*bid)).to_stream().to_with("best-by-hour", Produced::inherited());
+    /// assert!(builder.build()?.describe().contains("KSTREAM-REDUCE-0000000002"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn reduce(&self, reduce: impl Fn(V, &V) -> V + Send + Sync + 'static) -> KTable<Windowed<K>, V>
     where
         V: Clone,

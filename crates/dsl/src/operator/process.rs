@@ -73,6 +73,31 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// Works on the values of records with a processor that keeps their keys (`KStream#processValues`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater_topology::ProcessError;
+    /// use headwater_topology::processor::{FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, StoreAccess};
+    ///
+    /// /// Makes the time of each record its value.
+    /// struct Times;
+    /// impl FixedKeyProcessor<String, String, i64> for Times {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut FixedKeyContext<'_, '_, '_, String, i64>,
+    ///         record: FixedKeyRecord<'_, String, String>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         cx.forward(record.with_value(&record.timestamp().millis()))
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let times = builder.stream::<String, String>("visits").process_values(|_: &mut StoreAccess<'_, '_>| Ok(Times), &[]);
+    /// // The keys are what they were, so nothing is repartitioned.
+    /// times.group_by_key().reduce(|last, time| last.max(*time)).to_stream().to("last-visits");
+    /// assert!(!builder.build()?.describe().contains("-repartition"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn process_values<P, W>(&self, supplier: impl ProcessorSupplier<P>, stores: &[&str]) -> KStream<K, W>
     where
         P: FixedKeyProcessor<K, V, W>,

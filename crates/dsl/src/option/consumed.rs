@@ -7,6 +7,20 @@ use super::serde_options;
 use crate::serdes::Serdes;
 
 /// How a topic is read (Java's `Consumed`): serdes, where to begin, whence a record has its time, the source's name.
+///
+/// ```
+/// use headwater_dsl::{Consumed, StreamsBuilder};
+/// use headwater_topology::node::OffsetReset;
+/// use headwater_topology::node::source::TimestampExtractor;
+/// let consumed = Consumed::<String, i64>::by_type()
+///     .with_name("sales-source")
+///     .with_offset_reset(OffsetReset::Earliest)
+///     .with_timestamp_extractor(TimestampExtractor::UsePartitionTime);
+/// let builder = StreamsBuilder::new();
+/// builder.stream_with("sales", consumed).to("copies");
+/// assert!(builder.build()?.describe().contains("Source: sales-source (topics: [sales])"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
 pub struct Consumed<K, V> {
     pub(crate) serdes: Serdes<K, V>,
     pub(crate) name: Option<String>,
@@ -22,14 +36,15 @@ impl<K, V> Consumed<K, V> {
         Consumed { serdes: Serdes::none(), name: None, reset: None, extractor: TimestampExtractor::FailOnInvalid }
     }
 
-    /// Where to begin when nothing was committed yet, instead of what `auto.offset.reset` says.
+    /// Where to begin when nothing was committed yet, instead of what `auto.offset.reset` says
+    /// (`Consumed#withOffsetResetPolicy`).
     #[must_use]
     pub fn with_offset_reset(mut self, reset: OffsetReset) -> Self {
         self.reset = Some(reset);
         self
     }
 
-    /// Whence a record has its time.
+    /// Whence a record has its time, which is milliseconds since 1970 (`Consumed#withTimestampExtractor`).
     #[must_use]
     pub fn with_timestamp_extractor(mut self, extractor: TimestampExtractor<K, V>) -> Self {
         self.extractor = extractor;

@@ -3,7 +3,18 @@
 use super::serde_options;
 use crate::serdes::Serdes;
 
-/// How a stream is grouped (Java's `Grouped`): serdes of the repartition topic, and its name.
+/// How a stream or table is grouped (Java's `Grouped`), or a stream joined with a table (Java's `Joined`): serdes of the
+/// repartition topic, and its name.
+///
+/// ```
+/// use headwater_dsl::{Grouped, StreamsBuilder};
+/// let builder = StreamsBuilder::new();
+/// let by_length = Grouped::by_type().with_name("by-length");
+/// let words = builder.values::<String>("words").group_by_with(|_, word| word.len() as i64, by_length);
+/// words.count().to_stream().to("counts");
+/// assert!(builder.build()?.describe().contains("Sink: by-length-repartition-sink (topic: by-length-repartition)"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
 pub struct Grouped<K, V> {
     pub(crate) serdes: Serdes<K, V>,
     pub(crate) name: Option<String>,

@@ -12,6 +12,18 @@ use crate::serdes::Serdes;
 /// How a table is kept (Java's `Materialized`): the store's name, serdes, who keeps it, cache and changelog.
 ///
 /// A store with a name of the user's can be queried and keeps its state when operators before it come and go.
+///
+/// ```
+/// use headwater_dsl::{Materialized, StreamsBuilder};
+/// let builder = StreamsBuilder::new();
+/// let kept = Materialized::named("visits-by-page")
+///     .in_memory()
+///     .with_caching_disabled()
+///     .with_logging_enabled([("min.insync.replicas".to_owned(), "2".to_owned())].into());
+/// builder.stream::<String, String>("visits").group_by_key().count_with(kept).to_stream().to("counts");
+/// assert!(builder.build()?.describe().contains("(stores: [visits-by-page])"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
 pub struct Materialized<K, V> {
     pub(crate) serdes: Serdes<K, V>,
     pub(crate) name: Option<String>,
@@ -41,14 +53,14 @@ impl<K, V> Materialized<K, V> {
         Self::inherited().with_name(name)
     }
 
-    /// In this process's memory, restored from the changelog after a start.
+    /// In this process's memory, restored from the changelog after a start (`Materialized#withStoreType`).
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.store_type = StoreType::InMemory;
         self
     }
 
-    /// In RocksDB, whatever `dsl.store.suppliers.class` says.
+    /// In RocksDB, whatever `dsl.store.suppliers.class` says (`Materialized#withStoreType`).
     #[must_use]
     pub fn in_rocksdb(mut self) -> Self {
         self.store_type = StoreType::RocksDb;

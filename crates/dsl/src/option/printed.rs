@@ -6,7 +6,17 @@ use std::sync::{Arc, Mutex};
 
 type Show<K, V> = Arc<dyn Fn(&K, &V) -> String + Send + Sync>;
 
-/// How records are printed (Java's `Printed`): where to, under which label, and how a record is shown.
+/// How records are printed (Java's `Printed`): where to, under which label, and how a record is shown. Each is a line of its own,
+/// `[label]: key, value` unless told otherwise.
+///
+/// ```
+/// use headwater_dsl::{Printed, StreamsBuilder};
+/// let builder = StreamsBuilder::new();
+/// let printed = Printed::shown(std::io::stderr(), |page, count| format!("{page} was seen {count} times"));
+/// builder.stream::<String, i64>("counts").print_with(printed.with_label("counts").with_name("printer"));
+/// assert!(builder.build()?.describe().contains("Processor: printer"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
 pub struct Printed<K, V> {
     pub(crate) writer: Arc<Mutex<dyn Write + Send>>,
     pub(crate) label: Option<String>,
@@ -15,12 +25,12 @@ pub struct Printed<K, V> {
 }
 
 impl<K: fmt::Display, V: fmt::Display> Printed<K, V> {
-    /// To standard output, as `key, value`.
+    /// To standard output, as `key, value` (`Printed#toSysOut`).
     pub fn to_stdout() -> Self {
         Self::to_writer(std::io::stdout())
     }
 
-    /// To `writer`, a file for instance, as `key, value`. It is flushed after each record.
+    /// To `writer`, a file for instance, as `key, value` (`Printed#toFile`). It is flushed after each record.
     pub fn to_writer(writer: impl Write + Send + 'static) -> Self {
         Self::shown(writer, |key, value| format!("{key}, {value}"))
     }

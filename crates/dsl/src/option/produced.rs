@@ -9,6 +9,18 @@ use super::serde_options;
 use crate::serdes::Serdes;
 
 /// How a topic is written (Java's `Produced`): serdes, partitioner, the sink's name.
+///
+/// ```
+/// use headwater_dsl::{Produced, StreamsBuilder};
+/// // What is urgent goes to partition 0, all else by its key.
+/// let produced = Produced::inherited()
+///     .with_name("orders-sink")
+///     .with_partitioner(|_topic, _key, order: &String, _partitions| order.starts_with('!').then(|| vec![0]));
+/// let builder = StreamsBuilder::new();
+/// builder.stream::<String, String>("in").to_with("orders", produced);
+/// assert!(builder.build()?.describe().contains("Sink: orders-sink (topic: orders)"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
 pub struct Produced<K, V> {
     pub(crate) serdes: Serdes<K, V>,
     pub(crate) name: Option<String>,

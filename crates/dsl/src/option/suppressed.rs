@@ -60,6 +60,15 @@ mod sealed {
 /// How much may wait, and what then (Java's `Suppressed.BufferConfig`).
 ///
 /// A change counts with the bytes of its key, of the values before and after, of its headers and its topic's name, and 28 more.
+///
+/// ```
+/// use headwater_dsl::BufferConfig;
+/// // At most 10,000 keys and 64 MiB; the application fails rather than hand anything on early.
+/// let strict = BufferConfig::max_records(10_000).with_max_bytes(64 << 20).shut_down_when_full();
+/// // The same, with early results instead.
+/// let eager = strict.emit_early_when_full();
+/// assert!(format!("{eager:?}").contains("max_records: 10000, max_bytes: 67108864"));
+/// ```
 pub struct BufferConfig<P> {
     max_records: u64,
     max_bytes: u64,
@@ -190,6 +199,20 @@ pub(crate) struct Bounds {
 /// ones meanwhile.
 ///
 /// Time is that of the records which come by: without new ones, nothing is handed on.
+///
+/// ```
+/// use std::time::Duration;
+/// use headwater_dsl::{BufferConfig, Produced, StreamsBuilder, Suppressed};
+/// use headwater_window::TimeWindows;
+/// let builder = StreamsBuilder::new();
+/// let minutes = TimeWindows::of_size_and_grace(Duration::from_secs(60), Duration::from_secs(5));
+/// let counts = builder.stream::<String, String>("visits").group_by_key().windowed_by(minutes).count();
+/// // One record for each page and minute, five seconds after the minute.
+/// let finals = counts.suppress(Suppressed::until_window_closes(BufferConfig::unbounded()).with_name("finals"));
+/// finals.to_stream().to_with("visits-by-minute", Produced::inherited());
+/// assert!(builder.build()?.describe().contains("Processor: finals (stores: [finals-store])"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
 pub struct Suppressed<K, V> {
     pub(crate) serdes: Serdes<K, V>,
     pub(crate) name: Option<String>,
@@ -199,15 +222,16 @@ pub struct Suppressed<K, V> {
 }
 
 impl<K: WindowedKey, V> Suppressed<K, V> {
-    /// Until a window takes no more records: what is handed on is final, one result per key and window. For this nothing may be
-    /// handed on early.
+    /// Until a window takes no more records: what is handed on is final, one result per key and window
+    /// (`Suppressed#untilWindowCloses`). For this nothing may be handed on early.
     pub fn until_window_closes(buffer: BufferConfig<Strict>) -> Self {
         Self::until(Until::WindowCloses(K::window_end), buffer)
     }
 }
 
 impl<K, V> Suppressed<K, V> {
-    /// Until so much time has gone by since a key's first change that was kept back.
+    /// Until so much time, in whole milliseconds, has gone by since a key's first change that was kept back
+    /// (`Suppressed#untilTimeLimit`). [`KTable::suppress`](crate::KTable::suppress) has an example.
     pub fn until_time_limit<P: WhenFull>(limit: Duration, buffer: BufferConfig<P>) -> Self {
         Self::until(Until::TimeLimit(limit), buffer)
     }

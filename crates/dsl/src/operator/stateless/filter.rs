@@ -21,6 +21,14 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// Leaves out the records for which `leave_out` says so (`KStream#filterNot`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.values::<String>("lines").filter_not(|_, line| line.is_empty()).to("texts");
+    /// assert!(builder.build()?.describe().contains("KSTREAM-FILTER-0000000001"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     #[must_use]
     pub fn filter_not(&self, leave_out: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
         self.filter(move |key, value| !leave_out(key, value))

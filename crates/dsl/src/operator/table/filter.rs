@@ -52,6 +52,14 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     }
 
     /// Leaves out the keys for whose value `leave_out` says so (`KTable#filterNot`).
+    ///
+    /// ```
+    /// use headwater_dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// builder.table::<String, i64>("stock").filter_not(|_, pieces| *pieces == 0).to_stream().to("for-sale");
+    /// assert!(builder.build()?.describe().contains("KTABLE-FILTER-0000000003"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     #[must_use]
     pub fn filter_not(&self, leave_out: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
         self.filter(move |key, value| !leave_out(key, value))
