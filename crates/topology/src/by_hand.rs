@@ -14,7 +14,7 @@ use crate::{Draft, NodeId, Port, Stream, Topology, TopologyError, TopologyErrors
 pub use self::sink::SinkSpec;
 pub use self::source::SourceSpec;
 
-/// A node that others can be put below: it hands on records of these types.
+/// A node that others can be put below: it hands on records of these types. In Java it is a name; here children get the types right.
 pub struct NodeRef<K: 'static, V: 'static> {
     node: NodeId,
     port: Port<Stream<K, V>>,
@@ -44,7 +44,7 @@ impl<K: 'static, V: 'static> fmt::Debug for NodeRef<K, V> {
     }
 }
 
-/// Writes a topology of sources, processors and sinks by their names.
+/// Writes a topology of sources, processors and sinks by their names (Java's `Topology`).
 ///
 /// Parents are handles, so that a node cannot be put below one that hands on other types. Mistakes do not stop the writing:
 /// [`TopologyBuilder::build`] reports all of them.
@@ -71,7 +71,16 @@ impl TopologyBuilder {
         Self::default()
     }
 
-    /// An empty topology whose settings are known from the start.
+    /// An empty topology whose settings are known from the start (Java's constructor with a `TopologyConfig`).
+    ///
+    /// ```
+    /// use headwater_topology::TopologySettings;
+    /// use headwater_topology::by_hand::TopologyBuilder;
+    /// let settings = TopologySettings::new().with("topology.optimization", "all");
+    /// let topology = TopologyBuilder::with_settings(settings).build()?;
+    /// assert_eq!(topology.settings().value("topology.optimization"), Some("all"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn with_settings(settings: TopologySettings) -> Self {
         TopologyBuilder { draft: Draft::with_settings(settings) }
     }
@@ -81,7 +90,33 @@ impl TopologyBuilder {
         TopologyBuilder { draft: draft.clone() }
     }
 
-    /// Adds a processor below `parents` (`Topology#addProcessor`).
+    /// Adds a processor below `parents` (`Topology#addProcessor`). `supplier` makes one for each task; a closure will do.
+    ///
+    /// ```
+    /// use headwater_record::{DefaultSerde, Record};
+    /// use headwater_topology::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
+    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater_topology::ProcessError;
+    ///
+    /// struct Lengths;
+    /// impl Processor<(), String, (), i64> for Lengths {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, (), i64>,
+    ///         record: Record<'_, (), String>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         cx.forward(record.with_value(&(record.value.len() as i64)))
+    ///     }
+    /// }
+    ///
+    /// let builder = TopologyBuilder::new();
+    /// let lines = SourceSpec::topics(["lines"], <()>::default_serde(), String::default_serde());
+    /// let source = builder.add_source("source", lines);
+    /// let lengths: NodeRef<(), i64> =
+    ///     builder.add_processor("lengths", |_: &mut StoreAccess<'_, '_>| Ok(Lengths), &[&source]);
+    /// assert_eq!(builder.build()?.node_named("lengths"), Some(lengths.id()));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn add_processor<P, KIn, VIn, KOut, VOut>(
         &self,
         name: &str,
@@ -108,7 +143,7 @@ impl TopologyBuilder {
         NodeRef { node, port }
     }
 
-    /// Puts `wrapper` around every processor (`processor.wrapper.class`, KIP-1112).
+    /// Puts `wrapper` around every processor (`processor.wrapper.class`, KIP-1112); see [`ProcessorWrapper`] for an example.
     pub fn wrap_processors(&self, wrapper: Arc<dyn ProcessorWrapper>) {
         self.draft.wrap_processors(wrapper);
     }
@@ -121,6 +156,17 @@ impl TopologyBuilder {
     }
 
     /// The topology.
+    ///
+    /// ```
+    /// use headwater_record::DefaultSerde;
+    /// use headwater_topology::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+    /// let builder = TopologyBuilder::new();
+    /// let serde = String::default_serde;
+    /// builder.add_sink("sink", SinkSpec::topic("copies", serde(), serde()), &[]);
+    /// builder.add_source("sink", SourceSpec::topics(["lines"], serde(), serde()));
+    /// let mistakes = builder.build().unwrap_err();
+    /// assert_eq!(mistakes.iter().count(), 2, "no parents, and a name that is taken");
+    /// ```
     ///
     /// # Errors
     /// All mistakes that were made, in the order in which they were made.

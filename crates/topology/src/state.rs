@@ -1,7 +1,7 @@
 //! Typed stores of a running task: serdes, changelog and record cache around the bytes.
 //!
 //! A state is shared by the nodes that use its store (`Rc`); nothing of it leaves the task's thread. Every read and write is
-//! handed the [`TaskContext`](crate::TaskContext), which knows the record, logs changes and leads evicted entries on.
+//! handed the [`TaskContext`], which knows the record, logs changes and leads evicted entries on.
 
 mod handle;
 mod key_value;

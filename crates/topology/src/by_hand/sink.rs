@@ -10,7 +10,22 @@ use crate::node::sink::{ChoosePartitions, SinkNode, SinkTarget};
 use crate::node::{NodeKind, NodeSpec, SinkTopic};
 use crate::{MakeInlet, NodeId, RecordContext, Stream};
 
-/// A sink that is wanted.
+/// A sink that is wanted (the arguments of Java's `Topology#addSink`).
+///
+/// ```
+/// use headwater_record::DefaultSerde;
+/// use headwater_topology::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+/// let builder = TopologyBuilder::new();
+/// let orders = SourceSpec::topics(["orders"], String::default_serde(), i64::default_serde());
+/// let source = builder.add_source("source", orders);
+/// let by_country = |country: &String, _: &i64, _: &_| format!("orders-{country}");
+/// // All records of a topic go to its first partition.
+/// let sink = SinkSpec::chosen("ByCountry", by_country, String::default_serde(), i64::default_serde())
+///     .with_partitioner(|_topic, _country, _order, _partitions| Some(vec![0]));
+/// builder.add_sink("sink", sink, &[&source]);
+/// assert!(builder.build()?.describe().contains("Sink: sink (extractor class: ByCountry)"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
 pub struct SinkSpec<K, V> {
     topic: SinkTopic,
     target: SinkTarget<K, V>,
@@ -27,7 +42,7 @@ impl<K, V> SinkSpec<K, V> {
         SinkSpec { topic: SinkTopic::Named(name), target, key, value, partitioner: None }
     }
 
-    /// Writes each record to the topic that `choose` names for it; `text` describes the function.
+    /// Writes each record to the topic that `choose` names for it (Java's `TopicNameExtractor`); `text` describes the function.
     pub fn chosen(
         text: impl Into<String>,
         choose: impl Fn(&K, &V, &RecordContext) -> String + Send + Sync + 'static,
@@ -38,7 +53,8 @@ impl<K, V> SinkSpec<K, V> {
         SinkSpec { topic: SinkTopic::Extracted { text: text.into() }, target, key, value, partitioner: None }
     }
 
-    /// Chooses the partitions of each record: topic, key, value and how many there are (KIP-837).
+    /// Chooses the partitions of each record: topic, key, value and how many there are. `None` leaves it to the key's hash, an
+    /// empty list drops the record and counts it, and each partition named gets a copy (KIP-837).
     #[must_use]
     pub fn with_partitioner(
         mut self,
@@ -57,6 +73,18 @@ impl<K, V> fmt::Debug for SinkSpec<K, V> {
 
 impl TopologyBuilder {
     /// Adds a sink below `parents` (`Topology#addSink`).
+    ///
+    /// ```
+    /// use headwater_record::DefaultSerde;
+    /// use headwater_topology::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+    /// let builder = TopologyBuilder::new();
+    /// let of = |topic: &str| SourceSpec::topics([topic], String::default_serde(), String::default_serde());
+    /// let (east, west) = (builder.add_source("east", of("east")), builder.add_source("west", of("west")));
+    /// let all = SinkSpec::topic("all", String::default_serde(), String::default_serde());
+    /// builder.add_sink("sink", all, &[&east, &west]);
+    /// assert!(builder.build()?.describe().contains("Sink: sink (topic: all)\n      <-- east, west"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn add_sink<K: 'static, V: 'static>(&self, name: &str, sink: SinkSpec<K, V>, parents: &[&NodeRef<K, V>]) {
         let SinkSpec { topic, target, key, value, partitioner } = sink;
         self.need(parents.is_empty(), "predecessorNames cannot be empty");

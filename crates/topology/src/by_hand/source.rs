@@ -10,7 +10,23 @@ use crate::node::source::{SourceNode, TimestampExtractor};
 use crate::node::{NodeKind, NodeSpec, OffsetReset, SourceTopics};
 use crate::{Port, Stream};
 
-/// A source that is wanted.
+/// A source that is wanted (the arguments of Java's `Topology#addSource`).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use headwater_record::DefaultSerde;
+/// use headwater_topology::by_hand::{SourceSpec, TopologyBuilder};
+/// use headwater_topology::node::OffsetReset;
+/// use headwater_topology::node::source::TimestampExtractor;
+/// let builder = TopologyBuilder::new();
+/// let last_day = SourceSpec::pattern("logs-.*", String::default_serde(), String::default_serde())
+///     .with_offset_reset(OffsetReset::ByDuration(Duration::from_secs(24 * 60 * 60)))
+///     .with_timestamp_extractor(TimestampExtractor::LogAndSkip);
+/// builder.add_source("logs", last_day);
+/// assert!(builder.build()?.describe().contains("Source: logs (topics: logs-.*)"));
+/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// ```
 pub struct SourceSpec<K, V> {
     pub(super) topics: SourceTopics,
     pub(super) key: SharedSerde<K>,
@@ -45,7 +61,7 @@ impl<K, V> SourceSpec<K, V> {
         self
     }
 
-    /// Whence a record has its time.
+    /// Whence a record has its time, which is milliseconds since 1970 (Java's `TimestampExtractor`).
     #[must_use]
     pub fn with_timestamp_extractor(mut self, extractor: TimestampExtractor<K, V>) -> Self {
         self.extractor = extractor;
@@ -61,6 +77,15 @@ impl<K, V> fmt::Debug for SourceSpec<K, V> {
 
 impl TopologyBuilder {
     /// Adds a source (`Topology#addSource`).
+    ///
+    /// ```
+    /// use headwater_record::DefaultSerde;
+    /// use headwater_topology::by_hand::{SourceSpec, TopologyBuilder};
+    /// let builder = TopologyBuilder::new();
+    /// builder.add_source("source", SourceSpec::topics(["lines"], <()>::default_serde(), String::default_serde()));
+    /// assert!(builder.build()?.describe().contains("Source: source (topics: [lines])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn add_source<K: 'static, V: 'static>(&self, name: &str, source: SourceSpec<K, V>) -> NodeRef<K, V> {
         let SourceSpec { topics, key, value, reset, extractor } = source;
         self.need(topics == SourceTopics::Named(Vec::new()), "topics cannot be empty");

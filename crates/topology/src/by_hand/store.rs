@@ -9,6 +9,40 @@ use crate::{StoreId, TopologyError};
 
 impl TopologyBuilder {
     /// Adds a store, and connects it to the processors of these names (`Topology#addStateStore`).
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use headwater_record::{DefaultSerde, Record};
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater_topology::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
+    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater_topology::state::{KeyValueState, StoreHandle};
+    /// use headwater_topology::ProcessError;
+    ///
+    /// /// Hands on the first record of each key.
+    /// struct First(Rc<KeyValueState<String, i64>>);
+    /// impl Processor<String, i64, String, i64> for First {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, String, i64>,
+    ///         record: Record<'_, String, i64>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         let Record { key, value, timestamp, headers, .. } = record;
+    ///         let known = self.0.put_if_absent(cx.task(), key, Some(*value), timestamp, headers)?;
+    ///         if known.is_none() { cx.forward(record) } else { Ok(()) }
+    ///     }
+    /// }
+    ///
+    /// let builder = TopologyBuilder::new();
+    /// let sales = SourceSpec::topics(["sales"], String::default_serde(), i64::default_serde());
+    /// let source = builder.add_source("source", sales);
+    /// let first = |stores: &mut StoreAccess<'_, '_>| Ok(First(stores.key_value(&StoreHandle::named("seen"))?));
+    /// let _: NodeRef<String, i64> = builder.add_processor("first", first, &[&source]);
+    /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue), &["first"]);
+    /// assert!(builder.build()?.describe().contains("Processor: first (stores: [seen])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn add_state_store(&self, store: StoreSpec, processors: &[&str]) {
         let name = store.name.clone();
         self.draft.add_own_store(store);
@@ -18,6 +52,31 @@ impl TopologyBuilder {
     }
 
     /// Connects stores to a processor (`Topology#connectProcessorAndStateStores`).
+    ///
+    /// ```
+    /// # use headwater_record::{DefaultSerde, Record};
+    /// # use headwater_topology::ProcessError;
+    /// # use headwater_topology::by_hand::{NodeRef, SourceSpec};
+    /// # use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// # struct Nothing;
+    /// # impl Processor<(), (), (), ()> for Nothing {
+    /// #     fn process(&mut self, _: &mut ProcessorContext<'_, '_, (), ()>, _: Record<'_, (), ()>) -> Result<(), ProcessError> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater_topology::by_hand::TopologyBuilder;
+    /// let builder = TopologyBuilder::new();
+    /// # let source = SourceSpec::topics(["in"], <()>::default_serde(), <()>::default_serde());
+    /// # let source = builder.add_source("source", source);
+    /// # let _: NodeRef<(), ()> = builder.add_processor("first", |_: &mut StoreAccess<'_, '_>| Ok(Nothing), &[&source]);
+    /// # let _: NodeRef<(), ()> = builder.add_processor("last", |_: &mut StoreAccess<'_, '_>| Ok(Nothing), &[&source]);
+    /// // Of a topology with the processors `first` and `last`.
+    /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue), &["first"]);
+    /// builder.connect("last", &["seen"]);
+    /// assert!(builder.build()?.describe().contains("Processor: last (stores: [seen])"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn connect(&self, processor: &str, stores: &[&str]) {
         self.need(stores.is_empty(), "stateStoreNames cannot be empty");
         for store in stores {
@@ -93,6 +152,38 @@ impl TopologyBuilder {
     /// Adds a store that a topic fills and serves as changelog, by a processor that has nothing below it, as
     /// [`TopologyBuilder::add_global_store`] has it (`Topology#addReadOnlyStateStore`, KIP-813). Each task has the partition of the
     /// topic that it reads; other processors may be connected to the store, to read.
+    ///
+    /// ```
+    /// # use std::rc::Rc;
+    /// #
+    /// # use headwater_record::{DefaultSerde, Record};
+    /// # use headwater_store::{StoreKind, StoreSpec};
+    /// # use headwater_topology::ProcessError;
+    /// # use headwater_topology::by_hand::{SourceSpec, TopologyBuilder};
+    /// # use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// # use headwater_topology::state::{KeyValueState, StoreHandle};
+    /// #
+    /// # struct Fill(Rc<KeyValueState<String, String>>);
+    /// # impl Processor<String, String, (), ()> for Fill {
+    /// #     fn process(
+    /// #         &mut self,
+    /// #         cx: &mut ProcessorContext<'_, '_, (), ()>,
+    /// #         record: Record<'_, String, String>,
+    /// #     ) -> Result<(), ProcessError> {
+    /// #         self.0.put(cx.task(), record.key, Some(record.value.clone()), record.timestamp, record.headers)
+    /// #     }
+    /// # }
+    /// // With the processor `Fill` of `add_global_store`.
+    /// let builder = TopologyBuilder::new();
+    /// let names = SourceSpec::topics(["names"], String::default_serde(), String::default_serde());
+    /// let fill = |stores: &mut StoreAccess<'_, '_>| Ok(Fill(stores.key_value(&StoreHandle::named("names"))?));
+    /// let store = StoreSpec::new("names", StoreKind::KeyValue);
+    /// builder.add_read_only_state_store(store, ("names-source", names), ("names-fill", fill));
+    /// let topology = builder.build()?;
+    /// let (_, store) = topology.stores().next().expect("it was added");
+    /// assert_eq!(store.source_changelog.as_deref(), Some("names"));
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
     pub fn add_read_only_state_store<P, K: 'static, V: 'static>(
         &self,
         store: StoreSpec,

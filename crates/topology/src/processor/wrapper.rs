@@ -11,9 +11,10 @@ use crate::{Edge, Inlet, ProcessError, TaskContext};
 /// one. Give it to `TopologyBuilder::wrap_processors` or `StreamsBuilder::wrap_processors`.
 ///
 /// ```
+/// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 /// use headwater_topology::processor::ProcessorWrapper;
-/// use headwater_topology::{ProcessError, TaskContext};
+/// use headwater_topology::{ProcessError, TaskContext, TopologyBuilder};
 ///
 /// #[derive(Default)]
 /// struct Counting(AtomicU64);
@@ -29,6 +30,10 @@ use crate::{Edge, Inlet, ProcessError, TaskContext};
 ///         process(cx)
 ///     }
 /// }
+///
+/// let counting = Arc::new(Counting::default());
+/// TopologyBuilder::new().wrap_processors(counting.clone());
+/// assert_eq!(counting.0.load(Ordering::Relaxed), 0, "nothing runs yet");
 /// ```
 pub trait ProcessorWrapper: Send + Sync + 'static {
     /// A record has come to the node `node`, which gets it when `process` is called: once, or not at all to leave it out. What the
