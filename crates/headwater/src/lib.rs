@@ -20,6 +20,39 @@
 //! # Ok::<(), headwater::processor::TopologyErrors>(())
 //! ```
 //!
+//! With the feature `testing`, a test runs a topology record by record and reads its output and its stores:
+//!
+//! ```
+//! # #[cfg(feature = "testing")] {
+//! use std::time::Duration;
+//!
+//! use headwater::prelude::*;
+//! use headwater::processor::state::StoreHandle;
+//! use headwater::testing::TopologyTestDriver;
+//!
+//! let builder = StreamsBuilder::new();
+//! let visits = builder.stream::<String, String>("visits").group_by_key();
+//! let minutes = TimeWindows::of_size_and_grace(Duration::from_secs(60), Duration::from_secs(5));
+//! let counts = visits.windowed_by(minutes).count_with(Materialized::named("visits-by-minute"));
+//! let finals = counts.suppress(Suppressed::until_window_closes(BufferConfig::unbounded()));
+//! finals.to_stream().map(|page, count| (page.key.clone(), *count)).to_with("finals", Produced::by_type());
+//!
+//! let driver = TopologyTestDriver::new(builder.build()?)?;
+//! let visits = driver.input_topic::<String, String>("visits");
+//! let finals = driver.output_topic::<String, Option<i64>>("finals");
+//! // Times are milliseconds.
+//! for time in [1_000, 59_000, 61_000] {
+//!     visits.pipe_at("home".to_owned(), String::new(), time)?;
+//! }
+//! let counts = driver.window_store(&StoreHandle::<String, i64>::named("visits-by-minute"))?;
+//! assert_eq!(counts.get(&"home".to_owned(), 0)?, Some(2));
+//! assert!(finals.is_empty(), "late visits of the first minute still count");
+//! visits.pipe_at("home".to_owned(), String::new(), 65_000)?;
+//! assert_eq!(finals.read_key_values()?, [("home".to_owned(), Some(2))]);
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! In reading order: [`dsl`] (streams, tables, their operators and options), [`record`] (what flows, and serdes),
 //! [`KafkaStreams`] (running a topology), `testing` (the test driver, feature `testing`), [`processor`] (the low-level
 //! API), [`store`] and [`window`] (not used by the DSL yet), [`memory`] (a Kafka in this process).

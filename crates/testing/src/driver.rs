@@ -29,37 +29,17 @@ use crate::{DriverError, TestInputTopic, TestKeyValueStore, TestOutputTopic, Tes
 /// All stores lie in memory, unless [`Builder::persistent_stores`] says otherwise.
 ///
 /// ```
-/// # use std::sync::Arc;
-/// # use headwater_record::DefaultSerde;
-/// # use headwater_topology::node::sink::{SinkNode, SinkTarget};
-/// # use headwater_topology::node::source::{SourceNode, TimestampExtractor};
-/// # use headwater_topology::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics};
-/// # use headwater_topology::{Draft, Port, Stream, Topology, TopologySettings};
-/// # fn lines_to_copies() -> Topology {
-/// #     let draft = Draft::new();
-/// #     let topics = SourceTopics::Named(vec!["lines".to_owned()]);
-/// #     let kind = NodeKind::Source { topics, reset: None };
-/// #     let source = draft.add_node(NodeSpec { name: "s".into(), kind, parents: Vec::new(), stores: Vec::new() });
-/// #     let port = Port::<Stream<(), String>>::new();
-/// #     let out = port.clone();
-/// #     draft.add_source(source, Arc::new(move |wiring| {
-/// #         let (key, value) = (<()>::default_serde(), String::default_serde());
-/// #         SourceNode::wire(wiring, source, key, value, TimestampExtractor::FailOnInvalid, &out)
-/// #     }));
-/// #     let kind = NodeKind::Sink { topic: SinkTopic::Named("copies".to_owned()) };
-/// #     let sink = draft.add_node(NodeSpec { name: "t".into(), kind, parents: vec![source], stores: Vec::new() });
-/// #     port.listen(sink, Arc::new(move |wiring| {
-/// #         let target = SinkTarget::Topic { name: "copies".to_owned(), internal: false };
-/// #         let (key, value) = (<()>::default_serde(), String::default_serde());
-/// #         Ok(Box::new(SinkNode::wire(wiring, sink, target, key, value, None)?))
-/// #     }));
-/// #     draft.freeze(&TopologySettings::new()).expect("it is without mistakes")
-/// # }
+/// use headwater_record::DefaultSerde;
 /// use headwater_testing::{TestRecord, TopologyTestDriver};
+/// use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
 ///
 /// // A topology that copies the topic `lines` to `copies`.
-/// let topology = lines_to_copies();
-/// let driver = TopologyTestDriver::builder(topology).setting("application.id", "copier").build()?;
+/// let (none, text) = (<()>::default_serde(), String::default_serde());
+/// let builder = TopologyBuilder::new();
+/// let source = builder.add_source("source", SourceSpec::topics(["lines"], none.clone(), text.clone()));
+/// builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
+///
+/// let driver = TopologyTestDriver::builder(builder.build()?).setting("application.id", "copier").build()?;
 /// let lines = driver.input_topic::<(), String>("lines");
 /// let copies = driver.output_topic::<(), String>("copies");
 ///
@@ -67,14 +47,14 @@ use crate::{DriverError, TestInputTopic, TestKeyValueStore, TestOutputTopic, Tes
 ///
 /// assert_eq!(copies.read_record()?, TestRecord::new((), "hello".to_owned(), 42));
 /// assert!(copies.is_empty());
-/// # Ok::<(), headwater_testing::DriverError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct TopologyTestDriver {
     pub(crate) live: Rc<RefCell<Live>>,
 }
 
 impl TopologyTestDriver {
-    /// A driver with the usual settings, at time 0.
+    /// A driver with the usual settings, at time 0 (1970).
     ///
     /// # Errors
     /// As [`Builder::build`].
@@ -133,7 +113,48 @@ impl TopologyTestDriver {
         self.live.borrow_mut().pipe(topic, key, value, timestamp, headers)
     }
 
-    /// Lets the wall clock go on: punctuators that are then due fire, once each.
+    /// Lets the wall clock go on: punctuators that are then due fire, once each (`TopologyTestDriver#advanceWallClockTime`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use headwater_record::{DefaultSerde, Headers, Record, Timestamp};
+    /// use headwater_testing::TopologyTestDriver;
+    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater_topology::{
+    ///     NodeRef, ProcessError, PunctuationType, ScheduleId, SinkSpec, SourceSpec, TopologyBuilder,
+    /// };
+    ///
+    /// /// Writes the time every ten seconds.
+    /// struct Ticks;
+    /// impl Processor<(), (), (), i64> for Ticks {
+    ///     fn init(&mut self, cx: &mut ProcessorContext<'_, '_, (), i64>) -> Result<(), ProcessError> {
+    ///         cx.schedule(Duration::from_secs(10), PunctuationType::WallClockTime).map(|_| ())
+    ///     }
+    ///     fn process(&mut self, _: &mut ProcessorContext<'_, '_, (), i64>, _: Record<'_, (), ()>) -> Result<(), ProcessError> {
+    ///         Ok(())
+    ///     }
+    ///     fn punctuate(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, (), i64>,
+    ///         _: ScheduleId,
+    ///         time: Timestamp,
+    ///     ) -> Result<(), ProcessError> {
+    ///         cx.forward(Record::new(&(), &time.millis(), time, &Headers::new()))
+    ///     }
+    /// }
+    ///
+    /// let builder = TopologyBuilder::new();
+    /// let source = builder.add_source("source", SourceSpec::topics(["in"], <()>::default_serde(), <()>::default_serde()));
+    /// let ticks: NodeRef<(), i64> = builder.add_processor("ticks", |_: &mut StoreAccess<'_, '_>| Ok(Ticks), &[&source]);
+    /// builder.add_sink("sink", SinkSpec::topic("times", <()>::default_serde(), i64::default_serde()), &[&ticks]);
+    /// let driver = TopologyTestDriver::new(builder.build()?)?;
+    ///
+    /// driver.advance_wall_clock(Duration::from_secs(9))?;
+    /// driver.advance_wall_clock(Duration::from_secs(1))?;
+    /// assert_eq!(driver.output_topic::<(), i64>("times").read_values()?, [10_000]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`DriverError::Task`] when the topology failed.
@@ -146,7 +167,8 @@ impl TopologyTestDriver {
         self.live.borrow().clock.now()
     }
 
-    /// The topics that the topology has written to, internal ones with their prefix included, in alphabetical order.
+    /// The topics that the topology has written to, internal ones with their prefix included, in alphabetical order
+    /// (`TopologyTestDriver#producedTopicNames`).
     pub fn produced_topics(&self) -> Vec<Topic> {
         self.live.borrow().outputs.topics()
     }
@@ -176,7 +198,44 @@ impl TopologyTestDriver {
         Ok(look(&store))
     }
 
-    /// A key-value store, to read.
+    /// A key-value store, to read (`TopologyTestDriver#getKeyValueStore`).
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use headwater_record::{DefaultSerde, Record};
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater_testing::TopologyTestDriver;
+    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater_topology::state::{KeyValueState, StoreHandle};
+    /// use headwater_topology::{NodeRef, ProcessError, SourceSpec, TopologyBuilder};
+    ///
+    /// struct Keep(Rc<KeyValueState<String, i64>>);
+    /// impl Processor<String, i64, (), ()> for Keep {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
+    ///         record: Record<'_, String, i64>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         self.0.put(cx.task(), record.key, Some(*record.value), record.timestamp, record.headers)
+    ///     }
+    /// }
+    ///
+    /// let builder = TopologyBuilder::new();
+    /// let stock = SourceSpec::topics(["stock"], String::default_serde(), i64::default_serde());
+    /// let source = builder.add_source("source", stock);
+    /// let keep = |stores: &mut StoreAccess<'_, '_>| Ok(Keep(stores.key_value(&StoreHandle::named("pieces"))?));
+    /// let _: NodeRef<(), ()> = builder.add_processor("keep", keep, &[&source]);
+    /// builder.add_state_store(StoreSpec::new("pieces", StoreKind::KeyValue), &["keep"]);
+    /// let driver = TopologyTestDriver::new(builder.build()?)?;
+    ///
+    /// let stock = driver.input_topic::<String, i64>("stock");
+    /// stock.pipe_all([("pens".to_owned(), 3), ("ink".to_owned(), 1), ("pens".to_owned(), 2)])?;
+    /// let pieces = driver.key_value_store(&StoreHandle::<String, i64>::named("pieces"))?;
+    /// assert_eq!(pieces.get(&"pens".to_owned())?, Some(2));
+    /// assert_eq!(pieces.all()?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`DriverError::NoSuchStore`] when there is none of this name and kind.
@@ -184,7 +243,8 @@ impl TopologyTestDriver {
         TestKeyValueStore::open(self, handle)
     }
 
-    /// A window store, to read.
+    /// A window store, to read (`TopologyTestDriver#getWindowStore`). The first page of the crate `headwater` has an
+    /// example.
     ///
     /// # Errors
     /// As [`TopologyTestDriver::key_value_store`].
@@ -192,7 +252,7 @@ impl TopologyTestDriver {
         TestWindowStore::open(self, handle)
     }
 
-    /// A session store, to read.
+    /// A session store, to read (`TopologyTestDriver#getSessionStore`).
     ///
     /// # Errors
     /// As [`TopologyTestDriver::key_value_store`].

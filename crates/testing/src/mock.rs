@@ -21,7 +21,7 @@ use crate::{DriverError, TestRecord};
 
 const PROCESSOR: &str = "processor";
 
-/// What a processor has forwarded.
+/// What a processor has forwarded (Java's `CapturedForward`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forwarded<K, V> {
     /// The record.
@@ -103,6 +103,38 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
     }
 
     /// Makes a processor, which gets its stores as in a topology. Its `init` is not called yet.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use headwater_record::{Headers, Record};
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater_testing::MockProcessorContext;
+    /// use headwater_topology::ProcessError;
+    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater_topology::state::{KeyValueState, StoreHandle};
+    ///
+    /// struct Keep(Rc<KeyValueState<String, i64>>);
+    /// impl Processor<String, i64, (), ()> for Keep {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
+    ///         record: Record<'_, String, i64>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         self.0.put(cx.task(), record.key, Some(*record.value), record.timestamp, record.headers)
+    ///     }
+    /// }
+    ///
+    /// let mut mock = MockProcessorContext::<(), ()>::new();
+    /// mock.add_state_store(StoreSpec::new("pieces", StoreKind::KeyValue));
+    /// let mut keep = mock
+    ///     .make(&|stores: &mut StoreAccess<'_, '_>| Ok(Keep(stores.key_value(&StoreHandle::named("pieces"))?)))?;
+    /// let (pens, headers) = ("pens".to_owned(), Headers::new());
+    /// mock.with(|cx| keep.process(cx, Record::new(&pens, &3, 7.into(), &headers)))?;
+    /// let kept = mock.with(|cx| keep.0.get(cx.task(), &pens))?;
+    /// assert_eq!(kept.map(|kept| kept.value), Some(3));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// What the supplier said, and when a store cannot be opened.
@@ -191,12 +223,12 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
         (input.topic, input.partition, input.offset) = (Some(Topic::from(topic)), partition, offset);
     }
 
-    /// Sets the wall clock.
+    /// Sets the wall clock, in milliseconds since 1970.
     pub fn set_current_system_time(&self, now: impl Into<Timestamp>) {
         self.clock.borrow_mut().now = now.into();
     }
 
-    /// Sets the stream time, which is -1 until then.
+    /// Sets the stream time, in milliseconds since 1970; it is -1 until then.
     pub fn set_current_stream_time(&self, time: impl Into<Timestamp>) {
         self.clock.borrow_mut().stream_time = time.into();
     }

@@ -2,14 +2,33 @@
 
 use headwater_record::{Headers, Timestamp};
 
-/// A record that goes in or came out.
+/// A record that goes in or came out (Java's class of this name).
+///
+/// ```
+/// # use headwater_record::DefaultSerde;
+/// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+/// # let (none, text) = (<()>::default_serde(), String::default_serde());
+/// # let builder = TopologyBuilder::new();
+/// # let source = builder.add_source("source", SourceSpec::topics(["lines"], none.clone(), text.clone()));
+/// # builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
+/// # let driver = headwater_testing::TopologyTestDriver::new(builder.build()?)?;
+/// use headwater_record::Headers;
+/// use headwater_testing::TestRecord;
+/// // Of a topology that copies `lines` to `copies`.
+/// let headers = Headers::new();
+/// headers.add("trace", Some(b"7"));
+/// let record = TestRecord::new((), "hello".to_owned(), 42).with_headers(headers);
+/// driver.input_topic("lines").pipe_record(&record)?;
+/// assert_eq!(driver.output_topic("copies").read_record()?, record);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestRecord<K, V> {
     /// The key.
     pub key: K,
     /// The value.
     pub value: V,
-    /// The timestamp; [`Timestamp::UNKNOWN`] for a record that was written without one.
+    /// The timestamp, in milliseconds since 1970; [`Timestamp::UNKNOWN`] for a record that was written without one.
     pub timestamp: Timestamp,
     /// The headers.
     pub headers: Headers,

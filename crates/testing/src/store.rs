@@ -58,7 +58,7 @@ impl<K, V> Typed<K, V> {
     }
 }
 
-/// A key-value store of a topology under test.
+/// A key-value store of a topology under test; see [`TopologyTestDriver::key_value_store`].
 pub struct TestKeyValueStore<K, V>(Typed<K, V>);
 
 impl<K, V> TestKeyValueStore<K, V> {
@@ -167,7 +167,7 @@ impl<K, V> Timed<K, V> {
     }
 }
 
-/// A window store of a topology under test.
+/// A window store of a topology under test; see [`TopologyTestDriver::window_store`].
 pub struct TestWindowStore<K, V>(Timed<K, V>);
 
 impl<K, V> TestWindowStore<K, V> {
@@ -208,7 +208,7 @@ impl<K, V> fmt::Debug for TestWindowStore<K, V> {
     }
 }
 
-/// A session store of a topology under test.
+/// A session store of a topology under test; see [`TopologyTestDriver::session_store`].
 pub struct TestSessionStore<K, V>(Timed<K, V>);
 
 impl<K, V> TestSessionStore<K, V> {

@@ -16,7 +16,25 @@ use super::live::Live;
 use super::stores::StoreChoice;
 use crate::DriverError;
 
-/// A driver in the making.
+/// A driver in the making (the arguments of Java's constructors).
+///
+/// ```
+/// # use headwater_record::DefaultSerde;
+/// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+/// # let (none, text) = (<()>::default_serde(), String::default_serde());
+/// # let builder = TopologyBuilder::new();
+/// # let source = builder.add_source("source", SourceSpec::topics(["lines"], none.clone(), text.clone()));
+/// # builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
+/// # let topology = builder.build()?;
+/// use headwater_testing::TopologyTestDriver;
+/// let driver = TopologyTestDriver::builder(topology)
+///     .setting("application.id", "copier")
+///     .setting("deserialization.exception.handler", "LogAndContinueExceptionHandler")
+///     .start_time(1_700_000_000_000)
+///     .build()?;
+/// assert_eq!(driver.now().millis(), 1_700_000_000_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Builder {
     topology: Topology,
@@ -44,7 +62,7 @@ impl Builder {
         self
     }
 
-    /// The wall clock at the start; 0 unless said.
+    /// The wall clock at the start, in milliseconds since 1970; 0 unless said.
     #[must_use]
     pub fn start_time(mut self, start: impl Into<Timestamp>) -> Self {
         self.start = start.into();

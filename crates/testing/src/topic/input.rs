@@ -11,7 +11,26 @@ use crate::driver::Live;
 use crate::{DriverError, TestRecord};
 
 /// A topic to pipe records into (Java's class of this name). It has a time of its own for records without one: at first the
-/// driver's, then as [`TestInputTopic::advance_time`] and [`TestInputTopic::auto_advance`] say.
+/// driver's, then as [`TestInputTopic::advance_time`] and [`TestInputTopic::auto_advance`] say. Times are milliseconds since 1970.
+///
+/// ```
+/// # use headwater_record::DefaultSerde;
+/// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+/// # let (none, text) = (<()>::default_serde(), String::default_serde());
+/// # let builder = TopologyBuilder::new();
+/// # let source = builder.add_source("source", SourceSpec::topics(["lines"], none.clone(), text.clone()));
+/// # builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
+/// # let driver = headwater_testing::TopologyTestDriver::new(builder.build()?)?;
+/// use std::time::Duration;
+/// // Of a topology that copies `lines` to `copies`.
+/// let lines = driver.input_topic::<(), String>("lines").auto_advance(1_000, Duration::from_millis(5));
+/// lines.pipe_values(["one".to_owned(), "two".to_owned()])?;
+/// lines.advance_time(Duration::from_secs(1));
+/// lines.pipe_value("three".to_owned())?;
+/// let times: Vec<i64> = driver.records("copies").iter().map(|record| record.timestamp.millis()).collect();
+/// assert_eq!(times, [1_000, 1_005, 2_010]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct TestInputTopic<K, V> {
     live: Rc<RefCell<Live>>,
     topic: String,

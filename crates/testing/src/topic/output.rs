@@ -11,6 +11,25 @@ use crate::driver::Live;
 use crate::{DriverError, TestRecord};
 
 /// A topic to read from (Java's class of this name). Each record is read once, whichever handle reads it.
+///
+/// ```
+/// # use headwater_record::DefaultSerde;
+/// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+/// # let (none, text) = (<()>::default_serde(), String::default_serde());
+/// # let builder = TopologyBuilder::new();
+/// # let source = builder.add_source("source", SourceSpec::topics(["lines"], none.clone(), text.clone()));
+/// # builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
+/// # let driver = headwater_testing::TopologyTestDriver::new(builder.build()?)?;
+/// // Of a topology that copies `lines` to `copies`.
+/// driver.input_topic::<(), String>("lines").pipe_values(["one", "two", "three"].map(str::to_owned))?;
+/// let copies = driver.output_topic::<(), String>("copies");
+/// assert_eq!(copies.read_value()?, "one");
+/// assert_eq!(copies.read_key_value()?, ((), "two".to_owned()));
+/// assert_eq!(copies.len(), 1);
+/// assert_eq!(copies.read_values()?, ["three"]);
+/// assert_eq!(copies.read_value().unwrap_err().to_string(), "Empty topic: copies");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct TestOutputTopic<K, V> {
     live: Rc<RefCell<Live>>,
     topic: String,
