@@ -15,6 +15,7 @@ use std::rc::Rc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use smallvec::SmallVec;
 
 #[cfg(test)]
 use self::tests::CountingHasher as KeyHasher;
@@ -81,9 +82,12 @@ pub enum Found {
 
 const NONE: u32 = u32::MAX;
 
+/// A serialised key. Short ones lie beside what they lead to, so that a look at them is one look at memory.
+pub type Key = SmallVec<[u8; 32]>;
+
 #[derive(Debug)]
 struct Slot<T> {
-    key: Vec<u8>,
+    key: Key,
     hash: u64,
     // Not there while it is lent, and in free slots.
     payload: Option<T>,
@@ -95,12 +99,12 @@ struct Slot<T> {
 
 impl<T> Slot<T> {
     fn free() -> Self {
-        Slot { key: Vec::new(), hash: 0, payload: None, bytes: 0, generation: 0, recent: UNLINKED, dirty: None }
+        Slot { key: Key::new(), hash: 0, payload: None, bytes: 0, generation: 0, recent: UNLINKED, dirty: None }
     }
 
     #[inline]
     fn is(&self, hash: u64, key: &[u8]) -> bool {
-        self.hash == hash && self.key == key
+        self.hash == hash && *self.key == *key
     }
 }
 
@@ -343,7 +347,7 @@ impl<T> RecordCache<T> {
         }
     }
 
-    fn remove_slot(&mut self, slot: u32) -> Option<(Vec<u8>, Option<T>)> {
+    fn remove_slot(&mut self, slot: u32) -> Option<(Key, Option<T>)> {
         self.unlink(slot, List::Recent);
         self.unlink(slot, List::Dirty);
         let entry = self.slots.get_mut(slot as usize)?;
@@ -384,7 +388,7 @@ impl<T> RecordCache<T> {
     pub fn range(&mut self, from: &[u8], to: &[u8]) -> impl Iterator<Item = Place> {
         let slots = &self.slots;
         let order = self.order.get_or_insert_with(|| {
-            let key = |slot: &u32| Some((slots.get(*slot as usize)?.key.clone(), *slot));
+            let key = |slot: &u32| Some((slots.get(*slot as usize)?.key.to_vec(), *slot));
             self.table.iter().filter_map(key).collect()
         });
         let bounds = (Bound::Included(from), Bound::Included(to));
@@ -482,7 +486,7 @@ impl<T> std::fmt::Debug for RecordCache<T> {
 #[derive(Debug)]
 pub struct Evicted<T> {
     /// Its serialised key.
-    pub key: Vec<u8>,
+    pub key: Key,
     /// What lay there; `None` when it was lent.
     pub payload: Option<T>,
     /// Whether it was changed since the last flush.
