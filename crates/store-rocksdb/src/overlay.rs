@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 
-/// What an entry costs beside its bytes, about: two vectors and the map's share.
+use smallvec::SmallVec;
+
+/// What an entry costs beside its bytes, about: two byte strings and the map's share.
 const ENTRY_OVERHEAD: usize = 64;
 
 /// What a key is to be after the next commit.
@@ -13,37 +15,42 @@ pub(crate) enum Pending<'a> {
     Row(&'a [u8]),
 }
 
+/// Short keys and rows lie in the map itself: a search compares keys without a look elsewhere.
+pub(crate) type Bytes = SmallVec<[u8; 32]>;
+
 /// Rows by key; `None` is a deletion.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    entries: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    entries: BTreeMap<Bytes, Option<Bytes>>,
     bytes: usize,
+    /// Where rows are made.
+    scratch: Vec<u8>,
 }
+
+/// Of memory that serves again, no more than this is held on to.
+const KEPT: usize = 64 * 1024;
 
 impl Overlay {
     /// Sets the row of `key` to what `fill` appends, or deletes it.
     pub(crate) fn set(&mut self, key: &[u8], fill: Option<impl FnOnce(&mut Vec<u8>)>) {
-        // The usual write is to a key that is there: it takes no allocation.
+        self.scratch.clear();
+        self.scratch.shrink_to(KEPT);
+        let is_row = fill.map(|fill| fill(&mut self.scratch)).is_some();
+        self.bytes += self.scratch.len();
         if let Some(slot) = self.entries.get_mut(key) {
-            let before = slot.as_ref().map_or(0, Vec::len);
-            match fill {
-                None => *slot = None,
-                Some(fill) => {
-                    let row = slot.get_or_insert_default();
-                    row.clear();
-                    fill(row);
-                }
+            self.bytes -= slot.as_ref().map_or(0, SmallVec::len);
+            if is_row {
+                // In the memory that is there.
+                let row = slot.get_or_insert_default();
+                row.clear();
+                row.extend_from_slice(&self.scratch);
+            } else {
+                *slot = None;
             }
-            self.bytes = self.bytes - before + slot.as_ref().map_or(0, Vec::len);
-            return;
+        } else {
+            self.bytes += key.len() + ENTRY_OVERHEAD;
+            self.entries.insert(Bytes::from_slice(key), is_row.then(|| Bytes::from_slice(&self.scratch)));
         }
-        let row = fill.map(|fill| {
-            let mut row = Vec::new();
-            fill(&mut row);
-            row
-        });
-        self.bytes += key.len() + row.as_ref().map_or(0, Vec::len) + ENTRY_OVERHEAD;
-        self.entries.insert(key.to_vec(), row);
     }
 
     /// What is pending for `key`, if anything.
@@ -53,7 +60,7 @@ impl Overlay {
     }
 
     /// The entries from `from` on and before `to`.
-    pub(crate) fn range(&self, from: &[u8], to: Option<&[u8]>) -> btree_map::Range<'_, Vec<u8>, Option<Vec<u8>>> {
+    pub(crate) fn range(&self, from: &[u8], to: Option<&[u8]>) -> btree_map::Range<'_, Bytes, Option<Bytes>> {
         use std::ops::Bound::{Excluded, Included, Unbounded};
         self.entries.range::<[u8], _>((Included(from), to.map_or(Unbounded, Excluded)))
     }
@@ -69,7 +76,7 @@ impl Overlay {
             && entry.key().as_slice() < end
         {
             let (key, row) = entry.remove_entry();
-            self.bytes -= key.len() + row.as_ref().map_or(0, Vec::len) + ENTRY_OVERHEAD;
+            self.bytes -= key.len() + row.map_or(0, |row| row.len()) + ENTRY_OVERHEAD;
         }
     }
 

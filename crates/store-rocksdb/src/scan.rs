@@ -6,6 +6,8 @@ use std::ops::Bound;
 use headwater_store::bytes::Order;
 use rocksdb::DBRawIterator;
 
+use crate::overlay::Bytes;
+
 /// Keys from `from` on and before `to`; `None` is open.
 #[derive(Debug)]
 pub(crate) struct HalfOpen {
@@ -73,7 +75,7 @@ impl<'a> Committed<'a> {
 /// Both, as one.
 pub(crate) struct Merged<'a> {
     committed: Committed<'a>,
-    pending: btree_map::Range<'a, Vec<u8>, Option<Vec<u8>>>,
+    pending: btree_map::Range<'a, Bytes, Option<Bytes>>,
     head: Option<(&'a [u8], Option<&'a [u8]>)>,
     order: Order,
 }
@@ -81,7 +83,7 @@ pub(crate) struct Merged<'a> {
 impl<'a> Merged<'a> {
     pub(crate) fn new(
         committed: Committed<'a>,
-        pending: btree_map::Range<'a, Vec<u8>, Option<Vec<u8>>>,
+        pending: btree_map::Range<'a, Bytes, Option<Bytes>>,
         order: Order,
     ) -> Self {
         let mut merged = Merged { committed, pending, head: None, order };
