@@ -155,7 +155,8 @@ impl Segments {
 
     /// What there is of the times from `from` to `to`, rows among it that are past the retention but not forgotten yet.
     pub(crate) fn span_of_all(&self, from: Timestamp, to: Timestamp) -> Option<Span> {
-        let from = from.millis().max(0);
+        // Before the next commit, what was forgotten still lies on disk, and what was deleted of it too.
+        let from = from.millis().max(self.forgotten.saturating_mul(self.interval_ms));
         let to = to.millis().min(self.observed);
         (from <= to).then(|| Span { from, to, first: self.segment_of(from), last: self.segment_of(to) })
     }

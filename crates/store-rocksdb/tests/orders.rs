@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use headwater_record::Timestamp;
+use headwater_record::{Offset, Timestamp};
 use headwater_store::MemoryBudget;
 use headwater_store::bytes::{KeySelection, Order, Put, SessionBytes, SessionQuery, WindowBytes, WindowQuery};
 use headwater_store::{OpenContext, Row, RowBuf, Store, StoreKind, StoreSpec, StoreSupplier};
@@ -187,6 +187,24 @@ fn sessions_that_closed_are_found_by_their_ends_after_their_retention() {
     // Forgotten with its segment, in the index too.
     assert_eq!(put_session(store.as_mut(), "a", 190_000, 190_000, "1"), Put::Stored);
     assert!(ending(store.as_ref(), KeySelection::ALL, closed, Order::Forward).is_empty());
+}
+
+#[test]
+fn a_session_that_was_forgotten_does_not_come_back_from_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = session_of(directory.path(), true);
+    for (key, start, end) in [("a", 0, 5), ("b", 0, 6)] {
+        assert_eq!(put_session(store.as_mut(), key, start, end, "1"), Put::Stored);
+    }
+    store.commit(Some(Offset::new(1))).unwrap();
+    // `a` grows, and then so much time goes by that the store forgets both; nothing of it is committed.
+    let _ = store.put(b"a", 0.into(), 5.into(), None).unwrap();
+    assert_eq!(put_session(store.as_mut(), "a", 0, 9, "2"), Put::Stored);
+    assert_eq!(put_session(store.as_mut(), "a", 190_000, 190_000, "1"), Put::Stored);
+    let closed = (Timestamp::ZERO, Timestamp::from_millis(189_999));
+    assert_eq!(ending(store.as_ref(), KeySelection::ALL, closed, Order::Forward), [""; 0]);
+    store.commit(Some(Offset::new(2))).unwrap();
+    assert_eq!(ending(store.as_ref(), KeySelection::ALL, closed, Order::Forward), [""; 0]);
 }
 
 #[test]
