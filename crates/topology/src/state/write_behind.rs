@@ -39,30 +39,6 @@ impl<V> Cached<V> {
         Ok((Cached { value, timestamp, context: Some(context), encoded }, row_bytes))
     }
 
-    /// Changes the value where it lies, and says how many bytes its row has. On an error the value is as it was, if that can be had.
-    fn change(
-        &mut self,
-        serde: &RowSerde<'_, V>,
-        note: impl FnOnce(&mut Option<RecordContext>),
-        change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
-    ) -> Result<usize, ProcessError> {
-        let timestamp = self.timestamp;
-        let mut slot = self.value.take().map(|value| Stamped { value, timestamp });
-        let was_there = slot.is_some();
-        match change(&mut slot).and_then(|new| Ok((serde.measure(new.value.as_ref())?, new))) {
-            Ok(((length, encoded), new)) => {
-                *self = Cached { value: new.value, timestamp: new.timestamp, context: self.context.take(), encoded };
-                note(&mut self.context);
-                Ok(self.context.as_ref().map_or(0, |context| serde.row_bytes(length, context)))
-            }
-            Err(error) => {
-                self.value = slot.map(|slot| slot.value);
-                self.recover(was_there, serde)?;
-                Err(error)
-            }
-        }
-    }
-
     /// A value that was taken out, and of which the bytes are known, is there again.
     fn recover(&mut self, was_there: bool, serde: &RowSerde<'_, V>) -> Result<(), ProcessError> {
         if was_there
@@ -157,17 +133,28 @@ impl<V> WriteBehind<V> {
         note: impl FnOnce(&mut Option<RecordContext>),
         change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
     ) -> Result<(), ProcessError> {
+        let taken = self.entries.borrow_mut().at_mut(place).map(|cached| (cached.value.take(), cached.timestamp));
+        let Some((value, timestamp)) = taken else { return Ok(()) };
+        let was_there = value.is_some();
+        let mut slot = value.map(|value| Stamped { value, timestamp });
+        // Nothing is borrowed here: `change` may read the store.
+        let changed = change(&mut slot).and_then(|new| Ok((serde.measure(new.value.as_ref())?, new)));
         let mut entries = self.entries.borrow_mut();
         let Some(cached) = entries.at_mut(place) else { return Ok(()) };
-        let was_there = cached.value.is_some();
-        match cached.change(serde, note, change) {
-            Ok(row_bytes) => {
+        match changed {
+            Ok(((length, encoded), new)) => {
+                (cached.value, cached.timestamp, cached.encoded) = (new.value, new.timestamp, encoded);
+                note(&mut cached.context);
+                let row_bytes = cached.context.as_ref().map_or(0, |context| serde.row_bytes(length, context));
                 let weight = entry_bytes(key_len + self.key_extra, row_bytes, cached.context.as_ref());
                 entries.changed(place, weight);
                 Ok(())
             }
-            Err(error) if was_there && cached.value.is_none() => self.lose(&mut entries, place, error),
-            Err(error) => Err(error),
+            Err(error) => {
+                cached.value = slot.map(|slot| slot.value);
+                cached.recover(was_there, serde)?;
+                if was_there && cached.value.is_none() { self.lose(&mut entries, place, error) } else { Err(error) }
+            }
         }
     }
 
