@@ -28,7 +28,7 @@ pub(crate) enum Heard<'a> {
         /// Where.
         offset: Offset,
     },
-    /// A record was not written.
+    /// A record was not written. It comes with the time that it was sent with; one without has the time of sending.
     Refused {
         /// The number that it was sent with.
         tag: u32,

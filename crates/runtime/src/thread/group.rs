@@ -85,12 +85,18 @@ impl StreamThread {
                 self.leading.assigned();
                 self.assign(&assignment);
             }
-            Action::Lost(reason) => self.lost(reason)?,
+            Action::Lost(reason) => {
+                self.leading.lost();
+                self.lost(reason)?;
+            }
             Action::RunAssignor(group) => {
                 self.leading.begin(group, now);
                 return Ok(self.try_to_plan(now));
             }
-            Action::Left => self.left(),
+            Action::Left => {
+                self.leading.lost();
+                self.left();
+            }
             Action::Fail(error) => return Err(self.leading.explain(error, &self.instance, self.admin.as_mut(), now)),
         }
         Ok(None)

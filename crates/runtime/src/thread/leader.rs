@@ -54,6 +54,12 @@ impl Leading {
         self.error = None;
     }
 
+    /// The place in the group is gone: whoever leads next begins anew.
+    pub(super) fn lost(&mut self) {
+        self.pending = None;
+        self.sources_missing_since = None;
+    }
+
     /// The group has its tasks, whoever decided.
     pub(super) fn assigned(&mut self) {
         self.sources_missing_since = None;
