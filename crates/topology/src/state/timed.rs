@@ -282,7 +282,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     /// `change` may take the old value out, and returns the new one with its time, which is also that of the change. On an error
     /// everything stays as it was; should it have taken the value out then, the value is read again, and where only the cache had
     /// it the error is fatal, so that the task begins again where it last committed. `absent` makes what counts as the old value
-    /// where there was none.
+    /// where there was none. `change` may read other keys and windows of this store; its own may read as deleted meanwhile.
     ///
     /// # Errors
     /// Those of `change`, and as [`TimedState::set`].
@@ -307,17 +307,12 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let row = self.read(buf.key(), window)?;
         let mut slot = row.as_ref().map(|row| self.decode(row)).transpose()?;
         let new = change(&mut slot)?;
-        self.write(cx, buf.key(), window, (new.value.as_ref(), new.timestamp, None), &context)?;
-        let Some(to) = self.flush_to.borrow().clone() else { return Ok(()) };
-        let old = match (to.send_old, slot, row) {
-            (false, ..) => None,
-            (true, Some(kept), _) => Some(kept.value),
-            (true, None, Some(row)) => Some(self.decode(&row)?.value),
-            (true, None, None) => absent.and_then(|absent| absent()),
+        let old = || match (slot, row) {
+            (Some(kept), _) => Ok(Some(kept.value)),
+            (None, Some(row)) => Ok(Some(self.decode(&row)?.value)),
+            (None, None) => Ok(absent.and_then(|absent| absent())),
         };
-        let key = Windowed::new(key.clone(), window);
-        let change = Change::new(&new.value, &old);
-        to.push(cx, Update { key: &key, change, timestamp: new.timestamp, headers })
+        self.write_and_hand_on(cx, (key, buf.key()), window, &new, (headers, &context), old)
     }
 
     /// As [`TimedState::update`], without a look at what is there: in a store without cache, `old` makes what counts as the old
@@ -343,7 +338,23 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         if self.is_cached() {
             return self.put_cached(cx, buf.at(&self.timed, window), new, context);
         }
-        self.write(cx, buf.key(), window, (new.value.as_ref(), new.timestamp, None), &context)?;
+        self.write_and_hand_on(cx, (key, buf.key()), window, &new, (headers, &context), old)
+    }
+
+    /// Writes to a store without cache, and hands the change on; `old` makes the old value, where somebody asks for it.
+    fn write_and_hand_on(
+        &self,
+        cx: &mut TaskContext<'_>,
+        (key, bytes): (&K, &[u8]),
+        window: Window,
+        new: &Stamped<Option<V>>,
+        (headers, context): (&Headers, &RecordContext),
+        old: impl FnOnce() -> Result<Option<V>, ProcessError>,
+    ) -> Result<(), ProcessError>
+    where
+        K: Clone,
+    {
+        self.write(cx, bytes, window, (new.value.as_ref(), new.timestamp, None), context)?;
         let Some(to) = self.flush_to.borrow().clone() else { return Ok(()) };
         let old = if to.send_old { old()? } else { None };
         let key = Windowed::new(key.clone(), window);

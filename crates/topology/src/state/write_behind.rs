@@ -39,15 +39,9 @@ impl<V> Cached<V> {
         Ok((Cached { value, timestamp, context: Some(context), encoded }, row_bytes))
     }
 
-    /// A value that was taken out, and of which the bytes are known, is there again.
-    fn recover(&mut self, was_there: bool, serde: &RowSerde<'_, V>) -> Result<(), ProcessError> {
-        if was_there
-            && self.value.is_none()
-            && let Some(bytes) = &self.encoded
-        {
-            self.value = Some(serde.serde.deserialize(serde.topic, Some(bytes))?);
-        }
-        Ok(())
+    /// The value once more, where its bytes are known.
+    fn again(&self, serde: &RowSerde<'_, V>) -> Option<V> {
+        serde.serde.deserialize(serde.topic, Some(self.encoded.as_ref()?)).ok()
     }
 }
 
@@ -151,8 +145,8 @@ impl<V> WriteBehind<V> {
                 Ok(())
             }
             Err(error) => {
-                cached.value = slot.map(|slot| slot.value);
-                cached.recover(was_there, serde)?;
+                let left = slot.map(|slot| slot.value);
+                cached.value = if was_there { left.or_else(|| cached.again(serde)) } else { left };
                 if was_there && cached.value.is_none() { self.lose(&mut entries, place, error) } else { Err(error) }
             }
         }

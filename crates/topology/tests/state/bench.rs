@@ -170,7 +170,8 @@ pub(crate) struct Setting {
     pub(crate) cache: Option<usize>,
     pub(crate) send_old: bool,
     pub(crate) owned: bool,
-    /// Whether values tell their length without becoming bytes. Those that do not refuse a `#` at their end.
+    /// Whether values tell their length without becoming bytes. Those that do not refuse a `#` at their end, and come
+    /// not back from bytes that end with `%`.
     pub(crate) measured: bool,
 }
 
@@ -185,6 +186,9 @@ impl Serde<String> for Unmeasured {
         self.0.serialize(topic, value, into)
     }
     fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<String, SerdeError> {
+        if bytes.is_some_and(|bytes| bytes.ends_with(b"%")) {
+            return Err(SerdeError::Null { type_name: "a text" });
+        }
         self.0.deserialize(topic, bytes)
     }
 }

@@ -100,6 +100,16 @@ fn a_failed_update_that_lost_a_value_not_yet_written_is_fatal() {
 }
 
 #[test]
+fn a_failed_update_that_took_the_value_is_undone_from_its_bytes_or_fatal() {
+    let mut bench = Bench::new(Setting { measured: false, ..SETTING });
+    bench.push("a", "+1", 5).unwrap();
+    assert!(matches!(bench.push("a", "!!", 6), Err(ProcessError::User(_))));
+    bench.push("b", "+1%", 5).unwrap();
+    assert!(matches!(bench.push("b", "!!", 6), Err(ProcessError::Failed(_))), "its bytes cannot be read");
+    assert_eq!(bench.flush(), ["log a 1 @5", "out a 1<-- from 0 @5"], "and nobody hears that it was deleted");
+}
+
+#[test]
 fn a_value_that_has_no_bytes_leaves_the_one_before_in_the_cache() {
     let mut bench = Bench::new(Setting { measured: false, ..SETTING });
     bench.push("a", "+1", 5).unwrap();
