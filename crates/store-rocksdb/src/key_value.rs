@@ -65,7 +65,7 @@ impl KeyValueBytes for KeyValue {
     fn scan(&self, range: KeyRange<'_>, order: Order, limit: usize, into: &mut Vec<Entry>) -> Result<Scan, StoreError> {
         let mut left = limit;
         let mut end = Scan::Done;
-        self.table.scan((range.from, range.to), order, |key, row| {
+        self.table.scan((range.from, range.to), true, order, |key, row| {
             let Some(after) = left.checked_sub(1) else {
                 end = Scan::More;
                 return Ok(false);

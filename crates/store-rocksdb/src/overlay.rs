@@ -6,7 +6,10 @@ use std::collections::btree_map;
 use smallvec::SmallVec;
 
 /// What an entry costs beside its bytes, about: two byte strings and the map's share.
-const ENTRY_OVERHEAD: usize = 64;
+const ENTRY_OVERHEAD: usize = 96;
+
+/// Of memory that serves again, no more than this is held on to.
+const KEPT: usize = 64 * 1024;
 
 /// What a key is to be after the next commit.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +29,6 @@ pub(crate) struct Overlay {
     /// Where rows are made.
     scratch: Vec<u8>,
 }
-
-/// Of memory that serves again, no more than this is held on to.
-const KEPT: usize = 64 * 1024;
 
 impl Overlay {
     /// Sets the row of `key` to what `fill` appends, or deletes it.

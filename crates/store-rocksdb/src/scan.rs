@@ -74,7 +74,8 @@ impl<'a> Committed<'a> {
 
 /// Both, as one.
 pub(crate) struct Merged<'a> {
-    committed: Committed<'a>,
+    /// `None` where nothing is on disk.
+    committed: Option<Committed<'a>>,
     pending: btree_map::Range<'a, Bytes, Option<Bytes>>,
     head: Option<(&'a [u8], Option<&'a [u8]>)>,
     order: Order,
@@ -82,7 +83,7 @@ pub(crate) struct Merged<'a> {
 
 impl<'a> Merged<'a> {
     pub(crate) fn new(
-        committed: Committed<'a>,
+        committed: Option<Committed<'a>>,
         pending: btree_map::Range<'a, Bytes, Option<Bytes>>,
         order: Order,
     ) -> Self {
@@ -108,7 +109,7 @@ impl<'a> Merged<'a> {
         mut take: impl FnMut(&[u8], &[u8]) -> Result<bool, E>,
     ) -> Result<(), E> {
         loop {
-            let committed = self.committed.item();
+            let committed = self.committed.as_ref().and_then(Committed::item);
             let which = match (committed, self.head) {
                 (None, None) => break,
                 (Some(_), None) => std::cmp::Ordering::Less,
@@ -130,13 +131,15 @@ impl<'a> Merged<'a> {
             if !go_on {
                 return Ok(());
             }
-            if which.is_le() {
-                self.committed.advance();
+            if which.is_le()
+                && let Some(committed) = &mut self.committed
+            {
+                committed.advance();
             }
             if which.is_ge() {
                 self.advance_pending();
             }
         }
-        Ok(self.committed.iterator.status()?)
+        Ok(self.committed.map_or(Ok(()), |committed| committed.iterator.status())?)
     }
 }

@@ -201,15 +201,11 @@ impl Segments {
                 _ => (Bound::Included(low.as_slice()), Bound::Excluded(&*high)),
             };
             let mut go_on = true;
-            let rest = |key: &[u8], row: &dyn Fn() -> Result<RowBuf, StoreError>| {
+            let on_disk = self.is_on_disk(span.from.max(segment.saturating_mul(self.interval_ms)));
+            self.table.scan(bounds, on_disk, order, |key, row| {
                 go_on = take(key.get(8..).unwrap_or_default(), row)?;
                 Ok(go_on)
-            };
-            if self.is_on_disk(span.from.max(segment.saturating_mul(self.interval_ms))) {
-                self.table.scan(bounds, order, rest)?;
-            } else {
-                self.table.scan_pending(bounds, order, rest)?;
-            }
+            })?;
             if !go_on {
                 return Ok(());
             }

@@ -207,10 +207,11 @@ impl Table {
     }
 
     /// Hands the rows between the bounds to `take`, in `order`, until it says no. The row is decoded by the function that `take`
-    /// is handed, when it wants it.
+    /// is handed, when it wants it. What is on disk is left out unless some of it `may_be_on_disk`.
     pub(crate) fn scan(
         &self,
         (from, to): (Bound<&[u8]>, Bound<&[u8]>),
+        may_be_on_disk: bool,
         order: Order,
         mut take: impl FnMut(&[u8], &dyn Fn() -> Result<RowBuf, StoreError>) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
@@ -218,43 +219,20 @@ impl Table {
         if range.is_empty() {
             return Ok(());
         }
-        let mut read = ReadOptions::default();
-        read.set_iterate_lower_bound(range.from.clone());
-        if let Some(to) = &range.to {
-            read.set_iterate_upper_bound(to.clone());
-        }
-        let committed = Committed::new(self.database.db.raw_iterator_opt(read), order);
+        let committed = may_be_on_disk.then(|| {
+            let mut read = ReadOptions::default();
+            read.set_iterate_lower_bound(range.from.clone());
+            if let Some(to) = &range.to {
+                read.set_iterate_upper_bound(to.clone());
+            }
+            Committed::new(self.database.db.raw_iterator_opt(read), order)
+        });
         let pending = self.overlay.range(&range.from, range.to.as_deref());
         let merged = Merged::new(committed, pending, order);
         merged.each(|key, row| take(key, &|| self.decode(row)).map_err(Broken::Store)).map_err(|broken| match broken {
             Broken::Database(error) => self.failed("reading", &error),
             Broken::Store(error) => error,
         })
-    }
-
-    /// As [`Table::scan`], where nothing is on disk.
-    pub(crate) fn scan_pending(
-        &self,
-        (from, to): (Bound<&[u8]>, Bound<&[u8]>),
-        order: Order,
-        mut take: impl FnMut(&[u8], &dyn Fn() -> Result<RowBuf, StoreError>) -> Result<bool, StoreError>,
-    ) -> Result<(), StoreError> {
-        let range = HalfOpen::new(from, to);
-        if range.is_empty() {
-            return Ok(());
-        }
-        let mut pending = self.overlay.range(&range.from, range.to.as_deref());
-        loop {
-            let next = match order {
-                Order::Forward => pending.next(),
-                Order::Backward => pending.next_back(),
-            };
-            let Some((key, row)) = next else { return Ok(()) };
-            let Some(row) = row else { continue };
-            if !take(key, &|| self.decode(row))? {
-                return Ok(());
-            }
-        }
     }
 
     /// What the last commit said.
