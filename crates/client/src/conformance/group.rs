@@ -6,14 +6,28 @@ use headwater_record::{Deadline, Offset, TopicPartition};
 
 use super::{Failure, Outcome, Suite, ensure, equal, refused};
 use crate::{
-    ClientError, CommittedOffset, GroupError, GroupIdentity, GroupMembership, GroupRequest, GroupResponse, JoinRequest,
-    Joined, KeepAlive, OffsetCommit,
+    ClientError, CommittedOffset, ErrorClass, GroupError, GroupIdentity, GroupMembership, GroupRequest, GroupResponse,
+    JoinRequest, Joined, KeepAlive, OffsetCommit,
 };
 
 const SESSION: Duration = Duration::from_secs(45);
 const PROTOCOL_TYPE: &str = "consumer";
 /// Version 0 of `ConsumerProtocolSubscription`, which brokers read for this protocol type: no topics, and four bytes of user data.
 const SUBSCRIPTION: &[u8] = b"\0\0\0\0\0\0\0\0\0\x04data";
+
+/// A connection to the coordinator of a group. A cluster that has just begun chooses one first.
+fn connect(suite: &Suite<'_>, group: &str) -> Result<Box<dyn GroupMembership>, Failure> {
+    let mut connection = suite.clients.membership(group, suite.config)?;
+    suite.wait("the group's coordinator", || match connection.committed_offsets(group, &[], false, suite.until()) {
+        Err(error) if error.class() == ErrorClass::Retriable => {
+            // Nothing was asked of it: this waits a little.
+            connection.response(suite.soon());
+            Ok(None)
+        }
+        other => Ok(Some(other?)),
+    })?;
+    Ok(connection)
+}
 
 /// One member and its connection.
 struct Member {
@@ -27,7 +41,7 @@ pub(super) fn offsets_are_committed_with_metadata(suite: &Suite<'_>) -> Outcome 
     let partition = |number| TopicPartition::new(topic.clone(), number);
     let committed =
         |offset, metadata: &str| CommittedOffset { offset: Offset::new(offset), metadata: metadata.to_owned() };
-    let mut connection = suite.clients.membership(&group, suite.config)?;
+    let mut connection = connect(suite, &group)?;
     let nobody = GroupIdentity { group: group.clone(), generation: -1, ..GroupIdentity::default() };
     let asked = [partition(2), partition(1), partition(0)];
     equal("the offsets of a new group", &fetch(suite, connection.as_mut(), &group, &asked)?, &vec![None, None, None])?;
@@ -199,7 +213,7 @@ pub fn member_is_removed_when_its_session_times_out(suite: &Suite<'_>) -> Outcom
 
 impl Member {
     fn connect(suite: &Suite<'_>, group: &str) -> Result<Self, Failure> {
-        let connection = suite.clients.membership(group, suite.config)?;
+        let connection = connect(suite, group)?;
         let identity = GroupIdentity { group: group.to_owned(), generation: -1, ..GroupIdentity::default() };
         Ok(Member { connection, identity })
     }
