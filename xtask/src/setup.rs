@@ -15,7 +15,7 @@ const JAVA: u32 = 17;
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// What compiles RocksDB and librdkafka and generates RocksDB's bindings.
+    /// What compiles RocksDB and generates its bindings.
     Compilers,
     /// What fetches and runs a broker.
     Broker,
@@ -24,11 +24,10 @@ pub(crate) enum Need {
 }
 
 /// What the machine has.
-#[expect(clippy::struct_excessive_bools, reason = "six things that are there or not, each on its own")]
+#[expect(clippy::struct_excessive_bools, reason = "five things that are there or not, each on its own")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Found {
     cxx: bool,
-    make: bool,
     libclang: bool,
     clang_headers: bool,
     java: bool,
@@ -44,7 +43,6 @@ struct Missing {
 }
 
 const CXX: Missing = Missing { what: "a C++ compiler (`c++`, or what CXX names)", debian: &[&["g++"]] };
-const MAKE: Missing = Missing { what: "make", debian: &[&["make"]] };
 const LIBCLANG: Missing = Missing {
     what: "libclang with its headers (LIBCLANG_PATH names its folder where it is in none of the usual places)",
     debian: &[&["libclang1-14", "libclang-common-14-dev"], &["libclang-dev"]],
@@ -77,7 +75,7 @@ pub(crate) fn run(need: Need) -> Result<()> {
 }
 
 fn missing(need: Need, found: Found) -> Vec<Missing> {
-    let compilers = [(found.cxx, CXX), (found.make, MAKE), (found.libclang && found.clang_headers, LIBCLANG)];
+    let compilers = [(found.cxx, CXX), (found.libclang && found.clang_headers, LIBCLANG)];
     let broker = [(found.java, JDK), (found.maven, MAVEN)];
     let asked: Vec<(bool, Missing)> = match need {
         Need::Compilers => compilers.to_vec(),
@@ -93,7 +91,6 @@ fn look() -> Found {
     let java = |program| says(program, "-version").and_then(|text| java_version(&text)).is_some_and(|at| at >= JAVA);
     Found {
         cxx: says(&cxx, "--version").is_some(),
-        make: says("make", "--version").is_some(),
         libclang: clang.library().is_some(),
         clang_headers: clang.headers().is_some(),
         java: java("java") && java("javac"),
@@ -130,7 +127,7 @@ fn privilege() -> Option<&'static [&'static str]> {
 mod tests {
     use super::*;
 
-    const ALL: Found = Found { cxx: true, make: true, libclang: true, clang_headers: true, java: true, maven: true };
+    const ALL: Found = Found { cxx: true, libclang: true, clang_headers: true, java: true, maven: true };
 
     #[test]
     fn nothing_is_missing_from_a_machine_with_everything() {
@@ -144,10 +141,10 @@ mod tests {
 
     #[test]
     fn only_what_is_asked_for_is_missed() {
-        let bare = Found { cxx: false, make: false, libclang: false, clang_headers: false, java: false, maven: false };
-        assert_eq!(missing(Need::Compilers, bare), [CXX, MAKE, LIBCLANG]);
+        let bare = Found { cxx: false, libclang: false, clang_headers: false, java: false, maven: false };
+        assert_eq!(missing(Need::Compilers, bare), [CXX, LIBCLANG]);
         assert_eq!(missing(Need::Broker, bare), [JDK, MAVEN]);
-        assert_eq!(missing(Need::Everything, bare).len(), 5);
+        assert_eq!(missing(Need::Everything, bare).len(), 4);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 mod offsets;
 mod topics;
 
+pub(crate) use offsets::list as list_offsets;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;

@@ -45,11 +45,11 @@ impl ClientSupplier for KafkaClients {
     }
 
     fn consumer(&self, config: &ClientConfig) -> Result<Box<dyn Consumer>, ClientError> {
-        Ok(Box::new(KafkaConsumer::new(config)?))
+        Ok(Box::new(KafkaConsumer::new(self.io.clone(), config)?))
     }
 
     fn producer(&self, config: &ClientConfig) -> Result<Box<dyn Producer>, ClientError> {
-        Ok(Box::new(KafkaProducer::new(config)?))
+        Ok(Box::new(KafkaProducer::new(self.io.clone(), config)?))
     }
 
     fn admin(&self, config: &ClientConfig) -> Result<Box<dyn Admin>, ClientError> {

@@ -1,18 +1,15 @@
-//! Settings: those of Java's clients and of librdkafka, for both parts of this crate.
+//! Settings: those of Java's clients, by their names.
 #![forbid(unsafe_code)]
 
-mod translate;
+mod followed;
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError};
-use rdkafka::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::error::KafkaError;
 
-pub(crate) use translate::for_librdkafka;
+pub(crate) use followed::tell_of_others;
 
 /// What every connection needs to know.
 #[derive(Clone, Debug)]
@@ -37,11 +34,14 @@ impl Servers {
             .filter(|address| !address.is_empty())
             .map(|address| if has_port(address) { address.to_owned() } else { format!("{address}:9092") })
             .collect();
+        if addresses.is_empty() {
+            return Err(no_servers());
+        }
         match config.value("security.protocol") {
             None | Some("PLAINTEXT" | "plaintext") => {}
             Some(other) => {
                 return Err(ClientError::Config(format!(
-                    "security.protocol={other} is not supported yet: group membership speaks PLAINTEXT only; leave the setting out"
+                    "security.protocol={other} is not supported yet: connections are PLAINTEXT only; leave the setting out"
                 )));
             }
         }
@@ -50,7 +50,7 @@ impl Servers {
             client_id: config.value("client.id").unwrap_or(default_id).to_owned(),
             setup_timeout: millis(config, "socket.connection.setup.timeout.ms", 10_000)?,
             request_timeout: millis(config, "request.timeout.ms", 30_000)?,
-            retry_backoff: millis(config, "retry.backoff.ms", 100)?,
+            retry_backoff: retry_backoff(config)?,
         })
     }
 
@@ -66,9 +66,11 @@ fn has_port(address: &str) -> bool {
 /// `bootstrap.servers`.
 pub(crate) fn servers(config: &ClientConfig) -> Result<&str, ClientError> {
     let servers = config.value("bootstrap.servers").map(str::trim).filter(|servers| !servers.is_empty());
-    servers.ok_or_else(|| {
-        ClientError::Config("bootstrap.servers is missing: set it to host:port of one or more brokers".to_owned())
-    })
+    servers.ok_or_else(no_servers)
+}
+
+fn no_servers() -> ClientError {
+    ClientError::Config("bootstrap.servers is missing: set it to host:port of one or more brokers".to_owned())
 }
 
 pub(crate) fn millis(config: &ClientConfig, key: &str, default: u64) -> Result<Duration, ClientError> {
@@ -82,30 +84,29 @@ pub(crate) fn millis(config: &ClientConfig, key: &str, default: u64) -> Result<D
     }
 }
 
-/// Makes a client of librdkafka. Settings that it does not know are left out, with a warning.
-///
-/// # Errors
-/// [`ClientError::Config`] for values that it refuses.
-pub(crate) fn create<C: ClientContext + Clone, T: FromClientConfigAndContext<C>>(
-    mut config: rdkafka::ClientConfig,
-    context: &C,
-) -> Result<T, ClientError> {
-    // What librdkafka would not say, nobody could ask for; what is shown is for the subscriber to decide.
-    let wants_all = config.get("debug").is_some();
-    config.set_log_level(if wants_all { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
-    loop {
-        match config.create_with_context(context.clone()) {
-            Ok(client) => return Ok(client),
-            Err(KafkaError::ClientConfig(_, reason, key, value)) => {
-                if reason.contains("No such configuration property") && config.get(&key).is_some() {
-                    ignored(&key, "librdkafka has no such setting");
-                    config.remove(&key);
-                } else {
-                    return Err(ClientError::Config(format!("{key}={value}: {reason}")));
-                }
-            }
-            Err(error) => return Err(ClientError::Config(error.to_string())),
+/// `retry.backoff.ms`; never nothing at all, since connections are made again at the same pace.
+pub(crate) fn retry_backoff(config: &ClientConfig) -> Result<Duration, ClientError> {
+    Ok(millis(config, "retry.backoff.ms", 100)?.max(Duration::from_millis(1)))
+}
+
+/// A number that is not negative.
+pub(crate) fn number(config: &ClientConfig, key: &str, default: i32) -> Result<i32, ClientError> {
+    match config.value(key) {
+        None => Ok(default),
+        Some(value) => {
+            let number = value.trim().parse().ok().filter(|number| *number >= 0);
+            number
+                .ok_or_else(|| ClientError::Config(format!("{key}: {value:?} is not a number from 0 to {}", i32::MAX)))
         }
+    }
+}
+
+pub(crate) fn flag(config: &ClientConfig, key: &str, default: bool) -> Result<bool, ClientError> {
+    match config.value(key).map(str::trim) {
+        None => Ok(default),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(value) => Err(ClientError::Config(format!("{key}: {value:?} is neither true nor false"))),
     }
 }
 
@@ -117,15 +118,6 @@ fn ignored(key: &str, why: &str) {
     }
 }
 
-/// A line of librdkafka's log. It calls an error what it tries again: a connection that was refused.
-pub(crate) fn log(level: RDKafkaLogLevel, part: &str, text: &str) {
-    match level {
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => tracing::info!(target: "librdkafka", part, "{text}"),
-        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", part, "{text}"),
-        _ => tracing::warn!(target: "librdkafka", part, "{text}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,8 +126,10 @@ mod tests {
     fn servers_get_the_usual_port_and_their_absence_is_told() {
         let config = ClientConfig::new().with("bootstrap.servers", "a, b:19092");
         assert_eq!(Servers::of(&config, "c").map(|servers| servers.text()), Ok("a:9092,b:19092".to_owned()));
-        let error = Servers::of(&ClientConfig::new(), "c").map(|_| ()).unwrap_err();
-        assert!(error.to_string().contains("bootstrap.servers is missing"), "{error}");
+        for none in [ClientConfig::new(), ClientConfig::new().with("bootstrap.servers", " , ")] {
+            let error = Servers::of(&none, "c").map(|_| ()).unwrap_err();
+            assert!(error.to_string().contains("bootstrap.servers is missing"), "{error}");
+        }
         let error = Servers::of(&config.with("security.protocol", "SSL"), "c").map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("security.protocol=SSL is not supported yet"), "{error}");
     }

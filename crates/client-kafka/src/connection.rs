@@ -4,7 +4,10 @@
 //! enough; and a join that the broker parks holds up everything sent after it.
 #![forbid(unsafe_code)]
 
+mod frames;
+
 use std::collections::{HashMap, VecDeque};
+use std::io::IoSlice;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,10 +22,12 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use self::frames::Frames;
 use crate::config::Servers;
 use crate::error::{About, of_code, unavailable};
 
-const FRAME_LIMIT: usize = 128 << 20;
+/// What is longer is no answer of Kafka: of another protocol's bytes, say.
+pub(crate) const FRAME_LIMIT: usize = 1 << 30;
 
 #[derive(Debug)]
 struct Waiting {
@@ -88,28 +93,47 @@ impl Connection {
         self.queue.lock().is_none()
     }
 
-    /// Sends `request` at the newest version that both sides know, at most `newest`, and waits for the answer.
-    pub(crate) async fn call<R: Request>(&self, request: &R, limit: Duration) -> Result<R::Response, ClientError> {
+    /// The newest version of a request that both sides know, at most `newest`.
+    pub(crate) fn version_of<R: Request>(&self, newest: i16) -> Result<i16, ClientError> {
         let Some((low, high)) = self.versions.get(&R::KEY).copied() else {
             return Err(self.cannot::<R>("the broker does not know it"));
         };
-        let version = high.min(R::VERSIONS.max);
+        let version = high.min(R::VERSIONS.max).min(newest);
         if version < low.max(R::VERSIONS.min) {
             return Err(self.cannot::<R>("the broker speaks other versions of it"));
         }
-        self.call_at(version, request, limit).await
+        Ok(version)
     }
 
-    async fn call_at<R: Request>(
+    /// Sends `request` at the newest version that both sides know and waits for the answer.
+    pub(crate) async fn call<R: Request>(&self, request: &R, limit: Duration) -> Result<R::Response, ClientError> {
+        self.call_at(self.version_of::<R>(i16::MAX)?, request, limit).await
+    }
+
+    /// As [`Connection::call`], at the version `version`.
+    pub(crate) async fn call_at<R: Request>(
         &self,
         version: i16,
         request: &R,
         limit: Duration,
     ) -> Result<R::Response, ClientError> {
+        let mut body = BytesMut::new();
+        let refused = |_| self.cannot::<R>("it cannot be written in the version that the broker speaks");
+        request.encode(&mut body, version).map_err(refused)?;
+        self.call_encoded::<R>(version, &[body.freeze()], limit).await
+    }
+
+    /// As [`Connection::call_at`], of a request whose body is in pieces that are sent from where they lie.
+    pub(crate) async fn call_encoded<R: Request>(
+        &self,
+        version: i16,
+        body: &[Bytes],
+        limit: Duration,
+    ) -> Result<R::Response, ClientError> {
         // Whoever gives up waiting, here or above, leaves a connection that may be dead, or half a frame on it: nobody uses it
         // again.
         let mut unanswered = CloseUnlessAnswered { queue: &self.queue, answered: false };
-        let exchange = async { Ok::<_, ClientError>(self.send(version, request).await?.await) };
+        let exchange = async { Ok::<_, ClientError>(self.send::<R>(version, body).await?.await) };
         let frame = timeout(limit, exchange).await;
         let frame = frame.map_err(|_| ClientError::TimedOut { request: name::<R>().to_owned() })??;
         unanswered.answered = true;
@@ -125,36 +149,54 @@ impl Connection {
         }
     }
 
-    async fn send<R: Request>(&self, version: i16, request: &R) -> Result<oneshot::Receiver<Bytes>, ClientError> {
-        let mut writer = self.writer.lock().await;
-        let correlation_id = writer.next_id;
-        writer.next_id = writer.next_id.wrapping_add(1);
-        let frame = self.frame(version, request, correlation_id)?;
+    /// Sends a request that the broker does not answer, in pieces as [`Connection::call_encoded`] has them.
+    pub(crate) async fn tell_encoded<R: Request>(&self, version: i16, body: &[Bytes]) -> Result<(), ClientError> {
+        let mut cut_short = CloseUnlessAnswered { queue: &self.queue, answered: false };
+        self.write::<R>(version, body, None).await?;
+        cut_short.answered = true;
+        Ok(())
+    }
+
+    async fn send<R: Request>(&self, version: i16, body: &[Bytes]) -> Result<oneshot::Receiver<Bytes>, ClientError> {
         let (answer, receiver) = oneshot::channel();
-        match self.queue.lock().as_mut() {
-            Some(waiting) => waiting.push_back(Waiting { correlation_id, answer }),
-            None => return Err(unavailable(&self.address, "the connection was closed")),
-        }
-        writer.socket.write_all(&frame).await.map_err(|error| unavailable(&self.address, error))?;
+        self.write::<R>(version, body, Some(answer)).await?;
         Ok(receiver)
     }
 
-    fn frame<R: Request>(&self, version: i16, request: &R, correlation_id: i32) -> Result<BytesMut, ClientError> {
+    async fn write<R: Request>(
+        &self,
+        version: i16,
+        body: &[Bytes],
+        answer: Option<oneshot::Sender<Bytes>>,
+    ) -> Result<(), ClientError> {
+        let mut writer = self.writer.lock().await;
+        let correlation_id = writer.next_id;
+        writer.next_id = writer.next_id.wrapping_add(1);
+        let head = self.head::<R>(version, body.iter().map(Bytes::len).sum(), correlation_id)?;
+        match self.queue.lock().as_mut() {
+            Some(waiting) => waiting.extend(answer.map(|answer| Waiting { correlation_id, answer })),
+            None => return Err(unavailable(&self.address, "the connection was closed")),
+        }
+        let written = write_all(&mut writer.socket, &head, body).await;
+        written.map_err(|error| unavailable(&self.address, error))
+    }
+
+    /// What stands before the body of a request: the length of the frame, and the request's header.
+    fn head<R: Request>(&self, version: i16, body: usize, correlation_id: i32) -> Result<BytesMut, ClientError> {
         let header = RequestHeader::default()
             .with_request_api_key(R::KEY)
             .with_request_api_version(version)
             .with_correlation_id(correlation_id)
             .with_client_id(Some(self.client_id.clone()));
-        let mut frame = BytesMut::new();
-        frame.put_i32(0);
+        let mut head = BytesMut::new();
+        head.put_i32(0);
         let refused = |_| self.cannot::<R>("it cannot be written in the version that the broker speaks");
-        header.encode(&mut frame, R::header_version(version)).map_err(refused)?;
-        request.encode(&mut frame, version).map_err(refused)?;
-        let length = (frame.len() - 4) as i32;
-        if let Some(prefix) = frame.get_mut(..4) {
+        header.encode(&mut head, R::header_version(version)).map_err(refused)?;
+        let length = i32::try_from(head.len() - 4 + body).map_err(|_| self.cannot::<R>("it is too long"))?;
+        if let Some(prefix) = head.get_mut(..4) {
             prefix.copy_from_slice(&length.to_be_bytes());
         }
-        Ok(frame)
+        Ok(head)
     }
 
     async fn learn_versions(&mut self, limit: Duration) -> Result<(), ClientError> {
@@ -204,6 +246,21 @@ impl Queue {
     }
 }
 
+/// Writes `head` and `body` one after another, from where they lie.
+async fn write_all(socket: &mut OwnedWriteHalf, head: &[u8], body: &[Bytes]) -> std::io::Result<()> {
+    let pieces = std::iter::once(head).chain(body.iter().map(|piece| &**piece));
+    let mut slices: Vec<IoSlice<'_>> = pieces.map(IoSlice::new).collect();
+    let mut left = &mut slices[..];
+    while !left.is_empty() {
+        let written = socket.write_vectored(left).await?;
+        if written == 0 {
+            return Err(std::io::ErrorKind::WriteZero.into());
+        }
+        IoSlice::advance_slices(&mut left, written);
+    }
+    Ok(())
+}
+
 /// Ends, and with it all who wait, when the broker closes the connection or answers out of order.
 async fn read_answers(mut reader: OwnedReadHalf, queue: Arc<Queue>) {
     let why = read_until_closed(&mut reader, &queue).await;
@@ -212,6 +269,7 @@ async fn read_answers(mut reader: OwnedReadHalf, queue: Arc<Queue>) {
 }
 
 async fn read_until_closed(reader: &mut OwnedReadHalf, queue: &Queue) -> String {
+    let frames = Frames::default();
     loop {
         let length = match reader.read_i32().await {
             Ok(length) => length,
@@ -221,13 +279,10 @@ async fn read_until_closed(reader: &mut OwnedReadHalf, queue: &Queue) -> String 
             Ok(length) if (4..=FRAME_LIMIT).contains(&length) => length,
             _ => return format!("a frame of {length} bytes"),
         };
-        // Memory is taken as bytes arrive, not by what the length claims.
-        let mut frame = Vec::new();
-        match reader.take(length as u64).read_to_end(&mut frame).await {
-            Ok(read) if read == length => {}
-            Ok(_) => return "closed in the middle of a frame".to_owned(),
+        let frame = match frames.read(reader, length).await {
+            Ok(frame) => frame,
             Err(error) => return error.to_string(),
-        }
+        };
         let Some(head) = frame.first_chunk::<4>() else { return "a frame without a head".to_owned() };
         let id = i32::from_be_bytes(*head);
         let Some(first) = queue.lock().as_mut().and_then(VecDeque::pop_front) else {
@@ -237,7 +292,7 @@ async fn read_until_closed(reader: &mut OwnedReadHalf, queue: &Queue) -> String 
             return format!("answer {id} before {}", first.correlation_id);
         }
         // The caller may have given up; the order is kept all the same.
-        let _ = first.answer.send(frame.into());
+        let _ = first.answer.send(frame);
     }
 }
 

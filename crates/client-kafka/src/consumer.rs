@@ -1,356 +1,285 @@
-//! Reading partitions, by librdkafka, in no group.
+//! Reading partitions, in no group.
+//!
+//! Two sides: [`KafkaConsumer`], which the stream thread calls, knows where each partition is read and decodes what came; the
+//! fetcher, a task beside it, asks the brokers (`plan.rs` decides what, `fetcher.rs` does it). Of each partition one answer is
+//! fetched ahead: when it is handed out, the next one is ordered, so that the brokers work while records are processed, and memory
+//! is bound by `max.partition.fetch.bytes` for each partition, or by `fetch.max.bytes` for each broker.
+//!
+//! An assignment or a seek makes a [`Claim`] with a number of its own. Whatever is still heard of an older one is nobody's, so that
+//! nothing of before a seek can come after it.
 #![forbid(unsafe_code)]
 
-mod batch;
-mod held;
+mod fetcher;
+mod messages;
+mod plan;
+mod settings;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError, Consumer, RecordBatch, StartAt, Watermarks};
 use headwater_record::{Deadline, Offset, TopicPartition};
-use rdkafka::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::{Offset as At, TopicPartitionList};
+use tokio::sync::mpsc::UnboundedSender;
 
-use self::batch::KafkaBatch;
-use self::held::Held;
+use self::fetcher::Order;
+use self::messages::{Claim, From, Heard, Records};
+use self::settings::Settings;
+use crate::batch::Fetched;
 use crate::clock::remaining;
-use crate::config::{create, for_librdkafka, log, servers};
-use crate::error::{About, of_kafka_error, of_rdkafka};
-use crate::native::{Event, Events, Message, Queue};
+use crate::io::Io;
 
-const DEFAULTS: [(&str, &str); 7] = [
-    // Never asked for membership, and the only group that the application is sure to be allowed.
-    ("group.id", "headwater"),
-    ("isolation.level", "read_uncommitted"),
-    ("queued.min.messages", "100000"),
-    ("queued.max.messages.kbytes", "65536"),
-    ("fetch.queue.backoff.ms", "5"),
-    ("allow.auto.create.topics", "false"),
-    ("check.crcs", "true"),
-];
-const FIXED: [(&str, &str); 4] = [
-    ("enable.auto.commit", "false"),
-    ("enable.auto.offset.store", "false"),
-    ("auto.offset.reset", "error"),
-    // The end of a partition is told, so that positions pass control and aborted records.
-    // Batch consumption counts the end of a partition as a record: after a pause it would go on one offset too far.
-    ("enable.partition.eof", "false"),
-];
-
-/// Nothing calls it back: what librdkafka says is asked for, see [`Events`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Context;
-
-impl ClientContext for Context {}
-
-impl ConsumerContext for Context {}
+/// A partition that is read.
+#[derive(Debug)]
+struct Reading {
+    claim: Claim,
+    /// Where the next batch begins.
+    position: Option<Offset>,
+    watermarks: Option<Watermarks>,
+    paused: bool,
+    /// What came while it was paused.
+    held: Option<Records>,
+}
 
 /// [`Consumer`] of a real cluster.
 pub(crate) struct KafkaConsumer {
-    // Declared before the consumer: they belong to it.
-    queue: Queue,
-    events: Events,
-    consumer: Arc<BaseConsumer<Context>>,
-    /// What a broker's connection met last.
-    trouble: Option<String>,
-    /// All brokers were unreachable at last hearing.
-    down: Option<String>,
-    servers: String,
-    /// Where the next batch of each assigned partition begins.
-    positions: HashMap<TopicPartition, Option<Offset>>,
-    /// Those of them whose beginning is not known yet.
-    starting: Vec<(TopicPartition, StartAt)>,
-    taken: Vec<Message>,
-    held: Held,
-    /// What went wrong and was not told yet: librdkafka says it once.
-    failures: VecDeque<ClientError>,
+    settings: Settings,
+    orders: UnboundedSender<Order>,
+    heard: Receiver<Heard>,
+    readings: HashMap<TopicPartition, Reading>,
+    claims: HashMap<Claim, TopicPartition>,
+    next_claim: u64,
+    /// Partitions that are no longer paused and have something held back.
+    resumed: Vec<TopicPartition>,
+    /// What the running poll hands out. More is ordered at its end: else it would have no end while the brokers are quick.
+    handed_out: Vec<(Claim, From)>,
+    /// What went wrong and was not told yet.
+    failures: VecDeque<(Option<Claim>, ClientError)>,
+    /// Keeps the thread that the fetcher lives on.
+    _io: Io,
 }
 
 impl KafkaConsumer {
-    pub(crate) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
-        let servers = servers(config)?.to_owned();
-        let consumer: BaseConsumer<Context> = create(for_librdkafka(config, &DEFAULTS, &FIXED), &Context)?;
-        let consumer = Arc::new(consumer);
-        let queue = Queue::of(Arc::clone(&consumer)).ok_or(ClientError::Closed)?;
-        let events = Events::of(Arc::clone(&consumer)).ok_or(ClientError::Closed)?;
+    pub(crate) fn new(io: Io, config: &ClientConfig) -> Result<Self, ClientError> {
+        let settings = Settings::of(config)?;
+        let (tell, heard) = mpsc::channel();
+        let orders = fetcher::start(&io.handle()?, settings.clone(), tell);
         Ok(KafkaConsumer {
-            queue,
-            events,
-            consumer,
-            trouble: None,
-            down: None,
-            servers,
-            positions: HashMap::new(),
-            starting: Vec::new(),
-            taken: Vec::new(),
-            held: Held::default(),
+            settings,
+            orders,
+            heard,
+            readings: HashMap::new(),
+            claims: HashMap::new(),
+            next_claim: 0,
+            resumed: Vec::new(),
+            handed_out: Vec::new(),
             failures: VecDeque::new(),
+            _io: io,
         })
     }
 
-    fn failed(&self, what: &str) -> impl Fn(KafkaError) -> ClientError {
-        let (servers, what) = (self.servers.clone(), what.to_owned());
-        move |error| of_kafka_error(&error, &servers, About::Request(&what))
+    /// Says what the fetcher is to do. It hears nothing only when its thread is gone, which the next poll finds out.
+    fn order(&self, order: Order) {
+        let _ = self.orders.send(order);
     }
 
-    fn start(&mut self, partition: &TopicPartition, at: StartAt) -> Result<(), ClientError> {
-        let list = at_offsets(&[(partition.clone(), at)]).map_err(self.failed("assign"))?;
-        self.consumer.incremental_assign(&list).map_err(self.failed("assign"))?;
-        self.note_start(partition, at);
-        Ok(())
-    }
-
-    fn note_start(&mut self, partition: &TopicPartition, at: StartAt) {
-        let position = position_of(at);
-        if position.is_none() {
-            self.starting.push((partition.clone(), at));
-        }
-        self.positions.insert(partition.clone(), position);
-    }
-
-    fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        let mut ours = Vec::new();
-        self.starting.retain(|(partition, _)| !partitions.contains(partition));
-        // What went wrong before is nothing to whoever takes a partition again.
-        self.failures.retain(|failure| {
-            !matches!(failure, ClientError::OffsetOutOfRange { partition, .. } if partitions.contains(partition))
-        });
-        for partition in partitions {
-            self.held.clear(partition);
-            if self.positions.remove(partition).is_some() {
-                ours.push(partition.clone());
-            }
-        }
-        if ours.is_empty() {
-            return Ok(());
-        }
-        self.consumer.incremental_unassign(&list_of(&ours)).map_err(self.failed("unassign"))
-    }
-
-    /// Sorts what was taken into batches by partition; errors that concern one partition or all end the poll.
-    fn sort(&mut self, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
-        let mut groups: Vec<((usize, i32), Vec<Message>)> = Vec::new();
-        for message in std::mem::take(&mut self.taken) {
-            if message.error().is_some() {
-                self.failures.extend(self.failure(&message));
-                continue;
-            }
-            let place = message.place();
-            match groups.iter_mut().rev().find(|(other, _)| *other == place) {
-                Some((_, messages)) => messages.push(message),
-                None => groups.push((place, vec![message])),
-            }
-        }
-        for (_, messages) in groups {
-            let (Some(first), Some(last)) = (messages.first(), messages.last()) else { continue };
-            let partition = TopicPartition::new(first.topic().unwrap_or_default(), first.partition());
-            let next = last.offset().next();
-            // Messages of a partition that was given up meanwhile.
-            if !self.positions.contains_key(&partition) {
-                continue;
-            }
-            let batch = KafkaBatch { partition, messages: self.queue.batch(messages), next };
-            if let Some(batch) = self.held.keep(batch) {
-                self.hand_out(batch, into);
-            }
-        }
-        let stop = self.held.overfull();
-        if !stop.is_empty() {
-            self.consumer.pause(&list_of(&stop)).map_err(self.failed("pause"))?;
-        }
-        self.failures.pop_front().map_or(Ok(()), Err)
-    }
-
-    fn hand_out(&mut self, batch: KafkaBatch, into: &mut Vec<Box<dyn RecordBatch>>) {
-        self.positions.insert(batch.partition.clone(), Some(batch.next));
-        into.push(Box::new(batch));
-    }
-
-    /// Hears what librdkafka has to say about the cluster as a whole.
-    fn hear(&mut self) {
-        while let Some(event) = self.events.next() {
-            match event {
-                // It says this once, and again only when a broker was reached meanwhile.
-                Event::Error(RDKafkaErrorCode::AllBrokersDown, reason) => {
-                    self.down = Some(self.trouble.clone().unwrap_or(reason));
-                }
-                Event::Error(error, reason) => {
-                    tracing::debug!(%error, reason, "librdkafka");
-                    self.trouble = Some(reason);
-                }
-                Event::Log(level, part, text) => log(level, &part, &text),
-                Event::Other => {}
-            }
-        }
-    }
-
-    /// Where partitions begin that were asked for from their beginning or end, once the cluster has told.
-    fn learn_starts(&mut self) {
-        let (queue, positions) = (&self.queue, &mut self.positions);
-        self.starting.retain(|(partition, at)| {
-            let Some(position @ None) = positions.get_mut(partition) else { return false };
-            let Some((low, high)) = queue.watermarks(partition) else { return true };
-            *position = Some(if *at == StartAt::End { high } else { low });
-            false
-        });
-    }
-
-    fn failure(&self, message: &Message) -> Option<ClientError> {
-        let code = message.error()?;
-        let Some(topic) = message.topic() else {
-            return Some(of_rdkafka(code, &self.servers, About::Request("Fetch")));
+    fn claim(&mut self, partition: &TopicPartition, at: StartAt, paused: bool) {
+        let claim = Claim(self.next_claim);
+        self.next_claim += 1;
+        let position = match at {
+            StartAt::Offset(offset) => Some(offset),
+            StartAt::Beginning | StartAt::End => None,
         };
-        let partition = TopicPartition::new(topic, message.partition());
-        let position = self.positions.get(&partition)?;
-        let error = of_rdkafka(code, &self.servers, About::Partition(&partition, position.unwrap_or(Offset::UNKNOWN)));
-        let offset_is_gone = matches!(error, ClientError::OffsetOutOfRange { .. } | ClientError::UnknownTopic { .. });
-        if offset_is_gone {
-            // Nothing more comes until a seek.
-            tracing::warn!(%partition, %error, reason = message.reason(), "a partition cannot be read on");
+        let reading = Reading { claim, position, watermarks: None, paused, held: None };
+        self.readings.insert(partition.clone(), reading);
+        self.claims.insert(claim, partition.clone());
+        self.order(Order::Claim(claim, partition.clone(), at));
+    }
+
+    fn give_up(&mut self, partition: &TopicPartition) -> Option<Reading> {
+        let reading = self.readings.remove(partition)?;
+        self.claims.remove(&reading.claim);
+        // What went wrong before is nothing to whoever takes the partition again.
+        self.failures.retain(|(claim, _)| *claim != Some(reading.claim));
+        self.order(Order::GiveUp(reading.claim));
+        Some(reading)
+    }
+
+    fn take(&mut self, heard: Heard, into: &mut Vec<Box<dyn RecordBatch>>) {
+        match heard {
+            Heard::Began(claim, offset) => {
+                if let Some(reading) = self.reading(claim) {
+                    reading.position = Some(offset);
+                }
+            }
+            Heard::Records(claim, records) => {
+                self.forget_silence();
+                let Some(reading) = self.reading(claim) else { return };
+                reading.watermarks = Some(records.watermarks);
+                if reading.paused {
+                    reading.held = Some(records);
+                } else {
+                    self.hand_out(claim, records, into);
+                }
+            }
+            Heard::Watermarks(claim, watermarks) => {
+                if let Some(reading) = self.reading(claim) {
+                    reading.watermarks = Some(watermarks);
+                }
+            }
+            Heard::Failed(claim, error) => {
+                if let Some(partition) = self.claims.get(&claim) {
+                    tracing::warn!(%partition, %error, "a partition cannot be read on");
+                    self.failures.push_back((Some(claim), error));
+                }
+            }
+            Heard::Silence(error) => {
+                self.forget_silence();
+                self.failures.push_back((None, error));
+            }
         }
-        Some(error)
     }
-}
 
-fn position_of(at: StartAt) -> Option<Offset> {
-    match at {
-        StartAt::Offset(offset) => Some(offset),
-        StartAt::Beginning | StartAt::End => None,
-    }
-}
-
-fn at_offsets(partitions: &[(TopicPartition, StartAt)]) -> Result<TopicPartitionList, KafkaError> {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for (partition, at) in partitions {
-        let at = match at {
-            StartAt::Offset(offset) => At::Offset(offset.value()),
-            StartAt::Beginning => At::Beginning,
-            StartAt::End => At::End,
+    /// Hands out what came of a partition and orders what follows it.
+    fn hand_out(&mut self, claim: Claim, records: Records, into: &mut Vec<Box<dyn RecordBatch>>) {
+        let Some(partition) = self.claims.get(&claim).cloned() else { return };
+        let Records { from, bytes, aborted, .. } = records;
+        let check_crcs = self.settings.check_crcs;
+        let fetched = match Fetched::new(partition, bytes, from.offset, aborted, check_crcs) {
+            Ok(fetched) => fetched,
+            Err(error) => return self.take(Heard::Failed(claim, error), into),
         };
-        list.add_partition_offset(partition.topic.as_str(), partition.partition, at)?;
+        let next = From { offset: fetched.end(), epoch: fetched.leader_epoch().unwrap_or(from.epoch) };
+        if let Some(reading) = self.reading(claim) {
+            reading.position = Some(next.offset);
+        }
+        if next.offset == from.offset {
+            // Brokers give at least one whole batch, however large.
+            let reason = format!("the answer has no whole record batch for offset {}", from.offset);
+            let error = ClientError::Malformed { partition: fetched.partition().clone(), reason };
+            return self.take(Heard::Failed(claim, error), into);
+        }
+        self.handed_out.push((claim, next));
+        if fetched.head().is_some() {
+            into.push(Box::new(fetched));
+        }
     }
-    Ok(list)
-}
 
-fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for partition in partitions {
-        list.add_partition(partition.topic.as_str(), partition.partition);
+    /// Takes what has come, at most one answer of each partition; when there is nothing, waits for something until `until`.
+    fn take_all(&mut self, until: Deadline, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
+        for partition in std::mem::take(&mut self.resumed) {
+            // It may be paused again, or be another's meanwhile.
+            let reading = self.readings.get_mut(&partition).filter(|reading| !reading.paused);
+            let held = reading.and_then(|reading| Some((reading.claim, reading.held.take()?)));
+            if let Some((claim, records)) = held {
+                self.hand_out(claim, records, into);
+            }
+        }
+        loop {
+            match self.heard.try_recv() {
+                Ok(heard) => self.take(heard, into),
+                Err(TryRecvError::Disconnected) => return Err(ClientError::Closed),
+                Err(TryRecvError::Empty) => {
+                    let has_news = !self.handed_out.is_empty() || !self.failures.is_empty();
+                    let wait = if has_news || until == Deadline::NOW { Duration::ZERO } else { remaining(until) };
+                    if wait.is_zero() {
+                        return Ok(());
+                    }
+                    match self.heard.recv_timeout(wait) {
+                        Ok(heard) => self.take(heard, into),
+                        Err(RecvTimeoutError::Timeout) => return Ok(()),
+                        Err(RecvTimeoutError::Disconnected) => return Err(ClientError::Closed),
+                    }
+                }
+            }
+        }
     }
-    list
+
+    fn forget_silence(&mut self) {
+        self.failures.retain(|(claim, _)| claim.is_some());
+    }
+
+    fn reading(&mut self, claim: Claim) -> Option<&mut Reading> {
+        self.readings.get_mut(self.claims.get(&claim)?)
+    }
 }
 
 impl Consumer for KafkaConsumer {
     fn assign(&mut self, partitions: &[(TopicPartition, StartAt)]) -> Result<(), ClientError> {
-        if let Some((partition, _)) = partitions.iter().find(|(partition, _)| self.positions.contains_key(partition)) {
+        if let Some((partition, _)) = partitions.iter().find(|(partition, _)| self.readings.contains_key(partition)) {
             return Err(ClientError::Config(format!("partition {partition} is assigned already")));
         }
-        if partitions.is_empty() {
-            return Ok(());
-        }
-        let list = at_offsets(partitions).map_err(self.failed("assign"))?;
-        self.consumer.incremental_assign(&list).map_err(self.failed("assign"))?;
         for (partition, at) in partitions {
-            self.note_start(partition, *at);
+            // Named twice, the last one holds.
+            self.give_up(partition);
+            self.claim(partition, *at, false);
         }
         Ok(())
     }
 
     fn unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        let ours: Vec<TopicPartition> =
-            partitions.iter().filter(|partition| self.positions.contains_key(partition)).cloned().collect();
-        if !ours.is_empty() {
-            // librdkafka remembers a pause beyond the assignment; the next one begins unpaused.
-            self.resume(&ours)?;
+        for partition in partitions {
+            self.give_up(partition);
         }
-        self.give_up(&ours)
+        Ok(())
     }
 
     fn seek(&mut self, partition: &TopicPartition, to: StartAt) -> Result<(), ClientError> {
-        if !self.positions.contains_key(partition) {
+        let Some(reading) = self.give_up(partition) else {
             return Err(ClientError::Config(format!("partition {partition} is not assigned")));
-        }
-        // librdkafka refuses to seek where nothing was fetched yet; giving a partition up and taking it again always works. A
-        // pause stays.
-        self.give_up(std::slice::from_ref(partition))?;
-        self.start(partition, to)
+        };
+        self.claim(partition, to, reading.paused);
+        Ok(())
     }
 
     fn pause(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        for partition in partitions.iter().filter(|partition| self.positions.contains_key(partition)) {
-            self.held.pause(partition);
+        for partition in partitions {
+            if let Some(reading) = self.readings.get_mut(partition) {
+                reading.paused = true;
+            }
         }
         Ok(())
     }
 
     fn resume(&mut self, partitions: &[TopicPartition]) -> Result<(), ClientError> {
-        let stopped: Vec<TopicPartition> =
-            partitions.iter().filter(|partition| self.held.resume(partition)).cloned().collect();
-        if stopped.is_empty() {
-            return Ok(());
+        for partition in partitions {
+            if let Some(reading) = self.readings.get_mut(partition) {
+                reading.paused = false;
+                if reading.held.is_some() {
+                    self.resumed.push(partition.clone());
+                }
+            }
         }
-        self.consumer.resume(&list_of(&stopped)).map_err(self.failed("resume"))
+        Ok(())
     }
 
     fn poll(&mut self, until: Deadline, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
-        let wait = if until == Deadline::NOW { Duration::ZERO } else { remaining(until) };
-        if let Some(failure) = self.failures.pop_front() {
-            return Err(failure);
+        let taken = self.take_all(until, into);
+        for (claim, next) in std::mem::take(&mut self.handed_out) {
+            self.order(Order::Fetch(claim, next));
         }
-        for batch in self.held.take() {
-            self.hand_out(batch, into);
-        }
-        // Where records have come already, and where all partitions are paused: what is not wanted now stays with librdkafka.
-        let wait = if into.is_empty() { wait } else { Duration::ZERO };
-        let paused = self.held.paused();
-        if wait.is_zero() && paused > 0 && paused == self.positions.len() {
-            return Ok(());
-        }
-        let mut taken = std::mem::take(&mut self.taken);
-        self.queue.take(wait, &mut taken);
-        self.taken = taken;
-        self.hear();
-        if !self.taken.is_empty() {
-            self.down = None;
-            return self.sort(into);
-        }
-        self.learn_starts();
-        match self.down.take() {
-            Some(reason) => Err(crate::error::unavailable(&self.servers, reason)),
-            None => Ok(()),
-        }
+        taken?;
+        self.failures.pop_front().map_or(Ok(()), |(_, error)| Err(error))
     }
 
     fn position(&self, partition: &TopicPartition) -> Option<Offset> {
-        let known = (*self.positions.get(partition)?)?;
-        // Of what is held back librdkafka thinks that it was read.
-        if self.held.has(partition) || self.queue.watermarks(partition).is_none_or(|(_, high)| known >= high) {
-            return Some(known);
-        }
-        // Control and aborted records are passed without being shown: librdkafka knows that it is past them.
-        let passed = self.consumer.position().ok().and_then(|positions| {
-            let found = positions.find_partition(partition.topic.as_str(), partition.partition)?;
-            found.offset().to_raw().filter(|offset| *offset >= 0).map(Offset::new)
-        });
-        Some(passed.map_or(known, |passed| passed.max(known)))
+        self.readings.get(partition)?.position
     }
 
     fn watermarks(&self, partition: &TopicPartition) -> Option<Watermarks> {
-        let (low, high) = self.queue.watermarks(partition)?;
-        Some(Watermarks { low, high })
+        self.readings.get(partition)?.watermarks
     }
 }
 
 impl fmt::Debug for KafkaConsumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KafkaConsumer")
-            .field("servers", &self.servers)
-            .field("positions", &self.positions)
+            .field("servers", &self.settings.servers.text())
+            .field("readings", &self.readings)
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,22 +12,23 @@ use tokio::sync::Mutex;
 use crate::config::Servers;
 use crate::connection::Connection;
 use crate::error::{About, coordinator_moved, of_code, unavailable};
+use crate::metadata::Brokers;
 
 /// One connection to the coordinator of a group, opened when it is needed.
 #[derive(Debug)]
 pub(crate) struct Coordinator {
-    servers: Servers,
+    brokers: Brokers,
     group: String,
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
 impl Coordinator {
     pub(crate) fn new(servers: Servers, group: &str) -> Self {
-        Coordinator { servers, group: group.to_owned(), connection: Mutex::new(None) }
+        Coordinator { brokers: Brokers::new(servers), group: group.to_owned(), connection: Mutex::new(None) }
     }
 
     pub(crate) fn servers(&self) -> &Servers {
-        &self.servers
+        self.brokers.servers()
     }
 
     /// The connection; a new one when there is none or the last one was closed.
@@ -40,7 +41,7 @@ impl Coordinator {
             return Ok(Arc::clone(open));
         }
         let address = self.find().await?;
-        let opened = Arc::new(Connection::open(&address, &self.servers).await?);
+        let opened = Arc::new(Connection::open(&address, self.servers()).await?);
         *connection = Some(Arc::clone(&opened));
         Ok(opened)
     }
@@ -67,36 +68,23 @@ impl Coordinator {
     }
 
     async fn find(&self) -> Result<String, ClientError> {
-        let broker = any_broker(&self.servers).await?;
+        // Whoever can tell where the coordinator went, when the servers that were configured are not there.
+        self.brokers.look(Some(&[])).await?;
+        let broker = self.brokers.any().await?;
         let request = FindCoordinatorRequest::default()
             .with_key_type(0)
             // Version 4 and later answer for a list of keys; the single one is for older versions.
             .with_coordinator_keys(vec![StrBytes::from_string(self.group.clone())]);
-        let response = broker.call(&request, self.servers.request_timeout).await?;
+        let response = broker.call(&request, self.servers().request_timeout).await?;
         let found = response
             .coordinators
             .first()
-            .ok_or_else(|| unavailable(&self.servers.text(), "the answer names no coordinator"))?;
+            .ok_or_else(|| unavailable(&self.servers().text(), "the answer names no coordinator"))?;
         if let Some(error) = of_code(found.error_code, About::Request("FindCoordinator")) {
             return Err(error);
         }
         Ok(format!("{}:{}", found.host, found.port))
     }
-}
-
-/// A connection to the first bootstrap server that answers.
-pub(crate) async fn any_broker(servers: &Servers) -> Result<Connection, ClientError> {
-    let mut reasons = Vec::new();
-    for address in &servers.addresses {
-        match Connection::open(address, servers).await {
-            Ok(connection) => return Ok(connection),
-            Err(ClientError::Unavailable { reason, .. }) => reasons.push(reason),
-            Err(ClientError::TimedOut { request }) => reasons.push(format!("{address} does not answer to {request}")),
-            Err(error) => return Err(error),
-        }
-    }
-    reasons.dedup();
-    Err(unavailable(&servers.text(), reasons.join("; ")))
 }
 
 /// For how long an answer to a request that waits for other members may take.

@@ -1,10 +1,9 @@
-//! What brokers and librdkafka answer, in one table.
+//! What brokers answer, in one table.
 #![forbid(unsafe_code)]
 
 use headwater_client::{ClientError, GroupError};
 use headwater_record::{Offset, Topic, TopicPartition};
 use kafka_protocol::error::ResponseError;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// What a broker's error code is about.
 #[derive(Clone, Copy, Debug)]
@@ -84,42 +83,6 @@ pub(crate) fn coordinator_moved(code: i16) -> bool {
 /// The error of a broken connection.
 pub(crate) fn unavailable(servers: &str, reason: impl std::fmt::Display) -> ClientError {
     ClientError::Unavailable { servers: servers.to_owned(), reason: reason.to_string() }
-}
-
-/// What librdkafka reported about `about`.
-pub(crate) fn of_rdkafka(code: RDKafkaErrorCode, servers: &str, about: About<'_>) -> ClientError {
-    use RDKafkaErrorCode as Code;
-    match code {
-        Code::AllBrokersDown | Code::BrokerTransportFailure | Code::Resolve => unavailable(servers, code),
-        Code::OperationTimedOut | Code::MessageTimedOut | Code::TimedOutQueue => {
-            ClientError::TimedOut { request: about.text() }
-        }
-        Code::UnknownTopic | Code::UnknownPartition => {
-            of_code(3, about).unwrap_or_else(|| broker(3, "UnknownTopicOrPartition", about))
-        }
-        Code::AutoOffsetReset => of_code(1, about).unwrap_or_else(|| broker(1, "OffsetOutOfRange", about)),
-        Code::Fenced => ClientError::Fenced(about.text()),
-        Code::MessageSizeTooLarge => {
-            ClientError::RecordTooLarge { topic: about.topic().unwrap_or_else(|| Topic::from("")), bytes: 0 }
-        }
-        other => {
-            let number = other as i32;
-            let from_broker = i16::try_from(number).ok().filter(|number| *number > 0);
-            from_broker.and_then(|number| of_code(number, about)).unwrap_or_else(|| ClientError::Broker {
-                code: i16::try_from(number).unwrap_or(-1),
-                message: format!("{other} for {}", about.text()),
-                retriable: false,
-            })
-        }
-    }
-}
-
-/// What an operation of librdkafka met.
-pub(crate) fn of_kafka_error(error: &KafkaError, servers: &str, about: About<'_>) -> ClientError {
-    match error.rdkafka_error_code() {
-        Some(code) => of_rdkafka(code, servers, about),
-        None => ClientError::Config(format!("{error} ({})", about.text())),
-    }
 }
 
 #[cfg(test)]

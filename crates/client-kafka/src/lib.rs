@@ -1,13 +1,16 @@
 //! The client traits over a real Kafka cluster.
 //!
-//! It is two parts (D2): librdkafka, by way of `rdkafka`, moves record batches; a connection of our own speaks to brokers and
-//! group coordinators in Kafka's protocol, for membership, committed offsets and topics, because librdkafka has no
-//! pluggable assignor and commits only for members of its own. Both are configured with the same settings.
+//! Everything speaks Kafka's protocol over connections of our own, which live on one thread: records are fetched ([`consumer`]) and
+//! produced ([`producer`]) in record batches ([`batch`]) that are read and built where they lie; membership, committed offsets and topics
+//! are requests with an answer each. What to ask whom, and what an answer means, is decided in state machines that know neither
+//! sockets nor clocks; all are configured by the names of Java's settings.
 //!
-//! **Architecture Invariant:** unsafe code is in `native/` alone. Nobody above this crate knows librdkafka.
-#![deny(unsafe_code)]
+//! **Architecture Invariant:** per record nothing is done but to parse or append it: no lock, no wake-up, no allocation. Nobody above
+//! this crate knows Kafka's protocol.
+#![forbid(unsafe_code)]
 
 mod admin;
+mod batch;
 mod clients;
 mod clock;
 mod config;
@@ -18,7 +21,6 @@ mod error;
 mod io;
 mod membership;
 mod metadata;
-mod native;
 mod offsets;
 mod producer;
 

@@ -1,153 +1,235 @@
-//! Writing records, by librdkafka.
+//! Writing records, in Kafka's own protocol.
+//!
+//! It has two sides. The caller's thread encodes each record into the open batch of its partition, closes batches that are full or
+//! have waited for `linger.ms`, and hands them over, one message for each batch. A task on the thread of the connections
+//! ([`sender`]) sends them to the leaders of their partitions and says what became of them.
+//!
+//! **Order, and each record once.** Batches of a partition are closed, sent and told of in the order of their records. Each is numbered:
+//! by the producer's id, an epoch, and the sequence of its first record. A leader stores a batch only when its sequence follows what it
+//! has of this producer, and answers one that it has already (of the last five) with where it lies; hence at most five are under way for
+//! each partition. So whatever happens to an answer, the batch is sent again as it was, until it is known to be stored or
+//! `delivery.timeout.ms` has passed since its first record (a request that is under way then is awaited). What that means in each
+//! case is decided in [`sequences`], and only there; it keeps this for the producer's life, since a producer that comes after it has
+//! another id. Without `enable.idempotence` there are no numbers, and a batch that is sent again may be there twice.
 #![forbid(unsafe_code)]
 
 mod answers;
+mod identity;
+mod inquiry;
+mod memory;
+mod request;
+mod sealed;
+mod sender;
+mod sequences;
+mod settings;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
-use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, ErrorClass, PartitionRef, Producer};
-use headwater_record::{Clock, Deadline, Offset, Partition, RawRecord, Timestamp, Topic, TopicPartition};
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{DeliveryResult, Producer as _, ProducerContext};
+use headwater_client::{
+    Appended, BatchAck, ClientConfig, ClientError, ErrorClass, PartitionRef, Producer, RecordBatch as _,
+};
+use headwater_record::{Clock, Deadline, Partition, RawRecord, Timestamp, Topic, TopicPartition};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{sleep, timeout};
 
+use self::memory::Memory;
+use self::sealed::Sealed;
+use self::sender::{Event, Heard, Sender};
+use self::sequences::Batch as _;
+use self::settings::Settings;
+use crate::batch::Builder;
 use crate::clock::{SystemClock, remaining};
-use crate::config::{create, for_librdkafka, log, millis, servers};
-use crate::error::{About, of_code, of_kafka_error, unavailable};
-use crate::native::{Event, Heard, Sender, TopicRef};
-use answers::Answers;
+use crate::config::Servers;
+use crate::error::{About, of_code};
+use crate::io::Io;
+use crate::metadata::Brokers;
 
-const DEFAULTS: [(&str, &str); 7] = [
-    ("enable.idempotence", "true"),
-    ("acks", "all"),
-    ("linger.ms", "100"),
-    ("delivery.timeout.ms", "120000"),
-    ("message.max.bytes", "1048576"),
-    ("queue.buffering.max.messages", "500000"),
-    ("queue.buffering.max.kbytes", "65536"),
-];
-const FIXED: [(&str, &str); 1] = [("delivery.report.only.error", "false")];
-/// A flush looks for answers this often.
-const FLUSH_SLICE: Duration = Duration::from_millis(5);
-/// How long the question for a topic's partitions may take each time it is asked.
-const METADATA_SLICE: Duration = Duration::from_secs(5);
-
-/// What librdkafka is told for the beginning of time: to it, a timestamp of zero says that there is none.
-const BEGINNING_OF_TIME: Timestamp = Timestamp::from_millis(1);
-
-/// Nothing calls it back but the log: what became of records is asked for, see [`Sender::hear`].
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Context;
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, part: &str, text: &str) {
-        log(level, part, text);
-    }
-}
-
-impl ProducerContext for Context {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
-}
+/// The most that a batch adds to the keys, values and headers of one record, and to each header.
+const AROUND_A_RECORD: usize = 61 + 36;
+const AROUND_A_HEADER: usize = 10;
+/// What a question for partitions may take beyond its deadline: it ends by itself.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A partition that records go to.
 #[derive(Debug)]
 struct Place {
     partition: TopicPartition,
-    topic: TopicRef,
+    /// Never empty.
+    open: Option<Builder>,
+    /// When its first record came.
+    began: Timestamp,
+    /// How many bytes the last one had.
+    last: usize,
 }
 
 /// [`Producer`] of a real cluster.
 pub(crate) struct KafkaProducer {
-    sender: Sender,
-    servers: String,
+    io: Io,
+    cluster: Arc<Brokers>,
+    settings: Settings,
     places: Vec<Place>,
     known: HashMap<TopicPartition, PartitionRef>,
-    answers: Answers,
-    retry_backoff: Duration,
-    /// Whether it was said that a timestamp cannot be kept.
-    told_of_zero: bool,
+    /// Batches in the order in which they were opened; some are closed already.
+    opened: VecDeque<(Timestamp, usize)>,
+    memory: Memory,
+    /// There was no room.
+    pressed: bool,
+    sender: UnboundedSender<Event>,
+    hears: Receiver<Heard>,
+    /// How many records of closed batches have no answer yet.
+    unanswered: u64,
+    trouble: Option<ClientError>,
+    counts: HashMap<Topic, (Partition, Timestamp)>,
 }
 
 impl KafkaProducer {
-    pub(crate) fn new(config: &ClientConfig) -> Result<Self, ClientError> {
-        let servers = servers(config)?.to_owned();
-        let producer = create(for_librdkafka(config, &DEFAULTS, &FIXED), &Context)?;
-        let sender = Sender::new(producer).ok_or(ClientError::Closed)?;
-        let retry_backoff = millis(config, "retry.backoff.ms", 100)?;
-        let (places, known, answers) = Default::default();
-        Ok(KafkaProducer { sender, servers, places, known, answers, retry_backoff, told_of_zero: false })
+    pub(crate) fn new(io: Io, config: &ClientConfig) -> Result<Self, ClientError> {
+        let settings = Settings::of(config)?;
+        let cluster = Arc::new(Brokers::new(Servers::of(config, "headwater-producer")?));
+        let (task, sender, hears) = Sender::new(settings.clone(), Arc::clone(&cluster));
+        io.handle()?.spawn(task.run());
+        Ok(KafkaProducer {
+            io,
+            cluster,
+            memory: Memory::new(settings.buffer_memory, settings.batch_size),
+            settings,
+            places: Vec::new(),
+            known: HashMap::new(),
+            opened: VecDeque::new(),
+            pressed: false,
+            sender,
+            hears,
+            unanswered: 0,
+            trouble: None,
+            counts: HashMap::new(),
+        })
     }
 
-    /// Hears what has become of records; waits up to `wait` when nothing has been heard yet.
-    fn hear(&mut self, wait: Duration) {
-        let KafkaProducer { sender, servers, places, answers, .. } = self;
-        sender.hear(wait, |heard| match heard {
-            Heard::Stored { tag, offset } => answers.stored(PartitionRef::new(tag), offset),
-            Heard::Refused { tag, code, record } => {
-                // Records are sent to known partitions alone.
-                let Some(Place { partition, .. }) = places.get(tag as usize) else { return };
-                let error = KafkaError::MessageProduction(code);
-                let error = of_kafka_error(&error, servers, About::Partition(partition, Offset::UNKNOWN));
-                let record = RawRecord { offset: Offset::UNKNOWN, ..record };
-                answers.refused(PartitionRef::new(tag), partition, error, record.to_owned());
+    /// Begins a batch with `record`, and closes the one that has no room for it.
+    #[cold]
+    fn append_to_new(&mut self, to: PartitionRef, record: RawRecord<'_>) -> Result<Appended, ClientError> {
+        let Some(place) = self.places.get(to.index()) else {
+            return Err(ClientError::Config(format!("{to:?} is no partition of this producer")));
+        };
+        if let Some(fenced @ ClientError::Fenced(_)) = &self.trouble {
+            return Err(fenced.clone());
+        }
+        let size = AROUND_A_RECORD + record.payload_len() + AROUND_A_HEADER * record.headers.len();
+        if size > self.settings.max_request_size.min(self.settings.buffer_memory) {
+            let topic = place.partition.topic.clone();
+            return Err(ClientError::RecordTooLarge { topic, bytes: record.payload_len() });
+        }
+        if self.memory.is_full() {
+            self.pressed = true;
+            return Ok(Appended::Full);
+        }
+        self.close(to.index())?;
+        let now = SystemClock.now();
+        let Some(place) = self.places.get_mut(to.index()) else { return Err(ClientError::Closed) };
+        let mut open = Builder::new(self.memory.take(place.last), self.settings.batch_size);
+        open.append(&record, if record.timestamp.is_known() { record.timestamp.millis() } else { now.millis() });
+        self.memory.used += open.len();
+        (place.open, place.began) = (Some(open), now);
+        if self.opened.len() > 64 + 4 * self.places.len() {
+            let places = &self.places;
+            self.opened.retain(|(began, index)| is_open(places, *index, *began));
+        }
+        self.opened.push_back((now, to.index()));
+        Ok(Appended::Stored)
+    }
+
+    /// Hands over the open batch of a place, if there is one.
+    fn close(&mut self, index: usize) -> Result<(), ClientError> {
+        let Some(place) = self.places.get_mut(index) else { return Ok(()) };
+        let Some(open) = place.open.take() else { return Ok(()) };
+        let (count, held) = (open.count(), open.len());
+        place.last = held;
+        let batch = Sealed::new(open.close(), self.settings.codec, held);
+        let closed = Event::Closed { place: index, batch, began: place.began };
+        self.sender.send(closed).map_err(|_| ClientError::Closed)?;
+        self.unanswered += count as u64;
+        Ok(())
+    }
+
+    /// Hands over what has lingered long enough at `now`, or all of it.
+    fn close_due(&mut self, now: Timestamp, all: bool) -> Result<(), ClientError> {
+        // Where answers are to come they make room, and open batches get fuller.
+        let all = all || std::mem::take(&mut self.pressed) && self.unanswered == 0;
+        while let Some((began, index)) = self.opened.front().copied()
+            && (all || began.plus(self.settings.linger) <= now)
+        {
+            self.opened.pop_front();
+            if is_open(&self.places, index, began) {
+                self.close(index)?;
             }
-            Heard::Event(Event::Error(error, reason)) => tracing::debug!(%error, reason, "librdkafka"),
-            Heard::Event(Event::Log(level, part, text)) => log(level, &part, &text),
-            Heard::Event(Event::Other) => {}
-        });
+        }
+        Ok(())
     }
 
-    fn in_flight(&self) -> i32 {
-        self.sender.producer().in_flight_count()
-    }
-
-    /// Tells what was heard.
-    fn tell(&mut self, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
-        self.answers.tell(acks);
-        match self.sender.producer().client().fatal_error() {
-            Some((RDKafkaErrorCode::Fenced, reason)) => Err(ClientError::Fenced(reason)),
-            Some((code, reason)) => {
-                Err(ClientError::Broker { code: -1, message: format!("{code}: {reason}"), retriable: false })
+    /// Takes what was heard without waiting.
+    fn hear(&mut self, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
+        loop {
+            match self.hears.try_recv() {
+                Ok(heard) => self.take(heard, acks),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(ClientError::Closed),
             }
-            None => Ok(()),
         }
     }
 
-    /// Asks once how many partitions `topic` has.
-    fn count_partitions(&self, topic: &Topic, limit: Duration) -> Result<Partition, ClientError> {
-        let about = About::Topic(topic.as_str());
-        let unknown = || ClientError::UnknownTopic { topic: topic.clone() };
-        let metadata = self.sender.producer().client().fetch_metadata(Some(topic.as_str()), limit);
-        let metadata = metadata.map_err(|error| match of_kafka_error(&error, &self.servers, about) {
-            ClientError::TimedOut { .. } => unavailable(&self.servers, format!("no metadata of topic {topic} in time")),
-            other => other,
-        })?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic.as_str()).ok_or_else(unknown)?;
-        match found.error() {
-            None if !found.partitions().is_empty() => Ok(found.partitions().len() as Partition),
-            Some(code) => Err(of_code(code as i16, about).unwrap_or_else(unknown)),
-            None => Err(unknown()),
+    fn take(&mut self, heard: Heard, acks: &mut Vec<BatchAck>) {
+        match heard {
+            Heard::Stored { place, base_offset, count, held, memory } => {
+                self.memory.give_back(held, memory);
+                self.unanswered = self.unanswered.saturating_sub(count.into());
+                acks.push(BatchAck::Stored { to: PartitionRef::new(place as u32), base_offset, count });
+            }
+            Heard::Failed { place: index, error, batch } => {
+                let Some(place) = self.places.get(index) else { return };
+                self.memory.give_back(batch.held, Vec::new());
+                self.unanswered = self.unanswered.saturating_sub(batch.count() as u64);
+                let records = batch.into_records(&place.partition);
+                let error = match error {
+                    ClientError::RecordTooLarge { topic, .. } => {
+                        let bytes = records.head().map_or(0, |record| record.payload_len());
+                        ClientError::RecordTooLarge { topic, bytes }
+                    }
+                    other => other,
+                };
+                if let ClientError::UnknownTopic { topic } = &error {
+                    self.counts.remove(topic);
+                }
+                acks.push(BatchAck::Failed { to: PartitionRef::new(index as u32), error, records: Box::new(records) });
+            }
+            // Whoever was fenced stays so.
+            Heard::Trouble(_) if matches!(self.trouble, Some(ClientError::Fenced(_))) => {}
+            Heard::Trouble(trouble) => self.trouble = trouble,
         }
     }
 
-    fn time_of(&mut self, record: &RawRecord<'_>) -> i64 {
-        if record.timestamp == Timestamp::ZERO {
-            if !self.told_of_zero {
-                self.told_of_zero = true;
-                tracing::warn!(
-                    "a record with timestamp 0 is written with timestamp 1: librdkafka takes 0 for none, and would write the \
-                     time of writing; said once for each producer"
-                );
-            }
-            return BEGINNING_OF_TIME.millis();
+    /// Waits until something is heard, a batch has lingered long enough, or `until`.
+    fn wait(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
+        let lingers = self.opened.front().map(|(began, _)| began.plus(self.settings.linger));
+        let end = lingers.map_or(until, |lingers| until.min(Deadline::at(lingers)));
+        match self.hears.recv_timeout(remaining(end)) {
+            Ok(heard) => self.take(heard, acks),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(ClientError::Closed),
         }
-        record.timestamp.millis()
+        self.hear(acks)
     }
+
+    fn check(&self) -> Result<(), ClientError> {
+        self.trouble.clone().map_or(Ok(()), Err)
+    }
+}
+
+fn is_open(places: &[Place], index: usize, began: Timestamp) -> bool {
+    places.get(index).is_some_and(|place| place.open.is_some() && place.began == began)
 }
 
 impl Producer for KafkaProducer {
@@ -156,86 +238,122 @@ impl Producer for KafkaProducer {
         if let Some(known) = self.known.get(&place) {
             return Ok(*known);
         }
-        let unknown = || ClientError::UnknownTopic { topic: topic.clone() };
-        let handle = self.sender.topic(topic.as_str()).ok_or_else(unknown)?;
+        if partition < 0 {
+            return Err(ClientError::UnknownTopic { topic: topic.clone() });
+        }
+        self.sender.send(Event::Place(place.clone())).map_err(|_| ClientError::Closed)?;
         let number = PartitionRef::new(self.places.len() as u32);
-        self.places.push(Place { partition: place.clone(), topic: handle });
+        self.places.push(Place { partition: place.clone(), open: None, began: Timestamp::ZERO, last: 0 });
         self.known.insert(place, number);
         Ok(number)
     }
 
     /// A topic that is not there may just have been made: it is asked for until `until`, as Java's producer does.
     fn partition_count(&mut self, topic: &Topic, until: Deadline) -> Result<Partition, ClientError> {
-        let mut answer = None;
-        loop {
-            let error = match self.count_partitions(topic, remaining(until).min(METADATA_SLICE)) {
-                Ok(count) => return Ok(count),
-                Err(error) => error,
-            };
-            let may_come = matches!(error, ClientError::UnknownTopic { .. }) || error.class() == ErrorClass::Retriable;
-            let left = remaining(until);
-            if !may_come || left.is_zero() {
-                // What the cluster said says more than that the time was too short to ask once more.
-                return Err(answer.filter(|_| matches!(error, ClientError::Unavailable { .. })).unwrap_or(error));
-            }
-            tracing::debug!(%error, %topic, "the number of partitions is asked for again");
-            if !matches!(error, ClientError::Unavailable { .. }) {
-                answer = Some(error);
-            }
-            let end = Deadline::after(SystemClock.now(), left.min(self.retry_backoff));
-            while !remaining(end).is_zero() {
-                self.hear(remaining(end));
-            }
+        let now = SystemClock.now();
+        if let Some((count, asked)) = self.counts.get(topic)
+            && now.since(*asked) < self.settings.metadata_max_age
+        {
+            return Ok(*count);
         }
+        let (cluster, pause, asked) = (Arc::clone(&self.cluster), self.settings.retry_backoff, topic.clone());
+        let end = Deadline::at(until.time().plus(GRACE));
+        let count = self.io.wait("the question for partitions", end, async move {
+            count_partitions(&cluster, &asked, pause, until).await
+        })?;
+        self.counts.insert(topic.clone(), (count, now));
+        Ok(count)
     }
 
+    #[inline]
     fn append(&mut self, to: PartitionRef, record: RawRecord<'_>) -> Result<Appended, ClientError> {
-        let timestamp = self.time_of(&record);
-        let Some(Place { partition, topic }) = self.places.get(to.index()) else {
-            return Err(ClientError::Config(format!("{to:?} is no partition of this producer")));
-        };
-        match self.sender.send((*topic, partition.partition), &record, timestamp, to.index() as u32) {
-            Ok(()) => Ok(Appended::Stored),
-            Err(RDKafkaErrorCode::QueueFull) => Ok(Appended::Full),
-            Err(code) => {
-                let error = KafkaError::MessageProduction(code);
-                Err(match of_kafka_error(&error, &self.servers, About::Topic(partition.topic.as_str())) {
-                    ClientError::RecordTooLarge { topic, .. } => {
-                        ClientError::RecordTooLarge { topic, bytes: record.payload_len() }
-                    }
-                    other => other,
-                })
+        if !self.memory.is_full()
+            && let Some(Place { open: Some(open), .. }) = self.places.get_mut(to.index())
+        {
+            let timestamp = if record.timestamp.is_known() { record.timestamp } else { SystemClock.now() };
+            let before = open.len();
+            if open.append(&record, timestamp.millis()) {
+                self.memory.used += open.len() - before;
+                return Ok(Appended::Stored);
             }
         }
+        self.append_to_new(to, record)
     }
 
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
-        self.hear(Duration::ZERO);
-        // What is not about records does not end the wait.
-        while self.answers.is_empty() && self.in_flight() > 0 && !remaining(until).is_zero() {
-            self.hear(remaining(until));
+        let before = acks.len();
+        self.close_due(SystemClock.now(), false)?;
+        self.hear(acks)?;
+        while acks.len() == before && self.trouble.is_none() && (self.unanswered > 0 || !self.opened.is_empty()) {
+            if remaining(until).is_zero() {
+                break;
+            }
+            self.wait(until, acks)?;
+            self.close_due(SystemClock.now(), false)?;
         }
-        self.tell(acks)
+        self.check()
     }
 
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
-        loop {
-            let left = remaining(until);
-            crate::native::flush(self.sender.producer(), left.min(FLUSH_SLICE));
-            self.hear(Duration::ZERO);
-            if self.in_flight() == 0 {
-                return self.tell(acks);
-            }
-            if left.is_zero() {
-                self.tell(acks)?;
+        self.close_due(SystemClock.now(), true)?;
+        self.hear(acks)?;
+        while self.unanswered > 0 {
+            self.check()?;
+            if remaining(until).is_zero() {
                 return Err(ClientError::TimedOut { request: "flush of the producer".to_owned() });
             }
+            self.wait(until, acks)?;
         }
+        self.check()
+    }
+}
+
+/// Asks until there is an answer, or until `until`.
+async fn count_partitions(
+    cluster: &Brokers,
+    topic: &Topic,
+    pause: Duration,
+    until: Deadline,
+) -> Result<Partition, ClientError> {
+    let unknown = || ClientError::UnknownTopic { topic: topic.clone() };
+    let mut met = None;
+    loop {
+        let error = match timeout(remaining(until), cluster.look(Some(std::slice::from_ref(topic)))).await {
+            Ok(Ok(metadata)) => match (metadata.partitions(topic), metadata.errors.get(topic)) {
+                (Some(0), _) => of_code(5, About::Topic(topic.as_str())).unwrap_or_else(unknown),
+                (Some(count), _) => return Ok(count),
+                (None, Some(error)) => error.clone(),
+                (None, None) => unknown(),
+            },
+            Ok(Err(error)) => error,
+            // What the cluster said says more than that the time was too short to ask once more.
+            Err(_) => {
+                return Err(met
+                    .unwrap_or_else(|| ClientError::TimedOut { request: format!("the partitions of topic {topic}") }));
+            }
+        };
+        let may_come = matches!(error, ClientError::UnknownTopic { .. }) || error.class() == ErrorClass::Retriable;
+        if !may_come || remaining(until) <= pause {
+            return Err(error);
+        }
+        tracing::debug!(%error, %topic, "the number of partitions is asked for again");
+        met = Some(error);
+        sleep(pause).await;
+    }
+}
+
+impl Drop for KafkaProducer {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.sender.send(Event::Dropped);
     }
 }
 
 impl fmt::Debug for KafkaProducer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KafkaProducer").field("servers", &self.servers).finish_non_exhaustive()
+        f.debug_struct("KafkaProducer").field("servers", &self.cluster.servers().text()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,14 +13,14 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use headwater_client::conformance::{CASES, Suite};
-use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, NewTopic, RecordBatch, StartAt};
+use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, NewTopic, StartAt};
 use headwater_client_kafka::KafkaClients;
 use headwater_record::{
     Deadline, Header, Offset, OwnedRecord, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition,
 };
 
-/// What librdkafka does otherwise: to `rd_kafka_producev` a timestamp of zero means that there is none. It is written as 1.
-const KNOWN_TO_DEVIATE: [&str; 1] = ["a timestamp of zero is kept"];
+/// Cases that are known not to hold.
+const KNOWN_TO_DEVIATE: [&str; 0] = [];
 
 /// The broker of this test run, if there is one, and a name that no other run uses.
 fn broker(test: &str) -> Option<(ClientConfig, String)> {
@@ -175,34 +175,4 @@ fn a_record_that_the_broker_refuses_comes_back_whole() {
     acks.clear();
     producer.flush(until, &mut acks).unwrap();
     assert!(matches!(acks[..], [BatchAck::Stored { count: 1, .. }]), "{acks:?}");
-}
-
-#[test]
-fn a_timestamp_of_zero_comes_as_near_as_librdkafka_lets_it() {
-    let Some((config, name)) = broker("zero") else { return };
-    make_topic(&config, &name, 1);
-    let clients = KafkaClients::new();
-    let partition = TopicPartition::new(name.as_str(), 0);
-    let until = Deadline::after(clients.clock().now(), Duration::from_mins(1));
-    let mut producer = clients.producer(&config).unwrap();
-    let to = producer.partition(&partition.topic, 0).unwrap();
-    let record = RawRecord {
-        offset: Offset::UNKNOWN,
-        timestamp: Timestamp::ZERO,
-        key: None,
-        value: Some(b"v"),
-        headers: RawHeaders::NONE,
-    };
-    assert_eq!(producer.append(to, record), Ok(Appended::Stored));
-    let mut acks = Vec::new();
-    producer.flush(until, &mut acks).unwrap();
-    assert!(matches!(acks.as_slice(), [BatchAck::Stored { count: 1, .. }]), "{acks:?}");
-    let mut consumer = clients.consumer(&config).unwrap();
-    consumer.assign(&[(partition, StartAt::Beginning)]).unwrap();
-    let mut batches: Vec<Box<dyn RecordBatch>> = Vec::new();
-    while batches.is_empty() && !until.passed(clients.clock().now()) {
-        consumer.poll(until, &mut batches).unwrap();
-    }
-    let found = batches.first().and_then(|batch| batch.head()).map(|record| record.timestamp);
-    assert_eq!(found, Some(Timestamp::from_millis(1)));
 }

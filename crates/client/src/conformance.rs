@@ -159,7 +159,7 @@ impl<'a> Suite<'a> {
     }
 
     fn consumer(&self) -> Result<Box<dyn Consumer>, Failure> {
-        Ok(self.clients.consumer(&self.config.clone().with("group.id", self.name("readers")))?)
+        Ok(self.clients.consumer(self.config)?)
     }
 
     /// Makes a topic and waits until it is seen. Old timestamps do not make its records go.

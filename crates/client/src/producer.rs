@@ -70,7 +70,7 @@ impl std::fmt::Debug for BatchAck {
     }
 }
 
-/// Writes records, idempotently, in batches per partition.
+/// Writes records, idempotently, in batches per partition. Dropping it loses what was not flushed.
 pub trait Producer: Send {
     /// The handle of a partition; asked once, then used for every record.
     ///

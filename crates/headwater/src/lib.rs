@@ -62,7 +62,7 @@
 //!
 //! | feature | default | what it brings |
 //! |---|---|---|
-//! | `kafka` | yes | real clusters, over librdkafka |
+//! | `kafka` | yes | real clusters |
 //! | `rocksdb` | yes | state on disk, in RocksDB |
 //! | `json` | no | `record::serde::json` |
 //! | `testing` | no | `testing::TopologyTestDriver` |

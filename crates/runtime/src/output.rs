@@ -30,13 +30,14 @@ use crate::task::{TaskError, TaskSpec};
 pub struct OutputSettings {
     /// `application.id`: the prefix of internal topics.
     pub application_id: String,
-    /// `delivery.timeout.ms`: how long a full producer may take to make room.
+    /// How long a full producer may take to make room: `delivery.timeout.ms`, and what an attempt may take that began before.
     pub delivery_timeout: Duration,
     /// `max.block.ms`: how long the number of partitions of a topic may stay unknown.
     pub max_block: Duration,
     /// `metadata.max.age.ms`: how long it is believed.
     pub metadata_max_age: Duration,
-    /// `batch.size`: so many bytes without a key go to one partition before the next one has its turn.
+    /// `batch.size`, or what Java's is unless it is set: so many bytes without a key go to one partition before the next one has its
+    /// turn. The batches of a producer may be larger.
     pub sticky_bytes: usize,
 }
 
@@ -65,6 +66,7 @@ pub struct Output {
     lanes: Vec<Lane>,
     by_task: HashMap<TaskId, usize>,
     acks: Vec<BatchAck>,
+    taking_acks: bool,
     // Why the producer is of no more use.
     fatal: Option<ClientError>,
 }
@@ -88,6 +90,7 @@ impl Output {
             lanes: Vec::new(),
             by_task: HashMap::new(),
             acks: Vec::new(),
+            taking_acks: false,
             fatal: None,
         }
     }

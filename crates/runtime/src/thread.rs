@@ -237,8 +237,11 @@ fn output_settings(config: &StreamsConfig) -> OutputSettings {
         producer.value(key).and_then(|value| value.trim().parse().ok()).map_or(default, Duration::from_millis)
     };
     let defaults = OutputSettings::new(config.application_id());
+    let attempt = millis("request.timeout.ms", Duration::from_secs(30));
+    let connecting = millis("socket.connection.setup.timeout.ms", Duration::from_secs(10));
+    let delivery = defaults.delivery_timeout.max(millis("linger.ms", Duration::ZERO) + attempt);
     OutputSettings {
-        delivery_timeout: millis("delivery.timeout.ms", defaults.delivery_timeout),
+        delivery_timeout: millis("delivery.timeout.ms", delivery) + attempt + 2 * connecting,
         max_block: millis("max.block.ms", defaults.max_block),
         metadata_max_age: millis("metadata.max.age.ms", defaults.metadata_max_age),
         sticky_bytes: producer

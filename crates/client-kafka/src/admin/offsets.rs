@@ -36,13 +36,13 @@ async fn by_leader<T: Clone>(
     let metadata = brokers.metadata(Some(topics)).await?;
     let mut by_leader: BTreeMap<String, Vec<(TopicPartition, T)>> = BTreeMap::new();
     for (partition, what) in asked {
-        let leader = metadata.leader(partition)?.to_owned();
+        let leader = metadata.leader(partition)?.address.clone();
         by_leader.entry(leader).or_default().push((partition.clone(), what));
     }
     Ok(by_leader)
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     brokers: &Brokers,
     partitions: &[TopicPartition],
     spec: OffsetSpec,

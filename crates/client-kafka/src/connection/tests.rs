@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::Connection;
 use crate::config::Servers;
-use crate::coordinator::any_broker;
+use crate::metadata::Brokers;
 
 /// Ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,7 +73,7 @@ fn a_server_that_accepts_and_is_silent_is_passed_over() {
         let ((silent, first), (listener, second)) = (listen().await, listen().await);
         let accepting = tokio::spawn(async move { silent.accept().await });
         let greeting = tokio::spawn(async move { greet(&listener).await });
-        let connection = any_broker(&servers(&[&first, &second])).await.expect("the second answers");
+        let connection = Brokers::new(servers(&[&first, &second])).any().await.expect("the second answers");
         assert_eq!(connection.address, second);
         assert!(accepting.await.is_ok_and(|accepted| accepted.is_ok()), "the first was asked first");
         greeting.await.expect("the second was asked");

@@ -1,209 +1,104 @@
-//! Delivery reports, folded into what the callers of a producer hear: runs of neighbours.
+//! What a broker's answer to a batch means.
 #![forbid(unsafe_code)]
 
-use std::collections::VecDeque;
+use headwater_client::{ClientError, ErrorClass};
+use headwater_record::{Offset, TopicPartition};
 
-use headwater_client::{BatchAck, ClientError, PartitionRef, RecordBatch};
-use headwater_record::{Offset, OwnedRecord, RawRecord, TopicPartition};
+use super::sequences::Answer;
+use crate::error::{About, of_code};
 
-/// What was heard and not told yet: stored records of consecutive offsets as one answer, and neighbours that were refused for the
-/// same reason as one.
-#[derive(Debug, Default)]
-pub(super) struct Answers {
-    acks: Vec<BatchAck>,
-    /// The last ones refused; their neighbours may still come.
-    refused: Option<(PartitionRef, ClientError, Refused)>,
+/// What a broker says of one partition of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    pub(super) code: i16,
+    pub(super) base_offset: i64,
+    pub(super) message: Option<String>,
 }
 
-impl Answers {
-    pub(super) fn is_empty(&self) -> bool {
-        self.acks.is_empty() && self.refused.is_none()
-    }
-
-    pub(super) fn stored(&mut self, to: PartitionRef, offset: Offset) {
-        if self.refused.is_some() {
-            self.give_back();
+/// What it means.
+pub(super) fn meaning(said: &Said, partition: &TopicPartition) -> Answer {
+    let Some(error) = of_code(said.code, About::Partition(partition, Offset::UNKNOWN)) else {
+        return Answer::Stored(said.base_offset);
+    };
+    let retriable = error.class() == ErrorClass::Retriable;
+    let error = match (error, said.message.as_deref().filter(|message| !message.is_empty())) {
+        (ClientError::Broker { code, message, retriable }, Some(told)) => {
+            ClientError::Broker { code, message: format!("{message}: {told}"), retriable }
         }
-        match self.acks.last_mut() {
-            Some(BatchAck::Stored { to: last, base_offset, count })
-                if *last == to && base_offset.value() + i64::from(*count) == offset.value() =>
-            {
-                *count += 1;
-            }
-            _ => self.acks.push(BatchAck::Stored { to, base_offset: offset, count: 1 }),
-        }
-    }
-
-    pub(super) fn refused(
-        &mut self,
-        to: PartitionRef,
-        partition: &TopicPartition,
-        error: ClientError,
-        record: OwnedRecord,
-    ) {
-        let error = with_size(error, &record);
-        match &mut self.refused {
-            Some((last, reason, records)) if *last == to && *reason == error => records.push(record),
-            _ => {
-                self.give_back();
-                let records = Refused { partition: partition.clone(), records: VecDeque::from([record]) };
-                self.refused = Some((to, error, records));
-            }
-        }
-    }
-
-    /// Appends all of it to `acks`.
-    pub(super) fn tell(&mut self, acks: &mut Vec<BatchAck>) {
-        self.give_back();
-        acks.append(&mut self.acks);
-    }
-
-    fn give_back(&mut self) {
-        let refused = self.refused.take();
-        self.acks.extend(refused.map(|(to, error, records)| BatchAck::Failed {
-            to,
-            error,
-            records: Box::new(records),
-        }));
+        (error, _) => error,
+    };
+    match said.code {
+        // DUPLICATE_SEQUENCE_NUMBER: stored before, but the broker no longer knows where.
+        46 => Answer::Stored(-1),
+        // OUT_OF_ORDER_SEQUENCE_NUMBER
+        45 => Answer::OutOfOrder(error),
+        // INVALID_PRODUCER_EPOCH, UNKNOWN_PRODUCER_ID
+        47 | 59 => Answer::Forgotten(error),
+        // MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE
+        10 | 18 => Answer::TooLarge(ClientError::RecordTooLarge { topic: partition.topic.clone(), bytes: 0 }),
+        // NOT_LEADER_OR_FOLLOWER, REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_STORAGE_ERROR: it may be in the leader's
+        // log, written before it was the leader no more or while it waited for its followers, and may stay.
+        6 | 7 | 20 | 56 => Answer::Unknown(error),
+        // UNKNOWN_TOPIC_OR_PARTITION: it may be about to be made, or its new leader has not heard of it yet.
+        // CLUSTER_AUTHORIZATION_FAILED: permissions may be granted.
+        3 | 31 => Answer::Passing(error),
+        _ if retriable => Answer::Passing(error),
+        _ => Answer::Refused(error),
     }
 }
 
-fn with_size(error: ClientError, record: &OwnedRecord) -> ClientError {
-    match error {
-        ClientError::RecordTooLarge { topic, .. } => {
-            ClientError::RecordTooLarge { topic, bytes: record.view().payload_len() }
-        }
-        other => other,
-    }
+/// Whether the code says something of the producer as a whole.
+pub(super) fn concerns_producer(code: i16) -> bool {
+    // CLUSTER_AUTHORIZATION_FAILED, PRODUCER_FENCED
+    matches!(code, 31 | 90)
 }
 
-/// Records of one partition that come back.
-#[derive(Debug)]
-struct Refused {
-    partition: TopicPartition,
-    records: VecDeque<OwnedRecord>,
-}
-
-impl Refused {
-    fn push(&mut self, record: OwnedRecord) {
-        self.records.push_back(record);
-    }
-}
-
-impl RecordBatch for Refused {
-    fn partition(&self) -> &TopicPartition {
-        &self.partition
-    }
-    fn head(&self) -> Option<RawRecord<'_>> {
-        self.records.front().map(OwnedRecord::view)
-    }
-    fn advance(&mut self) -> Result<(), ClientError> {
-        self.records.pop_front();
-        Ok(())
-    }
-    fn remaining(&self) -> usize {
-        self.records.len()
-    }
-    fn next_offset(&self) -> Offset {
-        Offset::UNKNOWN
-    }
-    fn held_bytes(&self) -> usize {
-        self.records.iter().map(|record| record.view().payload_len()).sum()
-    }
+/// Whether the code says that another broker leads the partition, or may.
+pub(super) fn leader_may_have_moved(code: i16) -> bool {
+    // UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, REPLICA_NOT_AVAILABLE, KAFKA_STORAGE_ERROR,
+    // LISTENER_NOT_FOUND, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, INCONSISTENT_TOPIC_ID
+    matches!(code, 3 | 5 | 6 | 9 | 56 | 72 | 74 | 75 | 103)
 }
 
 #[cfg(test)]
 mod tests {
-    use headwater_client::{BatchAck, ClientError, PartitionRef};
-    use headwater_record::{Offset, OwnedRecord, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition};
+    use super::*;
 
-    use super::Answers;
-
-    type Outcome = Result<i64, (ClientError, OwnedRecord)>;
-
-    fn record(value: &str) -> OwnedRecord {
-        RawRecord {
-            offset: Offset::UNKNOWN,
-            timestamp: Timestamp::ZERO,
-            key: None,
-            value: Some(value.as_bytes()),
-            headers: RawHeaders::NONE,
-        }
-        .to_owned()
-    }
-
-    fn late(to: u32, value: &str) -> (u32, Outcome) {
-        (to, Err((ClientError::TimedOut { request: "t".to_owned() }, record(value))))
-    }
-
-    fn large(to: u32, value: &str) -> (u32, Outcome) {
-        (to, Err((ClientError::RecordTooLarge { topic: Topic::from("t"), bytes: 0 }, record(value))))
-    }
-
-    fn at(to: u32, offset: i64) -> (u32, Outcome) {
-        (to, Ok(offset))
-    }
-
-    /// One line for each answer.
-    fn folded(delivered: Vec<(u32, Outcome)>) -> Vec<String> {
-        let mut answers = Answers::default();
-        for (to, outcome) in delivered {
-            match outcome {
-                Ok(offset) => answers.stored(PartitionRef::new(to), Offset::new(offset)),
-                Err((error, record)) => {
-                    answers.refused(PartitionRef::new(to), &TopicPartition::new("t", to as i32), error, record);
-                }
+    #[test]
+    fn codes_mean_what_java_takes_them_for() {
+        type Kind = fn(&Answer) -> bool;
+        let stored: Kind = |answer| *answer == Answer::Stored(7);
+        let duplicate: Kind = |answer| *answer == Answer::Stored(-1);
+        let passing: Kind = |answer| matches!(answer, Answer::Passing(_));
+        let unknown: Kind = |answer| matches!(answer, Answer::Unknown(_));
+        let out_of_order: Kind = |answer| matches!(answer, Answer::OutOfOrder(_));
+        let forgotten: Kind = |answer| matches!(answer, Answer::Forgotten(_));
+        let too_large: Kind = |answer| matches!(answer, Answer::TooLarge(ClientError::RecordTooLarge { .. }));
+        let refused: Kind = |answer| matches!(answer, Answer::Refused(_));
+        let table: [(&[i16], Kind); 8] = [
+            (&[0], stored),
+            (&[46], duplicate),
+            (&[2, 3, 5, 19, 31, 74, 75, 89], passing),
+            (&[6, 7, 20, 56], unknown),
+            (&[45], out_of_order),
+            (&[47, 59], forgotten),
+            (&[10, 18], too_large),
+            (&[17, 29, 32, 42, 87, 90, 999], refused),
+        ];
+        let partition = TopicPartition::new("t", 3);
+        for (codes, expected) in table {
+            for code in codes {
+                let answer = meaning(&Said { code: *code, base_offset: 7, message: None }, &partition);
+                assert!(expected(&answer), "{code}: {answer:?}");
             }
         }
-        let mut acks = Vec::new();
-        answers.tell(&mut acks);
-        assert!(answers.is_empty());
-        let mut lines = Vec::new();
-        for ack in acks {
-            lines.push(match ack {
-                BatchAck::Stored { to, base_offset, count } => format!("{}: {count} from {base_offset}", to.index()),
-                BatchAck::Failed { to, error, mut records } => {
-                    assert_eq!(records.partition(), &TopicPartition::new("t", to.index() as i32));
-                    let (count, bytes) = (records.remaining(), records.held_bytes());
-                    let mut values = Vec::new();
-                    while let Some(record) = records.head() {
-                        values.push(String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned());
-                        records.advance().expect("nothing is decoded");
-                    }
-                    assert_eq!((values.len(), records.remaining()), (count, 0));
-                    format!("{}: {} ({bytes} bytes): {error}", to.index(), values.join(" "))
-                }
-            });
-        }
-        lines
     }
 
     #[test]
-    fn neighbours_are_one_answer() {
-        let delivered = vec![at(0, 5), at(0, 6), late(0, "a"), late(0, "bc"), late(1, "d"), at(1, 0), at(0, 7)];
-        let expected = [
-            "0: 2 from 5",
-            "0: a bc (3 bytes): no answer in time to t",
-            "1: d (1 bytes): no answer in time to t",
-            "1: 1 from 0",
-            "0: 1 from 7",
-        ];
-        assert_eq!(folded(delivered), expected);
-    }
-
-    #[test]
-    fn records_that_are_too_large_say_how_large_each_is() {
-        let sizes = |line: &String| line.split(' ').find_map(|word| word.parse::<usize>().ok());
-        let lines = folded(vec![large(0, "abc"), large(0, "de"), large(0, "fg")]);
-        assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines.iter().all(|line| sizes(line).is_some() && line.contains("too large")), "{lines:?}");
-        assert!(lines[0].contains("a record of 3 bytes") && lines[1].starts_with("0: de fg"), "{lines:?}");
-    }
-
-    #[test]
-    fn a_batch_that_the_broker_had_already_is_acknowledged_record_by_record_without_offsets() {
-        // `RD_KAFKA_OFFSET_INVALID`; nobody may take it for a place in the log.
-        let lines = folded(vec![at(0, -1001), at(0, -1001), at(0, 9)]);
-        assert_eq!(lines, ["0: 1 from -1001", "0: 1 from -1001", "0: 1 from 9"]);
+    fn what_the_broker_says_is_passed_on() {
+        let message = Some("a null key in a compacted topic".to_owned());
+        let answer = meaning(&Said { code: 87, base_offset: -1, message }, &TopicPartition::new("t", 3));
+        let Answer::Refused(error) = answer else { panic!("{answer:?}") };
+        assert_eq!(error.to_string(), "InvalidRecord for t-3: a null key in a compacted topic (Kafka error 87)");
     }
 }

@@ -28,7 +28,7 @@ const PREFIXES: [&str; 7] =
     ["main.consumer.", "restore.consumer.", "global.consumer.", "consumer.", "producer.", "admin.", "topic."];
 
 /// Keys that say something to producers alone. Bare, they do not go to other clients.
-const OF_PRODUCERS: [&str; 22] = [
+const OF_PRODUCERS: [&str; 19] = [
     "acks",
     "batch.size",
     "buffer.memory",
@@ -45,16 +45,13 @@ const OF_PRODUCERS: [&str; 22] = [
     "max.request.size",
     "metadata.max.idle.ms",
     "partitioner.class",
-    "queue.buffering.max.kbytes",
-    "queue.buffering.max.messages",
-    "queue.buffering.max.ms",
     "retries",
     "transaction.timeout.ms",
     "transactional.id",
 ];
 
 /// Keys that say something to consumers alone.
-const OF_CONSUMERS: [&str; 19] = [
+const OF_CONSUMERS: [&str; 16] = [
     "allow.auto.create.topics",
     "auto.commit.interval.ms",
     "auto.offset.reset",
@@ -65,14 +62,11 @@ const OF_CONSUMERS: [&str; 19] = [
     "fetch.max.bytes",
     "fetch.max.wait.ms",
     "fetch.min.bytes",
-    "fetch.wait.max.ms",
     "isolation.level",
     "max.partition.fetch.bytes",
     "max.poll.interval.ms",
     "max.poll.records",
     "partition.assignment.strategy",
-    "queued.max.messages.kbytes",
-    "queued.min.messages",
     "session.timeout.ms",
 ];
 
@@ -153,10 +147,6 @@ impl StreamsConfig {
             }
         }
         config.set("client.id", client_id);
-        if matches!(role, Role::MainConsumer) {
-            // librdkafka reads no partition without it; it is not a membership.
-            config.set("group.id", self.application_id());
-        }
         config
     }
 

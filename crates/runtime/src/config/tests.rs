@@ -106,7 +106,6 @@ fn prefixed_settings_win_over_bare_ones_for_their_clients() {
     let admin = config.client(Role::Admin, "a");
     assert_eq!(main.value("fetch.min.bytes"), Some("2"));
     assert_eq!(main.value("max.poll.records"), Some("7"));
-    assert_eq!(main.value("group.id"), Some("app"));
     assert_eq!(restore.value("fetch.min.bytes"), Some("3"));
     assert_eq!(restore.value("max.poll.records"), Some("1000"));
     assert_eq!(producer.value("linger.ms"), Some("5"));

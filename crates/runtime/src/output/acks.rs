@@ -10,16 +10,19 @@ use super::Output;
 impl Output {
     /// Folds the answers that have come into what is known of tasks and changelogs.
     pub(super) fn take_acks(&mut self) {
-        let mut acks = std::mem::take(&mut self.acks);
-        for ack in acks.drain(..) {
-            match ack {
-                BatchAck::Stored { to, base_offset, count } => self.arrived(to, base_offset, count),
-                BatchAck::Failed { to, error, records } => self.lost(to, &error, records),
+        // A handler's dead letter may wait for room and hear of answers meanwhile: their turn comes after those that came before.
+        if std::mem::replace(&mut self.taking_acks, true) {
+            return;
+        }
+        while !self.acks.is_empty() {
+            for ack in std::mem::take(&mut self.acks) {
+                match ack {
+                    BatchAck::Stored { to, base_offset, count } => self.arrived(to, base_offset, count),
+                    BatchAck::Failed { to, error, records } => self.lost(to, &error, records),
+                }
             }
         }
-        // A handler's dead letters may have brought further answers.
-        acks.append(&mut self.acks);
-        self.acks = acks;
+        self.taking_acks = false;
     }
 
     fn arrived(&mut self, to: PartitionRef, base_offset: Offset, count: u32) {
