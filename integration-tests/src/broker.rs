@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use headwater::client::{
     Admin, BatchAck, ClientConfig, ClientSupplier, Consumer, GroupMembership, NewTopic, OffsetSpec, Producer,
     RecordBatch, StartAt,
@@ -20,7 +21,7 @@ const CURE: &str = "run `cargo xtask test`, which starts a broker and runs every
      and prints what to run then";
 
 /// The broker of this test run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Broker {
     /// `host:port`.
     pub bootstrap: String,
@@ -37,15 +38,30 @@ fn jars(name: &str, what: &str) -> Result<String> {
     variable(name).with_context(|| format!("{name} names no folder with the jars of {what}: {CURE}"))
 }
 
+/// What the environment says under `name`; `None`, and a line that says so, when that is nothing.
+fn variable_or_skip(test: &str, name: &str, what: &str) -> Option<String> {
+    let value = variable(name);
+    if value.is_none() {
+        // Not `println!`: of a test that passes, that is shown only when one asks for it.
+        let _ = writeln!(std::io::stderr(), "{test}: SKIPPED, {name} names no {what}: {CURE}");
+    }
+    value
+}
+
 impl Broker {
     /// The broker that the environment names; `None`, and a line that says so, when it names none.
     pub fn of_this_run(test: &str) -> Option<Self> {
-        let Some(bootstrap) = variable("HEADWATER_TEST_BOOTSTRAP") else {
-            // Not `println!`: of a test that passes, that is shown only when one asks for it.
-            let _ = writeln!(std::io::stderr(), "{test}: SKIPPED, HEADWATER_TEST_BOOTSTRAP names no broker: {CURE}");
-            return None;
-        };
-        Some(Broker { bootstrap, clients: KafkaClients::new() })
+        Some(Broker::at(&variable_or_skip(test, "HEADWATER_TEST_BOOTSTRAP", "broker")?))
+    }
+
+    /// The folder with Kafka's jars, for a test that starts brokers of its own; `None`, and a line that says so, when none is named.
+    pub fn jars_of_this_run(test: &str) -> Option<String> {
+        variable_or_skip(test, "HEADWATER_KAFKA_LIBS", "folder with Kafka's jars")
+    }
+
+    /// The broker, or the brokers, at `bootstrap`.
+    pub fn at(bootstrap: &str) -> Self {
+        Broker { bootstrap: bootstrap.to_owned(), clients: KafkaClients::new() }
     }
 
     /// The folder with Kafka's jars, for its own tools.
@@ -58,8 +74,29 @@ impl Broker {
         jars("HEADWATER_STREAMS_LIBS", "Kafka Streams")
     }
 
+    /// Runs one of Kafka's tools and returns what it wrote to standard output.
+    pub fn tool(&self, class: &str, arguments: &[&str]) -> Result<String> {
+        let output = Command::new("java")
+            .args(["-Xmx256m", "-cp", &format!("{}/*", self.tools()?), class, "--bootstrap-server", &self.bootstrap])
+            .args(arguments)
+            .output()?;
+        let text = String::from_utf8(output.stdout)?;
+        ensure!(output.status.success(), "{class} failed: {text}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(text)
+    }
+
+    /// Makes clients of this broker.
+    pub fn clients(&self) -> &dyn ClientSupplier {
+        &self.clients
+    }
+
     fn config(&self) -> ClientConfig {
         ClientConfig::new().with("bootstrap.servers", &self.bootstrap)
+    }
+
+    /// A client of this broker with these settings, by Kafka's names.
+    pub fn config_with(&self, settings: &[(&str, &str)]) -> ClientConfig {
+        settings.iter().fold(self.config(), |config, (key, value)| config.with(*key, *value))
     }
 
     /// `duration` from now, by the clients' clock.
@@ -67,7 +104,8 @@ impl Broker {
         Deadline::after(self.clients.clock().now(), duration)
     }
 
-    fn soon(&self) -> Deadline {
+    /// A minute from now.
+    pub fn soon(&self) -> Deadline {
         self.within(Duration::from_mins(1))
     }
 
@@ -76,14 +114,19 @@ impl Broker {
         Ok(self.clients.admin(&self.config())?)
     }
 
-    /// Makes a topic and waits until the broker shows it, which may be after it has said that it is made.
+    /// Makes a topic without replicas and waits until the broker shows it.
     pub fn make_topic(&self, name: &str, partitions: i32) -> Result<()> {
-        let topic = NewTopic { topic: Topic::from(name), partitions, replication_factor: 1, configs: BTreeMap::new() };
+        self.make(NewTopic { topic: Topic::from(name), partitions, replication_factor: 1, configs: BTreeMap::new() })
+    }
+
+    /// Makes a topic and waits until the broker shows it, which may be after it has said that it is made.
+    pub fn make(&self, topic: NewTopic) -> Result<()> {
+        let (name, partitions) = (topic.topic.to_string(), topic.partitions);
         for made in self.admin()?.create_topics(&[topic], self.soon())? {
             made?;
         }
         wait_for(&format!("topic {name} is shown"), Duration::from_mins(1), || {
-            Ok((self.partitions(name)?.len() == usize::try_from(partitions)?).then_some(()))
+            Ok((self.partitions(&name)?.len() == usize::try_from(partitions)?).then_some(()))
         })
     }
 

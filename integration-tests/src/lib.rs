@@ -1,11 +1,13 @@
-//! What proofs across crates have in common: a real broker that may be there, programs that are started and ended, and
-//! input whose counts are known.
+//! What proofs across crates have in common: a real broker that may be there, a cluster of three that comes and goes,
+//! programs that are started and ended, and input that is known.
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "programs and a real broker live in real time")]
 #![allow(clippy::missing_errors_doc, reason = "whatever fails here fails a test, with its own text")]
 
 pub mod broker;
+pub mod cluster;
 pub mod fleet;
 pub mod lines;
 pub mod log;
 pub mod program;
+pub mod traffic;

@@ -14,17 +14,6 @@ use headwater_integration_tests::program::{Program, wait_for};
 const PATIENCE: Duration = Duration::from_mins(3);
 const PARTITIONS: i32 = 4;
 
-/// Runs one of Kafka's tools, whose jars are in `libs`, and returns what it wrote to standard output.
-fn tool(libs: &str, broker: &Broker, class: &str, arguments: &[&str]) -> Result<String> {
-    let output = Command::new("java")
-        .args(["-Xmx256m", "-cp", &format!("{libs}/*"), class, "--bootstrap-server", &broker.bootstrap])
-        .args(arguments)
-        .output()?;
-    let text = String::from_utf8(output.stdout)?;
-    ensure!(output.status.success(), "{class} failed: {text}{}", String::from_utf8_lossy(&output.stderr));
-    Ok(text)
-}
-
 fn counts(text: &str) -> BTreeMap<String, i64> {
     let pairs = text.lines().filter_map(|line| line.split_once('\t'));
     pairs.filter_map(|(word, count)| Some((word.to_owned(), count.trim().parse().ok()?))).collect()
@@ -35,7 +24,8 @@ fn kafkas_own_tools_see_members_lag_counts_and_changelog() -> Result<()> {
     let Some(broker) = Broker::of_this_run("kafkas_own_tools_see_members_lag_counts_and_changelog") else {
         return Ok(());
     };
-    let libs = broker.tools()?;
+    // Said before anything is begun.
+    broker.tools()?;
     let application = format!("tools-{}", std::process::id());
     let (input, output) = (format!("{application}-lines"), format!("{application}-counts"));
     let store = "KSTREAM-AGGREGATE-STATE-STORE-0000000003";
@@ -54,12 +44,8 @@ fn kafkas_own_tools_see_members_lag_counts_and_changelog() -> Result<()> {
     let expected = count(lines.iter().map(String::as_str));
     wait_for("all words are counted", PATIENCE, || Ok((broker.table(&output)? == expected).then_some(())))?;
 
-    let groups = tool(
-        &libs,
-        &broker,
-        "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-        &["--describe", "--group", &application],
-    )?;
+    let groups = broker
+        .tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", &["--describe", "--group", &application])?;
     let assigned = groups.lines().filter(|line| line.contains("-StreamThread-1-consumer"));
     ensure!(
         assigned.count() == 2 * PARTITIONS as usize,
@@ -75,7 +61,7 @@ fn kafkas_own_tools_see_members_lag_counts_and_changelog() -> Result<()> {
             ["--topic", topic, "--from-beginning", "--max-messages", &records.to_string(), "--timeout-ms", "60000"];
         let format =
             ["--formatter-property", "print.key=true", "--formatter-property", &format!("value.deserializer={long}")];
-        let read = tool(&libs, &broker, reader, &[&arguments[..], &format[..]].concat())?;
+        let read = broker.tool(reader, &[&arguments[..], &format[..]].concat())?;
         ensure!(counts(&read) == expected, "{topic} does not hold the counts as Kafka's tools read them");
     }
     let (status, log) = program.terminate(PATIENCE)?;

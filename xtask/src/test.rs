@@ -46,7 +46,7 @@ pub(crate) fn run(with: With) -> Result<()> {
         With::Broker => println!("\ntest: every test passed, with a real broker, and the scenarios on both stores"),
         With::NoBroker => println!(
             "\ntest: passed without a broker. Skipped: every test that meets a real Kafka (client-kafka's conformance \
-             suite, exactness under rolling, Kafka's own tools, Java beside us)"
+             suite, a cluster of three whose brokers crash, exactness under rolling, Kafka's own tools, Java beside us)"
         ),
     }
     Ok(())
