@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod fetcher;
+mod lane;
 mod messages;
 mod plan;
 mod settings;

@@ -9,14 +9,12 @@ use std::time::Duration;
 use headwater_client::{ClientError, ErrorClass, StartAt, Watermarks};
 use headwater_record::{Offset, Timestamp, Topic, TopicPartition};
 
+use super::lane::Lane;
 use super::messages::{Answer, Ask, Claim, Entry, From, Heard, Records};
 use super::settings::Settings;
 use crate::error::{About, of_code};
 use crate::metadata::{Leader, Metadata};
 
-/// The first wait of a broker that has nothing while other partitions of it may be wanted any moment; it doubles up to
-/// `fetch.max.wait.ms`.
-const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 /// So long a topic that never was there may be on its way.
 const MAY_APPEAR: Duration = Duration::from_secs(10);
 /// A topic that is gone is told of again after this time.
@@ -64,15 +62,6 @@ struct State {
     /// Since when its topic is missing, and when that was told last.
     missing: Option<(Timestamp, Option<Timestamp>)>,
     watermarks: Option<Watermarks>,
-}
-
-/// A broker that is fetched from.
-#[derive(Debug, Default)]
-struct Lane {
-    busy: bool,
-    wait: Duration,
-    not_before: Timestamp,
-    failures: u32,
 }
 
 /// Decides.
@@ -135,7 +124,7 @@ impl Plan {
         let Some(state) = self.claims.get_mut(&claim) else { return };
         state.want = Want::Records(from);
         if let Some(lane) = state.source().and_then(|address| self.lanes.get_mut(address)) {
-            lane.wait = SHORTEST_WAIT;
+            lane.wanted();
         }
     }
 
@@ -166,7 +155,9 @@ impl Plan {
             consider(self.metadata_not_before);
         }
         self.claims.values().filter(|state| state.is_ready_but_for_time()).for_each(|state| consider(state.not_before));
-        self.lanes.values().filter(|lane| !lane.busy).for_each(|lane| consider(lane.not_before));
+        for lane in self.lanes.values().filter(|lane| !lane.busy) {
+            lane.ready_at().into_iter().for_each(&mut consider);
+        }
         at
     }
 
@@ -210,7 +201,7 @@ impl Plan {
             state.replica.take_if(|(_, until)| *until <= now);
             let (Some(address), Some(leader)) = (state.source(), &state.leader) else { continue };
             let lane = self.lanes.entry(address.to_owned()).or_default();
-            if lane.busy || now < lane.not_before {
+            if !lane.is_ready(now) {
                 continue;
             }
             match state.want {
@@ -226,13 +217,12 @@ impl Plan {
             }
         }
         for (address, entries) in by_broker {
+            let lane = self.lanes.entry(address.clone()).or_default();
+            let Some(wait) = lane.wait(now, awaited.contains(&address), self.settings.max_wait) else { continue };
+            lane.busy = true;
             for entry in &entries {
                 self.claims.entry(entry.claim).and_modify(|state| state.busy = true);
             }
-            let lane = self.lanes.entry(address.clone()).or_default();
-            lane.busy = true;
-            let longest = self.settings.max_wait;
-            let wait = if awaited.contains(&address) { lane.wait.max(SHORTEST_WAIT).min(longest) } else { longest };
             asks.push(Ask::Fetch(address, wait, entries));
         }
     }
@@ -330,17 +320,15 @@ impl Plan {
         answer: Result<(Duration, Vec<Answer>), ClientError>,
     ) {
         let lane = self.lanes.entry(address.to_owned()).or_default();
-        lane.busy = false;
         let (leave_alone, answers) = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                lane.failures += 1;
-                lane.not_before = now.plus(self.settings.backoff(lane.failures - 1));
+                let failures = lane.failed(now, |failures| self.settings.backoff(failures));
                 // Others answer, or asking for metadata will tell: no failure of the consumer.
-                if lane.failures == SILENT {
+                if failures == SILENT {
                     tracing::warn!(address, %error, "a broker does not answer fetches; its partitions wait for it or for another leader");
                 } else {
-                    tracing::debug!(address, %error, failures = lane.failures, "a fetch failed");
+                    tracing::debug!(address, %error, failures, "a fetch failed");
                 }
                 for entry in entries {
                     let Some(state) = self.claims.get_mut(&entry.claim) else { continue };
@@ -355,14 +343,8 @@ impl Plan {
                 return;
             }
         };
-        lane.failures = 0;
-        lane.not_before = now.plus(leave_alone);
-        let nothing_came = answers.iter().all(|answer| answer.bytes.is_empty());
-        lane.wait = if nothing_came {
-            (lane.wait * 2).clamp(SHORTEST_WAIT, self.settings.max_wait.max(SHORTEST_WAIT))
-        } else {
-            SHORTEST_WAIT
-        };
+        let records = answers.iter().any(|answer| !answer.bytes.is_empty());
+        lane.answered(now, records, leave_alone, self.settings.max_wait);
         let mut from: HashMap<Claim, From> = entries.iter().map(|entry| (entry.claim, entry.from)).collect();
         for answer in answers {
             if let Some(from) = from.remove(&answer.claim) {
