@@ -66,7 +66,12 @@ impl KafkaConsumer {
         let settings = Settings::of(config)?;
         let (tell, heard) = mpsc::channel();
         let orders = fetcher::start(&io.handle()?, settings.clone(), tell);
-        Ok(KafkaConsumer {
+        Ok(Self::beside(settings, orders, heard, io))
+    }
+
+    /// A consumer that reads nothing yet, beside a fetcher that takes `orders` and is `heard`.
+    fn beside(settings: Settings, orders: UnboundedSender<Order>, heard: Receiver<Heard>, io: Io) -> Self {
+        KafkaConsumer {
             settings,
             orders,
             heard,
@@ -77,7 +82,7 @@ impl KafkaConsumer {
             handed_out: Vec::new(),
             failures: VecDeque::new(),
             _io: io,
-        })
+        }
     }
 
     /// Says what the fetcher is to do. It hears nothing only when its thread is gone, which the next poll finds out.

@@ -16,18 +16,8 @@ const MARKS: Watermarks = Watermarks { low: Offset::ZERO, high: Offset::new(100)
 fn consumer() -> (KafkaConsumer, UnboundedReceiver<Order>, Sender<Heard>) {
     let (orders, ordered) = unbounded_channel();
     let (tell, heard) = mpsc::channel();
-    let consumer = KafkaConsumer {
-        settings: Settings::of(&ClientConfig::new().with("bootstrap.servers", "a:1")).expect("settings"),
-        orders,
-        heard,
-        readings: HashMap::new(),
-        claims: HashMap::new(),
-        next_claim: 0,
-        resumed: Vec::new(),
-        handed_out: Vec::new(),
-        failures: VecDeque::new(),
-        _io: Io::default(),
-    };
+    let settings = Settings::of(&ClientConfig::new().with("bootstrap.servers", "a:1")).expect("settings");
+    let consumer = KafkaConsumer::beside(settings, orders, heard, Io::default());
     (consumer, ordered, tell)
 }
 
