@@ -52,8 +52,8 @@ pub(super) struct Terms {
     pub(super) timeout: Duration,
 }
 
-/// Sends `parts`, no two of them of one partition, to the broker at `address` and waits for its answer. They come back without their
-/// batches, which nobody else holds any more then.
+/// Sends `parts`, no two of them of one partition, to the broker at `address` and waits for its answer. What was
+/// sent comes back without its batches, which nobody else holds any more then.
 pub(super) async fn exchange(
     brokers: &Brokers,
     address: &str,

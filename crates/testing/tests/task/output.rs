@@ -1,17 +1,23 @@
 //! What a task writes arrives where Java would put it, and what does not arrive is never lost silently.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use headwater_client::{ClientConfig, ClientError, ClientSupplier};
+use headwater_client::{
+    Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, PartitionRef, Producer, RecordBatch,
+};
 use headwater_client_memory::{Api, Cluster};
-use headwater_record::{Clock, OwnedRecord, Partition, Topic, partition_for_key};
+use headwater_record::{
+    Clock, Deadline, Offset, OwnedRecord, Partition, RawRecord, Timestamp, Topic, TopicPartition, partition_for_key,
+};
 use headwater_runtime::handler::ExceptionHandlers;
+use headwater_runtime::output::{Output, OutputSettings};
 use headwater_runtime::task::TaskError;
 use headwater_topology::handler::{
     DeadLetter, ErrorContext, HandlerResponse, ProductionErrorOrigin, ProductionExceptionHandler,
 };
 use headwater_topology::processor::StoreAccess;
-use headwater_topology::{BoxError, TaskId};
+use headwater_topology::{BoxError, Destination, Emit as _, TaskId};
 
 use crate::graph::{FailOnBoom, count_by_value, through};
 use crate::world::{FAR, World, text};
@@ -273,4 +279,89 @@ fn answers_to_a_former_run_of_a_task_are_not_taken_for_its_own() {
     drop(task);
     world.output.release(id);
     assert_eq!(world.output.changelog_offset(id, store), None);
+}
+
+/// Records that come back.
+struct Refused(TopicPartition, VecDeque<OwnedRecord>);
+
+impl RecordBatch for Refused {
+    fn partition(&self) -> &TopicPartition {
+        &self.0
+    }
+    fn head(&self) -> Option<RawRecord<'_>> {
+        self.1.front().map(OwnedRecord::view)
+    }
+    fn advance(&mut self) -> Result<(), ClientError> {
+        self.1.pop_front();
+        Ok(())
+    }
+    fn remaining(&self) -> usize {
+        self.1.len()
+    }
+    fn next_offset(&self) -> Offset {
+        Offset::UNKNOWN
+    }
+    fn held_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// A producer whose answers are written down; it has no room for the first letter until it is polled.
+struct Scripted {
+    topics: Vec<Topic>,
+    answers: VecDeque<Vec<BatchAck>>,
+    full: bool,
+}
+
+impl Producer for Scripted {
+    fn partition(&mut self, topic: &Topic, _: Partition) -> Result<PartitionRef, ClientError> {
+        self.topics.push(topic.clone());
+        Ok(PartitionRef::new(self.topics.len() as u32 - 1))
+    }
+    fn partition_count(&mut self, _: &Topic, _: Deadline) -> Result<Partition, ClientError> {
+        Ok(1)
+    }
+    fn append(&mut self, to: PartitionRef, _: RawRecord<'_>) -> Result<Appended, ClientError> {
+        let is_letter = self.topics[to.index()].as_str() == "letters";
+        Ok(if is_letter && std::mem::take(&mut self.full) { Appended::Full } else { Appended::Stored })
+    }
+    fn poll(&mut self, _: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
+        acks.extend(self.answers.pop_front().unwrap_or_default());
+        Ok(())
+    }
+    fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
+        self.poll(until, acks)
+    }
+}
+
+#[test]
+fn answers_that_come_while_a_dead_letter_waits_for_room_are_taken_after_those_before_them() {
+    let world = World::new(forward(), &[("in", 2), ("out", 1)]);
+    let to = PartitionRef::new(0);
+    let record = OwnedRecord {
+        offset: Offset::UNKNOWN,
+        timestamp: Timestamp::ZERO,
+        key: None,
+        value: Some("v".into()),
+        headers: Vec::new(),
+    };
+    let records = Box::new(Refused(TopicPartition::new("out", 0), vec![record.clone(); 3].into()));
+    let refused = BatchAck::Failed { to, error: ClientError::NotAuthorised("write to out".into()), records };
+    let stored = BatchAck::Stored { to, base_offset: Offset::ZERO, count: 2 };
+    let answers = VecDeque::from([vec![refused], vec![stored]]);
+    let producer = Box::new(Scripted { topics: Vec::new(), answers, full: true });
+    let settings = OutputSettings::new("app");
+    let mut output = Output::new(producer, Arc::new(world.clock.clone()), settings, let_go(Some("letters")));
+    let (first, second) = (TASK, TaskId::new(0, 1));
+    for (task, count) in [(first, 3), (second, 2)] {
+        output.register(&world.spec(task));
+        let mut emit = output.of_task(task);
+        let out = emit.topic("out", false).unwrap();
+        for _ in 0..count {
+            emit.emit(out, Destination::Partition(0), record.view()).unwrap();
+        }
+    }
+    output.poll(Deadline::NOW).unwrap();
+    assert_eq!((output.dropped(first), output.dropped(second)), (3, 0));
+    assert_eq!((output.task_under_way(first), output.task_under_way(second)), (3, 0), "three letters are under way");
 }
