@@ -1,11 +1,11 @@
 //! A stream that is being split.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use headwater_record::Record;
 use headwater_topology::node::NodeSpec;
-use headwater_topology::{BoxError, Inlet, NodeId, Outlet, Port, ProcessError, Stream, TaskContext};
+use headwater_topology::{BoxError, Inlet, Outlet, Port, ProcessError, Stream, TaskContext};
 
 use crate::KStream;
 
@@ -16,9 +16,7 @@ type Test<K, V> = Option<Arc<dyn Fn(&K, &V) -> Result<bool, ProcessError> + Send
 /// where no branch does it goes nowhere.
 pub struct BranchedKStream<K: 'static, V: 'static> {
     stream: KStream<K, V>,
-    node: NodeId,
     port: Port<Stream<K, V>>,
-    tests: Arc<Mutex<Vec<Test<K, V>>>>,
 }
 
 struct Branches<K: 'static, V: 'static> {
@@ -53,19 +51,17 @@ impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for Branch<K, V> {
 
 impl<K: 'static, V: 'static> BranchedKStream<K, V> {
     pub(crate) fn new(stream: &KStream<K, V>) -> Self {
-        let name = stream.draft.next_name("KSTREAM-BRANCH-");
-        let node = stream.draft.add_node(NodeSpec::processor(name, [stream.node]));
-        let port: Port<Stream<K, V>> = Port::new();
-        let tests: Arc<Mutex<Vec<Test<K, V>>>> = Arc::default();
-        let (out, known) = (port.clone(), Arc::clone(&tests));
+        let draft = stream.draft();
+        let name = draft.next_name("KSTREAM-BRANCH-");
+        let node = draft.add_node(NodeSpec::processor(name, [stream.node()]));
         stream.port.listen(
             node,
             Arc::new(move |wiring| {
-                let tests = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                Ok(Box::new(Branches { tests, out: out.outlet(wiring)? }))
+                let tests = wiring.parts::<Test<K, V>>(node);
+                Ok(Box::new(Branches { tests, out: wiring.outlet(node)? }))
             }),
         );
-        BranchedKStream { stream: stream.clone(), node, port, tests }
+        BranchedKStream { stream: stream.clone(), port: Port::new(draft, node) }
     }
 
     /// Names the node that splits; the names of branches made afterwards begin with it (Java's `split(Named)`).
@@ -80,7 +76,7 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
     /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
-        self.stream.draft.rename(self.node, name);
+        self.port.draft().rename(self.port.node(), name);
         self
     }
 
@@ -124,7 +120,7 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
         &self,
         takes: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
     ) -> KStream<K, V> {
-        let number = self.count() + 1;
+        let number = self.port.draft().parts::<Test<K, V>>(self.port.node()).len() + 1;
         self.try_branch_named(&number.to_string(), takes)
     }
 
@@ -160,26 +156,20 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
         self.add(suffix, None)
     }
 
-    fn count(&self) -> usize {
-        self.tests.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
     fn add(&self, suffix: &str, test: Test<K, V>) -> KStream<K, V> {
-        let draft = &self.stream.draft;
+        let (draft, split) = (self.port.draft(), self.port.node());
         // Java uses up a number that names nothing.
         draft.next_name("KSTREAM-BRANCH-");
-        let name = draft.checked(&format!("{}{suffix}", draft.node_name(self.node)));
-        self.tests.lock().unwrap_or_else(PoisonError::into_inner).push(test);
-        let node = draft.add_node(NodeSpec::processor(name, [self.node]));
-        let port: Port<Stream<K, V>> = Port::new();
-        let out = port.clone();
-        self.port.listen(node, Arc::new(move |wiring| Ok(Box::new(Branch(out.outlet(wiring)?)))));
-        self.stream.below(node, port, self.stream.serdes.clone(), self.stream.repartition)
+        let name = draft.checked(&format!("{}{suffix}", draft.node_name(split)));
+        draft.add_part::<Test<K, V>>(split, test);
+        let node = draft.add_node(NodeSpec::processor(name, [split]));
+        self.port.listen(node, Arc::new(move |wiring| Ok(Box::new(Branch(wiring.outlet(node)?)))));
+        self.stream.below(Port::new(draft, node), self.stream.serdes.clone(), self.stream.repartition)
     }
 }
 
 impl<K: 'static, V: 'static> fmt::Debug for BranchedKStream<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BranchedKStream({})", self.stream.draft.node_name(self.node))
+        write!(f, "BranchedKStream({})", self.port.draft().node_name(self.port.node()))
     }
 }

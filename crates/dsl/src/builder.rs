@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use headwater_record::DefaultSerde;
 use headwater_store::{Logging, StoreSpec};
 use headwater_topology::by_hand::TopologyBuilder;
-use headwater_topology::node::{NodeKind, NodeSpec, SourceTopics};
+use headwater_topology::node::{NodeSpec, SourceTopics};
 use headwater_topology::processor::{Processor, ProcessorSupplier, ProcessorWrapper};
-use headwater_topology::{Draft, Port, Stream, Topology, TopologyErrors, TopologySettings};
+use headwater_topology::{Draft, Port, Topology, TopologyErrors, TopologySettings};
 
 use crate::checks;
-use crate::operator::{ReuseTopic, table_source, table_source_of};
+use crate::operator::table_source;
 use crate::serdes::Serdes;
 use crate::sources::Sources;
 use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, settings};
@@ -75,8 +75,6 @@ pub struct StreamsBuilder {
     draft: Draft,
     // A second stream of the same topics reads through the first, as in Java.
     sources: Arc<Mutex<Sources>>,
-    // Tables that are read from a topic, which can serve as their changelog.
-    tables: Arc<Mutex<Vec<ReuseTopic>>>,
 }
 
 /// Who reads a topic.
@@ -218,10 +216,8 @@ impl StreamsBuilder {
         let own = Serdes::of(materialized.serdes.key.clone(), materialized.serdes.value.clone());
         let stream = self.source(source, topic.into(), consumed, Reader::Table);
         let serdes = own.or(&stream.serdes);
-        self.draft.belongs_below(stream.node);
-        let (table, reuse) = table_source_of(&stream, name, &store, &materialized, serdes, topic);
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner).push(reuse);
-        table
+        self.draft.belongs_below(stream.node());
+        table_source(&stream, name, &store, &materialized, serdes, Some(topic))
     }
 
     /// A table of which every instance has all (`StreamsBuilder#globalTable`).
@@ -256,12 +252,12 @@ impl StreamsBuilder {
         let stream = self.source(source, topic.into(), consumed, Reader::Table);
         let serdes = materialized.serdes().or(&stream.serdes);
         let materialized = materialized.with_name(store.as_str()).with_logging_disabled().with_caching_disabled();
-        let table = table_source(&stream, name, &store, &materialized, serdes);
-        let kept = self.draft.stores_of(table.node).first().copied().zip(table.store);
+        let table = table_source(&stream, name, &store, &materialized, serdes, None);
+        let kept = self.draft.node(table.node()).and_then(|node| node.keeps).zip(table.store);
         if let Some((id, _)) = &kept {
             self.draft.change_store(*id, |store| store.global = true);
         }
-        GlobalKTable { kept }
+        GlobalKTable { draft: self.draft.clone(), kept }
     }
 
     fn source<K: 'static, V: 'static>(
@@ -272,40 +268,31 @@ impl StreamsBuilder {
         reader: Reader,
     ) -> KStream<K, V> {
         let Consumed { serdes, reset, extractor, .. } = consumed;
-        let port: Port<Stream<K, V>> = Port::new();
-        let kind = NodeKind::Source {
-            topics: match topics.clone() {
-                Topics::Named(topics) => SourceTopics::Named(topics),
-                Topics::Matching(pattern) => SourceTopics::Pattern(pattern),
-            },
-            reset,
-        };
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let merged = match reader {
-            Reader::Stream => sources.merge(&topics, reset, &port),
+            Reader::Stream => sources.merge::<K, V>(&topics, reset),
             Reader::Table => Ok(None),
         };
         let first = merged.unwrap_or_else(|mistake| {
             self.draft.mistake(mistake);
             None
         });
-        let spec = NodeSpec { name: name.clone().into(), kind, parents: Vec::new(), stores: Vec::new() };
-        let node = match first {
-            // The node keeps its number and its name, and disappears.
-            Some(_) => self.draft.add_merged_node(spec),
-            None => self.draft.add_node(spec),
-        };
-        match (first, serdes.key.clone(), serdes.value.clone()) {
-            (Some(first), ..) => self.draft.merge_source(node, first),
-            (None, Some(key), Some(value)) => {
-                crate::operator::add_source(&self.draft, node, &port, key, value, extractor);
+        let node = first.unwrap_or_else(|| {
+            let named = match topics.clone() {
+                Topics::Named(topics) => SourceTopics::Named(topics),
+                Topics::Matching(pattern) => SourceTopics::Pattern(pattern),
+            };
+            let node = self.draft.add_node(NodeSpec::source(name.as_str(), named, reset));
+            match (serdes.key.clone(), serdes.value.clone()) {
+                (Some(key), Some(value)) => crate::operator::add_source(&self.draft, node, key, value, extractor),
+                _ => self.draft.mistake(crate::operator::missing_serde(&name)),
             }
-            (None, ..) => self.draft.mistake(crate::operator::missing_serde(&name)),
-        }
-        if first.is_none() && reader == Reader::Stream {
-            sources.add(topics, reset, node, &port);
-        }
-        KStream { draft: self.draft.clone(), node: first.unwrap_or(node), port, serdes, repartition: false }
+            if reader == Reader::Stream {
+                sources.add::<K, V>(topics, reset, node);
+            }
+            node
+        });
+        KStream { port: Port::new(&self.draft, node), serdes, repartition: false }
     }
 
     /// Adds a store that processors connect to by its name (`StreamsBuilder#addStateStore`). Processors open it with a
@@ -394,7 +381,7 @@ impl StreamsBuilder {
         let store = self.draft.add_own_store(StoreSpec { logging: Logging::Disabled, ..store });
         self.draft.change_store(store, |store| store.global = true);
         let filled: KStream<(), ()> = stream.processed(name, supplier, &[], Serdes::none(), false);
-        self.draft.connect(filled.node, store);
+        self.draft.connect(filled.node(), store);
     }
 
     /// Writes nodes by hand into the same topology (Java's `Topology`); [`KStream::node_ref`] puts them below a stream.
@@ -452,10 +439,6 @@ impl StreamsBuilder {
     /// # Errors
     /// As [`StreamsBuilder::build`], and for settings that cannot be.
     pub fn build_with(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
-        let reuse = settings::reuses_source_topics(settings);
-        for table in self.tables.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            table(reuse);
-        }
         let mut topology = self.draft.freeze(settings)?;
         if let Some(format) = settings::row_format(settings) {
             topology = topology.with_row_format(format);

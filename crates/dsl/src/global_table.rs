@@ -7,7 +7,7 @@ use std::sync::Arc;
 use headwater_record::Record;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{KeyValueState, StoreHandle};
-use headwater_topology::{BoxError, Inlet, Outlet, Port, ProcessError, StoreId, Stream, TaskContext};
+use headwater_topology::{BoxError, Draft, Inlet, Outlet, Port, ProcessError, StoreId, Stream, TaskContext};
 
 use crate::KStream;
 use crate::serdes::Serdes;
@@ -16,6 +16,7 @@ use crate::serdes::Serdes;
 /// repartitioning.
 pub struct GlobalKTable<K, V> {
     /// `None` when a serde was missing, which is a mistake of its own.
+    pub(crate) draft: Draft,
     pub(crate) kept: Option<(StoreId, StoreHandle<K, V>)>,
 }
 
@@ -38,7 +39,7 @@ impl<K, V> GlobalKTable<K, V> {
 
 impl<K, V> Clone for GlobalKTable<K, V> {
     fn clone(&self) -> Self {
-        GlobalKTable { kept: self.kept.clone() }
+        GlobalKTable { draft: self.draft.clone(), kept: self.kept.clone() }
     }
 }
 
@@ -159,25 +160,26 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         join: Join<K, V, VG, W>,
         left: bool,
     ) -> KStream<K, W> {
+        let draft = self.draft();
+        draft.takes(&table.draft);
         // Java has one prefix for both.
-        let name = self.draft.next_name("KSTREAM-LEFTJOIN-");
-        let node = self.draft.add_node(NodeSpec::processor(name, [self.node]));
-        let port: Port<Stream<K, W>> = Port::new();
+        let name = draft.next_name("KSTREAM-LEFTJOIN-");
+        let node = draft.add_node(NodeSpec::processor(name, [self.node()]));
         if left {
-            self.draft.keep_null_keys_above(node);
+            draft.keep_null_keys_above(node);
         }
         if let Some((id, handle)) = table.kept.clone() {
-            let (out, input) = (port.clone(), self.serdes.clone());
+            let input = self.serdes.clone();
             self.port.listen(
                 node,
                 Arc::new(move |wiring| {
                     let state = KeyValueState::open(wiring, id, &handle)?;
                     let (select, join) = (Arc::clone(&select), Arc::clone(&join));
-                    let (input, table, out) = (input.clone(), handle.clone(), out.outlet(wiring)?);
+                    let (input, table, out) = (input.clone(), handle.clone(), wiring.outlet(node)?);
                     Ok(Box::new(GlobalJoin { input, table, state, select, join, left, out }))
                 }),
             );
         }
-        self.below(node, port, self.serdes.key_only(), self.repartition)
+        self.below(Port::new(draft, node), self.serdes.key_only(), self.repartition)
     }
 }

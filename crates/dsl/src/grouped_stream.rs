@@ -43,7 +43,7 @@ impl<K: 'static, V: 'static> Clone for KGroupedStream<K, V> {
 impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     pub(crate) fn new(stream: KStream<K, V>, name: Option<String>) -> Self {
         if let Some(name) = &name {
-            stream.draft.checked(name);
+            stream.draft().checked(name);
         }
         KGroupedStream { stream, name, shared: Arc::default() }
     }
@@ -65,7 +65,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<K, i64> {
         if materialized.name.is_none() {
             // Java's overload uses up a number that names nothing.
-            self.stream.draft.next_name(AGGREGATE_STORE);
+            self.stream.draft().next_name(AGGREGATE_STORE);
         }
         self.counted(materialized)
     }
@@ -105,7 +105,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         materialized: Materialized<K, N>,
     ) -> KTable<K, N> {
         if materialized.name.is_none() {
-            self.stream.draft.next_name(AGGREGATE_STORE);
+            self.stream.draft().next_name(AGGREGATE_STORE);
         }
         self.count_as(zero, add, materialized)
     }
@@ -214,7 +214,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
 
     /// The names of an aggregation, and what it is made of.
     pub(crate) fn place<A: 'static>(&self, prefix: &str, materialized: &Materialized<K, A>) -> Placed<K, V, A> {
-        let draft = &self.stream.draft;
+        let draft = self.stream.draft();
         let store = match &materialized.name {
             Some(name) => draft.checked(name),
             None => draft.next_name(&format!("{prefix}STATE-STORE-")),
@@ -254,7 +254,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     }
 
     pub(crate) fn draft(&self) -> &Draft {
-        &self.stream.draft
+        self.stream.draft()
     }
 
     pub(crate) fn value_serde(&self) -> Option<SharedSerde<V>> {
@@ -272,7 +272,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         if let Some(shared) = shared.as_ref() {
             // The numbers of a topic of its own are used up all the same.
             for prefix in ["KSTREAM-SINK-", "KSTREAM-FILTER-", "KSTREAM-SOURCE-"] {
-                self.stream.draft.next_name(prefix);
+                self.stream.draft().next_name(prefix);
             }
             return shared.clone();
         }

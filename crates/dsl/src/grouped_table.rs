@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use headwater_record::DefaultSerde;
-use headwater_topology::{BoxError, Draft, NodeId, Port, ProcessError, Stream};
+use headwater_topology::{BoxError, NodeId, Port, ProcessError, Stream};
 
 use crate::changed::{Changed, ChangedSerde};
 use crate::operator::{Fold, TableAggregateSpec, changed_repartition, table_aggregate};
@@ -15,8 +15,6 @@ use crate::{Grouped, KStream, KTable, Materialized};
 ///
 /// An aggregate follows the table: what a row was is subtracted, what it is now is added.
 pub struct KGroupedTable<K: 'static, V: 'static> {
-    draft: Draft,
-    node: NodeId,
     port: Port<Stream<K, Changed<V>>>,
     serdes: Serdes<K, V>,
     name: Option<String>,
@@ -27,8 +25,6 @@ pub struct KGroupedTable<K: 'static, V: 'static> {
 impl<K: 'static, V: 'static> Clone for KGroupedTable<K, V> {
     fn clone(&self) -> Self {
         KGroupedTable {
-            draft: self.draft.clone(),
-            node: self.node,
             port: self.port.clone(),
             serdes: self.serdes.clone(),
             name: self.name.clone(),
@@ -38,9 +34,9 @@ impl<K: 'static, V: 'static> Clone for KGroupedTable<K, V> {
 }
 
 impl<K: 'static, V: 'static> KGroupedTable<K, V> {
-    pub(crate) fn new(draft: Draft, node: NodeId, port: Port<Stream<K, Changed<V>>>, grouped: Grouped<K, V>) -> Self {
+    pub(crate) fn new(port: Port<Stream<K, Changed<V>>>, grouped: Grouped<K, V>) -> Self {
         let Grouped { serdes, name } = grouped;
-        KGroupedTable { draft, node, port, serdes, name, shared: Arc::default() }
+        KGroupedTable { port, serdes, name, shared: Arc::default() }
     }
 
     /// How many rows each group has (`KGroupedTable#count`). A group that lost its last row has 0.
@@ -243,12 +239,12 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
         subtract: Fold<K, V, A>,
     ) -> KTable<K, A> {
         let store = match &materialized.name {
-            Some(name) => self.draft.checked(name),
-            None => self.draft.next_name("KTABLE-AGGREGATE-STATE-STORE-"),
+            Some(name) => self.port.draft().checked(name),
+            None => self.port.draft().next_name("KTABLE-AGGREGATE-STATE-STORE-"),
         };
-        let sink = self.draft.next_name("KSTREAM-SINK-");
-        let source = self.draft.next_name("KSTREAM-SOURCE-");
-        let name = self.draft.next_name(prefix);
+        let sink = self.port.draft().next_name("KSTREAM-SINK-");
+        let source = self.port.draft().next_name("KSTREAM-SOURCE-");
+        let name = self.port.draft().next_name(prefix);
         let serdes = materialized.serdes().or(&self.serdes.key_only());
         let (upstream, named_after) = self.repartitioned(&store, sink, source);
         let spec = TableAggregateSpec { name, store, materialized, serdes, add, subtract };
@@ -267,11 +263,10 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
             return (shared.clone(), Vec::new());
         }
         let serdes = Serdes::of(self.serdes.key.clone(), self.serdes.value.as_ref().map(ChangedSerde::shared));
-        let grouped =
-            KStream { draft: self.draft.clone(), node: self.node, port: self.port.clone(), serdes, repartition: false };
+        let grouped = KStream { port: self.port.clone(), serdes, repartition: false };
         let topic = format!("{}-repartition", self.name.as_deref().unwrap_or(store));
         let (sink, stream) = changed_repartition(&grouped, topic, sink, source);
-        let named_after = vec![(sink, "-sink"), (stream.node, "-source")];
+        let named_after = vec![(sink, "-sink"), (stream.node(), "-source")];
         if self.name.is_some() {
             *shared = Some(stream.clone());
         }
@@ -281,6 +276,6 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
 
 impl<K: 'static, V: 'static> fmt::Debug for KGroupedTable<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KGroupedTable({})", self.draft.node_name(self.node))
+        write!(f, "KGroupedTable({})", self.port.draft().node_name(self.port.node()))
     }
 }

@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a table sends old values; read when a task is wired.
-#[derive(Clone, Debug)]
-pub(crate) struct OldValues(Arc<Wish>);
+use headwater_topology::{Draft, NodeId};
 
-#[derive(Debug)]
-struct Wish {
-    granted: AtomicBool,
-    from: From,
+/// Whether the table of a node sends old values, which the draft keeps with the node, and from where it has them.
+#[derive(Clone)]
+pub(crate) struct OldValues {
+    draft: Draft,
+    node: NodeId,
+    from: Arc<From>,
 }
 
 /// From where a table has its old values.
@@ -22,36 +21,37 @@ enum From {
     StoreIfMade(Box<dyn Fn(bool) -> bool + Send + Sync>),
     /// From the old values of another table.
     Table(OldValues),
-}
-
-impl fmt::Debug for From {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            From::Store => "Store",
-            From::StoreIfMade(_) => "StoreIfMade",
-            From::Table(_) => "Table",
-        })
-    }
+    /// From those of two tables, which are kept in stores for it.
+    Join(OldValues, OldValues),
 }
 
 impl OldValues {
     /// Of a table that has a store.
-    pub(crate) fn of_store() -> Self {
-        Self::new(From::Store)
+    pub(crate) fn of_store(draft: &Draft, node: NodeId) -> Self {
+        Self::new(draft, node, From::Store)
     }
 
     /// Of a table that has a store if `make` says so; it is told whether there must be one.
-    pub(crate) fn of_store_if_made(make: impl Fn(bool) -> bool + Send + Sync + 'static) -> Self {
-        Self::new(From::StoreIfMade(Box::new(make)))
+    pub(crate) fn of_store_if_made(
+        draft: &Draft,
+        node: NodeId,
+        make: impl Fn(bool) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(draft, node, From::StoreIfMade(Box::new(make)))
     }
 
     /// Of a table that has no store and makes its old values of those of `parent`.
-    pub(crate) fn of_table(parent: &OldValues) -> Self {
-        Self::new(From::Table(parent.clone()))
+    pub(crate) fn of_table(draft: &Draft, node: NodeId, parent: &OldValues) -> Self {
+        Self::new(draft, node, From::Table(parent.clone()))
     }
 
-    fn new(from: From) -> Self {
-        OldValues(Arc::new(Wish { granted: AtomicBool::new(false), from }))
+    /// Of a table that is joined of two.
+    pub(crate) fn of_join(draft: &Draft, node: NodeId, left: &OldValues, right: &OldValues) -> Self {
+        Self::new(draft, node, From::Join(left.clone(), right.clone()))
+    }
+
+    fn new(draft: &Draft, node: NodeId, from: From) -> Self {
+        OldValues { draft: draft.clone(), node, from: Arc::new(from) }
     }
 
     /// Asks for old values. Unless `force` is set, only a table that is kept in a store already grants it.
@@ -59,10 +59,15 @@ impl OldValues {
         if self.granted() {
             return true;
         }
-        let granted = match &self.0.from {
+        let granted = match &*self.from {
             From::Store => true,
             From::StoreIfMade(make) => make(force),
             From::Table(parent) => parent.ask(force),
+            From::Join(left, right) => {
+                left.ask(true);
+                right.ask(true);
+                true
+            }
         };
         self.set(granted);
         granted
@@ -74,11 +79,16 @@ impl OldValues {
     }
 
     fn set(&self, granted: bool) {
-        self.0.granted.store(granted, Ordering::Relaxed);
+        self.draft.change_node(self.node, |node| node.sends_old_values = granted);
     }
 
-    /// Whether old values are sent.
-    pub(crate) fn granted(&self) -> bool {
-        self.0.granted.load(Ordering::Relaxed)
+    fn granted(&self) -> bool {
+        self.draft.node(self.node).is_some_and(|node| node.sends_old_values)
+    }
+}
+
+impl fmt::Debug for OldValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OldValues({})", self.granted())
     }
 }

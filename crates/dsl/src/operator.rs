@@ -23,6 +23,6 @@ pub(crate) use repartition::{Repartition, add_source, repartition_source};
 pub(crate) use session_aggregate::{Merge, SessionSpec, session_aggregate};
 pub(crate) use table_aggregate::{TableAggregateSpec, table_aggregate};
 pub(crate) use table_repartition::changed_repartition;
-pub(crate) use table_source::{ReuseTopic, table_source, table_source_of};
+pub(crate) use table_source::table_source;
 pub(crate) use to::{SinkSpec, missing_serde, sink};
 pub(crate) use window_aggregate::{Shape, WindowSpec, window_aggregate};

@@ -1,9 +1,9 @@
 //! The sources of a topology: streams of the same topics read through one of them.
 
-use std::any::Any;
+use std::any::TypeId;
 
 use headwater_topology::node::OffsetReset;
-use headwater_topology::{NodeId, Port, Stream, TopologyError};
+use headwater_topology::{NodeId, Stream, TopologyError};
 
 use crate::Topics;
 
@@ -12,7 +12,7 @@ struct First {
     topics: Topics,
     reset: Option<OffsetReset>,
     node: NodeId,
-    port: Box<dyn Any + Send>,
+    types: TypeId,
 }
 
 /// The sources of streams, in order (Java's `InternalStreamsBuilder#mergeDuplicateSourceNodes`). Those of tables are not among
@@ -21,13 +21,11 @@ struct First {
 pub(crate) struct Sources(Vec<First>);
 
 impl Sources {
-    /// The source that reads exactly these topics already; whoever listens to `port` then listens to it. Its topics may not be
-    /// read in another way, or together with others.
+    /// The source that reads exactly these topics already. Its topics may not be read in another way, or together with others.
     pub(crate) fn merge<K: 'static, V: 'static>(
         &self,
         topics: &Topics,
         reset: Option<OffsetReset>,
-        port: &Port<Stream<K, V>>,
     ) -> Result<Option<NodeId>, TopologyError> {
         let topics = sorted(topics.clone());
         let Some(first) = self.0.iter().find(|first| first.topics == topics) else {
@@ -43,24 +41,17 @@ impl Sources {
             let words = "Can't configure different offset reset policies on the same input topic(s)";
             return Err(TopologyError::Invalid(words.to_owned()));
         }
-        let Some(listened) = first.port.downcast_ref::<Port<Stream<K, V>>>() else {
+        if first.types != TypeId::of::<Stream<K, V>>() {
             return Err(TopologyError::Invalid(format!(
                 "{topics:?} are read twice with different types; read them once and derive the other stream from it"
             )));
-        };
-        listened.follow(port);
+        }
         Ok(Some(first.node))
     }
 
     /// Adds a source.
-    pub(crate) fn add<K: 'static, V: 'static>(
-        &mut self,
-        topics: Topics,
-        reset: Option<OffsetReset>,
-        node: NodeId,
-        port: &Port<Stream<K, V>>,
-    ) {
-        self.0.push(First { topics: sorted(topics), reset, node, port: Box::new(port.clone()) });
+    pub(crate) fn add<K: 'static, V: 'static>(&mut self, topics: Topics, reset: Option<OffsetReset>, node: NodeId) {
+        self.0.push(First { topics: sorted(topics), reset, node, types: TypeId::of::<Stream<K, V>>() });
     }
 }
 

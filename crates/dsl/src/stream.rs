@@ -19,8 +19,6 @@ use crate::{Grouped, KGroupedStream, KTable, Materialized, Produced, Repartition
 ///
 /// A handle is a place in the topology: calling several operators on it hands every record to each of them, in that order.
 pub struct KStream<K: 'static, V: 'static> {
-    pub(crate) draft: Draft,
-    pub(crate) node: NodeId,
     pub(crate) port: Port<Stream<K, V>>,
     pub(crate) serdes: Serdes<K, V>,
     /// Whether the key was changed since the last topic.
@@ -29,25 +27,26 @@ pub struct KStream<K: 'static, V: 'static> {
 
 impl<K: 'static, V: 'static> Clone for KStream<K, V> {
     fn clone(&self) -> Self {
-        KStream {
-            draft: self.draft.clone(),
-            node: self.node,
-            port: self.port.clone(),
-            serdes: self.serdes.clone(),
-            repartition: self.repartition,
-        }
+        KStream { port: self.port.clone(), serdes: self.serdes.clone(), repartition: self.repartition }
     }
 }
 
 impl<K: 'static, V: 'static> KStream<K, V> {
     pub(crate) fn below<K2: 'static, V2: 'static>(
         &self,
-        node: NodeId,
         port: Port<Stream<K2, V2>>,
         serdes: Serdes<K2, V2>,
         repartition: bool,
     ) -> KStream<K2, V2> {
-        KStream { draft: self.draft.clone(), node, port, serdes, repartition }
+        KStream { port, serdes, repartition }
+    }
+
+    pub(crate) fn draft(&self) -> &Draft {
+        self.port.draft()
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.port.node()
     }
 
     /// Names the node that this handle stands for, instead of the generated name (Java's `Named`). The number that a generated name
@@ -64,13 +63,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
-        self.draft.rename(self.node, name);
+        self.draft().rename(self.node(), name);
         self
     }
 
     /// The name of the node that this handle stands for.
     pub fn name(&self) -> Arc<str> {
-        self.draft.node_name(self.node)
+        self.draft().node_name(self.node())
     }
 
     /// The node that this handle stands for, for nodes that are written by hand below it.
@@ -87,7 +86,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
     /// ```
     pub fn node_ref(&self) -> NodeRef<K, V> {
-        NodeRef::new(self.node, self.port.clone())
+        NodeRef::new(self.port.clone())
     }
 
     /// Groups by the key as it is (`KStream#groupByKey`). Where the key was changed since the last topic, the records go through a
@@ -186,12 +185,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     #[must_use]
     pub fn repartition_with(&self, options: Repartitioned<K, V>) -> Self {
         let prefix = match &options.name {
-            Some(name) => self.draft.checked(name),
-            None => self.draft.next_name("KSTREAM-REPARTITION-"),
+            Some(name) => self.draft().checked(name),
+            None => self.draft().next_name("KSTREAM-REPARTITION-"),
         };
         if options.partitions.is_some_and(|partitions| partitions < 1) {
             let words = "Number of partitions must be at least 1.".to_owned();
-            self.draft.mistake(TopologyError::Argument(words));
+            self.draft().mistake(TopologyError::Argument(words));
         }
         let repartition = Repartition {
             prefix: &prefix,
@@ -285,10 +284,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     where
         V: Clone,
     {
-        let name = self.draft.name_or(name, "KSTREAM-TOTABLE-");
+        let name = self.draft().name_or(name, "KSTREAM-TOTABLE-");
         let store = match &materialized.name {
-            Some(name) => self.draft.checked(name),
-            None => self.draft.next_name("KSTREAM-TOTABLE-STATE-STORE-"),
+            Some(name) => self.draft().checked(name),
+            None => self.draft().next_name("KSTREAM-TOTABLE-STATE-STORE-"),
         };
         let serdes = Serdes::of(materialized.serdes.key.clone(), materialized.serdes.value.clone());
         let serdes = serdes.or(&self.serdes);
@@ -299,7 +298,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         } else {
             self.clone()
         };
-        table_source(&upstream, name, &store, &materialized, serdes)
+        table_source(&upstream, name, &store, &materialized, serdes, None)
     }
 
     /// The same stream with a type whose `None` is null, for whoever writes or groups it. Nothing is added to the topology.
@@ -314,6 +313,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 
 impl<K: 'static, V: 'static> fmt::Debug for KStream<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KStream({})", self.draft.node_name(self.node))
+        write!(f, "KStream({})", self.draft().node_name(self.node()))
     }
 }

@@ -118,6 +118,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         options: Grouped<K, V>,
     ) -> KStream<K, W> {
         let serdes = options.serdes.or(&self.serdes);
+        let draft = self.draft();
+        if !draft.takes(table.draft()) {
+            return self.below(Port::new(draft, self.node()), serdes.key_only(), false);
+        }
         let upstream = if self.repartition {
             let stream = self.name();
             let prefix = options.name.as_deref().unwrap_or(&stream);
@@ -126,24 +130,22 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         } else {
             self.clone()
         };
-        let draft = &self.draft;
         let prefix = if left { "KSTREAM-LEFTJOIN-" } else { "KSTREAM-JOIN-" };
         let name = draft.name_or(options.name.as_deref(), prefix);
-        let node = draft.add_node(NodeSpec::processor(name, [upstream.node]));
+        let node = draft.add_node(NodeSpec::processor(name, [upstream.node()]));
         table.views.connect(draft, node);
         if left {
             draft.keep_null_keys_above(node);
         }
-        draft.copartition(draft.topics_above(node).union(&draft.topics_above(table.node)).cloned().collect());
-        let port: Port<Stream<K, W>> = Port::new();
-        let (out, views, input) = (port.clone(), table.views.clone(), serdes.clone());
+        draft.copartition(draft.topics_above(node).union(&draft.topics_above(table.node())).cloned().collect());
+        let (views, input) = (table.views.clone(), serdes.clone());
         upstream.port.listen(
             node,
             Arc::new(move |wiring| {
-                let (table, out) = (views.open(wiring)?, out.outlet(wiring)?);
+                let (table, out) = (views.open(wiring)?, wiring.outlet(node)?);
                 Ok(Box::new(TableJoin { input: input.clone(), table, join: Arc::clone(&join), left, out }))
             }),
         );
-        upstream.below(node, port, serdes.key_only(), false)
+        upstream.below(Port::new(draft, node), serdes.key_only(), false)
     }
 }

@@ -15,12 +15,10 @@ use crate::view::Views;
 
 /// The last value of every key, and how it changes (Java's `KTable`).
 pub struct KTable<K: 'static, V: 'static> {
-    pub(crate) draft: Draft,
-    pub(crate) node: NodeId,
     pub(crate) port: Port<Table<K, V>>,
     pub(crate) serdes: Serdes<K, V>,
     pub(crate) store: Option<StoreHandle<K, V>>,
-    /// Whether somebody downstream wants old values; read when a task is wired.
+    /// Whether somebody downstream wants old values, and from where it has them.
     pub(crate) old_values: OldValues,
     /// Nodes that are named after this one, with what is added to the name.
     pub(crate) named_after: Vec<(NodeId, &'static str)>,
@@ -39,6 +37,14 @@ impl<K: 'static, V: 'static> Inlet<Table<K, V>> for ToStream<K, V> {
 }
 
 impl<K: 'static, V: 'static> KTable<K, V> {
+    pub(crate) fn draft(&self) -> &Draft {
+        self.port.draft()
+    }
+
+    pub(crate) fn node(&self) -> NodeId {
+        self.port.node()
+    }
+
     /// Names the node that this handle stands for, instead of the generated name (Java's `Named`).
     ///
     /// ```
@@ -51,16 +57,16 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
-        self.draft.rename(self.node, name);
+        self.draft().rename(self.node(), name);
         for (node, suffix) in &self.named_after {
-            self.draft.rename(*node, &format!("{name}{suffix}"));
+            self.draft().rename(*node, &format!("{name}{suffix}"));
         }
         self
     }
 
     /// The name of the node that this handle stands for.
     pub fn name(&self) -> Arc<str> {
-        self.draft.node_name(self.node)
+        self.draft().node_name(self.node())
     }
 
     /// The table's changes as a stream (`KTable#toStream`); `None` says that the key was deleted.
@@ -73,13 +79,11 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
     /// ```
     pub fn to_stream(&self) -> KStream<K, Option<V>> {
-        let name = self.draft.next_name("KTABLE-TOSTREAM-");
-        let node = self.draft.add_node(NodeSpec::processor(name, [self.node]));
-        let port: Port<Stream<K, Option<V>>> = Port::new();
-        let out = port.clone();
-        self.port.listen(node, Arc::new(move |wiring| Ok(Box::new(ToStream(out.outlet(wiring)?)))));
+        let name = self.draft().next_name("KTABLE-TOSTREAM-");
+        let node = self.draft().add_node(NodeSpec::processor(name, [self.node()]));
+        self.port.listen(node, Arc::new(move |wiring| Ok(Box::new(ToStream(wiring.outlet(node)?)))));
         let serdes = KStream::optional_serdes(&self.serdes);
-        KStream { draft: self.draft.clone(), node, port, serdes, repartition: false }
+        KStream { port: Port::new(self.draft(), node), serdes, repartition: false }
     }
 
     /// The store that keeps the table, when the user named one (`KTable#queryableStoreName`). The handle has the table's key: to
@@ -103,8 +107,6 @@ impl<K: 'static, V: 'static> KTable<K, V> {
 impl<K: 'static, V: 'static> Clone for KTable<K, V> {
     fn clone(&self) -> Self {
         KTable {
-            draft: self.draft.clone(),
-            node: self.node,
             port: self.port.clone(),
             serdes: self.serdes.clone(),
             store: self.store.clone(),
@@ -117,6 +119,6 @@ impl<K: 'static, V: 'static> Clone for KTable<K, V> {
 
 impl<K: 'static, V: 'static> fmt::Debug for KTable<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KTable({})", self.draft.node_name(self.node))
+        write!(f, "KTable({})", self.draft().node_name(self.node()))
     }
 }

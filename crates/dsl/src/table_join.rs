@@ -8,7 +8,7 @@ use headwater_record::Timestamp;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, KeyValueState, StoreHandle};
 use headwater_topology::{
-    BoxError, Change, Inlet, MakeInlet, Outlet, Port, ProcessError, StoreId, Table, TaskContext, Update,
+    BoxError, Change, Inlet, MakeInlet, NodeId, Outlet, Port, ProcessError, StoreId, Table, TaskContext, Update,
 };
 
 use crate::old_values::OldValues;
@@ -240,7 +240,10 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         rows: Rows,
         materialized: Option<Materialized<K, W>>,
     ) -> KTable<K, W> {
-        let draft = &self.draft;
+        let draft = self.draft();
+        if !draft.takes(other.draft()) {
+            return self.refused();
+        }
         let store = materialized.as_ref().map(|materialized| match &materialized.name {
             Some(name) => draft.checked(name),
             None => draft.next_name("KTABLE-MERGE-STATE-STORE-"),
@@ -253,38 +256,31 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         if rows == Rows::Outer {
             other.old_values.ask(true);
         }
-        let (asked_left, asked_right) = (self.old_values.clone(), other.old_values.clone());
-        let old_values = OldValues::of_store_if_made(move |_| {
-            asked_left.ask(true);
-            asked_right.ask(true);
-            true
-        });
         let (this_need, other_need) = match rows {
             Rows::Inner => (Need::Both, Need::Both),
             Rows::Left => (Need::This, Need::Other),
             Rows::Outer => (Need::Any, Need::Any),
         };
-        let this_port: Port<Table<K, W>> = Port::new();
-        let this_node = draft.add_node(NodeSpec::processor(this_name, [self.node]));
+        let this_node = draft.add_node(NodeSpec::processor(this_name, [self.node()]));
         other.views.connect(draft, this_node);
-        self.listen_as_side(this_node, &this_port, &other.views, Arc::clone(&join), this_need, &old_values);
-        let other_port: Port<Table<K, W>> = Port::new();
-        let other_node = draft.add_node(NodeSpec::processor(other_name, [other.node]));
+        let other_node = draft.add_node(NodeSpec::processor(other_name, [other.node()]));
         self.views.connect(draft, other_node);
-        let turned = Arc::clone(&join);
-        let turned: JoinOf<V2, V, W> = Arc::new(move |right, left| turned(left, right));
-        other.listen_as_side(other_node, &other_port, &self.views, turned, other_need, &old_values);
-
         draft.belongs_below(this_node);
         draft.belongs_below(other_node);
         let merge = draft.add_node(NodeSpec::processor(merge_name.clone(), [this_node, other_node]));
+        let turned = Arc::clone(&join);
+        let turned: JoinOf<V2, V, W> = Arc::new(move |right, left| turned(left, right));
+        self.listen_as_side(this_node, merge, &other.views, Arc::clone(&join), this_need);
+        other.listen_as_side(other_node, merge, &self.views, turned, other_need);
         draft.copartition(draft.topics_above(this_node).union(&draft.topics_above(other_node)).cloned().collect());
         let own = materialized.as_ref().map_or_else(Serdes::none, Materialized::serdes);
         let serdes = own.or(&self.serdes.key_only());
         let kept = self.keep_join(merge, &merge_name, store, materialized.as_ref(), &serdes);
-        let port = merged(merge, [&this_port, &other_port], &serdes, kept.clone(), &old_values);
+        let old_values = OldValues::of_join(draft, merge, &self.old_values, &other.old_values);
+        let sides = [Port::new(draft, this_node), Port::new(draft, other_node)];
+        let port = merged(merge, sides, &serdes, kept.clone());
         let views = if let Some(kept) = kept.clone() {
-            Views::of_store(move || Some(kept.clone()))
+            Views::of_store(Some(kept))
         } else {
             // A row of the result is there when this table's side would say so.
             let join = Arc::new(move |left: Option<&V>, right: Option<&V2>| {
@@ -294,24 +290,30 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         };
         let store = kept.map(|(_, handle)| handle);
         let named_after = vec![(this_node, "-join-this"), (other_node, "-join-other")];
-        KTable { draft: draft.clone(), node: merge, port, serdes, store, old_values, named_after, views }
+        KTable { port, serdes, store, old_values, named_after, views }
+    }
+
+    /// What stands for a table that cannot be: the topology has a mistake and will not be built.
+    fn refused<W: 'static>(&self) -> KTable<K, W> {
+        let (port, old_values) = (Port::new(self.draft(), self.node()), self.old_values.clone());
+        let (serdes, views) = (Serdes::none(), Views::of_store(None));
+        KTable { port, serdes, store: None, old_values, named_after: Vec::new(), views }
     }
 
     fn listen_as_side<B: 'static, W: 'static>(
         &self,
-        node: headwater_topology::NodeId,
-        out: &Port<Table<K, W>>,
+        node: NodeId,
+        merge: NodeId,
         other: &Views<K, B>,
         join: JoinOf<V, B, W>,
         need: Need,
-        old_values: &OldValues,
     ) {
-        let (out, other, serdes, old) = (out.clone(), other.clone(), self.serdes.clone(), old_values.clone());
+        let (other, serdes) = (other.clone(), self.serdes.clone());
         self.port.listen(
             node,
             Arc::new(move |wiring| {
-                let (other, out) = (other.open(wiring)?, out.outlet(wiring)?);
-                let (serdes, join, send_old) = (serdes.clone(), Arc::clone(&join), old.granted());
+                let (other, out) = (other.open(wiring)?, wiring.outlet(node)?);
+                let (serdes, join, send_old) = (serdes.clone(), Arc::clone(&join), wiring.sends_old_values(merge));
                 Ok(Box::new(Side { serdes, other, join, need, send_old, out }))
             }),
         );
@@ -320,7 +322,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// The store of the result, where one is wanted.
     fn keep_join<W: 'static>(
         &self,
-        node: headwater_topology::NodeId,
+        node: NodeId,
         name: &str,
         store: Option<String>,
         materialized: Option<&Materialized<K, W>>,
@@ -328,30 +330,29 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     ) -> Option<(StoreId, StoreHandle<K, W>)> {
         let (materialized, store) = (materialized?, store?);
         let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
-            self.draft.mistake(missing_serde(name));
+            self.draft().mistake(missing_serde(name));
             return None;
         };
-        let id = self.draft.add_store(materialized.key_value_spec(&store, row_format(&self.draft)));
-        self.draft.connect(node, id);
+        let id = self.draft().add_store(materialized.key_value_spec(&store, row_format(self.draft())));
+        self.draft().keep_in(node, id);
         Some((id, StoreHandle::with(store, key, value)))
     }
 }
 
 /// Lets the merging node listen to both sides; the port of its children.
 fn merged<K: 'static, W: Clone + 'static>(
-    merge: headwater_topology::NodeId,
-    sides: [&Port<Table<K, W>>; 2],
+    merge: NodeId,
+    sides: [Port<Table<K, W>>; 2],
     serdes: &Serdes<K, W>,
     kept: Option<(StoreId, StoreHandle<K, W>)>,
-    old_values: &OldValues,
 ) -> Port<Table<K, W>> {
-    let port: Port<Table<K, W>> = Port::new();
-    let (out, result, old) = (port.clone(), serdes.clone(), old_values.clone());
+    let port = Port::new(sides[0].draft(), merge);
+    let result = serdes.clone();
     let make: MakeInlet<Table<K, W>> = Arc::new(move |wiring| {
         wiring.shared_inlet(merge, |wiring| {
-            let send_old = old.granted();
+            let send_old = wiring.sends_old_values(merge);
             let state = kept.as_ref().map(|(id, handle)| KeyValueState::open(wiring, *id, handle)).transpose()?;
-            let out = Rc::new(RefCell::new(out.outlet(wiring)?));
+            let out = Rc::new(RefCell::new(wiring.outlet(merge)?));
             if let Some(state) = &state {
                 state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
             }

@@ -42,9 +42,9 @@ impl<K: 'static, V: 'static> Views<K, V> {
         Views(Arc::new(source))
     }
 
-    /// Into the store that `kept` names, which may be made for it.
-    pub(crate) fn of_store(kept: impl Fn() -> Kept<K, V> + Send + Sync + 'static) -> Self {
-        Views(Arc::new(InStore(Box::new(kept))))
+    /// Into the store `kept`, if there is one.
+    pub(crate) fn of_store(kept: Kept<K, V>) -> Self {
+        Views(Arc::new(InStore(kept)))
     }
 
     /// What `derive` makes of the values of another table.
@@ -106,18 +106,19 @@ impl<K: 'static, V: 'static, T: Timed> View<Windowed<K>, V> for TimeView<K, V, T
     }
 }
 
-struct InStore<K, V>(Box<dyn Fn() -> Kept<K, V> + Send + Sync>);
+struct InStore<K, V>(Kept<K, V>);
 
-struct StoreView<K: 'static, V: 'static>(Option<Rc<KeyValueState<K, V>>>);
+/// Looks into a store; where there is none, nothing is found.
+pub(crate) struct StoreView<K: 'static, V: 'static>(pub(crate) Option<Rc<KeyValueState<K, V>>>);
 
 impl<K: 'static, V: 'static> Source<K, V> for InStore<K, V> {
     fn connect(&self, draft: &Draft, node: NodeId) {
-        if let Some((store, _)) = (self.0)() {
-            draft.connect(node, store);
+        if let Some((store, _)) = &self.0 {
+            draft.connect(node, *store);
         }
     }
     fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError> {
-        let state = (self.0)().map(|(store, handle)| KeyValueState::open(wiring, store, &handle)).transpose()?;
+        let state = self.0.as_ref().map(|(store, handle)| KeyValueState::open(wiring, *store, handle)).transpose()?;
         Ok(Box::new(StoreView(state)))
     }
 }

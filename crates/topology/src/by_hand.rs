@@ -9,38 +9,35 @@ use std::sync::Arc;
 
 use crate::node::NodeSpec;
 use crate::processor::{Processor, ProcessorNode, ProcessorSupplier, ProcessorWrapper};
-use crate::{Draft, NodeId, Port, Stream, Topology, TopologyError, TopologyErrors, TopologySettings};
+use crate::{Draft, MakeInlet, NodeId, Port, Stream, Topology, TopologyError, TopologyErrors, TopologySettings};
 
 pub use self::sink::SinkSpec;
 pub use self::source::SourceSpec;
 
 /// A node that others can be put below: it hands on records of these types. In Java it is a name; here children get the types right.
-pub struct NodeRef<K: 'static, V: 'static> {
-    node: NodeId,
-    port: Port<Stream<K, V>>,
-}
+pub struct NodeRef<K: 'static, V: 'static>(Port<Stream<K, V>>);
 
 impl<K: 'static, V: 'static> NodeRef<K, V> {
-    /// The node `node`, whose children listen to `port`.
-    pub fn new(node: NodeId, port: Port<Stream<K, V>>) -> Self {
-        NodeRef { node, port }
+    /// The node of `port`.
+    pub fn new(port: Port<Stream<K, V>>) -> Self {
+        NodeRef(port)
     }
 
     /// The node.
     pub fn id(&self) -> NodeId {
-        self.node
+        self.0.node()
     }
 }
 
 impl<K: 'static, V: 'static> Clone for NodeRef<K, V> {
     fn clone(&self) -> Self {
-        NodeRef { node: self.node, port: self.port.clone() }
+        NodeRef(self.0.clone())
     }
 }
 
 impl<K: 'static, V: 'static> fmt::Debug for NodeRef<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NodeRef({:?})", self.node)
+        write!(f, "NodeRef({:?})", self.id())
     }
 }
 
@@ -130,22 +127,24 @@ impl TopologyBuilder {
         KOut: 'static,
         VOut: 'static,
     {
-        self.need(parents.is_empty(), "predecessorNames cannot be empty");
-        let above: Vec<NodeId> = parents.iter().map(|parent| parent.node).collect();
-        let node = self.draft.add_node(NodeSpec::processor(name, above));
-        let port: Port<Stream<KOut, VOut>> = Port::new();
-        let out = port.clone();
-        let make: crate::MakeInlet<Stream<KIn, VIn>> =
-            Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier, &out));
+        let parents = self.parents(parents);
+        let node = self.draft.add_node(NodeSpec::processor(name, ids(&parents)));
+        let make: MakeInlet<Stream<KIn, VIn>> = Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier));
         for parent in parents {
-            parent.port.listen(node, Arc::clone(&make));
+            parent.listen(node, Arc::clone(&make));
         }
-        NodeRef { node, port }
+        NodeRef(Port::new(&self.draft, node))
     }
 
     /// Puts `wrapper` around every processor (`processor.wrapper.class`, KIP-1112); see [`ProcessorWrapper`] for an example.
     pub fn wrap_processors(&self, wrapper: Arc<dyn ProcessorWrapper>) {
         self.draft.wrap_processors(wrapper);
+    }
+
+    /// The ports of `parents`. That there is none, or that one belongs to another builder, is a mistake.
+    fn parents<'a, K: 'static, V: 'static>(&self, parents: &[&'a NodeRef<K, V>]) -> Vec<&'a Port<Stream<K, V>>> {
+        self.need(parents.is_empty(), "predecessorNames cannot be empty");
+        parents.iter().map(|parent| &parent.0).filter(|port| self.draft.takes(port.draft())).collect()
     }
 
     /// Records a mistake if there is one.
@@ -173,4 +172,8 @@ impl TopologyBuilder {
     pub fn build(&self) -> Result<Topology, TopologyErrors> {
         self.draft.freeze(&self.draft.settings())
     }
+}
+
+fn ids<K: 'static, V: 'static>(ports: &[&Port<Stream<K, V>>]) -> Vec<NodeId> {
+    ports.iter().map(|port| port.node()).collect()
 }

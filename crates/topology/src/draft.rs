@@ -1,17 +1,18 @@
 //! What the DSL and the Processor API write into: a topology in the making.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use headwater_store::StoreSpec;
 
+use crate::graph::Graph;
 use crate::naming::Naming;
 use crate::node::{NodeKind, NodeSpec, SourceTopics, StoreNode};
+use crate::plan::Plan;
+use crate::port::Listener;
 use crate::processor::ProcessorWrapper;
-use crate::wiring::MakeSource;
-use crate::{NodeId, StoreId, Topology, TopologyError, TopologyErrors, TopologySettings, naming};
+use crate::{MakeSource, NodeId, StoreId, Topology, TopologyError, TopologyErrors, TopologySettings, naming};
 
 /// A topology in the making; clones write into the same one.
 ///
@@ -22,23 +23,9 @@ pub struct Draft(Arc<Mutex<DraftState>>);
 #[derive(Default)]
 pub(crate) struct DraftState {
     pub(crate) naming: Naming,
-    pub(crate) nodes: Vec<NodeSpec>,
-    pub(crate) stores: Vec<StoreNode>,
-    pub(crate) sources: Vec<(NodeId, MakeSource)>,
-    pub(crate) repartition: BTreeMap<String, Option<i32>>,
-    pub(crate) copartition: Vec<BTreeSet<String>>,
-    pub(crate) merged: BTreeMap<NodeId, NodeId>,
-    pub(crate) null_keys: BTreeSet<NodeId>,
-    /// How long aggregates by windows keep them open.
-    pub(crate) grace: BTreeMap<NodeId, Duration>,
-    /// Nodes that do not know from which topics they have their records.
-    pub(crate) sourceless: BTreeSet<NodeId>,
-    /// Nodes that are part of the operator below them.
-    pub(crate) parts: BTreeSet<NodeId>,
-    pub(crate) mistakes: Vec<TopologyError>,
-    pub(crate) settings: TopologySettings,
-    pub(crate) wrapper: Option<Arc<dyn ProcessorWrapper>>,
-    at_build: Vec<Box<dyn FnOnce(&Draft) + Send>>,
+    pub(crate) graph: Graph,
+    mistakes: Vec<TopologyError>,
+    settings: TopologySettings,
 }
 
 impl Draft {
@@ -65,7 +52,7 @@ impl Draft {
 
     /// Puts `wrapper` around every processor.
     pub fn wrap_processors(&self, wrapper: Arc<dyn ProcessorWrapper>) {
-        self.state().wrapper = Some(wrapper);
+        self.state().graph.wrapper = Some(wrapper);
     }
 
     /// The next generated name with `prefix`. Every call uses up one number.
@@ -99,23 +86,32 @@ impl Draft {
         self.state().mistakes.push(mistake);
     }
 
+    /// Whether `other` writes into the same topology.
+    pub fn is(&self, other: &Draft) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether a handle of `other` can be used with one of this topology. That it belongs to another builder is a mistake of both.
+    pub fn takes(&self, other: &Draft) -> bool {
+        let same = self.is(other);
+        if !same {
+            let words = "two streams or tables that are put together belong to different builders; make both with the same builder, whose topology then has them";
+            self.mistake(TopologyError::Invalid(words.to_owned()));
+            other.mistake(TopologyError::Invalid(words.to_owned()));
+        }
+        same
+    }
+
     /// Adds a node. A second one of the same name is a mistake.
     pub fn add_node(&self, node: NodeSpec) -> NodeId {
         let mut state = self.state();
-        if state.nodes.iter().any(|other| other.name == node.name) {
+        if state.graph.node_named(&node.name).is_some() {
             state.mistakes.push(TopologyError::Invalid(format!("Processor {} is already added.", node.name)));
         }
-        state.check_source(&node);
-        let id = NodeId::new(state.nodes.len());
-        state.nodes.push(node);
-        id
-    }
-
-    /// Adds a source that will be merged into an earlier one of the same topics.
-    pub fn add_merged_node(&self, node: NodeSpec) -> NodeId {
-        let mut state = self.state();
-        let id = NodeId::new(state.nodes.len());
-        state.nodes.push(node);
+        let mistakes = source_mistakes(&state.graph, &node);
+        state.mistakes.extend(mistakes);
+        let id = NodeId::new(state.graph.nodes.len());
+        state.graph.nodes.push(node);
         id
     }
 
@@ -123,40 +119,64 @@ impl Draft {
     pub fn rename(&self, node: NodeId, name: &str) {
         let name = self.checked(name);
         let mut state = self.state();
-        let taken = state.nodes.iter().enumerate().any(|(index, other)| index != node.index() && *other.name == *name);
-        if taken {
+        if state.graph.node_named(&name).is_some_and(|other| other != node) {
             state.mistakes.push(TopologyError::Invalid(format!("Processor {name} is already added.")));
         }
-        if let Some(spec) = state.nodes.get_mut(node.index()) {
+        if let Some(spec) = state.graph.node_mut(node) {
             spec.name = name.into();
         }
     }
 
-    /// Says what brings the source `node` to life in each task.
-    pub fn add_source(&self, node: NodeId, make: MakeSource) {
-        self.state().sources.push((node, make));
+    /// Changes what is said of a node, as long as the topology is in the making.
+    pub fn change_node(&self, node: NodeId, change: impl FnOnce(&mut NodeSpec)) {
+        if let Some(spec) = self.state().graph.node_mut(node) {
+            change(spec);
+        }
     }
 
-    /// The source `later` reads what `first` reads: its children become children of `first`, and it disappears. The caller makes
-    /// the ports follow.
-    pub fn merge_source(&self, later: NodeId, first: NodeId) {
-        let mut state = self.state();
-        state.merged.insert(later, first);
-        state.sources.retain(|(node, _)| *node != later);
+    /// What is said of a node now.
+    pub fn node(&self, node: NodeId) -> Option<NodeSpec> {
+        self.state().graph.node(node).cloned()
+    }
+
+    /// Says what brings the source `node` to life in each task.
+    pub fn add_source(&self, node: NodeId, make: MakeSource) {
+        self.change_node(node, |node| node.source = Some(make));
+    }
+
+    /// Adds a part of `node`, which its maker finds in [`Wiring::parts`](crate::Wiring::parts): what operators say of a node
+    /// after it was added, such as the branches of a split.
+    pub fn add_part<T: Send + Sync + 'static>(&self, node: NodeId, part: T) {
+        self.change_node(node, |node| node.parts.push(Arc::new(part)));
+    }
+
+    /// The parts of `node` until now.
+    pub fn parts<T: Clone + 'static>(&self, node: NodeId) -> Vec<T> {
+        self.state().graph.node(node).map(|spec| spec.parts_of()).unwrap_or_default()
+    }
+
+    pub(crate) fn listen(&self, node: NodeId, listener: Listener) {
+        self.change_node(node, |node| node.listeners.push(listener));
     }
 
     /// Adds a store. One of the same name is a mistake, unless it is `same`: then its id is returned.
     pub fn add_store(&self, spec: StoreSpec) -> StoreId {
         let mut state = self.state();
-        if let Some(index) = state.stores.iter().position(|store| store.spec.name == spec.name) {
+        if let Some(store) = state.graph.store_named(&spec.name) {
             state.mistakes.push(TopologyError::Invalid(format!(
                 "A different StateStore has already been added with the name {}",
                 spec.name
             )));
-            return StoreId::new(index);
+            return store;
         }
-        let id = StoreId::new(state.stores.len());
-        state.stores.push(StoreNode { spec, source_changelog: None, global: false, own: false });
+        let id = StoreId::new(state.graph.stores.len());
+        state.graph.stores.push(StoreNode {
+            spec,
+            source_topic: None,
+            source_changelog: None,
+            global: false,
+            own: false,
+        });
         id
     }
 
@@ -169,44 +189,50 @@ impl Draft {
 
     /// Changes what is wanted of a store, as long as the topology is in the making.
     pub fn change_store(&self, store: StoreId, change: impl FnOnce(&mut StoreNode)) {
-        if let Some(node) = self.state().stores.get_mut(store.index()) {
+        if let Some(node) = self.state().graph.stores.get_mut(store.index()) {
             change(node);
         }
     }
 
     /// What is wanted of a store now.
     pub fn store(&self, store: StoreId) -> Option<StoreNode> {
-        self.state().stores.get(store.index()).cloned()
+        self.state().graph.stores.get(store.index()).cloned()
     }
 
     /// The store of this name.
     pub fn store_named(&self, name: &str) -> Option<StoreId> {
-        self.state().stores.iter().position(|store| store.spec.name == name).map(StoreId::new)
+        self.state().graph.store_named(name)
     }
 
     /// Connects `store` to `node`.
     pub fn connect(&self, node: NodeId, store: StoreId) {
-        if let Some(spec) = self.state().nodes.get_mut(node.index())
-            && !spec.stores.contains(&store)
-        {
-            spec.stores.push(store);
-        }
+        self.change_node(node, |node| {
+            if !node.stores.contains(&store) {
+                node.stores.push(store);
+            }
+        });
+    }
+
+    /// Connects `store` to `node`, whose table is kept in it.
+    pub fn keep_in(&self, node: NodeId, store: StoreId) {
+        self.connect(node, store);
+        self.change_node(node, |node| node.keeps = Some(store));
     }
 
     /// The stores connected to `node` now.
     pub fn stores_of(&self, node: NodeId) -> Vec<StoreId> {
-        self.state().nodes.get(node.index()).map(|spec| spec.stores.clone()).unwrap_or_default()
+        self.node(node).map(|spec| spec.stores).unwrap_or_default()
     }
 
     /// The name of `node`.
     pub fn node_name(&self, node: NodeId) -> Arc<str> {
-        self.state().nodes.get(node.index()).map_or_else(|| Arc::from(""), |spec| Arc::clone(&spec.name))
+        self.state().graph.node(node).map_or_else(|| Arc::from(""), |spec| Arc::clone(&spec.name))
     }
 
     /// Joins below `node` do not ask which topics are read above it, so that nothing checks whether they have equally many
     /// partitions. It is so in Java below a suppression.
     pub fn forget_topics_above(&self, node: NodeId) {
-        self.state().sourceless.insert(node);
+        self.change_node(node, |node| node.hides_topics = true);
     }
 
     /// The topics that the sources above `node` read by their names; internal ones without prefix.
@@ -214,9 +240,9 @@ impl Draft {
         let state = self.state();
         let (mut topics, mut seen, mut next) = (BTreeSet::new(), BTreeSet::new(), vec![node]);
         while let Some(node) = next.pop() {
-            let Some(spec) = state.nodes.get(node.index()).filter(|_| seen.insert(node)) else { continue };
+            let Some(spec) = state.graph.node(node).filter(|_| seen.insert(node)) else { continue };
             topics.extend(spec.source_topics().iter().cloned());
-            if !state.sourceless.contains(&node) {
+            if !spec.hides_topics {
                 next.extend(spec.parents.iter().copied());
             }
         }
@@ -225,17 +251,17 @@ impl Draft {
 
     /// What `node` is.
     pub fn kind_of(&self, node: NodeId) -> Option<NodeKind> {
-        self.state().nodes.get(node.index()).map(|spec| spec.kind.clone())
+        self.node(node).map(|spec| spec.kind)
     }
 
     /// The node of this name.
     pub fn node_named(&self, name: &str) -> Option<NodeId> {
-        self.state().nodes.iter().position(|node| &*node.name == name).map(NodeId::new)
+        self.state().graph.node_named(name)
     }
 
     /// Declares an internal repartition topic, by its name without prefix.
     pub fn add_repartition_topic(&self, name: &str, partitions: Option<i32>) {
-        self.state().repartition.insert(name.to_owned(), partitions);
+        self.state().graph.repartition.insert(name.to_owned(), partitions);
     }
 
     /// These topics must have equally many partitions, and as many as those that share a group with one of them.
@@ -243,85 +269,61 @@ impl Draft {
         if topics.is_empty() {
             return;
         }
-        let mut state = self.state();
-        let (shared, others): (Vec<_>, Vec<_>) =
-            state.copartition.drain(..).partition(|group| !group.is_disjoint(&topics));
+        let groups = &mut self.state().graph.copartition;
+        let (shared, others): (Vec<_>, Vec<_>) = groups.drain(..).partition(|group| !group.is_disjoint(&topics));
         topics.extend(shared.into_iter().flatten());
-        state.copartition = others;
-        state.copartition.push(topics);
+        *groups = others;
+        groups.push(topics);
     }
 
     /// Null keys mean something to `node`: repartitions above it let them pass (KIP-962).
     pub fn keep_null_keys_above(&self, node: NodeId) {
-        let mut state = self.state();
+        let graph = &mut self.state().graph;
         let mut next = vec![node];
         while let Some(node) = next.pop() {
-            if !state.null_keys.insert(node) {
-                continue;
+            match graph.node_mut(node) {
+                Some(spec) if !spec.keeps_null_keys => spec.keeps_null_keys = true,
+                _ => continue,
             }
-            let Some(spec) = state.nodes.get(node.index()) else { continue };
-            next.extend(spec.parents.iter().copied());
-            // Past a repartition topic, what writes it.
-            let read = spec.source_topics();
-            let writes = |other: &NodeSpec| other.sink_topic().is_some_and(|topic| read.iter().any(|t| t == topic));
-            let repartition = read.iter().any(|topic| state.repartition.contains_key(topic));
-            let sinks = state.nodes.iter().enumerate().filter(|(_, other)| repartition && writes(other));
-            next.extend(sinks.map(|(index, _)| NodeId::new(index)));
+            next.extend(graph.above(node));
         }
     }
 
-    /// Runs `work` when the topology is frozen, before anything is derived from it: for what depends on what came later.
-    pub fn at_build(&self, work: impl FnOnce(&Draft) + Send + 'static) {
-        self.state().at_build.push(Box::new(work));
-    }
-
-    /// The topology, frozen.
+    /// The topology as it was said until now, planned and frozen. What is added to the draft later belongs to the next one.
     ///
     /// # Errors
-    /// All mistakes that were made.
+    /// All mistakes that were made, and those that only a plan shows.
     pub fn freeze(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
-        loop {
-            let work = std::mem::take(&mut self.state().at_build);
-            if work.is_empty() {
-                break;
-            }
-            for work in work {
-                work(self);
-            }
-        }
         let state = self.state();
         match TopologyErrors::of(state.mistakes.clone()) {
             Some(mistakes) => Err(mistakes),
-            None => Ok(Topology::of(&state, settings)),
+            None => Ok(Plan::of(state.graph.clone(), settings).freeze()),
         }
     }
 }
 
-impl DraftState {
-    /// Topics may be read by one source only, a pattern's included.
-    fn check_source(&mut self, node: &NodeSpec) {
-        let NodeKind::Source { topics, .. } = &node.kind else { return };
-        let others = self.nodes.iter().filter_map(|other| match &other.kind {
-            NodeKind::Source { topics, .. } => Some(topics),
-            _ => None,
-        });
-        let others: Vec<&SourceTopics> = others.collect();
-        let mistakes: Vec<String> = match topics {
-            SourceTopics::Named(topics) => topics.iter().filter_map(|topic| taken(topic, &others)).collect(),
-            SourceTopics::Pattern(pattern) => {
-                let named = others.iter().filter_map(|other| match other {
-                    SourceTopics::Named(topics) => Some(topics),
-                    SourceTopics::Pattern(_) => None,
-                });
-                let matched = named.flatten().any(|topic| matches(pattern, topic));
-                let words = || {
-                    format!("Pattern {pattern} will match a topic that has already been registered by another source.")
-                };
-                matched.then(words).into_iter().collect()
-            }
-        };
-        self.mistakes.extend(mistakes.into_iter().map(TopologyError::Invalid));
-    }
+/// Topics may be read by one source only, a pattern's included.
+fn source_mistakes(graph: &Graph, node: &NodeSpec) -> Vec<TopologyError> {
+    let NodeKind::Source { topics, .. } = &node.kind else { return Vec::new() };
+    let others = graph.nodes.iter().filter_map(|other| match &other.kind {
+        NodeKind::Source { topics, .. } => Some(topics),
+        _ => None,
+    });
+    let others: Vec<&SourceTopics> = others.collect();
+    let mistakes: Vec<String> = match topics {
+        SourceTopics::Named(topics) => topics.iter().filter_map(|topic| taken(topic, &others)).collect(),
+        SourceTopics::Pattern(pattern) => {
+            let named = others.iter().filter_map(|other| match other {
+                SourceTopics::Named(topics) => Some(topics),
+                SourceTopics::Pattern(_) => None,
+            });
+            let matched = named.flatten().any(|topic| matches(pattern, topic));
+            let words =
+                || format!("Pattern {pattern} will match a topic that has already been registered by another source.");
+            matched.then(words).into_iter().collect()
+        }
+    };
+    mistakes.into_iter().map(TopologyError::Invalid).collect()
 }
 
 /// Why `topic` cannot be read by one more source.
@@ -344,6 +346,6 @@ fn matches(pattern: &str, topic: &str) -> bool {
 
 impl fmt::Debug for Draft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.state().nodes.iter().map(|node| &node.name)).finish()
+        f.debug_list().entries(self.state().graph.nodes.iter().map(|node| &node.name)).finish()
     }
 }

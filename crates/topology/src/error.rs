@@ -78,6 +78,14 @@ pub enum WiringError {
         /// Which store.
         store: String,
     },
+    /// A node was put below one that hands on other types: [`Port::new`](crate::Port::new) was told wrong types.
+    #[error("node {child} does not take what {parent} hands on")]
+    EdgeType {
+        /// The node that hands on.
+        parent: String,
+        /// The node below it.
+        child: String,
+    },
     /// A node has no access to a store.
     #[error("{0}")]
     NoAccess(String),

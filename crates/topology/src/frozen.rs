@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use headwater_store::{RowFormat, StoreKind};
 
-use crate::draft::DraftState;
+use crate::graph::Graph;
 use crate::java_order;
-use crate::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics, StoreNode};
+use crate::node::{NodeKind, NodeSpec, StoreNode};
+use crate::plan::Plan;
+use crate::port::Listener;
 use crate::processor::ProcessorWrapper;
 use crate::subtopology::{self, Subtopology};
-use crate::wiring::MakeSource;
 use crate::{NodeId, StoreId, SubtopologyId};
 
 /// Settings that shape a topology (Java's `TopologyConfig`), as key and value.
@@ -38,6 +39,12 @@ impl TopologySettings {
         self.values.get(key).map(String::as_str)
     }
 
+    /// Whether `topology.optimization` asks for the optimisation `rule`.
+    pub fn optimizes(&self, rule: &str) -> bool {
+        let asked = self.value("topology.optimization").unwrap_or("none");
+        asked.split(',').map(str::trim).any(|one| one == "all" || one == rule)
+    }
+
     /// All settings, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().map(|(key, value)| (key.as_str(), value.as_str()))
@@ -56,32 +63,24 @@ pub struct Topology(Arc<Frozen>);
 
 #[derive(Clone)]
 struct Frozen {
-    nodes: Vec<NodeSpec>,
-    /// Nodes that are there, in the order in which they were added: all but the merged ones.
-    live: Vec<NodeId>,
+    graph: Graph,
+    /// Nodes that are there, in their order.
+    order: Vec<NodeId>,
     children: Vec<Vec<NodeId>>,
-    stores: Vec<StoreNode>,
     store_order: Vec<StoreId>,
-    makers: Vec<(NodeId, MakeSource)>,
-    repartition: BTreeMap<String, Option<i32>>,
-    copartition: Vec<BTreeSet<String>>,
-    null_keys: BTreeSet<NodeId>,
     subtopologies: Vec<Subtopology>,
     settings: TopologySettings,
-    wrapper: Option<Arc<dyn ProcessorWrapper>>,
 }
 
 impl Topology {
-    pub(crate) fn of(draft: &DraftState, settings: &TopologySettings) -> Self {
-        let resolve = |node: NodeId| draft.merged.get(&node).copied().unwrap_or(node);
-        let live: Vec<NodeId> =
-            (0..draft.nodes.len()).map(NodeId::new).filter(|node| !draft.merged.contains_key(node)).collect();
-        let mut nodes = draft.nodes.clone();
-        let mut children = vec![Vec::new(); nodes.len()];
-        for &node in &live {
-            let Some(spec) = nodes.get_mut(node.index()) else { continue };
-            for parent in &mut spec.parents {
-                *parent = resolve(*parent);
+    pub(crate) fn of(plan: Plan) -> Self {
+        let Plan { mut graph, order, settings } = plan;
+        for node in &mut graph.nodes {
+            node.listeners.sort_by_key(|listener| order.iter().position(|other| *other == listener.child));
+        }
+        let mut children = vec![Vec::new(); graph.nodes.len()];
+        for &node in &order {
+            for parent in graph.node(node).map(|spec| spec.parents.as_slice()).unwrap_or_default() {
                 if let Some(siblings) = children.get_mut(parent.index())
                     && !siblings.contains(&node)
                 {
@@ -89,20 +88,8 @@ impl Topology {
                 }
             }
         }
-        let frozen = Frozen {
-            store_order: store_order(&nodes, &live, &draft.stores),
-            nodes,
-            live,
-            children,
-            stores: draft.stores.clone(),
-            makers: draft.sources.clone(),
-            repartition: draft.repartition.clone(),
-            copartition: draft.copartition.clone(),
-            null_keys: draft.null_keys.clone(),
-            subtopologies: Vec::new(),
-            settings: settings.clone(),
-            wrapper: draft.wrapper.clone(),
-        };
+        let store_order = store_order(&graph, &order);
+        let frozen = Frozen { graph, order, children, store_order, subtopologies: Vec::new(), settings };
         let unnumbered = Topology(Arc::new(frozen));
         let subtopologies = subtopology::divide(&unnumbered);
         unnumbered.changed(|frozen| frozen.subtopologies = subtopologies)
@@ -118,7 +105,7 @@ impl Topology {
     #[must_use]
     pub fn with_row_format(self, format: RowFormat) -> Self {
         self.changed(|frozen| {
-            for store in frozen.stores.iter_mut().filter(|store| !store.own) {
+            for store in frozen.graph.stores.iter_mut().filter(|store| !store.own) {
                 match store.spec.kind {
                     StoreKind::Session { .. } => store.spec.format = format.without_timestamp(),
                     _ if store.spec.format.has_timestamp() => store.spec.format = format,
@@ -130,18 +117,18 @@ impl Topology {
 
     /// Its nodes, in the order in which they were added.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeSpec)> {
-        self.0.live.iter().filter_map(|&id| Some((id, self.node(id)?)))
+        self.0.order.iter().filter_map(|&id| Some((id, self.node(id)?)))
     }
 
     /// The node `id`.
     pub fn node(&self, id: NodeId) -> Option<&NodeSpec> {
-        self.0.nodes.get(id.index())
+        self.0.graph.node(id)
     }
 
     /// What stands around `node`: sources and sinks have no wrapper.
     pub(crate) fn wrapper_of(&self, node: NodeId) -> Option<Arc<dyn ProcessorWrapper>> {
         let processor = self.node(node).is_some_and(|node| matches!(node.kind, NodeKind::Processor));
-        self.0.wrapper.clone().filter(|_| processor)
+        self.0.graph.wrapper.clone().filter(|_| processor)
     }
 
     /// The node of this name.
@@ -154,14 +141,19 @@ impl Topology {
         self.0.children.get(node.index()).map_or(&[], Vec::as_slice)
     }
 
+    /// The children of `node` with what brings them to life, in the order of nodes.
+    pub(crate) fn listeners(&self, node: NodeId) -> &[Listener] {
+        self.node(node).map_or(&[], |spec| spec.listeners.as_slice())
+    }
+
     /// Its stores.
     pub fn stores(&self) -> impl Iterator<Item = (StoreId, &StoreNode)> {
-        self.0.stores.iter().enumerate().map(|(index, store)| (StoreId::new(index), store))
+        self.0.graph.stores.iter().enumerate().map(|(index, store)| (StoreId::new(index), store))
     }
 
     /// The store `id`.
     pub fn store(&self, id: StoreId) -> Option<&StoreNode> {
-        self.0.stores.get(id.index())
+        self.0.graph.stores.get(id.index())
     }
 
     /// The store of this name.
@@ -186,22 +178,17 @@ impl Topology {
 
     /// Groups of topics that must have equally many partitions.
     pub fn copartition_groups(&self) -> &[BTreeSet<String>] {
-        &self.0.copartition
-    }
-
-    /// Whether null keys mean something to a node below `node`, as they do to left joins.
-    pub fn keeps_null_keys(&self, node: NodeId) -> bool {
-        self.0.null_keys.contains(&node)
+        &self.0.graph.copartition
     }
 
     /// Whether `topic` is an internal repartition topic of this topology (named without prefix).
     pub fn is_repartition_topic(&self, topic: &str) -> bool {
-        self.0.repartition.contains_key(topic)
+        self.0.graph.repartition.contains_key(topic)
     }
 
     /// The number of partitions that the program fixes for repartition topic `topic`.
     pub fn fixed_partitions(&self, topic: &str) -> Option<i32> {
-        self.0.repartition.get(topic).copied().flatten()
+        self.0.graph.repartition.get(topic).copied().flatten()
     }
 
     /// The topic prefix of internal topics is left to who runs it: `topic` with `prefix` when it is internal.
@@ -218,37 +205,13 @@ impl Topology {
     pub fn describe(&self) -> String {
         crate::describe::describe(self)
     }
-
-    pub(crate) fn makers(&self) -> impl Iterator<Item = &(NodeId, MakeSource)> {
-        self.0.makers.iter()
-    }
-}
-
-/// The topics of a source, or the names a sink writes to.
-impl NodeSpec {
-    /// The topics that this source names; empty for other nodes and for patterns.
-    pub fn source_topics(&self) -> &[String] {
-        match &self.kind {
-            NodeKind::Source { topics: SourceTopics::Named(topics), .. } => topics,
-            _ => &[],
-        }
-    }
-
-    /// The topic that this sink always writes to.
-    pub fn sink_topic(&self) -> Option<&str> {
-        match &self.kind {
-            NodeKind::Sink { topic: SinkTopic::Named(topic) } => Some(topic),
-            _ => None,
-        }
-    }
 }
 
 /// Within one node, Java takes stores in the order of a hash set of their names.
-fn store_order(nodes: &[NodeSpec], live: &[NodeId], names: &[StoreNode]) -> Vec<StoreId> {
-    let mut order = Vec::with_capacity(names.len());
-    for node in live {
-        let Some(spec) = nodes.get(node.index()) else { continue };
-        let names = spec.stores.iter().filter_map(|id| Some((names.get(id.index())?.spec.name.clone(), *id)));
+fn store_order(graph: &Graph, nodes: &[NodeId]) -> Vec<StoreId> {
+    let mut order = Vec::with_capacity(graph.stores.len());
+    for spec in nodes.iter().filter_map(|node| graph.node(*node)) {
+        let names = spec.stores.iter().filter_map(|id| Some((graph.stores.get(id.index())?.spec.name.clone(), *id)));
         for (_, store) in java_order::hash_map(names) {
             if !order.contains(&store) {
                 order.push(store);

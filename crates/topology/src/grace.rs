@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use crate::draft::DraftState;
+use crate::graph::Graph;
+use crate::node::{NodeKind, NodeSpec};
 use crate::{Draft, NodeId, TopologyError};
 
 impl Draft {
     /// `node` aggregates by windows, which take late records for so long after their end. For sessions it is the grace period and
     /// the inactivity gap together.
     pub fn set_grace(&self, node: NodeId, grace: Duration) {
-        self.state().grace.insert(node, grace);
+        self.change_node(node, |node| node.grace = Some(grace));
     }
 
     /// `node` has no place of its own in Java's graph of operators: it belongs to the node below it, and errors do not name it.
     pub fn belongs_below(&self, node: NodeId) {
-        self.state().parts.insert(node);
+        self.change_node(node, |node| node.part_of_below = true);
     }
 
     /// For how long the windows of what leaves `node` are kept open after their end: the longest of all aggregates above it.
@@ -22,15 +23,15 @@ impl Draft {
     /// # Errors
     /// [`TopologyError::Invalid`] when there is a way up from `node` that meets no windows.
     pub fn window_grace(&self, node: NodeId) -> Result<Duration, TopologyError> {
-        self.state().grace_above(node, &mut Vec::new())
+        self.state().graph.grace_above(node, &mut Vec::new())
     }
 }
 
-impl DraftState {
+impl Graph {
     /// `path` leads from the node that was asked for to the one above which to look.
     fn grace_above(&self, node: NodeId, path: &mut Vec<NodeId>) -> Result<Duration, TopologyError> {
-        if let Some(grace) = self.grace.get(&node) {
-            return Ok(*grace);
+        if let Some(grace) = self.node(node).and_then(|spec| spec.grace) {
+            return Ok(grace);
         }
         path.push(node);
         let parents = self.operators_above(node);
@@ -47,16 +48,19 @@ impl DraftState {
 
     /// The parents of `node`; past a repartition topic, those of what writes it.
     fn operators_above(&self, node: NodeId) -> Vec<NodeId> {
-        let Some(spec) = self.nodes.get(node.index()) else { return Vec::new() };
-        let internal = |topic: &&String| self.repartition.contains_key(*topic);
-        let read: Vec<&str> = spec.source_topics().iter().filter(internal).map(String::as_str).collect();
-        let sinks = self.nodes.iter().filter(|other| other.sink_topic().is_some_and(|topic| read.contains(&topic)));
-        spec.parents.iter().chain(sinks.flat_map(|sink| &sink.parents)).copied().collect()
+        let is_sink = |spec: &NodeSpec| matches!(spec.kind, NodeKind::Sink { .. });
+        let above = self.above(node).into_iter();
+        above
+            .flat_map(|id| match self.node(id) {
+                Some(sink) if is_sink(sink) => sink.parents.clone(),
+                _ => vec![id],
+            })
+            .collect()
     }
 
     fn unwindowed(&self, path: &[NodeId]) -> TopologyError {
-        let shown = path.iter().rev().filter(|node| !self.parts.contains(node));
-        let names = shown.filter_map(|node| self.nodes.get(node.index())).map(|spec| &*spec.name);
+        let specs = path.iter().rev().filter_map(|node| self.node(*node));
+        let names = specs.filter(|spec| !spec.part_of_below).map(|spec| &*spec.name);
         let names: Vec<&str> = std::iter::once("root").chain(names).collect();
         TopologyError::Invalid(format!(
             "Window close time is only defined for windowed computations. Got [{}].",
@@ -68,7 +72,6 @@ impl DraftState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::NodeSpec;
 
     fn node(draft: &Draft, name: &str, parents: &[NodeId]) -> NodeId {
         draft.add_node(NodeSpec::processor(name, parents))

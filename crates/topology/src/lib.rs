@@ -1,8 +1,12 @@
 //! A topology is a value: drafted, frozen, and wired into the live graph of each task.
 //!
-//! In reading order: [`node`] (the graph as plain data), [`Draft`] (what the DSL and the Processor API write into), [`Topology`]
-//! (frozen), [`edge`](Inlet) (what travels between nodes), [`Wiring`] (from a frozen topology to a live graph), [`state`] (typed
-//! stores of a running task), [`processor`] (the low-level API), [`handler`] (who decides about failed records).
+//! In reading order: [`node`] (the graph as plain data), [`Draft`] (what the DSL and the Processor API write into), `plan` (rules
+//! that rewrite it), [`Topology`] (frozen), [`edge`](Inlet) (what travels between nodes), [`Wiring`] (from a frozen topology to a
+//! live graph), [`state`] (typed stores of a running task), [`processor`] (the low-level API), [`handler`] (who decides about
+//! failed records).
+//!
+//! **Architecture Invariant:** a draft is written, a plan is rewritten, a topology never changes. What is added to a draft after
+//! a topology was frozen belongs to the next one.
 //!
 //! **Architecture Invariant:** this crate has no clock, no thread and no Kafka client. How records leave it ([`Emit`]) and who
 //! decides about failures ([`Handlers`]) is given to it.
@@ -16,11 +20,13 @@ mod edge;
 mod error;
 mod frozen;
 mod grace;
+mod graph;
 pub mod handler;
 mod id;
 mod java_order;
 pub mod naming;
 pub mod node;
+mod plan;
 mod port;
 pub mod priority_queue;
 pub mod processor;

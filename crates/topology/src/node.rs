@@ -3,13 +3,16 @@
 pub mod sink;
 pub mod source;
 
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_store::{StoreKind, StoreSpec};
 
-use crate::{NodeId, StoreId};
+use crate::port::Listener;
+use crate::{MakeSource, NodeId, StoreId};
 
 /// Which topics a source reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +68,8 @@ pub enum NodeKind {
     },
 }
 
-/// A node of a topology.
-#[derive(Clone, Debug)]
+/// A node of a topology: what is said of it as data, and what brings it and its children to life in a task.
+#[derive(Clone)]
 pub struct NodeSpec {
     /// Its name, unique in the topology.
     pub name: Arc<str>,
@@ -76,12 +79,58 @@ pub struct NodeSpec {
     pub parents: Vec<NodeId>,
     /// The stores it uses, in the order in which they were connected.
     pub stores: Vec<StoreId>,
+    /// The store that the table it makes is kept in, once there is one.
+    pub keeps: Option<StoreId>,
+    /// Whether it hands on old values with new ones (Java's `enableSendingOldValues`).
+    pub sends_old_values: bool,
+    /// Whether null keys mean something to it or to a node below it, as they do to left joins (KIP-962).
+    pub keeps_null_keys: bool,
+    /// For how long it keeps windows open after their end, if it aggregates by windows.
+    pub(crate) grace: Option<Duration>,
+    /// Whether nodes below do not know from which topics they have their records.
+    pub(crate) hides_topics: bool,
+    /// Whether it is part of the operator below it, which stands for it in texts.
+    pub(crate) part_of_below: bool,
+    /// Its children with what brings them to life.
+    pub(crate) listeners: Vec<Listener>,
+    /// What brings a source to life.
+    pub(crate) source: Option<MakeSource>,
+    /// What its own maker finds there when a task is wired.
+    pub(crate) parts: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
 impl NodeSpec {
+    /// A source of `topics`, which begins where `reset` says.
+    pub fn source(name: impl Into<Arc<str>>, topics: SourceTopics, reset: Option<OffsetReset>) -> Self {
+        Self::of(name.into(), NodeKind::Source { topics, reset }, Vec::new())
+    }
+
     /// A processor below `parents`.
     pub fn processor(name: impl Into<Arc<str>>, parents: impl Into<Vec<NodeId>>) -> Self {
-        NodeSpec { name: name.into(), kind: NodeKind::Processor, parents: parents.into(), stores: Vec::new() }
+        Self::of(name.into(), NodeKind::Processor, parents.into())
+    }
+
+    /// A sink below `parents`.
+    pub fn sink(name: impl Into<Arc<str>>, topic: SinkTopic, parents: impl Into<Vec<NodeId>>) -> Self {
+        Self::of(name.into(), NodeKind::Sink { topic }, parents.into())
+    }
+
+    fn of(name: Arc<str>, kind: NodeKind, parents: Vec<NodeId>) -> Self {
+        NodeSpec {
+            name,
+            kind,
+            parents,
+            stores: Vec::new(),
+            keeps: None,
+            sends_old_values: false,
+            keeps_null_keys: false,
+            grace: None,
+            hides_topics: false,
+            part_of_below: false,
+            listeners: Vec::new(),
+            source: None,
+            parts: Vec::new(),
+        }
     }
 
     /// With `store` connected.
@@ -90,6 +139,38 @@ impl NodeSpec {
         self.stores.push(store);
         self
     }
+
+    /// Its parts of type `T`, in the order in which they were added.
+    pub(crate) fn parts_of<T: Clone + 'static>(&self) -> Vec<T> {
+        self.parts.iter().filter_map(|part| part.downcast_ref::<T>()).cloned().collect()
+    }
+
+    /// The topics that this source names; empty for other nodes and for patterns.
+    pub fn source_topics(&self) -> &[String] {
+        match &self.kind {
+            NodeKind::Source { topics: SourceTopics::Named(topics), .. } => topics,
+            _ => &[],
+        }
+    }
+
+    /// The topic that this sink always writes to.
+    pub fn sink_topic(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Sink { topic: SinkTopic::Named(topic) } => Some(topic),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for NodeSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeSpec")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("parents", &self.parents)
+            .field("stores", &self.stores)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A store of a topology.
@@ -97,6 +178,8 @@ impl NodeSpec {
 pub struct StoreNode {
     /// What is wanted.
     pub spec: StoreSpec,
+    /// The topic that the table it keeps is read from, which can serve as its changelog.
+    pub source_topic: Option<String>,
     /// The topic that serves as its changelog instead of one of its own (`reuse.ktable.source.topics`).
     pub source_changelog: Option<String>,
     /// Whether it is a global store: filled by a thread of its own on every instance.

@@ -1,110 +1,88 @@
-//! Who listens to a node: written while a topology is drafted, read once for each task.
+//! Where a node hands on what it makes: a typed place in a draft, to which children are added.
 
+use std::any::{Any, type_name};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::processor::Wrapped;
-use crate::{Edge, Inlet, NodeId, Outlet, Wiring, WiringError};
+use crate::{Draft, Edge, Inlet, NodeId, Wiring, WiringError};
 
 /// Makes the inlet of a child for one task.
 pub type MakeInlet<E> = Arc<dyn Fn(&mut Wiring<'_>) -> Result<Box<dyn Inlet<E>>, WiringError> + Send + Sync>;
 
-enum Listener<E: Edge> {
-    /// A child node.
-    Child(NodeId, MakeInlet<E>),
-    /// Everybody who listens to another port of the same type: a node that was merged into this one.
-    Port(Port<E>),
-    /// Everybody who listens to a port of another type, each behind what changes the type.
-    View(Arc<dyn Fn(&mut Vec<(NodeId, MakeInlet<E>)>) + Send + Sync>),
+/// A child as its parent's node knows it: what brings it to life is a [`MakeInlet`] of the edge that the parent hands on.
+#[derive(Clone)]
+pub(crate) struct Listener {
+    pub(crate) child: NodeId,
+    pub(crate) make: AnyMake,
 }
 
-/// The typed list of a node's children.
-pub struct Port<E: Edge>(Arc<Mutex<Vec<Listener<E>>>>);
+/// A [`MakeInlet`] of any edge. It meets its type again when a task is wired.
+pub(crate) type AnyMake = Arc<dyn Any + Send + Sync>;
+
+/// What is made of a child's maker before it is put below the node.
+type Adapt<E> = Arc<dyn Fn(MakeInlet<E>) -> AnyMake + Send + Sync>;
+
+/// The outgoing side of a node in a draft, typed by what the node hands on.
+pub struct Port<E: Edge> {
+    draft: Draft,
+    node: NodeId,
+    /// Set where children see another type than the node hands on.
+    adapt: Option<Adapt<E>>,
+}
 
 impl<E: Edge> Clone for Port<E> {
     fn clone(&self) -> Self {
-        Port(Arc::clone(&self.0))
-    }
-}
-
-impl<E: Edge> Default for Port<E> {
-    fn default() -> Self {
-        Port(Arc::default())
+        Port { draft: self.draft.clone(), node: self.node, adapt: self.adapt.clone() }
     }
 }
 
 impl<E: Edge> Port<E> {
-    /// A port to which nobody listens yet.
-    pub fn new() -> Self {
-        Self::default()
+    /// The port of `node`, which hands on what `E` says.
+    pub fn new(draft: &Draft, node: NodeId) -> Self {
+        Port { draft: draft.clone(), node, adapt: None }
     }
 
-    /// Adds the child `node`, which `make` brings to life in each task.
-    pub fn listen(&self, node: NodeId, make: MakeInlet<E>) {
-        self.push(Listener::Child(node, make));
+    /// The draft that the node belongs to.
+    pub fn draft(&self) -> &Draft {
+        &self.draft
     }
 
-    /// Everybody who listens to `other`, now or later, listens to this port too.
-    pub fn follow(&self, other: &Port<E>) {
-        self.push(Listener::Port(other.clone()));
+    /// The node.
+    pub fn node(&self) -> NodeId {
+        self.node
     }
 
-    /// Everybody who listens to `other`, now or later, listens to this port too, each behind what `adapt` makes of its inlet.
-    /// Nothing is added to the topology: it is a change of type only.
-    pub fn view<F: Edge>(
+    /// Adds the child `child`, which `make` brings to life in each task.
+    pub fn listen(&self, child: NodeId, make: MakeInlet<E>) {
+        let make = match &self.adapt {
+            Some(adapt) => adapt(make),
+            None => Arc::new(make),
+        };
+        self.draft.listen(self.node, Listener { child, make });
+    }
+
+    /// The same place for children that take another type: `adapt` stands before the inlet of each. Nothing is added to the
+    /// topology.
+    #[must_use]
+    pub fn seen_as<F: Edge>(
         &self,
-        other: &Port<F>,
         adapt: impl Fn(Box<dyn Inlet<F>>) -> Box<dyn Inlet<E>> + Send + Sync + 'static,
-    ) {
-        let (other, adapt) = (other.clone(), Arc::new(adapt));
-        self.push(Listener::View(Arc::new(move |into| {
-            let mut children = Vec::new();
-            other.collect(&mut children);
-            for (node, make) in children {
-                let adapt = Arc::clone(&adapt);
-                into.push((node, Arc::new(move |wiring| Ok(adapt(make(wiring)?)))));
+    ) -> Port<F> {
+        let (outer, adapt) = (self.adapt.clone(), Arc::new(adapt));
+        let adapt: Adapt<F> = Arc::new(move |make: MakeInlet<F>| {
+            let adapt = Arc::clone(&adapt);
+            let adapted: MakeInlet<E> = Arc::new(move |wiring| Ok(adapt(make(wiring)?)));
+            match &outer {
+                Some(outer) => outer(adapted),
+                None => Arc::new(adapted),
             }
-        })));
-    }
-
-    fn push(&self, listener: Listener<E>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
-    }
-
-    /// The children, alive in the task of `wiring`.
-    ///
-    /// # Errors
-    /// When a child cannot be made.
-    pub fn outlet(&self, wiring: &mut Wiring<'_>) -> Result<Outlet<E>, WiringError> {
-        let mut children = Vec::new();
-        self.collect(&mut children);
-        // A later child may have been added through another port of the same node: forwarding follows the order of nodes.
-        children.sort_by_key(|(node, _)| *node);
-        let mut outlet = Outlet::default();
-        for (node, make) in children {
-            let mut inlet = make(wiring)?;
-            let name = wiring.name(node);
-            if let Some(wrapper) = wiring.topology().wrapper_of(node) {
-                inlet = Box::new(Wrapped { node: Arc::clone(&name), wrapper, inner: inlet });
-            }
-            outlet.add(name, inlet);
-        }
-        Ok(outlet)
-    }
-
-    fn collect(&self, into: &mut Vec<(NodeId, MakeInlet<E>)>) {
-        for listener in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            match listener {
-                Listener::Child(node, make) => into.push((*node, Arc::clone(make))),
-                Listener::Port(port) => port.collect(into),
-                Listener::View(view) => view(into),
-            }
-        }
+        });
+        Port { draft: self.draft.clone(), node: self.node, adapt: Some(adapt) }
     }
 }
 
 impl<E: Edge> fmt::Debug for Port<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Port<{}>", std::any::type_name::<E>())
+        write!(f, "Port<{}>({:?})", type_name::<E>(), self.node)
     }
 }

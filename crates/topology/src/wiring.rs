@@ -12,9 +12,12 @@ use headwater_store::cache::Budget;
 use headwater_store::{Store, StoreError};
 
 use crate::context::Emit;
-use crate::processor::ProcessorTable;
+use crate::port::Listener;
+use crate::processor::{ProcessorTable, Wrapped};
 use crate::state::{FlushStore, SeenEntry};
-use crate::{Edge, Inlet, NodeId, ProcessError, RawInlet, StoreId, TaskContext, TaskId, Topology, WiringError};
+use crate::{
+    Edge, Inlet, MakeInlet, NodeId, Outlet, ProcessError, RawInlet, StoreId, TaskContext, TaskId, Topology, WiringError,
+};
 
 /// Brings a source to life in a task.
 pub type MakeSource = Arc<dyn Fn(&mut Wiring<'_>) -> Result<Box<dyn RawInlet>, WiringError> + Send + Sync>;
@@ -175,6 +178,43 @@ impl<'a> Wiring<'a> {
         Ok(made)
     }
 
+    /// The children of `node`, alive in this task.
+    ///
+    /// # Errors
+    /// When a child cannot be made, and [`WiringError::EdgeType`] when it takes other types than `node` hands on.
+    pub fn outlet<E: Edge>(&mut self, node: NodeId) -> Result<Outlet<E>, WiringError> {
+        let topology = self.topology;
+        let mut outlet = Outlet::default();
+        for Listener { child, make } in topology.listeners(node) {
+            let name = self.name(*child);
+            let make = make.downcast_ref::<MakeInlet<E>>().ok_or_else(|| WiringError::EdgeType {
+                parent: self.name(node).to_string(),
+                child: name.to_string(),
+            })?;
+            let mut inlet = make(self)?;
+            if let Some(wrapper) = topology.wrapper_of(*child) {
+                inlet = Box::new(Wrapped { node: Arc::clone(&name), wrapper, inner: inlet });
+            }
+            outlet.add(name, inlet);
+        }
+        Ok(outlet)
+    }
+
+    /// What operators said of `node` after it was added ([`Draft::add_part`](crate::Draft::add_part)), in that order.
+    pub fn parts<T: Clone + 'static>(&self, node: NodeId) -> Vec<T> {
+        self.topology.node(node).map(|spec| spec.parts_of()).unwrap_or_default()
+    }
+
+    /// The store that the table of `node` is kept in.
+    pub fn keeps(&self, node: NodeId) -> Option<StoreId> {
+        self.topology.node(node).and_then(|spec| spec.keeps)
+    }
+
+    /// Whether `node` hands on old values with new ones.
+    pub fn sends_old_values(&self, node: NodeId) -> bool {
+        self.topology.node(node).is_some_and(|spec| spec.sends_old_values)
+    }
+
     /// The name of `store`.
     pub fn store_name(&self, store: StoreId) -> String {
         self.topology.store(store).map(|node| node.spec.name.clone()).unwrap_or_default()
@@ -228,9 +268,10 @@ impl TaskGraph {
     ) -> Result<Self, WiringError> {
         let mut wiring = Wiring::new(topology, task, emit, stores, cache);
         let sources = topology
-            .makers()
+            .nodes()
             .filter(|(node, _)| sources.contains(node))
-            .map(|(node, make)| Ok((*node, make(&mut wiring)?)))
+            .filter_map(|(node, spec)| Some((node, spec.source.as_ref()?)))
+            .map(|(node, make)| Ok((node, make(&mut wiring)?)))
             .collect::<Result<Vec<_>, WiringError>>()?;
         let mut flushes = wiring.flushes;
         let order = topology.store_order();

@@ -84,7 +84,9 @@ fn build(mut told: Vec<Told>) -> Option<Topology> {
         });
         let stores = used.collect();
         let parents = node.parents.iter().filter_map(|parent| added.get(parent).copied()).collect();
-        let id = draft.add_node(NodeSpec { name: node.name.as_str().into(), kind: node.kind, parents, stores });
+        let mut spec = NodeSpec::processor(node.name.as_str(), Vec::<NodeId>::new());
+        (spec.kind, spec.parents, spec.stores) = (node.kind, parents, stores);
+        let id = draft.add_node(spec);
         added.insert(node.name, id);
     }
     draft.freeze(&TopologySettings::new()).ok()

@@ -8,7 +8,7 @@ use headwater_record::Record;
 use headwater_store::RowFormat;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, KeyValueState, StoreHandle};
-use headwater_topology::{Draft, Inlet, Port, ProcessError, Stream, Table, TaskContext};
+use headwater_topology::{Draft, Inlet, Port, ProcessError, Stream, TaskContext};
 
 use super::folding::Folding;
 use super::to::missing_serde;
@@ -55,24 +55,22 @@ pub(crate) fn aggregate<K: 'static, V: 'static, A: 'static>(
     spec: AggregateSpec<K, V, A>,
 ) -> KTable<K, A> {
     let AggregateSpec { name, store, materialized, serdes, folding } = spec;
-    let draft = &stream.draft;
-    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
+    let draft = stream.draft();
+    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node()]));
     let id = draft.add_store(materialized.key_value_spec(&store, row_format(draft)));
-    draft.connect(node, id);
-    let port: Port<Table<K, A>> = Port::new();
-    let old_values = OldValues::of_store();
+    draft.keep_in(node, id);
     let mut handle = None;
     match (serdes.key.clone(), serdes.value.clone()) {
         (Some(key), Some(value)) => {
             let opened = StoreHandle::with(store, key, value);
             handle = Some(opened.clone());
-            let (out, input, result, old) = (port.clone(), stream.serdes.clone(), serdes.clone(), old_values.clone());
+            let (input, result) = (stream.serdes.clone(), serdes.clone());
             stream.port.listen(
                 node,
                 Arc::new(move |wiring| {
                     let state = KeyValueState::open(wiring, id, &opened)?;
-                    let out = Rc::new(RefCell::new(out.outlet(wiring)?));
-                    state.flush_to(FlushTo { out, send_old: old.granted() });
+                    let out = Rc::new(RefCell::new(wiring.outlet(node)?));
+                    state.flush_to(FlushTo { out, send_old: wiring.sends_old_values(node) });
                     Ok(Box::new(Aggregate {
                         input: input.clone(),
                         result: result.clone(),
@@ -84,10 +82,10 @@ pub(crate) fn aggregate<K: 'static, V: 'static, A: 'static>(
         }
         _ => draft.mistake(missing_serde(&name)),
     }
-    let looked = handle.clone().map(|handle| (id, handle));
-    let views = Views::of_store(move || looked.clone());
+    let views = Views::of_store(handle.clone().map(|handle| (id, handle)));
     let store = handle.filter(|_| materialized.name.is_some());
-    KTable { draft: draft.clone(), node, port, serdes, store, old_values, named_after: Vec::new(), views }
+    let (port, old_values) = (Port::new(draft, node), OldValues::of_store(draft, node));
+    KTable { port, serdes, store, old_values, named_after: Vec::new(), views }
 }
 
 /// How rows of DSL stores lie, unless the settings of the build say otherwise.

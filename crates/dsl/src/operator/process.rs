@@ -6,7 +6,7 @@ use headwater_topology::node::NodeSpec;
 use headwater_topology::processor::{
     FixedKey, FixedKeyProcessor, Processor, ProcessorNode, ProcessorSupplier, StoreAccess,
 };
-use headwater_topology::{Draft, NodeId, Port, Stream, TopologyError, WiringError};
+use headwater_topology::{Draft, NodeId, Port, TopologyError, WiringError};
 
 use crate::KStream;
 use crate::serdes::Serdes;
@@ -53,7 +53,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         K2: 'static,
         V2: 'static,
     {
-        let name = self.draft.next_name("KSTREAM-PROCESSOR-");
+        let name = self.draft().next_name("KSTREAM-PROCESSOR-");
         self.processed(name, supplier, stores, Serdes::none(), true)
     }
 
@@ -69,7 +69,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         K2: 'static,
         V2: 'static,
     {
-        self.processed(self.draft.checked(name), supplier, stores, Serdes::none(), true)
+        self.processed(self.draft().checked(name), supplier, stores, Serdes::none(), true)
     }
 
     /// Works on the values of records with a processor that keeps their keys (`KStream#processValues`).
@@ -103,7 +103,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         P: FixedKeyProcessor<K, V, W>,
         W: 'static,
     {
-        let name = self.draft.next_name("KSTREAM-PROCESSVALUES-");
+        let name = self.draft().next_name("KSTREAM-PROCESSVALUES-");
         let supplier = FixedKeySupplier(supplier);
         self.processed(name, supplier, stores, self.serdes.key_only(), self.repartition)
     }
@@ -119,7 +119,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         P: FixedKeyProcessor<K, V, W>,
         W: 'static,
     {
-        let (name, supplier) = (self.draft.checked(name), FixedKeySupplier(supplier));
+        let (name, supplier) = (self.draft().checked(name), FixedKeySupplier(supplier));
         self.processed(name, supplier, stores, self.serdes.key_only(), self.repartition)
     }
 
@@ -136,12 +136,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         K2: 'static,
         V2: 'static,
     {
-        let node = self.draft.add_node(NodeSpec::processor(name, [self.node]));
-        connect(&self.draft, node, stores);
-        let port: Port<Stream<K2, V2>> = Port::new();
-        let out = port.clone();
-        self.port.listen(node, Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier, &out)));
-        self.below(node, port, serdes, repartition)
+        let node = self.draft().add_node(NodeSpec::processor(name, [self.node()]));
+        connect(self.draft(), node, stores);
+        self.port.listen(node, Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier)));
+        self.below(Port::new(self.draft(), node), serdes, repartition)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use headwater_record::{Partition, Record};
 use headwater_topology::node::sink::{ChoosePartitions, SinkTarget};
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
-use headwater_topology::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics};
+use headwater_topology::node::{NodeSpec, SinkTopic, SourceTopics};
 use headwater_topology::{Inlet, NodeId, Outlet, Port, ProcessError, Stream, TaskContext};
 
 use super::to::{add_sink, missing_serde};
@@ -42,52 +42,44 @@ pub(crate) fn repartition_source<K: 'static, V: 'static>(
     repartition: Repartition<'_, K, V>,
 ) -> KStream<K, V> {
     let Repartition { prefix, serdes, partitions, partitioner } = repartition;
-    let draft = &stream.draft;
+    let draft = stream.draft();
     let topic = if prefix.ends_with("-repartition") { prefix.to_owned() } else { format!("{prefix}-repartition") };
     let names = Names::new(stream, prefix, &topic);
     draft.add_repartition_topic(&topic, partitions);
 
-    let filter = draft.add_node(NodeSpec::processor(names.filter, [stream.node]));
+    let filter = draft.add_node(NodeSpec::processor(names.filter, [stream.node()]));
     draft.belongs_below(filter);
-    let filtered: Port<Stream<K, V>> = Port::new();
-    let (out, asked) = (filtered.clone(), serdes.clone());
+    let asked = serdes.clone();
     stream.port.listen(
         filter,
         Arc::new(move |wiring| {
-            let keeps_null = wiring.topology().keeps_null_keys(filter);
-            Ok(Box::new(NonNullKey { keeps_null, serdes: asked.clone(), out: out.outlet(wiring)? }))
+            let keeps_null = wiring.topology().node(filter).is_some_and(|node| node.keeps_null_keys);
+            Ok(Box::new(NonNullKey { keeps_null, serdes: asked.clone(), out: wiring.outlet(filter)? }))
         }),
     );
 
     let target = (SinkTopic::Named(topic.clone()), SinkTarget::Topic { name: topic.clone(), internal: true });
-    add_sink(draft, names.sink, filter, target, serdes.clone(), partitioner, |node, make| filtered.listen(node, make));
+    add_sink(&Port::new(draft, filter), names.sink, target, serdes.clone(), partitioner);
 
-    let kind = NodeKind::Source { topics: SourceTopics::Named(vec![topic]), reset: None };
-    let spec = NodeSpec { name: names.source.clone().into(), kind, parents: Vec::new(), stores: Vec::new() };
-    let node = draft.add_node(spec);
-    let port: Port<Stream<K, V>> = Port::new();
+    let node = draft.add_node(NodeSpec::source(names.source.as_str(), SourceTopics::Named(vec![topic]), None));
     match (serdes.key.clone(), serdes.value.clone()) {
-        (Some(key), Some(value)) => add_source(draft, node, &port, key, value, TimestampExtractor::FailOnInvalid),
+        (Some(key), Some(value)) => add_source(draft, node, key, value, TimestampExtractor::FailOnInvalid),
         _ => draft.mistake(missing_serde(&names.source)),
     }
-    stream.below(node, port, serdes, false)
+    stream.below(Port::new(draft, node), serdes, false)
 }
 
 /// Says what brings a source to life.
 pub(crate) fn add_source<K: 'static, V: 'static>(
     draft: &headwater_topology::Draft,
     node: NodeId,
-    port: &Port<Stream<K, V>>,
     key: headwater_record::SharedSerde<K>,
     value: headwater_record::SharedSerde<V>,
     extractor: TimestampExtractor<K, V>,
 ) {
-    let out = port.clone();
     draft.add_source(
         node,
-        Arc::new(move |wiring| {
-            SourceNode::wire(wiring, node, Arc::clone(&key), Arc::clone(&value), extractor.clone(), &out)
-        }),
+        Arc::new(move |wiring| SourceNode::wire(wiring, node, Arc::clone(&key), Arc::clone(&value), extractor.clone())),
     );
 }
 
@@ -101,9 +93,9 @@ impl Names {
     /// Three numbers are used up in any case.
     fn new<K: 'static, V: 'static>(stream: &KStream<K, V>, prefix: &str, topic: &str) -> Self {
         let generated = Names {
-            sink: stream.draft.next_name("KSTREAM-SINK-"),
-            filter: stream.draft.next_name("KSTREAM-FILTER-"),
-            source: stream.draft.next_name("KSTREAM-SOURCE-"),
+            sink: stream.draft().next_name("KSTREAM-SINK-"),
+            filter: stream.draft().next_name("KSTREAM-FILTER-"),
+            source: stream.draft().next_name("KSTREAM-SOURCE-"),
         };
         if is_generated(prefix) {
             return generated;

@@ -196,7 +196,7 @@ pub(crate) fn session_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
     spec: SessionSpec<K, V, A>,
 ) -> KTable<Windowed<K>, A> {
     let SessionSpec { windows, emit, materialized, folding, merge } = spec;
-    let draft = &placed.upstream.draft;
+    let draft = placed.upstream.draft();
     if let Some(retention) = materialized.retention.filter(|retention| *retention < windows.retention()) {
         draft.mistake(TopologyError::Argument(format!(
             "The retention period of the session store {} must be no smaller than the session inactivity gap plus the grace period. Got gap=[{}], grace=[{}], retention=[{}]",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_record::Record;
 use headwater_topology::node::NodeSpec;
-use headwater_topology::{Edge, Inlet, NodeId, Outlet, Port, ProcessError, Stream, TaskContext};
+use headwater_topology::{Edge, Inlet, Outlet, Port, ProcessError, Stream, TaskContext};
 
 use crate::KStream;
 
@@ -28,8 +28,8 @@ where
     }
 }
 
-/// Adds a node below `stream` that does `work` with every record; `out` is the port of its children.
-pub(crate) fn step<K, V, E, F>(stream: &KStream<K, V>, prefix: &str, out: &Port<E>, work: F) -> NodeId
+/// Adds a node below `stream` that does `work` with every record.
+pub(crate) fn step<K, V, E, F>(stream: &KStream<K, V>, prefix: &str, work: F) -> Port<E>
 where
     K: 'static,
     V: 'static,
@@ -37,19 +37,14 @@ where
     F: Fn(&mut TaskContext<'_>, Record<'_, K, V>, &mut Outlet<E>) -> Result<(), ProcessError> + Send + Sync + 'static,
 {
     let work = Arc::new(work);
-    attach(stream, prefix, out, Arc::new(move |out| Box::new(Step { work: Arc::clone(&work), out })))
+    attach(stream, prefix, Arc::new(move |out| Box::new(Step { work: Arc::clone(&work), out })))
 }
 
 /// Not generic over the closure, so that it is compiled once for each pair of edges.
-fn attach<K: 'static, V: 'static, E: Edge>(
-    stream: &KStream<K, V>,
-    prefix: &str,
-    out: &Port<E>,
-    make: MakeStep<K, V, E>,
-) -> NodeId {
-    let name = stream.draft.next_name(prefix);
-    let node = stream.draft.add_node(NodeSpec::processor(name, [stream.node]));
-    let out = out.clone();
-    stream.port.listen(node, Arc::new(move |wiring| Ok(make(out.outlet(wiring)?))));
-    node
+fn attach<K: 'static, V: 'static, E: Edge>(stream: &KStream<K, V>, prefix: &str, make: MakeStep<K, V, E>) -> Port<E> {
+    let draft = stream.draft();
+    let name = draft.next_name(prefix);
+    let node = draft.add_node(NodeSpec::processor(name, [stream.node()]));
+    stream.port.listen(node, Arc::new(move |wiring| Ok(make(wiring.outlet(node)?))));
+    Port::new(draft, node)
 }

@@ -2,21 +2,22 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use headwater_record::Record;
 use headwater_store::StoreSpec;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
 use headwater_topology::{
-    Change, Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, Table, TaskContext, Update,
+    Change, Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, Table, TaskContext, Update, Wiring,
+    WiringError,
 };
 
 use super::aggregate::row_format;
 use super::to::missing_serde;
 use crate::old_values::OldValues;
 use crate::serdes::Serdes;
-use crate::view::Views;
+use crate::view::{Source, StoreView, View, Views};
 use crate::{KStream, KTable, Materialized};
 
 /// `KTableSource`: drops null keys, keeps the value where the table is kept, hands the change on.
@@ -48,94 +49,107 @@ impl<K: 'static, V: Clone + 'static> Inlet<Stream<K, V>> for TableSource<K, V> {
     }
 }
 
-/// What a table source can be asked for when the topology is built: to take its source topic as changelog, or not.
-pub(crate) type ReuseTopic = Box<dyn Fn(bool) + Send>;
-
 /// Where a table is kept: nowhere, until somebody needs it there.
 struct Keep<K, V> {
     draft: Draft,
     node: NodeId,
     spec: StoreSpec,
     serdes: Serdes<K, V>,
-    kept: Mutex<Option<(StoreId, StoreHandle<K, V>)>>,
+    /// The topic that the table is read from.
+    topic: Option<String>,
 }
 
 impl<K: 'static, V: 'static> Keep<K, V> {
-    fn kept(&self) -> Option<(StoreId, StoreHandle<K, V>)> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn is_made(&self) -> bool {
+        self.draft.node(self.node).is_some_and(|node| node.keeps.is_some())
     }
 
     /// Makes the store, unless there is one.
-    fn make(&self) -> Option<(StoreId, StoreHandle<K, V>)> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.is_some() {
-            return kept.clone();
+    fn make(&self) -> Option<StoreId> {
+        if let Some(made) = self.draft.node(self.node).and_then(|node| node.keeps) {
+            return Some(made);
         }
-        let (Some(key), Some(value)) = (self.serdes.key.clone(), self.serdes.value.clone()) else {
+        if self.handle().is_none() {
             self.draft.mistake(missing_serde(&self.draft.node_name(self.node)));
             return None;
-        };
+        }
         let id = self.draft.add_store(self.spec.clone());
-        self.draft.connect(self.node, id);
-        *kept = Some((id, StoreHandle::with(self.spec.name.as_str(), key, value)));
-        kept.clone()
+        self.draft.change_store(id, |store| store.source_topic.clone_from(&self.topic));
+        self.draft.keep_in(self.node, id);
+        Some(id)
+    }
+
+    fn handle(&self) -> Option<StoreHandle<K, V>> {
+        let (key, value) = self.serdes.key.clone().zip(self.serdes.value.clone())?;
+        Some(StoreHandle::with(self.spec.name.as_str(), key, value))
     }
 }
 
+/// The store of a table, in the tasks of a topology that has it there.
+struct Kept<K, V>(Arc<Keep<K, V>>);
+
+impl<K: 'static, V: 'static> Source<K, V> for Kept<K, V> {
+    fn connect(&self, draft: &Draft, node: NodeId) {
+        if let Some(store) = self.0.make() {
+            draft.connect(node, store);
+        }
+    }
+    fn open(&self, wiring: &mut Wiring<'_>) -> Result<Box<dyn View<K, V>>, WiringError> {
+        Ok(Box::new(StoreView(open_kept(&self.0.handle(), self.0.node, wiring)?)))
+    }
+}
+
+fn open_kept<K: 'static, V: 'static>(
+    handle: &Option<StoreHandle<K, V>>,
+    node: NodeId,
+    wiring: &mut Wiring<'_>,
+) -> Result<Option<Rc<KeyValueState<K, V>>>, WiringError> {
+    let kept = wiring.keeps(node).zip(handle.as_ref());
+    kept.map(|(store, handle)| KeyValueState::open(wiring, store, handle)).transpose()
+}
+
 /// Adds a table source `name` below `stream`, kept in `store`: from the start when the user named it, else when somebody
-/// downstream needs it there.
+/// downstream needs it there. `topic` is what the table is read from, where it is a whole topic.
 pub(crate) fn table_source<K: 'static, V: Clone + 'static>(
     stream: &KStream<K, V>,
     name: String,
     store: &str,
     materialized: &Materialized<K, V>,
     serdes: Serdes<K, V>,
+    topic: Option<&str>,
 ) -> KTable<K, V> {
-    table_source_of(stream, name, store, materialized, serdes, "").0
-}
-
-/// As [`table_source`], for a table that is read from `topic`.
-pub(crate) fn table_source_of<K: 'static, V: Clone + 'static>(
-    stream: &KStream<K, V>,
-    name: String,
-    store: &str,
-    materialized: &Materialized<K, V>,
-    serdes: Serdes<K, V>,
-    topic: &str,
-) -> (KTable<K, V>, ReuseTopic) {
-    let draft = &stream.draft;
-    let node = draft.add_node(NodeSpec::processor(name, [stream.node]));
-    let port: Port<Table<K, V>> = Port::new();
+    let draft = stream.draft();
+    let node = draft.add_node(NodeSpec::processor(name, [stream.node()]));
     let keep = Arc::new(Keep {
         draft: draft.clone(),
         node,
         spec: materialized.key_value_spec(store, row_format(draft)),
         serdes: serdes.clone(),
-        kept: Mutex::new(None),
+        topic: topic.map(str::to_owned),
     });
-    let store = if materialized.name.is_some() { keep.make().map(|(_, handle)| handle) } else { None };
-    let asked = Arc::clone(&keep);
-    let old_values =
-        OldValues::of_store_if_made(move |force| if force { asked.make() } else { asked.kept() }.is_some());
-    let (reused, topic) = (Arc::clone(&keep), topic.to_owned());
-    let reuse = Box::new(move |reuse: bool| {
-        if let Some((id, _)) = reused.kept() {
-            reused.draft.change_store(id, |store| store.source_changelog = reuse.then(|| topic.clone()));
-        }
-    });
-    let looked = Arc::clone(&keep);
-    let views = Views::of_store(move || looked.make());
-    let (out, asked, old) = (port.clone(), serdes.clone(), old_values.clone());
+    let handle = keep.handle();
+    let store = if materialized.name.is_some() { keep.make().and(handle.clone()) } else { None };
+    let input = serdes.clone();
     stream.port.listen(
         node,
         Arc::new(move |wiring| {
-            let state = keep.kept().map(|(id, handle)| KeyValueState::open(wiring, id, &handle)).transpose()?;
-            let out = Rc::new(RefCell::new(out.outlet(wiring)?));
+            let state = open_kept(&handle, node, wiring)?;
+            let out = Rc::new(RefCell::new(wiring.outlet(node)?));
             if let Some(state) = &state {
-                state.flush_to(FlushTo { out: Rc::clone(&out), send_old: old.granted() });
+                state.flush_to(FlushTo { out: Rc::clone(&out), send_old: wiring.sends_old_values(node) });
             }
-            Ok(Box::new(TableSource { serdes: asked.clone(), state, out }))
+            Ok(Box::new(TableSource { serdes: input.clone(), state, out }))
         }),
     );
-    (KTable { draft: draft.clone(), node, port, serdes, store, old_values, named_after: Vec::new(), views }, reuse)
+    let asked = Arc::clone(&keep);
+    let old_values =
+        OldValues::of_store_if_made(
+            draft,
+            node,
+            move |force| {
+                if force { asked.make().is_some() } else { asked.is_made() }
+            },
+        );
+    let (port, views) = (Port::new(draft, node), Views::new(Kept(keep)));
+    KTable { port, serdes, store, old_values, named_after: Vec::new(), views }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use headwater_topology::node::sink::{ChoosePartitions, SinkNode, SinkTarget};
-use headwater_topology::node::{NodeKind, NodeSpec, SinkTopic};
-use headwater_topology::{Draft, MakeInlet, NodeId, Stream, TopologyError};
+use headwater_topology::node::{NodeSpec, SinkTopic};
+use headwater_topology::{NodeId, Port, Stream, TopologyError};
 
 use crate::serdes::Serdes;
 use crate::{KStream, Produced};
@@ -27,41 +27,31 @@ impl<K, V> SinkSpec<K, V> {
 
 /// Adds a sink below `stream`.
 pub(crate) fn sink<K: 'static, V: 'static>(stream: &KStream<K, V>, spec: SinkSpec<K, V>) {
-    let name = stream.draft.name_or(spec.name.as_deref(), "KSTREAM-SINK-");
+    let name = stream.draft().name_or(spec.name.as_deref(), "KSTREAM-SINK-");
     let serdes = spec.serdes.or(&stream.serdes);
     let described = spec.chooser_text.unwrap_or_else(|| "a function".to_owned());
     let topic = match &spec.target {
         SinkTarget::Topic { name, .. } => SinkTopic::Named(name.clone()),
         SinkTarget::Extracted(_) => SinkTopic::Extracted { text: described },
     };
-    let target = (topic, spec.target);
-    add_sink(&stream.draft, name, stream.node, target, serdes, spec.partitioner, |node, make| {
-        stream.port.listen(node, make);
-    });
+    add_sink(&stream.port, name, (topic, spec.target), serdes, spec.partitioner);
 }
 
-/// Adds a sink, with its topic as described and as written to; `listen` subscribes it to its parent.
+/// Adds a sink below `parent`, with its topic as described and as written to.
 pub(crate) fn add_sink<K: 'static, V: 'static>(
-    draft: &Draft,
+    parent: &Port<Stream<K, V>>,
     name: String,
-    parent: NodeId,
     (topic, target): (SinkTopic, SinkTarget<K, V>),
     serdes: Serdes<K, V>,
     partitioner: Option<ChoosePartitions<K, V>>,
-    listen: impl FnOnce(NodeId, MakeInlet<Stream<K, V>>),
 ) -> NodeId {
-    let spec = NodeSpec {
-        name: name.clone().into(),
-        kind: NodeKind::Sink { topic },
-        parents: vec![parent],
-        stores: Vec::new(),
-    };
-    let node = draft.add_node(spec);
+    let draft = parent.draft();
+    let node = draft.add_node(NodeSpec::sink(name.as_str(), topic, [parent.node()]));
     let (Some(key), Some(value)) = (serdes.key, serdes.value) else {
         draft.mistake(missing_serde(&name));
         return node;
     };
-    listen(
+    parent.listen(
         node,
         Arc::new(move |wiring| {
             let (key, value) = (Arc::clone(&key), Arc::clone(&value));

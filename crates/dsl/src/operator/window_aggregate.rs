@@ -237,7 +237,7 @@ pub(crate) fn window_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
     spec: WindowSpec<K, V, A>,
 ) -> KTable<Windowed<K>, A> {
     let WindowSpec { shape, emit, materialized, folding } = spec;
-    let draft = &placed.upstream.draft;
+    let draft = placed.upstream.draft();
     if let Some(words) = materialized.retention.and_then(|retention| shape.forgets(&placed.store, retention)) {
         draft.mistake(TopologyError::Argument(words));
     }

@@ -55,27 +55,25 @@ pub(crate) fn windowed_table<K: 'static, V: 'static, A: 'static, T: Timed>(
 ) -> KTable<Windowed<K>, A> {
     let Placed { upstream: stream, name, store, serdes } = placed;
     let Kept { store: spec, named, grace, emit, windowed } = kept;
-    let draft = &stream.draft;
-    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node]));
+    let draft = stream.draft();
+    let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node()]));
     draft.set_grace(node, grace);
     let key = serdes.key.clone().map(|key| windowed(key, &spec));
     let outer: Serdes<Windowed<K>, A> = Serdes::of(key, serdes.value.clone());
     let id = draft.add_store(spec);
-    draft.connect(node, id);
-    let port: Port<Table<Windowed<K>, A>> = Port::new();
-    let old_values = OldValues::of_store();
+    draft.keep_in(node, id);
     let mut opened = None;
     match (serdes.key.clone(), serdes.value.clone()) {
         (Some(key), Some(value)) => {
             let handle = StoreHandle::with(store.clone(), key, value);
             opened = Some((id, handle.clone()));
-            let (out, input, result, old) = (port.clone(), stream.serdes.clone(), serdes, old_values.clone());
+            let (input, result) = (stream.serdes.clone(), serdes);
             stream.port.listen(
                 node,
                 Arc::new(move |wiring| {
                     let state = TimedState::open(wiring, id, &handle)?;
-                    let out = Rc::new(RefCell::new(out.outlet(wiring)?));
-                    let send_old = old.granted();
+                    let out = Rc::new(RefCell::new(wiring.outlet(node)?));
+                    let send_old = wiring.sends_old_values(node);
                     let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name()));
                     if finals.is_none() {
                         state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
@@ -90,5 +88,6 @@ pub(crate) fn windowed_table<K: 'static, V: 'static, A: 'static, T: Timed>(
     let views = Views::in_time::<T>(opened);
     let handle = outer.key.clone().zip(outer.value.clone()).filter(|_| named);
     let store = handle.map(|(key, value)| StoreHandle::with(store, key, value));
-    KTable { draft: draft.clone(), node, port, serdes: outer, store, old_values, named_after: Vec::new(), views }
+    let (port, old_values) = (Port::new(draft, node), OldValues::of_store(draft, node));
+    KTable { port, serdes: outer, store, old_values, named_after: Vec::new(), views }
 }

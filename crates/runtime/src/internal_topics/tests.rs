@@ -1,34 +1,23 @@
 //! Plans of drafted topologies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{Admin, ClientError, NewTopic, OffsetSpec, TopicDescription};
 use headwater_record::{Deadline, Offset, Partition, Topic, TopicPartition};
 use headwater_store::{StoreKind, StoreSpec};
-use headwater_topology::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics};
+use headwater_topology::node::{NodeSpec, SinkTopic, SourceTopics};
 use headwater_topology::{Draft, NodeId, SubtopologyId, Topology, TopologySettings};
 
 use super::{InternalTopicSettings, InternalTopicsError, InternalTopicsPlan, KnownTopics, create, plan, verify};
 
 fn source(draft: &Draft, topics: &[&str]) -> NodeId {
     let names = topics.iter().map(ToString::to_string).collect();
-    draft.add_node(NodeSpec {
-        name: Arc::from(format!("source-{}", topics.join("-"))),
-        kind: NodeKind::Source { topics: SourceTopics::Named(names), reset: None },
-        parents: Vec::new(),
-        stores: Vec::new(),
-    })
+    draft.add_node(NodeSpec::source(format!("source-{}", topics.join("-")), SourceTopics::Named(names), None))
 }
 
 fn sink(draft: &Draft, name: &str, topic: &str, parent: NodeId) {
-    draft.add_node(NodeSpec {
-        name: Arc::from(name),
-        kind: NodeKind::Sink { topic: SinkTopic::Named(topic.to_owned()) },
-        parents: vec![parent],
-        stores: Vec::new(),
-    });
+    draft.add_node(NodeSpec::sink(name, SinkTopic::Named(topic.to_owned()), [parent]));
 }
 
 fn processor(draft: &Draft, name: &str, parent: NodeId, spec: StoreSpec) {

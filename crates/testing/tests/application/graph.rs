@@ -7,31 +7,28 @@ use headwater_record::{DefaultSerde, Record};
 use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::sink::{SinkNode, SinkTarget};
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
-use headwater_topology::node::{NodeKind, NodeSpec, OffsetReset, SinkTopic, SourceTopics};
+use headwater_topology::node::{NodeSpec, OffsetReset, SinkTopic, SourceTopics};
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorNode, ProcessorSupplier, StoreAccess};
 use headwater_topology::state::{KeyValueState, StoreHandle};
-use headwater_topology::{Draft, NodeId, Port, ProcessError, StoreId, Stream, Topology, TopologySettings};
+use headwater_topology::{Draft, Port, ProcessError, StoreId, Stream, Topology, TopologySettings, Wiring};
 
 type Key = Option<String>;
 type Text = Stream<Key, String>;
 type Context<'a, 't> = ProcessorContext<'a, 't, Key, String>;
 
-/// A node, and who listens to it.
-struct At(NodeId, Port<Text>);
+/// Where a node hands on.
+type At = Port<Text>;
 
 fn source(draft: &Draft, name: &str, topics: SourceTopics, reset: Option<OffsetReset>) -> At {
-    let kind = NodeKind::Source { topics, reset };
-    let node = draft.add_node(NodeSpec { name: name.into(), kind, parents: Vec::new(), stores: Vec::new() });
-    let port = Port::new();
-    let out = port.clone();
+    let node = draft.add_node(NodeSpec::source(name, topics, reset));
     draft.add_source(
         node,
         Arc::new(move |wiring| {
             let (key, value) = (Key::default_serde(), String::default_serde());
-            SourceNode::wire(wiring, node, key, value, TimestampExtractor::FailOnInvalid, &out)
+            SourceNode::wire(wiring, node, key, value, TimestampExtractor::FailOnInvalid)
         }),
     );
-    At(node, port)
+    Port::new(draft, node)
 }
 
 fn process<P: Processor<Key, String, Key, String>>(
@@ -41,19 +38,17 @@ fn process<P: Processor<Key, String, Key, String>>(
     store: Option<StoreId>,
     supplier: impl ProcessorSupplier<P>,
 ) -> At {
-    let spec = NodeSpec::processor(name, [parent.0]);
+    let spec = NodeSpec::processor(name, [parent.node()]);
     let node = draft.add_node(store.into_iter().fold(spec, NodeSpec::with_store));
-    let port = Port::new();
-    let out = port.clone();
-    parent.1.listen(node, Arc::new(move |wiring| ProcessorNode::<P, _, _, _, _>::wire(wiring, node, &supplier, &out)));
-    At(node, port)
+    let make = move |wiring: &mut Wiring<'_>| ProcessorNode::<P, _, _, Key, String>::wire(wiring, node, &supplier);
+    parent.listen(node, Arc::new(make));
+    Port::new(draft, node)
 }
 
 fn sink(draft: &Draft, name: &str, parent: &At, topic: &str, internal: bool) {
-    let kind = NodeKind::Sink { topic: SinkTopic::Named(topic.to_owned()) };
-    let node = draft.add_node(NodeSpec { name: name.into(), kind, parents: vec![parent.0], stores: Vec::new() });
+    let node = draft.add_node(NodeSpec::sink(name, SinkTopic::Named(topic.to_owned()), [parent.node()]));
     let target = SinkTarget::Topic { name: topic.to_owned(), internal };
-    parent.1.listen(
+    parent.listen(
         node,
         Arc::new(move |wiring| {
             let (key, value) = (Key::default_serde(), String::default_serde());

@@ -20,7 +20,7 @@ use headwater_runtime::directory::StateDirectory;
 use headwater_runtime::task::{TaskSpec, TaskStore};
 use headwater_store::bytes::{KeyRange, Order};
 use headwater_store::{Store, StoreKind, StoreSpec};
-use headwater_topology::node::{NodeKind, NodeSpec, SourceTopics};
+use headwater_topology::node::{NodeSpec, SourceTopics};
 use headwater_topology::{Draft, StoreId, TaskId, Topology, TopologySettings};
 
 use crate::disk_store::{InMemory, OnDisk};
@@ -98,12 +98,7 @@ pub(crate) fn changelog(store: &str, partition: i32) -> TopicPartition {
 
 fn topology() -> Topology {
     let draft = Draft::new();
-    let source = draft.add_node(NodeSpec {
-        name: "source".into(),
-        kind: NodeKind::Source { topics: SourceTopics::Named(vec!["in".to_owned()]), reset: None },
-        parents: Vec::new(),
-        stores: Vec::new(),
-    });
+    let source = draft.add_node(NodeSpec::source("source", SourceTopics::Named(vec!["in".to_owned()]), None));
     let mut processor = NodeSpec::processor("processor", [source]);
     for store in ["a", "b"] {
         processor = processor.with_store(draft.add_store(StoreSpec::new(store, StoreKind::KeyValue)));

@@ -41,12 +41,11 @@ fn topology() -> Topology {
     let store = graph.store("counts");
     graph.draft.change_store(store, |store| store.spec.caching = true);
     let node = graph.draft.add_node(NodeSpec::processor("count", [source.node()]).with_store(store));
-    let port: Port<Table<String, i64>> = Port::new();
-    let out = port.clone();
+    let port: Port<Table<String, i64>> = Port::new(&graph.draft, node);
     source.port().listen(
         node,
         Arc::new(move |wiring| {
-            let out = Rc::new(RefCell::new(out.outlet(wiring)?));
+            let out = Rc::new(RefCell::new(wiring.outlet::<Table<String, i64>>(node)?));
             let state = KeyValueState::open(wiring, store, &counts("counts"))?;
             state.flush_to(FlushTo { out, send_old: false });
             Ok(Box::new(CountBehindCache(state)))

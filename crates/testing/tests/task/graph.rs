@@ -8,27 +8,27 @@ use headwater_record::{DefaultSerde, Headers, Record, Timestamp};
 use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::sink::{SinkNode, SinkTarget};
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
-use headwater_topology::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics};
+use headwater_topology::node::{NodeSpec, SinkTopic, SourceTopics};
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorNode, ProcessorSupplier, StoreAccess};
 use headwater_topology::state::{KeyValueState, StoreHandle};
 use headwater_topology::{
-    Draft, NodeId, Port, ProcessError, PunctuationType, ScheduleId, StoreId, Stream, Topology, TopologySettings,
+    Draft, NodeId, Port, ProcessError, PunctuationType, ScheduleId, StoreId, Stream, Topology, TopologySettings, Wiring,
 };
 
 pub(crate) type Key = Option<String>;
 pub(crate) type Text = Stream<Key, String>;
 
-/// A node with those who listen to it.
+/// Where a node hands on.
 #[derive(Clone)]
-pub(crate) struct At(NodeId, Port<Text>);
+pub(crate) struct At(Port<Text>);
 
 impl At {
     pub(crate) fn node(&self) -> NodeId {
-        self.0
+        self.0.node()
     }
 
     pub(crate) fn port(&self) -> &Port<Text> {
-        &self.1
+        &self.0
     }
 }
 
@@ -45,18 +45,15 @@ impl Graph {
     }
 
     pub(crate) fn source_of(&self, name: &str, topics: SourceTopics, extractor: TimestampExtractor<Key, String>) -> At {
-        let kind = NodeKind::Source { topics, reset: None };
-        let node = self.draft.add_node(NodeSpec { name: name.into(), kind, parents: Vec::new(), stores: Vec::new() });
-        let port = Port::new();
-        let out = port.clone();
+        let node = self.draft.add_node(NodeSpec::source(name, topics, None));
         self.draft.add_source(
             node,
             Arc::new(move |wiring| {
                 let (key, value) = (Key::default_serde(), String::default_serde());
-                SourceNode::wire(wiring, node, key, value, extractor.clone(), &out)
+                SourceNode::wire(wiring, node, key, value, extractor.clone())
             }),
         );
-        At(node, port)
+        At(Port::new(&self.draft, node))
     }
 
     pub(crate) fn process<P: Processor<Key, String, Key, String>>(
@@ -66,14 +63,12 @@ impl Graph {
         stores: &[StoreId],
         supplier: impl ProcessorSupplier<P>,
     ) -> At {
-        let spec = stores.iter().fold(NodeSpec::processor(name, [parent.0]), |spec, store| spec.with_store(*store));
+        let spec =
+            stores.iter().fold(NodeSpec::processor(name, [parent.node()]), |spec, store| spec.with_store(*store));
         let node = self.draft.add_node(spec);
-        let port = Port::new();
-        let out = port.clone();
-        parent
-            .1
-            .listen(node, Arc::new(move |wiring| ProcessorNode::<P, _, _, _, _>::wire(wiring, node, &supplier, &out)));
-        At(node, port)
+        let make = move |wiring: &mut Wiring<'_>| ProcessorNode::<P, _, _, Key, String>::wire(wiring, node, &supplier);
+        parent.0.listen(node, Arc::new(make));
+        At(Port::new(&self.draft, node))
     }
 
     pub(crate) fn sink(&self, name: &str, parent: &At, topic: &str) {
@@ -86,11 +81,10 @@ impl Graph {
     }
 
     fn sink_to(&self, name: &str, parent: &At, topic: &str, internal: bool) {
-        let kind = NodeKind::Sink { topic: SinkTopic::Named(topic.to_owned()) };
-        let node =
-            self.draft.add_node(NodeSpec { name: name.into(), kind, parents: vec![parent.0], stores: Vec::new() });
+        let spec = NodeSpec::sink(name, SinkTopic::Named(topic.to_owned()), [parent.node()]);
+        let node = self.draft.add_node(spec);
         let target = SinkTarget::Topic { name: topic.to_owned(), internal };
-        parent.1.listen(
+        parent.0.listen(
             node,
             Arc::new(move |wiring| {
                 let (key, value) = (Key::default_serde(), String::default_serde());

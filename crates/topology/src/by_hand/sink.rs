@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use headwater_record::{Partition, SharedSerde};
 
-use super::{NodeRef, TopologyBuilder};
+use super::{NodeRef, TopologyBuilder, ids};
 use crate::node::sink::{ChoosePartitions, SinkNode, SinkTarget};
-use crate::node::{NodeKind, NodeSpec, SinkTopic};
-use crate::{MakeInlet, NodeId, RecordContext, Stream};
+use crate::node::{NodeSpec, SinkTopic};
+use crate::{MakeInlet, RecordContext, Stream};
 
 /// A sink that is wanted (the arguments of Java's `Topology#addSink`).
 ///
@@ -87,10 +87,8 @@ impl TopologyBuilder {
     /// ```
     pub fn add_sink<K: 'static, V: 'static>(&self, name: &str, sink: SinkSpec<K, V>, parents: &[&NodeRef<K, V>]) {
         let SinkSpec { topic, target, key, value, partitioner } = sink;
-        self.need(parents.is_empty(), "predecessorNames cannot be empty");
-        let above: Vec<NodeId> = parents.iter().map(|parent| parent.node).collect();
-        let kind = NodeKind::Sink { topic };
-        let node = self.draft.add_node(NodeSpec { name: name.into(), kind, parents: above, stores: Vec::new() });
+        let parents = self.parents(parents);
+        let node = self.draft.add_node(NodeSpec::sink(name, topic, ids(&parents)));
         let make: MakeInlet<Stream<K, V>> = Arc::new(move |wiring| {
             wiring.shared_inlet(node, |wiring| {
                 let (key, value) = (Arc::clone(&key), Arc::clone(&value));
@@ -98,7 +96,7 @@ impl TopologyBuilder {
             })
         });
         for parent in parents {
-            parent.port.listen(node, Arc::clone(&make));
+            parent.listen(node, Arc::clone(&make));
         }
     }
 }

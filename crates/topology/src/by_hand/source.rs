@@ -6,9 +6,9 @@ use std::sync::Arc;
 use headwater_record::SharedSerde;
 
 use super::{NodeRef, TopologyBuilder};
+use crate::Port;
 use crate::node::source::{SourceNode, TimestampExtractor};
-use crate::node::{NodeKind, NodeSpec, OffsetReset, SourceTopics};
-use crate::{Port, Stream};
+use crate::node::{NodeSpec, OffsetReset, SourceTopics};
 
 /// A source that is wanted (the arguments of Java's `Topology#addSource`).
 ///
@@ -89,16 +89,13 @@ impl TopologyBuilder {
     pub fn add_source<K: 'static, V: 'static>(&self, name: &str, source: SourceSpec<K, V>) -> NodeRef<K, V> {
         let SourceSpec { topics, key, value, reset, extractor } = source;
         self.need(topics == SourceTopics::Named(Vec::new()), "topics cannot be empty");
-        let kind = NodeKind::Source { topics, reset };
-        let node = self.draft.add_node(NodeSpec { name: name.into(), kind, parents: Vec::new(), stores: Vec::new() });
-        let port: Port<Stream<K, V>> = Port::new();
-        let out = port.clone();
+        let node = self.draft.add_node(NodeSpec::source(name, topics, reset));
         self.draft.add_source(
             node,
             Arc::new(move |wiring| {
-                SourceNode::wire(wiring, node, Arc::clone(&key), Arc::clone(&value), extractor.clone(), &out)
+                SourceNode::wire(wiring, node, Arc::clone(&key), Arc::clone(&value), extractor.clone())
             }),
         );
-        NodeRef { node, port }
+        NodeRef(Port::new(&self.draft, node))
     }
 }

@@ -214,7 +214,7 @@ impl TopologyBuilder {
         let source = self.add_source(source_name, source);
         let processor: NodeRef<(), ()> = self.add_processor(processor_name, supplier, &[&source]);
         let id = self.draft.add_own_store(StoreSpec { logging: Logging::Disabled, ..store });
-        self.draft.connect(processor.node, id);
+        self.draft.connect(processor.id(), id);
         id
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, RawRecord, Record, SharedSerde, Timestamp, Topic};
 
-use crate::{FailureKind, NodeId, Outlet, Port, ProcessError, RawInlet, Stream, TaskContext, Wiring, WiringError};
+use crate::{FailureKind, NodeId, Outlet, ProcessError, RawInlet, Stream, TaskContext, Wiring, WiringError};
 
 /// A record as a [`TimestampExtractor`] sees it (Java's `ConsumerRecord`).
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub struct SourceNode<K: 'static, V: 'static> {
 }
 
 impl<K: 'static, V: 'static> SourceNode<K, V> {
-    /// The source `node`, whose children listen to `out`.
+    /// The source `node`.
     ///
     /// # Errors
     /// Those of the children.
@@ -96,10 +96,9 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
         extractor: TimestampExtractor<K, V>,
-        out: &Port<Stream<K, V>>,
     ) -> Result<Box<dyn RawInlet>, WiringError> {
         let name = wiring.name(node);
-        let out = out.outlet(wiring)?;
+        let out = wiring.outlet(node)?;
         Ok(Box::new(SourceNode { name, key, value, extractor, heads: Vec::new(), out }))
     }
 

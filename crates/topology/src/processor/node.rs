@@ -117,7 +117,7 @@ where
     KOut: 'static,
     VOut: 'static,
 {
-    /// The inlet of `node`, whose processor `supplier` makes and whose children listen to `out`; made once per task.
+    /// The inlet of `node`, whose processor `supplier` makes; made once per task.
     ///
     /// # Errors
     /// Those of the supplier and of the children.
@@ -125,11 +125,10 @@ where
         wiring: &mut Wiring<'_>,
         node: NodeId,
         supplier: &dyn ProcessorSupplier<P>,
-        out: &crate::Port<Stream<KOut, VOut>>,
     ) -> Result<Box<dyn Inlet<Stream<KIn, VIn>>>, WiringError> {
         let shared = wiring.shared_part(node, "processor", |wiring| {
             let processor = supplier.make(&mut StoreAccess::new(wiring, node))?;
-            let out = out.outlet(wiring)?;
+            let out = wiring.outlet(node)?;
             let live = Rc::new(ProcessorNode {
                 name: wiring.name(node),
                 node,

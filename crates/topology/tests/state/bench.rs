@@ -14,7 +14,7 @@ use headwater_store::bytes::Order;
 use headwater_store::cache::Budget;
 use headwater_store::{RecordContext, RowFormat, Store, StoreKind, StoreSpec};
 use headwater_topology::handler::{ErrorContext, HandlerResponse, ProductionErrorOrigin};
-use headwater_topology::node::{NodeKind, NodeSpec, SourceTopics};
+use headwater_topology::node::{NodeSpec, SourceTopics};
 use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
 use headwater_topology::{
     BoxError, Destination, Draft, Emit, Handlers, Inlet, NodeId, OutputTopic, Port, ProcessError, RawInlet, StoreId,
@@ -210,10 +210,10 @@ impl Bench {
         spec.format = RowFormat::Timestamped;
         spec.caching = setting.cache.is_some();
         let store = draft.add_store(spec);
-        let kind = NodeKind::Source { topics: SourceTopics::Named(vec!["in".to_owned()]), reset: None };
-        let source = draft.add_node(NodeSpec { name: "source".into(), kind, parents: Vec::new(), stores: vec![store] });
+        let topics = SourceTopics::Named(vec!["in".to_owned()]);
+        let source = draft.add_node(NodeSpec::source("source", topics, None).with_store(store));
         let listener = draft.add_node(NodeSpec::processor("listener", [source]));
-        let port: Port<Table<String, String>> = Port::new();
+        let port: Port<Table<String, String>> = Port::new(&draft, source);
         let open = move |wiring: &mut headwater_topology::Wiring<'_>| {
             let texts = String::default_serde;
             let values = if setting.measured { texts() } else { Arc::new(Unmeasured(texts())) };
@@ -225,7 +225,7 @@ impl Bench {
             Arc::new(move |wiring| {
                 let state = open(wiring)?;
                 if setting.owned {
-                    let out = Rc::new(RefCell::new(port.outlet(wiring)?));
+                    let out = Rc::new(RefCell::new(wiring.outlet::<Table<String, String>>(source)?));
                     state.flush_to(FlushTo { out, send_old: setting.send_old });
                 }
                 Ok(Box::new(Commands(state)))

@@ -1,6 +1,6 @@
 //! `filter` and `filter_not`: some records only.
 
-use headwater_topology::{BoxError, Port, ProcessError};
+use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
 use crate::operator::step::step;
@@ -40,11 +40,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         keep: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
     ) -> Self {
-        let port = Port::new();
-        let node = step(self, "KSTREAM-FILTER-", &port, move |cx, record, out| {
+        let port = step(self, "KSTREAM-FILTER-", move |cx, record, out| {
             if keep(record.key, record.value).map_err(ProcessError::user)? { out.push(cx, record) } else { Ok(()) }
         });
-        self.below(node, port, self.serdes.clone(), self.repartition)
+        self.below(port, self.serdes.clone(), self.repartition)
     }
 
     /// As [`KStream::filter_not`], with a function that may fail: the processing exception handler then decides.

@@ -1,6 +1,6 @@
 //! `flat_map`: any number of records for each.
 
-use headwater_topology::{BoxError, Port, ProcessError};
+use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
 use crate::operator::step::step;
@@ -27,13 +27,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         map: impl Fn(&K, &V) -> Result<I, E> + Send + Sync + 'static,
     ) -> KStream<K2, V2> {
-        let port = Port::new();
-        let node = step(self, "KSTREAM-FLATMAP-", &port, move |cx, record, out| {
+        let port = step(self, "KSTREAM-FLATMAP-", move |cx, record, out| {
             for (key, value) in map(record.key, record.value).map_err(ProcessError::user)? {
                 out.push(cx, record.with_key(&key).with_value(&value))?;
             }
             Ok(())
         });
-        self.below(node, port, crate::serdes::Serdes::none(), true)
+        self.below(port, crate::serdes::Serdes::none(), true)
     }
 }

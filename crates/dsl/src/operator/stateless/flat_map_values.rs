@@ -1,6 +1,6 @@
 //! `flat_map_values`: any number of values for the same key.
 
-use headwater_topology::{BoxError, Port, ProcessError};
+use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
 use crate::operator::step::step;
@@ -30,13 +30,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         map: impl Fn(&K, &V) -> Result<I, E> + Send + Sync + 'static,
     ) -> KStream<K, W> {
-        let port = Port::new();
-        let node = step(self, "KSTREAM-FLATMAPVALUES-", &port, move |cx, record, out| {
+        let port = step(self, "KSTREAM-FLATMAPVALUES-", move |cx, record, out| {
             for value in map(record.key, record.value).map_err(ProcessError::user)? {
                 out.push(cx, record.with_value(&value))?;
             }
             Ok(())
         });
-        self.below(node, port, self.serdes.key_only(), self.repartition)
+        self.below(port, self.serdes.key_only(), self.repartition)
     }
 }

@@ -1,6 +1,6 @@
 //! `for_each`: the end of a stream.
 
-use headwater_topology::{BoxError, Port, ProcessError, Stream};
+use headwater_topology::{BoxError, Outlet, ProcessError, Stream};
 
 use crate::KStream;
 use crate::operator::step::step;
@@ -24,17 +24,17 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 
     /// As [`KStream::for_each`], with a function that may fail: the processing exception handler then decides.
     pub fn try_for_each<E: Into<BoxError>>(&self, act: impl Fn(&K, &V) -> Result<(), E> + Send + Sync + 'static) {
-        step(self, "KSTREAM-FOREACH-", &Port::<Stream<K, V>>::new(), move |_, record, _| {
+        step(self, "KSTREAM-FOREACH-", move |_, record, _: &mut Outlet<Stream<K, V>>| {
             act(record.key, record.value).map_err(ProcessError::user)
         });
     }
 
     /// As [`KStream::for_each`], at a node of this name (Java's overload with `Named`).
     pub fn for_each_named(&self, act: impl Fn(&K, &V) + Send + Sync + 'static, name: &str) {
-        let node = step(self, "KSTREAM-FOREACH-", &Port::<Stream<K, V>>::new(), move |_, record, _| {
+        let end = step(self, "KSTREAM-FOREACH-", move |_, record, _: &mut Outlet<Stream<K, V>>| {
             act(record.key, record.value);
             Ok(())
         });
-        self.draft.rename(node, name);
+        self.draft().rename(end.node(), name);
     }
 }

@@ -1,6 +1,6 @@
 //! `map`: another key and another value.
 
-use headwater_topology::{BoxError, Port, ProcessError};
+use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
 use crate::operator::step::step;
@@ -27,11 +27,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         map: impl Fn(&K, &V) -> Result<(K2, V2), E> + Send + Sync + 'static,
     ) -> KStream<K2, V2> {
-        let port = Port::new();
-        let node = step(self, "KSTREAM-MAP-", &port, move |cx, record, out| {
+        let port = step(self, "KSTREAM-MAP-", move |cx, record, out| {
             let (key, value) = map(record.key, record.value).map_err(ProcessError::user)?;
             out.push(cx, record.with_key(&key).with_value(&value))
         });
-        self.below(node, port, crate::serdes::Serdes::none(), true)
+        self.below(port, crate::serdes::Serdes::none(), true)
     }
 }

@@ -1,6 +1,6 @@
 //! `map_values`: another value for the same key.
 
-use headwater_topology::{BoxError, Port, ProcessError};
+use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
 use crate::operator::step::step;
@@ -24,11 +24,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         map: impl Fn(&K, &V) -> Result<W, E> + Send + Sync + 'static,
     ) -> KStream<K, W> {
-        let port = Port::new();
-        let node = step(self, "KSTREAM-MAPVALUES-", &port, move |cx, record, out| {
+        let port = step(self, "KSTREAM-MAPVALUES-", move |cx, record, out| {
             let value = map(record.key, record.value).map_err(ProcessError::user)?;
             out.push(cx, record.with_value(&value))
         });
-        self.below(node, port, self.serdes.key_only(), self.repartition)
+        self.below(port, self.serdes.key_only(), self.repartition)
     }
 }

@@ -30,16 +30,18 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// ```
     #[must_use]
     pub fn merge(&self, other: &KStream<K, V>) -> Self {
-        let name = self.draft.next_name("KSTREAM-MERGE-");
-        let node = self.draft.add_node(NodeSpec::processor(name, [self.node, other.node]));
-        let port: Port<Stream<K, V>> = Port::new();
-        let out = port.clone();
+        let draft = self.draft();
+        if !draft.takes(other.draft()) {
+            return self.clone();
+        }
+        let name = draft.next_name("KSTREAM-MERGE-");
+        let node = draft.add_node(NodeSpec::processor(name, [self.node(), other.node()]));
         let make: MakeInlet<Stream<K, V>> =
-            Arc::new(move |wiring| wiring.shared_inlet(node, |wiring| Ok(Merge(out.outlet(wiring)?))));
+            Arc::new(move |wiring| wiring.shared_inlet(node, |wiring| Ok(Merge(wiring.outlet(node)?))));
         self.port.listen(node, Arc::clone(&make));
-        if self.node != other.node {
+        if self.node() != other.node() {
             other.port.listen(node, make);
         }
-        self.below(node, port, Serdes::none(), self.repartition || other.repartition)
+        self.below(Port::new(draft, node), Serdes::none(), self.repartition || other.repartition)
     }
 }

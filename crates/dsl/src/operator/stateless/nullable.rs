@@ -70,10 +70,9 @@ impl<K: 'static, V: Nullable + Clone + 'static> KStream<K, Option<V>> {
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
     /// ```
     pub fn into_nullable(self) -> KStream<K, V> {
-        let port: Port<Stream<K, V>> = Port::new();
-        self.port.view(&port, |inlet| Box::new(Unwrapped { null: V::null(), inlet }));
+        let port: Port<Stream<K, V>> = self.port.seen_as(|inlet| Box::new(Unwrapped { null: V::null(), inlet }));
         let value = self.serdes.value.map(|value| Arc::new(OfNullable(value)) as SharedSerde<V>);
         let serdes = Serdes::of(self.serdes.key, value);
-        KStream { draft: self.draft, node: self.node, port, serdes, repartition: self.repartition }
+        KStream { port, serdes, repartition: self.repartition }
     }
 }

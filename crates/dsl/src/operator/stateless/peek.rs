@@ -1,6 +1,6 @@
 //! `peek`: a look at each record as it passes.
 
-use headwater_topology::{BoxError, Port, ProcessError};
+use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
 use crate::operator::step::step;
@@ -26,11 +26,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// As [`KStream::peek`], with a function that may fail: the processing exception handler then decides.
     #[must_use]
     pub fn try_peek<E: Into<BoxError>>(&self, look: impl Fn(&K, &V) -> Result<(), E> + Send + Sync + 'static) -> Self {
-        let port = Port::new();
-        let node = step(self, "KSTREAM-PEEK-", &port, move |cx, record, out| {
+        let port = step(self, "KSTREAM-PEEK-", move |cx, record, out| {
             look(record.key, record.value).map_err(ProcessError::user)?;
             out.push(cx, record)
         });
-        self.below(node, port, self.serdes.clone(), self.repartition)
+        self.below(port, self.serdes.clone(), self.repartition)
     }
 }

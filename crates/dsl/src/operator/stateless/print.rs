@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::PoisonError;
 
-use headwater_topology::{Port, ProcessError, Stream};
+use headwater_topology::{Outlet, ProcessError, Stream};
 
 use crate::operator::step::step;
 use crate::{KStream, Printed};
@@ -30,13 +30,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     pub fn print_with(&self, printed: Printed<K, V>) {
         let Printed { writer, label, name, show } = printed;
         let label = label.unwrap_or_else(|| self.name().to_string());
-        let node = step(self, "KSTREAM-PRINTER-", &Port::<Stream<K, V>>::new(), move |_, record, _| {
+        let end = step(self, "KSTREAM-PRINTER-", move |_, record, _: &mut Outlet<Stream<K, V>>| {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             let line = writeln!(writer, "[{label}]: {}", show(record.key, record.value));
             line.and_then(|()| writer.flush()).map_err(ProcessError::user)
         });
         if let Some(name) = name {
-            self.draft.rename(node, &name);
+            self.draft().rename(end.node(), &name);
         }
     }
 }

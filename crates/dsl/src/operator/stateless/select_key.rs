@@ -1,6 +1,6 @@
 //! `select_key`: another key for the same value.
 
-use headwater_topology::{BoxError, Port, ProcessError};
+use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
 use crate::operator::step::step;
@@ -24,11 +24,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         select: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
     ) -> KStream<K2, V> {
-        let port = Port::new();
-        let node = step(self, "KSTREAM-KEY-SELECT-", &port, move |cx, record, out| {
+        let port = step(self, "KSTREAM-KEY-SELECT-", move |cx, record, out| {
             let key = select(record.key, record.value).map_err(ProcessError::user)?;
             out.push(cx, record.with_key(&key))
         });
-        self.below(node, port, self.serdes.value_only(), true)
+        self.below(port, self.serdes.value_only(), true)
     }
 }

@@ -102,10 +102,9 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         grouped: Grouped<K2, V2>,
     ) -> KGroupedTable<K2, V2> {
         self.old_values.ask(true);
-        let name = self.draft.name_or(grouped.name.as_deref(), "KTABLE-SELECT-");
-        let node = self.draft.add_node(NodeSpec::processor(name, [self.node]));
-        let port: Port<Stream<K2, Changed<V2>>> = Port::new();
-        let (out, table, groups) = (port.clone(), self.serdes.clone(), grouped.serdes.clone());
+        let name = self.draft().name_or(grouped.name.as_deref(), "KTABLE-SELECT-");
+        let node = self.draft().add_node(NodeSpec::processor(name, [self.node()]));
+        let (table, groups) = (self.serdes.clone(), grouped.serdes.clone());
         let select: Select<K, V, K2, V2> = Arc::new(move |key, value| select(key, value).map_err(ProcessError::user));
         self.port.listen(
             node,
@@ -114,11 +113,11 @@ impl<K: 'static, V: 'static> KTable<K, V> {
                     table: table.clone(),
                     groups: groups.clone(),
                     select: Arc::clone(&select),
-                    out: out.outlet(wiring)?,
+                    out: wiring.outlet(node)?,
                     bytes: (Vec::new(), Vec::new()),
                 }))
             }),
         );
-        KGroupedTable::new(self.draft.clone(), node, port, grouped)
+        KGroupedTable::new(Port::new(self.draft(), node), grouped)
     }
 }

@@ -37,8 +37,7 @@ impl<K: 'static, V: Nullable + 'static> KTable<K, V> {
     /// ```
     #[must_use]
     pub fn nullable(&self) -> Self {
-        let port: Port<Table<K, V>> = Port::new();
-        self.port.view(&port, |inlet| Box::new(NullIsNone(inlet)));
+        let port: Port<Table<K, V>> = self.port.seen_as(|inlet| Box::new(NullIsNone(inlet)));
         KTable { port, views: self.views.non_null(), ..self.clone() }
     }
 }

@@ -84,14 +84,14 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
     step: TableStep<'_, K, V, W>,
 ) -> KTable<K, W> {
     let TableStep { prefix, materialized, serdes, derive, swallow, burns } = step;
-    let draft = &table.draft;
+    let draft = table.draft();
     let own = materialized.as_ref().map_or_else(Serdes::none, Materialized::serdes);
     let serdes = own.or(&serdes);
     if burns && materialized.as_ref().is_some_and(|materialized| materialized.name.is_none()) {
         draft.next_name(&format!("{prefix}STATE-STORE-"));
     }
     let name = draft.next_name(prefix);
-    let node = draft.add_node(NodeSpec::processor(name.clone(), [table.node]));
+    let node = draft.add_node(NodeSpec::processor(name.clone(), [table.node()]));
     let mut kept = None;
     if let Some((materialized, store)) =
         materialized.as_ref().and_then(|materialized| Some((materialized, materialized.name.as_ref()?)))
@@ -99,28 +99,30 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
         let store = draft.checked(store);
         if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
             let id = draft.add_store(materialized.key_value_spec(&store, row_format(draft)));
-            draft.connect(node, id);
+            draft.keep_in(node, id);
             kept = Some((id, StoreHandle::with(store, key, value)));
         } else {
             draft.mistake(missing_serde(&name));
         }
     }
-    let old_values = if kept.is_some() { OldValues::of_store() } else { OldValues::of_table(&table.old_values) };
+    let old_values = match kept {
+        Some(_) => OldValues::of_store(draft, node),
+        None => OldValues::of_table(draft, node, &table.old_values),
+    };
     if swallow {
         old_values.follow(&table.old_values);
     }
     let store = kept.as_ref().map(|(_, handle)| handle.clone());
     let views = match kept.clone() {
-        Some(kept) => Views::of_store(move || Some(kept.clone())),
+        Some(kept) => Views::of_store(Some(kept)),
         None => Views::derived(&table.views, Arc::clone(&derive), &serdes),
     };
-    let port: Port<Table<K, W>> = Port::new();
-    let (out, old, result) = (port.clone(), old_values.clone(), serdes.clone());
+    let result = serdes.clone();
     table.port.listen(
         node,
         Arc::new(move |wiring| {
-            let send_old = old.granted();
-            let out = out.outlet(wiring)?;
+            let send_old = wiring.sends_old_values(node);
+            let out = wiring.outlet(node)?;
             let kept = match &kept {
                 None => Kept::Nowhere(out),
                 Some((id, handle)) => {
@@ -132,5 +134,5 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
             Ok(Box::new(Live { derive: Arc::clone(&derive), result: result.clone(), swallow, send_old, kept }))
         }),
     );
-    KTable { draft: draft.clone(), node, port, serdes, store, old_values, named_after: Vec::new(), views }
+    KTable { port: Port::new(draft, node), serdes, store, old_values, named_after: Vec::new(), views }
 }

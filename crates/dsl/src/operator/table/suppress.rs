@@ -152,7 +152,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     #[must_use]
     pub fn suppress(&self, suppressed: Suppressed<K, V>) -> Self {
         let Suppressed { serdes, name, until, bounds, logging } = suppressed;
-        let draft = &self.draft;
+        let draft = self.draft();
         if self.is_versioned() {
             draft.mistake(TopologyError::Invalid("suppress() is only supported for non-versioned KTables".to_owned()));
         }
@@ -168,24 +168,23 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
             ..StoreSpec::new(store.as_str(), StoreKind::Suppress)
         };
         let id = draft.add_store(spec);
-        let node = draft.add_node(NodeSpec::processor(name.as_str(), [self.node]).with_store(id));
+        let node = draft.add_node(NodeSpec::processor(name.as_str(), [self.node()]).with_store(id));
         draft.forget_topics_above(node);
         let serdes = serdes.or(&self.serdes);
-        let port: Port<Table<K, V>> = Port::new();
         let views = if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
             let handle = StoreHandle::with(store, key, value);
-            self.listen_to_suppress(node, (id, handle.clone()), until, wait, bounds, &port);
+            self.listen_to_suppress(node, (id, handle.clone()), until, wait, bounds);
             Views::new(Released { parent: self.views.clone(), store: id, handle })
         } else {
             draft.mistake(missing_serde(&name));
             self.views.clone()
         };
-        let old_values = OldValues::of_table(&self.old_values);
-        KTable { draft: draft.clone(), node, port, serdes, store: None, old_values, named_after: Vec::new(), views }
+        let old_values = OldValues::of_table(draft, node, &self.old_values);
+        KTable { port: Port::new(draft, node), serdes, store: None, old_values, named_after: Vec::new(), views }
     }
 
     fn is_versioned(&self) -> bool {
-        let kept = self.draft.stores_of(self.node).into_iter().filter_map(|id| self.draft.store(id));
+        let kept = self.draft().stores_of(self.node()).into_iter().filter_map(|id| self.draft().store(id));
         kept.into_iter().any(|store| matches!(store.spec.kind, StoreKind::Versioned { .. }))
     }
 
@@ -193,8 +192,8 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     fn wait(&self, until: Until<K>) -> Duration {
         match until {
             Until::TimeLimit(limit) => limit,
-            Until::WindowCloses(_) => self.draft.window_grace(self.node).unwrap_or_else(|mistake| {
-                self.draft.mistake(mistake);
+            Until::WindowCloses(_) => self.draft().window_grace(self.node()).unwrap_or_else(|mistake| {
+                self.draft().mistake(mistake);
                 Duration::ZERO
             }),
         }
@@ -207,17 +206,15 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         until: Until<K>,
         wait: Duration,
         bounds: Bounds,
-        out: &Port<Table<K, V>>,
     ) {
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        let out = out.clone();
         self.port.listen(
             node,
             Arc::new(move |wiring| {
                 let name = wiring.name(node);
                 let state = SuppressState::open(wiring, id, &handle)?;
                 let meters = Meters::new(wiring, node, handle.name());
-                let (observed, out) = (Timestamp::UNKNOWN, out.outlet(wiring)?);
+                let (observed, out) = (Timestamp::UNKNOWN, wiring.outlet(node)?);
                 let suppress = Suppress { name, state, until, wait_ms, bounds, observed, meters, out };
                 suppress.tell_buffered();
                 Ok(Box::new(suppress))

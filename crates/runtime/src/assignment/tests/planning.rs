@@ -1,9 +1,7 @@
 //! What a leader gives to whom.
 
-use std::sync::Arc;
-
 use headwater_store::{Logging, StoreKind, StoreSpec};
-use headwater_topology::node::{NodeKind, NodeSpec, SourceTopics};
+use headwater_topology::node::{NodeSpec, SourceTopics};
 use headwater_topology::{Draft, TopologySettings};
 
 use super::*;
@@ -36,14 +34,8 @@ fn there_is_a_task_for_each_partition_of_the_widest_topic() {
 #[test]
 fn parts_with_a_logged_store_have_state() {
     let draft = Draft::new();
-    let source = |topic: &str| {
-        draft.add_node(NodeSpec {
-            name: Arc::from(topic),
-            kind: NodeKind::Source { topics: SourceTopics::Named(vec![topic.to_owned()]), reset: None },
-            parents: Vec::new(),
-            stores: Vec::new(),
-        })
-    };
+    let source =
+        |topic: &str| draft.add_node(NodeSpec::source(topic, SourceTopics::Named(vec![topic.to_owned()]), None));
     let unlogged = StoreSpec { logging: Logging::Disabled, ..StoreSpec::new("unlogged", StoreKind::KeyValue) };
     source("plain");
     for spec in [StoreSpec::new("logged", StoreKind::KeyValue), unlogged] {

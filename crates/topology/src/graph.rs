@@ -1,0 +1,54 @@
+//! The graph as data: what a draft writes, a plan rewrites, and a topology keeps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::node::{NodeSpec, StoreNode};
+use crate::processor::ProcessorWrapper;
+use crate::{NodeId, StoreId};
+
+/// Nodes, stores and topics.
+#[derive(Clone, Default)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<NodeSpec>,
+    pub(crate) stores: Vec<StoreNode>,
+    /// Repartition topics with the number of partitions that the program fixes.
+    pub(crate) repartition: BTreeMap<String, Option<i32>>,
+    /// Groups of topics that must have equally many partitions.
+    pub(crate) copartition: Vec<BTreeSet<String>>,
+    pub(crate) wrapper: Option<Arc<dyn ProcessorWrapper>>,
+}
+
+impl Graph {
+    pub(crate) fn node(&self, id: NodeId) -> Option<&NodeSpec> {
+        self.nodes.get(id.index())
+    }
+
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> Option<&mut NodeSpec> {
+        self.nodes.get_mut(id.index())
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes.len()).map(NodeId::new)
+    }
+
+    pub(crate) fn node_named(&self, name: &str) -> Option<NodeId> {
+        self.nodes.iter().position(|node| &*node.name == name).map(NodeId::new)
+    }
+
+    pub(crate) fn store_named(&self, name: &str) -> Option<StoreId> {
+        self.stores.iter().position(|store| store.spec.name == name).map(StoreId::new)
+    }
+
+    /// The parents of `node`; past a repartition topic, what writes it.
+    pub(crate) fn above(&self, node: NodeId) -> Vec<NodeId> {
+        let Some(spec) = self.node(node) else { return Vec::new() };
+        let internal = |topic: &&String| self.repartition.contains_key(*topic);
+        let read: Vec<&str> = spec.source_topics().iter().filter(internal).map(String::as_str).collect();
+        let writes = |other: &NodeId| {
+            self.node(*other).and_then(NodeSpec::sink_topic).is_some_and(|topic| read.contains(&topic))
+        };
+        let sinks = self.ids().filter(writes);
+        spec.parents.iter().copied().chain(sinks).collect()
+    }
+}
