@@ -255,7 +255,10 @@ impl StreamsBuilder {
         let table = table_source(&stream, name, &store, &materialized, serdes, None);
         let kept = self.draft.node(table.node()).and_then(|node| node.keeps).zip(table.store);
         if let Some((id, _)) = &kept {
-            self.draft.change_store(*id, |store| store.global = true);
+            self.draft.change_store(*id, |store| {
+                store.global = true;
+                store.source_topic = Some(topic.to_owned());
+            });
         }
         GlobalKTable { draft: self.draft.clone(), kept }
     }
@@ -379,7 +382,10 @@ impl StreamsBuilder {
         let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
         let stream = self.source(source, topic.into(), consumed, Reader::Table);
         let store = self.draft.add_own_store(StoreSpec { logging: Logging::Disabled, ..store });
-        self.draft.change_store(store, |store| store.global = true);
+        self.draft.change_store(store, |store| {
+            store.global = true;
+            store.source_topic = Some(topic.to_owned());
+        });
         let filled: KStream<(), ()> = stream.processed(name, supplier, &[], Serdes::none(), false);
         self.draft.connect(filled.node(), store);
     }

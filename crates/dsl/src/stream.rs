@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use headwater_record::{DefaultSerde, Serde};
 use headwater_topology::by_hand::NodeRef;
-use headwater_topology::node::sink::SinkTarget;
 use headwater_topology::{BoxError, Draft, NodeId, Port, RecordContext, Stream, TopologyError};
 
-use crate::operator::{Repartition, SinkSpec, repartition_source, sink, table_source};
+use crate::operator::{Repartition, repartition_source, sink, table_source};
 use crate::serdes::Serdes;
 use crate::{Grouped, KGroupedStream, KTable, Materialized, Produced, Repartitioned};
 
@@ -221,7 +220,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 
     /// As [`KStream::to`], with options; see [`Produced`] for an example.
     pub fn to_with(&self, topic: &str, produced: Produced<K, V>) {
-        sink(self, SinkSpec::of(SinkTarget::Topic { name: topic.to_owned(), internal: false }, produced));
+        sink(self, Some(topic), None, produced);
     }
 
     /// Writes every record to the topic that `choose` names for it (`KStream#to` with a `TopicNameExtractor`). The topics must
@@ -240,7 +239,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         choose: impl Fn(&K, &V, &RecordContext) -> String + Send + Sync + 'static,
         produced: Produced<K, V>,
     ) {
-        sink(self, SinkSpec::of(SinkTarget::Extracted(Arc::new(choose)), produced));
+        sink(self, None, Some(Arc::new(choose)), produced);
     }
 
     /// The last value of every key (`KStream#toTable`).

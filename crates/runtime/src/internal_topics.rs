@@ -12,7 +12,7 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headwater_record::{Partition, Topic};
+use headwater_record::Partition;
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::{SubtopologyId, Topology};
 
@@ -38,17 +38,7 @@ impl KnownTopics {
     }
 }
 
-/// The name of the changelog of `store`.
-pub fn changelog_topic(application_id: &str, store: &str) -> Topic {
-    Topic::from(format!("{application_id}-{store}-changelog"))
-}
-
-/// The name of repartition topic `name` (as the topology has it, ending in `-repartition`).
-pub fn repartition_topic(application_id: &str, name: &str) -> Topic {
-    Topic::from(format!("{application_id}-{name}"))
-}
-
-/// The topics that a part of a topology reads and writes, with full names.
+/// The topics that a part of a topology reads and writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartTopics {
     pub(crate) id: SubtopologyId,
@@ -59,8 +49,7 @@ pub(crate) struct PartTopics {
 }
 
 /// The topics of all parts that have tasks.
-pub(crate) fn part_topics(topology: &Topology, application_id: &str, known: &KnownTopics) -> Vec<PartTopics> {
-    let full = |topic: &String| topology.full_topic(topic, application_id);
+pub(crate) fn part_topics(topology: &Topology, known: &KnownTopics) -> Vec<PartTopics> {
     let parts = topology.subtopologies().iter().filter(|part| !part.global);
     let topics = parts.map(|part| {
         let mut topics = PartTopics { id: part.id, sources: BTreeSet::new(), sinks: BTreeSet::new() };
@@ -68,8 +57,8 @@ pub(crate) fn part_topics(topology: &Topology, application_id: &str, known: &Kno
             if let NodeKind::Source { topics: SourceTopics::Pattern(pattern), .. } = &node.kind {
                 topics.sources.extend(known.matches.get(pattern).into_iter().flatten().cloned());
             }
-            topics.sources.extend(node.source_topics().iter().map(full));
-            topics.sinks.extend(node.sink_topic().map(|topic| topology.full_topic(topic, application_id)));
+            topics.sources.extend(node.source_topics().iter().cloned());
+            topics.sinks.extend(node.sink_topic().map(str::to_owned));
         }
         topics
     });

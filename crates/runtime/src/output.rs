@@ -28,8 +28,6 @@ use crate::task::{TaskError, TaskSpec};
 /// Settings of an output.
 #[derive(Clone, Debug)]
 pub struct OutputSettings {
-    /// `application.id`: the prefix of internal topics.
-    pub application_id: String,
     /// How long a full producer may take to make room: `delivery.timeout.ms`, and what an attempt may take that began before.
     pub delivery_timeout: Duration,
     /// `max.block.ms`: how long the number of partitions of a topic may stay unknown.
@@ -41,11 +39,10 @@ pub struct OutputSettings {
     pub sticky_bytes: usize,
 }
 
-impl OutputSettings {
-    /// Kafka's defaults, for the application `application_id`.
-    pub fn new(application_id: impl Into<String>) -> Self {
+impl Default for OutputSettings {
+    /// Kafka's.
+    fn default() -> Self {
         OutputSettings {
-            application_id: application_id.into(),
             delivery_timeout: Duration::from_mins(2),
             max_block: Duration::from_mins(1),
             metadata_max_age: Duration::from_mins(5),

@@ -236,7 +236,7 @@ fn output_settings(config: &StreamsConfig) -> OutputSettings {
     let millis = |key: &str, default: Duration| {
         producer.value(key).and_then(|value| value.trim().parse().ok()).map_or(default, Duration::from_millis)
     };
-    let defaults = OutputSettings::new(config.application_id());
+    let defaults = OutputSettings::default();
     let attempt = millis("request.timeout.ms", Duration::from_secs(30));
     let connecting = millis("socket.connection.setup.timeout.ms", Duration::from_secs(10));
     let delivery = defaults.delivery_timeout.max(millis("linger.ms", Duration::ZERO) + attempt);

@@ -298,7 +298,7 @@ fn no_topics() -> ProcessError {
 }
 
 impl Emit for Nowhere {
-    fn topic(&mut self, _: &str, _: bool) -> Result<OutputTopic, ProcessError> {
+    fn topic(&mut self, _: &str) -> Result<OutputTopic, ProcessError> {
         Err(no_topics())
     }
     fn partitions(&mut self, _: OutputTopic) -> Result<Partition, ProcessError> {

@@ -38,12 +38,11 @@ pub enum Destination {
 
 /// How records leave a task. The runtime implements it; a topology does not know what is behind.
 pub trait Emit {
-    /// The handle of a topic; asked when a task is wired, and per record only for topics that the record names.
-    /// The name has no application prefix when `internal`.
+    /// The handle of the topic of this full name; asked when a task is wired, and per record only for topics that the record names.
     ///
     /// # Errors
     /// When there is no such topic.
-    fn topic(&mut self, topic: &str, internal: bool) -> Result<OutputTopic, ProcessError>;
+    fn topic(&mut self, topic: &str) -> Result<OutputTopic, ProcessError>;
 
     /// How many partitions a topic has.
     ///
@@ -393,7 +392,7 @@ impl<'a> TaskContext<'a> {
     }
 
     fn send_dead_letter(&mut self, letter: &DeadLetter) -> Result<(), ProcessError> {
-        let topic = self.emit.topic(&letter.topic, false)?;
+        let topic = self.emit.topic(&letter.topic)?;
         let headers = letter.headers.to_vec();
         let record = RawRecord {
             offset: Offset::UNKNOWN,

@@ -89,6 +89,14 @@ pub enum WiringError {
     /// A node has no access to a store.
     #[error("{0}")]
     NoAccess(String),
+    /// The topic of a sink is not to be had.
+    #[error("sink {node} cannot write: {error}")]
+    Sink {
+        /// Which node.
+        node: String,
+        /// Why.
+        error: ProcessError,
+    },
     /// The user's `init` failed.
     #[error("failed to initialize processor {node}: {error}")]
     Init {

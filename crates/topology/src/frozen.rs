@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_store::{RowFormat, StoreKind};
+use headwater_store::{Logging, RowFormat, StoreKind};
 
 use crate::graph::Graph;
 use crate::java_order;
-use crate::node::{NodeKind, NodeSpec, StoreNode};
+use crate::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics, StoreNode};
 use crate::plan::Plan;
 use crate::port::Listener;
 use crate::processor::ProcessorWrapper;
@@ -70,6 +70,8 @@ struct Frozen {
     store_order: Vec<StoreId>,
     subtopologies: Vec<Subtopology>,
     settings: TopologySettings,
+    /// The application that it is bound to.
+    application: Option<Arc<str>>,
 }
 
 impl Topology {
@@ -89,7 +91,8 @@ impl Topology {
             }
         }
         let store_order = store_order(&graph, &order);
-        let frozen = Frozen { graph, order, children, store_order, subtopologies: Vec::new(), settings };
+        let frozen =
+            Frozen { graph, order, children, store_order, subtopologies: Vec::new(), settings, application: None };
         let unnumbered = Topology(Arc::new(frozen));
         let subtopologies = subtopology::divide(&unnumbered);
         unnumbered.changed(|frozen| frozen.subtopologies = subtopologies)
@@ -181,7 +184,7 @@ impl Topology {
         &self.0.graph.copartition
     }
 
-    /// Whether `topic` is an internal repartition topic of this topology (named without prefix).
+    /// Whether `topic` is a repartition topic of this topology.
     pub fn is_repartition_topic(&self, topic: &str) -> bool {
         self.0.graph.repartition.contains_key(topic)
     }
@@ -191,9 +194,69 @@ impl Topology {
         self.0.graph.repartition.get(topic).copied().flatten()
     }
 
-    /// The topic prefix of internal topics is left to who runs it: `topic` with `prefix` when it is internal.
-    pub fn full_topic(&self, topic: &str, prefix: &str) -> String {
-        if self.is_repartition_topic(topic) { format!("{prefix}-{topic}") } else { topic.to_owned() }
+    /// The same topology in the application `application_id`, with the full names of its internal topics wherever it names one
+    /// (Java's `InternalTopologyBuilder#rewriteTopology`): the one place where they are put together. What runs a topology binds
+    /// it first.
+    #[must_use]
+    pub fn for_application(&self, application_id: &str) -> Topology {
+        let bind = |graph: &mut Graph| {
+            let repartition = std::mem::take(&mut graph.repartition);
+            let full = |topic: &mut String| {
+                if repartition.contains_key(topic) {
+                    *topic = format!("{application_id}-{topic}");
+                }
+            };
+            for node in &mut graph.nodes {
+                match &mut node.kind {
+                    NodeKind::Source { topics: SourceTopics::Named(topics), .. } => topics.iter_mut().for_each(full),
+                    NodeKind::Sink { topic: SinkTopic::Named(topic) } => full(topic),
+                    _ => {}
+                }
+            }
+            for store in &mut graph.stores {
+                store.source_topic.iter_mut().for_each(full);
+                store.source_changelog.iter_mut().for_each(full);
+            }
+            let renamed = |mut topic: String| {
+                full(&mut topic);
+                topic
+            };
+            let groups = std::mem::take(&mut graph.copartition).into_iter();
+            graph.copartition = groups.map(|group| group.into_iter().map(renamed).collect()).collect();
+            graph.repartition = repartition.iter().map(|(topic, fixed)| (renamed(topic.clone()), *fixed)).collect();
+        };
+        match &self.0.application {
+            Some(bound) if **bound == *application_id => self.clone(),
+            _ => self.clone().changed(|frozen| {
+                bind(&mut frozen.graph);
+                frozen.application = Some(application_id.into());
+            }),
+        }
+    }
+
+    /// The application that it is bound to, if it is.
+    pub fn application(&self) -> Option<&str> {
+        self.0.application.as_deref()
+    }
+
+    /// The topic that `store` keeps its changes in; `None` when it keeps them nowhere.
+    pub fn changelog_topic(&self, store: StoreId) -> Option<String> {
+        let node = self.store(store).filter(|node| !node.global)?;
+        let own = || matches!(node.spec.logging, Logging::Enabled(_)).then(|| self.own_changelog(node));
+        node.source_changelog.clone().or_else(own)
+    }
+
+    /// The topic that the serdes of `store` are told: its changelog, or the topic that fills it, or the changelog that it would
+    /// have (Java's `ProcessorContextUtils#changelogFor`).
+    pub fn serde_topic(&self, store: StoreId) -> String {
+        let Some(node) = self.store(store) else { return String::new() };
+        let filled_from = node.source_topic.clone().filter(|_| node.global);
+        filled_from.or_else(|| self.changelog_topic(store)).unwrap_or_else(|| self.own_changelog(node))
+    }
+
+    fn own_changelog(&self, node: &StoreNode) -> String {
+        let store = &node.spec.name;
+        self.application().map_or_else(|| format!("{store}-changelog"), |id| format!("{id}-{store}-changelog"))
     }
 
     /// The settings it was built with.

@@ -4,7 +4,6 @@ pub mod sink;
 pub mod source;
 
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use headwater_store::{StoreKind, StoreSpec};
 use crate::port::Listener;
 use crate::{MakeSource, NodeId, StoreId};
 
-/// Which topics a source reads.
+/// Which topics a source reads. Repartition topics have no prefix until the topology is bound to an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceTopics {
     /// These, in the order in which they were given.
@@ -40,7 +39,7 @@ pub enum OffsetReset {
 /// To where a sink writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SinkTopic {
-    /// Always this topic.
+    /// Always this topic. A repartition topic has no prefix until the topology is bound to an application.
     Named(String),
     /// The topic that a function names per record; `text` is what describes the function (Java's `toString`).
     Extracted {
@@ -207,27 +206,6 @@ pub enum Cleanup {
     CompactAfter {
         /// The history's length.
         history: Duration,
-    },
-}
-
-/// An internal topic, without the application's prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InternalTopic {
-    /// Carries records to the task that owns their key.
-    Repartition {
-        /// Its name without prefix, such as `counts-repartition`.
-        name: String,
-        /// A number of partitions that the program fixes.
-        partitions: Option<i32>,
-    },
-    /// Keeps a store's changes.
-    Changelog {
-        /// The store's name; the topic is `<application id>-<store>-changelog`.
-        store: String,
-        /// What it keeps.
-        cleanup: Cleanup,
-        /// Settings of the program over the usual ones.
-        configs: BTreeMap<String, String>,
     },
 }
 

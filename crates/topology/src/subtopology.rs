@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::node::{Cleanup, InternalTopic, NodeKind};
+use crate::node::NodeKind;
 use crate::{NodeId, StoreId, SubtopologyId, Topology};
 
 /// A connected part of a topology: nodes that hand records to each other or share a store.
@@ -90,13 +90,13 @@ impl Groups {
 }
 
 impl Topology {
-    /// The topics that `part` reads, without patterns; internal ones without prefix.
+    /// The topics that `part` reads, without patterns.
     pub fn source_topics(&self, part: &Subtopology) -> BTreeSet<String> {
         let nodes = part.nodes.iter().filter_map(|node| self.node(*node));
         nodes.flat_map(|node| node.source_topics().to_vec()).collect()
     }
 
-    /// The topics that `part` always writes to; internal ones without prefix.
+    /// The topics that `part` always writes to.
     pub fn sink_topics(&self, part: &Subtopology) -> BTreeSet<String> {
         let nodes = part.nodes.iter().filter_map(|node| self.node(*node));
         nodes.filter_map(|node| node.sink_topic().map(str::to_owned)).collect()
@@ -109,49 +109,5 @@ impl Topology {
                 matches!(spec.kind, NodeKind::Source { .. }) && spec.source_topics().iter().any(|name| name == topic)
             })
         })
-    }
-
-    /// The internal topics of `part`: those that it reads, then the changelogs of its stores, each in the order of names.
-    pub fn internal_topics(&self, part: &Subtopology) -> Vec<InternalTopic> {
-        let repartition = self.source_topics(part).into_iter().filter(|topic| self.is_repartition_topic(topic));
-        let mut topics: Vec<InternalTopic> = repartition
-            .map(|name| InternalTopic::Repartition { partitions: self.fixed_partitions(&name), name })
-            .collect();
-        let mut changelogs: Vec<InternalTopic> =
-            part.stores.iter().filter_map(|store| self.changelog_of(*store)).collect();
-        changelogs.sort_by(|a, b| a.name().cmp(b.name()));
-        topics.append(&mut changelogs);
-        topics
-    }
-
-    /// The changelog topic of a store; `None` when it has none of its own.
-    pub fn changelog_of(&self, store: StoreId) -> Option<InternalTopic> {
-        let node = self.store(store).filter(|node| !node.global && node.source_changelog.is_none())?;
-        match &node.spec.logging {
-            headwater_store::Logging::Enabled(configs) => Some(InternalTopic::Changelog {
-                store: node.spec.name.clone(),
-                cleanup: Cleanup::of(&node.spec.kind),
-                configs: configs.clone(),
-            }),
-            headwater_store::Logging::Disabled => None,
-        }
-    }
-}
-
-impl InternalTopic {
-    /// What it is named after: the repartition topic without prefix, or the store.
-    pub fn name(&self) -> &str {
-        match self {
-            InternalTopic::Repartition { name, .. } => name,
-            InternalTopic::Changelog { store, .. } => store,
-        }
-    }
-
-    /// Its whole name in the application `prefix`.
-    pub fn full_name(&self, prefix: &str) -> String {
-        match self {
-            InternalTopic::Repartition { name, .. } => format!("{prefix}-{name}"),
-            InternalTopic::Changelog { store, .. } => format!("{prefix}-{store}-changelog"),
-        }
     }
 }

@@ -2,7 +2,6 @@
 
 use headwater_record::{DefaultSerde, Record};
 use headwater_store::{StoreKind, StoreSpec};
-use headwater_topology::node::InternalTopic;
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorSupplier, StoreAccess};
 use headwater_topology::{NodeRef, ProcessError, SinkSpec, SourceSpec, SubtopologyId, TopologyBuilder};
 
@@ -52,9 +51,8 @@ fn parts_are_numbered_by_their_first_node_and_joined_by_a_shared_store() {
     assert_eq!(topology.source_topics(part).into_iter().collect::<Vec<_>>(), ["a", "c"]);
     assert_eq!(topology.source_node_for(part, "c"), Some(c.id()));
     assert_eq!(topology.source_node_for(part, "b"), None);
-    let internal = topology.internal_topics(part);
-    assert_eq!(internal.iter().map(|topic| topic.full_name("app")).collect::<Vec<_>>(), ["app-shared-changelog"]);
-    assert!(matches!(&internal[0], InternalTopic::Changelog { store, .. } if store == "shared"));
+    let changelogs = part.stores.iter().map(|store| topology.for_application("app").changelog_topic(*store));
+    assert_eq!(changelogs.collect::<Vec<_>>(), [Some("app-shared-changelog".to_owned())]);
 }
 
 #[test]

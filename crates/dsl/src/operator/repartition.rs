@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use headwater_record::{Partition, Record};
-use headwater_topology::node::sink::{ChoosePartitions, SinkTarget};
+use headwater_topology::node::sink::ChoosePartitions;
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
 use headwater_topology::node::{NodeSpec, SinkTopic, SourceTopics};
 use headwater_topology::{Inlet, NodeId, Outlet, Port, ProcessError, Stream, TaskContext};
 
-use super::to::{add_sink, missing_serde};
+use super::to::{SinkSpec, add_sink, missing_serde};
 use crate::KStream;
 use crate::serdes::Serdes;
 
@@ -58,8 +58,8 @@ pub(crate) fn repartition_source<K: 'static, V: 'static>(
         }),
     );
 
-    let target = (SinkTopic::Named(topic.clone()), SinkTarget::Topic { name: topic.clone(), internal: true });
-    add_sink(&Port::new(draft, filter), names.sink, target, serdes.clone(), partitioner);
+    let sink = SinkSpec { topic: SinkTopic::Named(topic.clone()), choose: None, serdes: serdes.clone(), partitioner };
+    add_sink(&Port::new(draft, filter), names.sink, sink);
 
     let node = draft.add_node(NodeSpec::source(names.source.as_str(), SourceTopics::Named(vec![topic]), None));
     match (serdes.key.clone(), serdes.value.clone()) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater_topology::node::sink::{ChoosePartitions, SinkNode, SinkTarget};
+use headwater_topology::node::sink::{ChoosePartitions, ExtractTopic, SinkNode};
 use headwater_topology::node::{NodeSpec, SinkTopic};
 use headwater_topology::{NodeId, Port, Stream, TopologyError};
 
@@ -11,40 +11,34 @@ use crate::{KStream, Produced};
 
 /// A sink that is wanted.
 pub(crate) struct SinkSpec<K, V> {
-    target: SinkTarget<K, V>,
-    serdes: Serdes<K, V>,
-    name: Option<String>,
-    partitioner: Option<ChoosePartitions<K, V>>,
-    chooser_text: Option<String>,
+    pub(crate) topic: SinkTopic,
+    /// What names the topic of each record, where it is not always the same.
+    pub(crate) choose: Option<ExtractTopic<K, V>>,
+    pub(crate) serdes: Serdes<K, V>,
+    pub(crate) partitioner: Option<ChoosePartitions<K, V>>,
 }
 
-impl<K, V> SinkSpec<K, V> {
-    pub(crate) fn of(target: SinkTarget<K, V>, produced: Produced<K, V>) -> Self {
-        let Produced { serdes, name, partitioner, chooser_text } = produced;
-        SinkSpec { target, serdes, name, partitioner, chooser_text }
-    }
+/// Adds a sink below `stream`, which writes to `topic`, or to those that `choose` names.
+pub(crate) fn sink<K: 'static, V: 'static>(
+    stream: &KStream<K, V>,
+    topic: Option<&str>,
+    choose: Option<ExtractTopic<K, V>>,
+    produced: Produced<K, V>,
+) {
+    let Produced { serdes, name, partitioner, chooser_text } = produced;
+    let name = stream.draft().name_or(name.as_deref(), "KSTREAM-SINK-");
+    let text = chooser_text.unwrap_or_else(|| "a function".to_owned());
+    let topic = topic.map_or(SinkTopic::Extracted { text }, |topic| SinkTopic::Named(topic.to_owned()));
+    add_sink(&stream.port, name, SinkSpec { topic, choose, serdes: serdes.or(&stream.serdes), partitioner });
 }
 
-/// Adds a sink below `stream`.
-pub(crate) fn sink<K: 'static, V: 'static>(stream: &KStream<K, V>, spec: SinkSpec<K, V>) {
-    let name = stream.draft().name_or(spec.name.as_deref(), "KSTREAM-SINK-");
-    let serdes = spec.serdes.or(&stream.serdes);
-    let described = spec.chooser_text.unwrap_or_else(|| "a function".to_owned());
-    let topic = match &spec.target {
-        SinkTarget::Topic { name, .. } => SinkTopic::Named(name.clone()),
-        SinkTarget::Extracted(_) => SinkTopic::Extracted { text: described },
-    };
-    add_sink(&stream.port, name, (topic, spec.target), serdes, spec.partitioner);
-}
-
-/// Adds a sink below `parent`, with its topic as described and as written to.
+/// Adds the sink `name` below `parent`.
 pub(crate) fn add_sink<K: 'static, V: 'static>(
     parent: &Port<Stream<K, V>>,
     name: String,
-    (topic, target): (SinkTopic, SinkTarget<K, V>),
-    serdes: Serdes<K, V>,
-    partitioner: Option<ChoosePartitions<K, V>>,
+    spec: SinkSpec<K, V>,
 ) -> NodeId {
+    let SinkSpec { topic, choose, serdes, partitioner } = spec;
     let draft = parent.draft();
     let node = draft.add_node(NodeSpec::sink(name.as_str(), topic, [parent.node()]));
     let (Some(key), Some(value)) = (serdes.key, serdes.value) else {
@@ -55,7 +49,7 @@ pub(crate) fn add_sink<K: 'static, V: 'static>(
         node,
         Arc::new(move |wiring| {
             let (key, value) = (Arc::clone(&key), Arc::clone(&value));
-            Ok(Box::new(SinkNode::wire(wiring, node, target.clone(), key, value, partitioner.clone())?))
+            Ok(Box::new(SinkNode::wire(wiring, node, choose.clone(), key, value, partitioner.clone())?))
         }),
     );
     node

@@ -195,7 +195,7 @@ impl<D: DefaultEnvironment> Builder<D> {
             state = ?directory.path(), "starting"
         );
         Ok(Arc::new(Instance {
-            topology: self.topology,
+            topology: self.topology.for_application(config.application_id()),
             environment: Environment { clients, stores, clock },
             directory,
             handlers,

@@ -9,7 +9,7 @@ use headwater_topology::node::Cleanup;
 use headwater_topology::{SubtopologyId, Topology};
 
 use super::partitions::Counts;
-use super::{InternalTopicSettings, InternalTopicsError, KnownTopics, PartTopics, changelog_topic, part_topics};
+use super::{InternalTopicSettings, InternalTopicsError, KnownTopics, PartTopics, part_topics};
 
 /// The internal topics that an application needs, and the tasks it has with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,23 +33,22 @@ impl InternalTopicsPlan {
     }
 }
 
-/// Which internal topics `topology` needs when its source topics are as `known`.
+/// Which internal topics `topology`, which is bound to its application, needs when its source topics are as `known`.
 ///
 /// # Errors
 /// [`InternalTopicsError::MissingSources`], [`InternalTopicsError::NotCopartitioned`], [`InternalTopicsError::FixedPartitions`],
 /// [`InternalTopicsError::Unresolvable`].
 pub fn plan(
     topology: &Topology,
-    application_id: &str,
     settings: &InternalTopicSettings,
     known: &KnownTopics,
 ) -> Result<InternalTopicsPlan, InternalTopicsError> {
-    let parts = part_topics(topology, application_id, known);
-    let mut counts = repartition_counts(topology, application_id, &parts, &known.partitions);
+    let parts = part_topics(topology, known);
+    let mut counts = repartition_counts(topology, &parts, &known.partitions);
     check_sources(&parts, &counts)?;
     counts.resolve(&parts)?;
     for group in topology.copartition_groups() {
-        counts.copartition(&group.iter().map(|topic| topology.full_topic(topic, application_id)).collect())?;
+        counts.copartition(group)?;
     }
     let mut plan = InternalTopicsPlan::default();
     for part in parts {
@@ -61,7 +60,7 @@ pub fn plan(
         plan.partitions.extend(read);
         plan.sources.insert(part.id, part.sources);
     }
-    plan.changelogs = changelogs(topology, application_id, settings, &plan.tasks);
+    plan.changelogs = changelogs(topology, settings, &plan.tasks);
     let replication_factor = settings.replication_factor;
     let repartition = counts.repartition.into_iter().map(|(topic, count)| NewTopic {
         topic: Topic::from(topic),
@@ -76,22 +75,20 @@ pub fn plan(
 /// The repartition topics that the topology uses, with the counts that the program fixes.
 fn repartition_counts<'a>(
     topology: &Topology,
-    application_id: &str,
     parts: &[PartTopics],
     external: &'a BTreeMap<String, Partition>,
 ) -> Counts<'a> {
     let mut counts = Counts { external, repartition: BTreeMap::new(), fixed: BTreeSet::new() };
     let nodes = topology.nodes().map(|(_, node)| node);
     let named = nodes.flat_map(|node| node.source_topics().iter().map(String::as_str).chain(node.sink_topic()));
-    for name in named.filter(|name| topology.is_repartition_topic(name)) {
-        let topic = topology.full_topic(name, application_id);
-        let used = parts.iter().any(|part| part.sources.contains(&topic) || part.sinks.contains(&topic));
-        let fixed = topology.fixed_partitions(name);
+    for topic in named.filter(|name| topology.is_repartition_topic(name)) {
+        let used = parts.iter().any(|part| part.sources.contains(topic) || part.sinks.contains(topic));
+        let fixed = topology.fixed_partitions(topic);
         if fixed.is_some() {
-            counts.fixed.insert(topic.clone());
+            counts.fixed.insert(topic.to_owned());
         }
         if used {
-            counts.repartition.insert(topic, fixed);
+            counts.repartition.insert(topic.to_owned(), fixed);
         }
     }
     counts
@@ -106,19 +103,18 @@ fn check_sources(parts: &[PartTopics], counts: &Counts<'_>) -> Result<(), Intern
 
 fn changelogs(
     topology: &Topology,
-    application_id: &str,
     settings: &InternalTopicSettings,
     tasks: &BTreeMap<SubtopologyId, Partition>,
 ) -> Vec<NewTopic> {
     let mut topics = BTreeMap::new();
     for part in topology.subtopologies() {
         let Some(partitions) = tasks.get(&part.id) else { continue };
-        for store in part.stores.iter().filter_map(|id| topology.store(*id)) {
+        for (id, store) in part.stores.iter().filter_map(|id| Some((*id, topology.store(*id)?))) {
             let Logging::Enabled(own) = &store.spec.logging else { continue };
-            if store.global || store.source_changelog.is_some() {
+            let Some(topic) = topology.changelog_topic(id).filter(|_| store.source_changelog.is_none()) else {
                 continue;
-            }
-            let topic = changelog_topic(application_id, &store.spec.name);
+            };
+            let topic = Topic::from(topic);
             let configs = settings.changelog(Cleanup::of(&store.spec.kind), own);
             let replication_factor = settings.replication_factor;
             topics.insert(topic.clone(), NewTopic { topic, partitions: *partitions, replication_factor, configs });

@@ -26,11 +26,11 @@ fn processor(draft: &Draft, name: &str, parent: NodeId, spec: StoreSpec) {
 }
 
 fn frozen(draft: &Draft) -> Topology {
-    draft.freeze(&TopologySettings::new()).unwrap()
+    draft.freeze(&TopologySettings::new()).unwrap().for_application("app")
 }
 
 fn planned(draft: &Draft, known: &[(&str, Partition)]) -> Result<InternalTopicsPlan, InternalTopicsError> {
-    plan(&frozen(draft), "app", &InternalTopicSettings::default(), &KnownTopics::of(known.iter().copied()))
+    plan(&frozen(draft), &InternalTopicSettings::default(), &KnownTopics::of(known.iter().copied()))
 }
 
 fn counts(topics: &[NewTopic]) -> BTreeMap<&str, Partition> {

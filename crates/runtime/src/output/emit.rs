@@ -21,8 +21,8 @@ impl<'a> TaskEmit<'a> {
 }
 
 impl Emit for TaskEmit<'_> {
-    fn topic(&mut self, topic: &str, internal: bool) -> Result<OutputTopic, ProcessError> {
-        Ok(self.output.topic_number(topic, internal))
+    fn topic(&mut self, topic: &str) -> Result<OutputTopic, ProcessError> {
+        Ok(self.output.topic_number(topic))
     }
 
     fn partitions(&mut self, topic: OutputTopic) -> Result<Partition, ProcessError> {

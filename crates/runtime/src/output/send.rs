@@ -12,11 +12,7 @@ use crate::task::TaskError;
 const FRUITLESS_POLLS: u32 = 1_000;
 
 impl Output {
-    pub(super) fn topic_number(&mut self, topic: &str, internal: bool) -> OutputTopic {
-        if internal {
-            let name = format!("{}-{topic}", self.settings.application_id);
-            return self.topics.number(&name);
-        }
+    pub(super) fn topic_number(&mut self, topic: &str) -> OutputTopic {
         self.topics.number(topic)
     }
 

@@ -134,7 +134,7 @@ impl Nowhere {
 }
 
 impl Emit for Nowhere {
-    fn topic(&mut self, _topic: &str, _internal: bool) -> Result<OutputTopic, ProcessError> {
+    fn topic(&mut self, _topic: &str) -> Result<OutputTopic, ProcessError> {
         Self::refuse()
     }
 

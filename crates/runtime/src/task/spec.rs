@@ -1,7 +1,6 @@
 //! What a task is made of, as plain data: its input partitions and its stores with their changelogs.
 
 use headwater_record::{Topic, TopicPartition};
-use headwater_store::Logging;
 use headwater_topology::node::{NodeKind, OffsetReset, SourceTopics};
 use headwater_topology::{NodeId, StoreId, Subtopology, TaskId, Topology};
 
@@ -39,20 +38,11 @@ pub struct TaskSpec {
 }
 
 impl TaskSpec {
-    /// The task `id` of `topology` in the application `application_id`. `matching` names the existing topics that match a
+    /// The task `id` of `topology`, which is bound to its application. `matching` names the existing topics that match a
     /// source's pattern. `None` when the topology has no such part, or only fills a global store with it.
-    pub fn of(
-        topology: &Topology,
-        application_id: &str,
-        id: TaskId,
-        matching: &dyn Fn(&str) -> Vec<String>,
-    ) -> Option<Self> {
+    pub fn of(topology: &Topology, id: TaskId, matching: &dyn Fn(&str) -> Vec<String>) -> Option<Self> {
         let part = topology.subtopology(id.subtopology).filter(|part| !part.global)?;
-        Some(TaskSpec {
-            id,
-            inputs: inputs(topology, application_id, id, part, matching),
-            stores: stores(topology, application_id, id, part),
-        })
+        Some(TaskSpec { id, inputs: inputs(topology, id, part, matching), stores: stores(topology, id, part) })
     }
 
     /// The input that reads `partition`.
@@ -82,7 +72,6 @@ impl TaskSpec {
 
 fn inputs(
     topology: &Topology,
-    application_id: &str,
     id: TaskId,
     part: &Subtopology,
     matching: &dyn Fn(&str) -> Vec<String>,
@@ -92,9 +81,7 @@ fn inputs(
         let Some(spec) = topology.node(node) else { continue };
         let NodeKind::Source { topics, reset } = &spec.kind else { continue };
         let topics: Vec<String> = match topics {
-            SourceTopics::Named(topics) => {
-                topics.iter().map(|topic| topology.full_topic(topic, application_id)).collect()
-            }
+            SourceTopics::Named(topics) => topics.clone(),
             SourceTopics::Pattern(pattern) => {
                 let mut found = matching(pattern);
                 found.sort();
@@ -112,16 +99,13 @@ fn inputs(
     inputs
 }
 
-fn stores(topology: &Topology, application_id: &str, id: TaskId, part: &Subtopology) -> Vec<TaskStore> {
+fn stores(topology: &Topology, id: TaskId, part: &Subtopology) -> Vec<TaskStore> {
     let mut stores = Vec::with_capacity(part.stores.len());
     for &store in &part.stores {
         let Some(node) = topology.store(store).filter(|node| !node.global) else { continue };
-        let topic = match (&node.source_changelog, &node.spec.logging) {
-            (Some(topic), _) => Some(topology.full_topic(topic, application_id)),
-            (None, Logging::Enabled(_)) => Some(format!("{application_id}-{}-changelog", node.spec.name)),
-            (None, Logging::Disabled) => None,
-        };
-        let changelog = topic.map(|topic| TopicPartition { topic: Topic::from(topic), partition: id.partition });
+        let changelog = topology
+            .changelog_topic(store)
+            .map(|topic| TopicPartition { topic: Topic::from(topic), partition: id.partition });
         stores.push(TaskStore { id: store, changelog, source_changelog: node.source_changelog.is_some() });
     }
     stores

@@ -108,10 +108,8 @@ impl StreamThread {
             return Ok(());
         }
         let topology = &self.instance.topology;
-        let application = self.instance.config.application_id();
         let named = topology.nodes().flat_map(|(_, node)| node.source_topics());
-        let mut topics: BTreeSet<Topic> =
-            named.map(|topic| Topic::from(topology.full_topic(topic, application))).collect();
+        let mut topics: BTreeSet<Topic> = named.map(|topic| Topic::from(topic.as_str())).collect();
         if !self.instance.patterns.is_empty() {
             match self.survey(now) {
                 Ok(known) => topics.extend(known.matches.into_values().flatten().map(Topic::from)),

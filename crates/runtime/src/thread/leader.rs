@@ -106,8 +106,7 @@ fn missing_sources(instance: &Instance, admin: &mut dyn Admin, now: Timestamp) -
     let matches = |pattern: &str, topic: &str| instance.patterns.matches(pattern, topic);
     let until = Deadline::after(now, instance.config.request_timeout());
     let known = internal_topics::survey(admin, &instance.topology, &matches, until).ok()?;
-    let (application, settings) = (instance.config.application_id(), instance.config.internal_topics());
-    internal_topics::plan(&instance.topology, application, &settings, &known).err()
+    internal_topics::plan(&instance.topology, &instance.config.internal_topics(), &known).err()
 }
 
 impl StreamThread {
@@ -160,7 +159,7 @@ impl StreamThread {
     fn decide_for(&mut self, group: &GroupView, now: Timestamp) -> Result<Vec<(String, Vec<u8>)>, InternalTopicsError> {
         let known = self.survey(now)?;
         let (topology, config) = (&self.instance.topology, &self.instance.config);
-        let topics = internal_topics::plan(topology, config.application_id(), &config.internal_topics(), &known)?;
+        let topics = internal_topics::plan(topology, &config.internal_topics(), &known)?;
         let until = Deadline::after(now, config.request_timeout());
         let made = internal_topics::create(self.admin.as_mut(), &topics, until)?;
         let mut tasks = derive(&self.instance, &topics)?;
@@ -180,10 +179,7 @@ impl StreamThread {
         let (mut own, mut sources) = (BTreeSet::new(), BTreeSet::new());
         let mut changelogs: Vec<(TaskId, Vec<TopicPartition>)> = Vec::new();
         for task in tasks.iter().filter(|(_, task)| task.stateful).map(|(id, _)| *id) {
-            let application = self.instance.config.application_id();
-            let Some(spec) = TaskSpec::of(&self.instance.topology, application, task, &|_| Vec::new()) else {
-                continue;
-            };
+            let Some(spec) = TaskSpec::of(&self.instance.topology, task, &|_| Vec::new()) else { continue };
             for store in &spec.stores {
                 let Some(partition) = &store.changelog else { continue };
                 if store.source_changelog {

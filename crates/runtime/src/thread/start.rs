@@ -129,7 +129,7 @@ impl StreamThread {
             let topics = inputs.iter().map(|partition| partition.topic.as_str());
             topics.filter(|topic| instance.patterns.matches(pattern, topic)).map(str::to_owned).collect()
         };
-        let spec = TaskSpec::of(&instance.topology, instance.config.application_id(), task, &matching);
+        let spec = TaskSpec::of(&instance.topology, task, &matching);
         let mut spec = spec.ok_or_else(|| {
             Error::new(
                 ErrorKind::Topology,
@@ -251,10 +251,7 @@ impl StreamThread {
     }
 
     pub(super) fn is_repartition(&self, partition: &TopicPartition) -> bool {
-        let name = partition.topic.as_str();
-        let prefix = self.instance.config.application_id();
-        let own = name.strip_prefix(prefix).and_then(|name| name.strip_prefix('-'));
-        own.is_some_and(|name| self.instance.topology.is_repartition_topic(name))
+        self.instance.topology.is_repartition_topic(partition.topic.as_str())
     }
 
     /// The cluster did not answer about tasks: asks again after a pause what may be asked again.

@@ -12,8 +12,8 @@ use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp,
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::output::{Output, OutputSettings};
 use headwater_runtime::task::{GlobalTask, Parts, Running, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore};
-use headwater_store::cache::Budget;
 use headwater_store::{RowFormat, Store};
+use headwater_store::cache::Budget;
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
 use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology};
@@ -60,7 +60,7 @@ impl Live {
             Some(format) if format.eq_ignore_ascii_case("headers") => topology.with_row_format(RowFormat::Headers),
             _ => topology,
         };
-        let application = setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION);
+        let topology = topology.for_application(setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION));
         let handlers = ExceptionHandlers::configured(setting)?;
         let idle = number(settings, MAX_TASK_IDLE, 0)?;
         let cache_key = if settings.contains_key(CACHE) { CACHE } else { CACHE_DEPRECATED };
@@ -72,8 +72,7 @@ impl Live {
         let client = ClientConfig::new().with("client.id", "topology-test-driver");
         let captured = Captured::default();
         let producer = Box::new(CapturingProducer::new(cluster.producer(&client)?, captured.clone()));
-        let settings_of_output = OutputSettings::new(application);
-        let mut output = Output::new(producer, Arc::new(clock.clone()), settings_of_output, handlers.clone());
+        let mut output = Output::new(producer, Arc::new(clock.clone()), OutputSettings::default(), handlers.clone());
         let consumer = cluster.consumer(&client)?;
 
         let now = clock.now();
@@ -86,7 +85,7 @@ impl Live {
         let global = GlobalTask::start(&topology, global_stores, global_handlers, Rc::clone(&cache), now)?;
         let global_topics = GlobalTask::topics(&topology).into_keys().map(|topic| (topic, Offset::ZERO)).collect();
 
-        let (spec, patterns) = whole(&topology, application);
+        let (spec, patterns) = whole(&topology);
         let task_settings = TaskSettings {
             max_task_idle: u64::try_from(idle).ok().map(Duration::from_millis),
             emit_interval: Duration::ZERO,
@@ -327,13 +326,13 @@ impl Live {
 
 /// One task for all of the topology: Java's driver has only task `0_0`. A pattern stands as an input that never has records, until
 /// a topic matches it.
-fn whole(topology: &Topology, application: &str) -> (TaskSpec, Vec<(NodeId, String)>) {
+fn whole(topology: &Topology) -> (TaskSpec, Vec<(NodeId, String)>) {
     let mut spec = TaskSpec { id: TaskId::new(0, 0), inputs: Vec::new(), stores: Vec::new() };
     let mut patterns = Vec::new();
     let mut stores: HashMap<StoreId, TaskStore> = HashMap::new();
     for part in topology.subtopologies() {
         let id = TaskId { subtopology: part.id, partition: 0 };
-        let Some(task) = TaskSpec::of(topology, application, id, &|_| Vec::new()) else { continue };
+        let Some(task) = TaskSpec::of(topology, id, &|_| Vec::new()) else { continue };
         spec.inputs.extend(task.inputs);
         stores.extend(task.stores.into_iter().map(|store| (store.id, store)));
         for &node in &part.nodes {

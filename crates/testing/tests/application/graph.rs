@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::{DefaultSerde, Record};
 use headwater_store::{StoreKind, StoreSpec};
-use headwater_topology::node::sink::{SinkNode, SinkTarget};
+use headwater_topology::node::sink::SinkNode;
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
 use headwater_topology::node::{NodeSpec, OffsetReset, SinkTopic, SourceTopics};
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorNode, ProcessorSupplier, StoreAccess};
@@ -45,14 +45,13 @@ fn process<P: Processor<Key, String, Key, String>>(
     Port::new(draft, node)
 }
 
-fn sink(draft: &Draft, name: &str, parent: &At, topic: &str, internal: bool) {
+fn sink(draft: &Draft, name: &str, parent: &At, topic: &str) {
     let node = draft.add_node(NodeSpec::sink(name, SinkTopic::Named(topic.to_owned()), [parent.node()]));
-    let target = SinkTarget::Topic { name: topic.to_owned(), internal };
     parent.listen(
         node,
         Arc::new(move |wiring| {
             let (key, value) = (Key::default_serde(), String::default_serde());
-            Ok(Box::new(SinkNode::wire(wiring, node, target.clone(), key, value, None)?))
+            Ok(Box::new(SinkNode::wire(wiring, node, None, key, value, None)?))
         }),
     );
 }
@@ -93,14 +92,14 @@ pub(crate) fn word_count_of(lines: SourceTopics, reset: Option<OffsetReset>) -> 
     let lines = source(&draft, "lines", lines, reset);
     let words = process(&draft, "split", &lines, None, |_: &mut StoreAccess<'_, '_>| Ok(Split));
     draft.add_repartition_topic("words-repartition", None);
-    sink(&draft, "words-out", &words, "words-repartition", true);
+    sink(&draft, "words-out", &words, "words-repartition");
     let words = source(&draft, "words-in", SourceTopics::Named(vec!["words-repartition".to_owned()]), None);
     let store = draft.add_store(StoreSpec::new("counts", StoreKind::KeyValue));
     let handle: StoreHandle<String, String> = StoreHandle::named("counts");
     let counts = process(&draft, "count", &words, Some(store), move |stores: &mut StoreAccess<'_, '_>| {
         Ok(Count(stores.key_value(&handle)?))
     });
-    sink(&draft, "counts-out", &counts, "counts", false);
+    sink(&draft, "counts-out", &counts, "counts");
     draft.freeze(&TopologySettings::new()).expect("the topology is without mistakes")
 }
 

@@ -11,7 +11,7 @@ use crate::world::{World, changelog};
 
 fn planned(world: &World, admin: &mut dyn Admin) -> Result<InternalTopicsPlan, InternalTopicsError> {
     let known = survey(admin, &world.topology, &|_, _| false, Deadline::NEVER)?;
-    plan(&world.topology, "app", &InternalTopicSettings::default(), &known)
+    plan(&world.topology, &InternalTopicSettings::default(), &known)
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn topology() -> Topology {
         processor = processor.with_store(draft.add_store(StoreSpec::new(store, StoreKind::KeyValue)));
     }
     draft.add_node(processor);
-    draft.freeze(&TopologySettings::new()).unwrap()
+    draft.freeze(&TopologySettings::new()).unwrap().for_application("app")
 }
 
 impl World {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use headwater_record::{DefaultSerde, Headers, Record, Timestamp};
 use headwater_store::{StoreKind, StoreSpec};
-use headwater_topology::node::sink::{SinkNode, SinkTarget};
+use headwater_topology::node::sink::SinkNode;
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
 use headwater_topology::node::{NodeSpec, SinkTopic, SourceTopics};
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorNode, ProcessorSupplier, StoreAccess};
@@ -72,25 +72,20 @@ impl Graph {
     }
 
     pub(crate) fn sink(&self, name: &str, parent: &At, topic: &str) {
-        self.sink_to(name, parent, topic, false);
-    }
-
-    pub(crate) fn repartition(&self, name: &str, parent: &At, topic: &str) {
-        self.draft.add_repartition_topic(topic, None);
-        self.sink_to(name, parent, topic, true);
-    }
-
-    fn sink_to(&self, name: &str, parent: &At, topic: &str, internal: bool) {
         let spec = NodeSpec::sink(name, SinkTopic::Named(topic.to_owned()), [parent.node()]);
         let node = self.draft.add_node(spec);
-        let target = SinkTarget::Topic { name: topic.to_owned(), internal };
         parent.0.listen(
             node,
             Arc::new(move |wiring| {
                 let (key, value) = (Key::default_serde(), String::default_serde());
-                Ok(Box::new(SinkNode::wire(wiring, node, target.clone(), key, value, None)?))
+                Ok(Box::new(SinkNode::wire(wiring, node, None, key, value, None)?))
             }),
         );
+    }
+
+    pub(crate) fn repartition(&self, name: &str, parent: &At, topic: &str) {
+        self.draft.add_repartition_topic(topic, None);
+        self.sink(name, parent, topic);
     }
 
     pub(crate) fn store(&self, name: &str) -> StoreId {

@@ -350,13 +350,13 @@ fn answers_that_come_while_a_dead_letter_waits_for_room_are_taken_after_those_be
     let stored = BatchAck::Stored { to, base_offset: Offset::ZERO, count: 2 };
     let answers = VecDeque::from([vec![refused], vec![stored]]);
     let producer = Box::new(Scripted { topics: Vec::new(), answers, full: true });
-    let settings = OutputSettings::new("app");
+    let settings = OutputSettings::default();
     let mut output = Output::new(producer, Arc::new(world.clock.clone()), settings, let_go(Some("letters")));
     let (first, second) = (TASK, TaskId::new(0, 1));
     for (task, count) in [(first, 3), (second, 2)] {
         output.register(&world.spec(task));
         let mut emit = output.of_task(task);
-        let out = emit.topic("out", false).unwrap();
+        let out = emit.topic("out").unwrap();
         for _ in 0..count {
             emit.emit(out, Destination::Partition(0), record.view()).unwrap();
         }

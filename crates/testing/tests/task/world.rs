@@ -45,14 +45,15 @@ impl World {
             cluster.create_topic(*topic, *partitions).unwrap();
         }
         let producer = cluster.producer(client).unwrap();
-        let settings = OutputSettings::new("app");
+        let settings = OutputSettings::default();
         let output = Output::new(producer, Arc::new(clock.clone()), settings, handlers.clone());
         let consumer = cluster.consumer(&ClientConfig::new()).unwrap();
+        let topology = topology.for_application("app");
         World { cluster, clock, topology, handlers, max_task_idle: Some(Duration::ZERO), output, consumer }
     }
 
     pub(crate) fn spec(&self, task: TaskId) -> TaskSpec {
-        TaskSpec::of(&self.topology, "app", task, &|_| Vec::new()).expect("the topology has this part")
+        TaskSpec::of(&self.topology, task, &|_| Vec::new()).expect("the topology has this part")
     }
 
     pub(crate) fn open(&self, spec: &TaskSpec) -> HashMap<StoreId, Store> {

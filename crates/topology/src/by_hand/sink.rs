@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_record::{Partition, SharedSerde};
 
 use super::{NodeRef, TopologyBuilder, ids};
-use crate::node::sink::{ChoosePartitions, SinkNode, SinkTarget};
+use crate::node::sink::{ChoosePartitions, ExtractTopic, SinkNode};
 use crate::node::{NodeSpec, SinkTopic};
 use crate::{MakeInlet, RecordContext, Stream};
 
@@ -28,7 +28,7 @@ use crate::{MakeInlet, RecordContext, Stream};
 /// ```
 pub struct SinkSpec<K, V> {
     topic: SinkTopic,
-    target: SinkTarget<K, V>,
+    choose: Option<ExtractTopic<K, V>>,
     key: SharedSerde<K>,
     value: SharedSerde<V>,
     partitioner: Option<ChoosePartitions<K, V>>,
@@ -37,9 +37,7 @@ pub struct SinkSpec<K, V> {
 impl<K, V> SinkSpec<K, V> {
     /// Writes to this topic, with these serdes.
     pub fn topic(topic: impl Into<String>, key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
-        let name: String = topic.into();
-        let target = SinkTarget::Topic { name: name.clone(), internal: false };
-        SinkSpec { topic: SinkTopic::Named(name), target, key, value, partitioner: None }
+        SinkSpec { topic: SinkTopic::Named(topic.into()), choose: None, key, value, partitioner: None }
     }
 
     /// Writes each record to the topic that `choose` names for it (Java's `TopicNameExtractor`); `text` describes the function.
@@ -49,8 +47,14 @@ impl<K, V> SinkSpec<K, V> {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> Self {
-        let target = SinkTarget::Extracted(Arc::new(choose));
-        SinkSpec { topic: SinkTopic::Extracted { text: text.into() }, target, key, value, partitioner: None }
+        let choose: ExtractTopic<K, V> = Arc::new(choose);
+        SinkSpec {
+            topic: SinkTopic::Extracted { text: text.into() },
+            choose: Some(choose),
+            key,
+            value,
+            partitioner: None,
+        }
     }
 
     /// Chooses the partitions of each record: topic, key, value and how many there are. `None` leaves it to the key's hash, an
@@ -86,13 +90,13 @@ impl TopologyBuilder {
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
     /// ```
     pub fn add_sink<K: 'static, V: 'static>(&self, name: &str, sink: SinkSpec<K, V>, parents: &[&NodeRef<K, V>]) {
-        let SinkSpec { topic, target, key, value, partitioner } = sink;
+        let SinkSpec { topic, choose, key, value, partitioner } = sink;
         let parents = self.parents(parents);
         let node = self.draft.add_node(NodeSpec::sink(name, topic, ids(&parents)));
         let make: MakeInlet<Stream<K, V>> = Arc::new(move |wiring| {
             wiring.shared_inlet(node, |wiring| {
                 let (key, value) = (Arc::clone(&key), Arc::clone(&value));
-                SinkNode::wire(wiring, node, target.clone(), key, value, partitioner.clone())
+                SinkNode::wire(wiring, node, choose.clone(), key, value, partitioner.clone())
             })
         });
         for parent in parents {

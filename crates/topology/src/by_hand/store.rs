@@ -145,8 +145,12 @@ impl TopologyBuilder {
         P: Processor<K, V, (), ()>,
     {
         self.need(source_name == processor_name, "sourceName and processorName must be different.");
+        let topic = first_topic(&source.topics);
         let id = self.filled(store, (source_name, source), (processor_name, supplier));
-        self.draft.change_store(id, |node| node.global = true);
+        self.draft.change_store(id, |node| {
+            node.global = true;
+            node.source_topic = topic;
+        });
     }
 
     /// Adds a store that a topic fills and serves as changelog, by a processor that has nothing below it, as
@@ -192,10 +196,7 @@ impl TopologyBuilder {
     ) where
         P: Processor<K, V, (), ()>,
     {
-        let topic = match &source.topics {
-            SourceTopics::Named(topics) => topics.first().cloned(),
-            SourceTopics::Pattern(_) => None,
-        };
+        let topic = first_topic(&source.topics);
         let source = source.with_offset_reset(OffsetReset::Earliest);
         let id = self.filled(store, (source_name, source), (processor_name, supplier));
         self.draft.change_store(id, |node| node.source_changelog = topic);
@@ -216,5 +217,12 @@ impl TopologyBuilder {
         let id = self.draft.add_own_store(StoreSpec { logging: Logging::Disabled, ..store });
         self.draft.connect(processor.id(), id);
         id
+    }
+}
+
+fn first_topic(topics: &SourceTopics) -> Option<String> {
+    match topics {
+        SourceTopics::Named(topics) => topics.first().cloned(),
+        SourceTopics::Pattern(_) => None,
     }
 }

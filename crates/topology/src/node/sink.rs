@@ -17,42 +17,12 @@ pub type ExtractTopic<K, V> = Arc<dyn Fn(&K, &V, &RecordContext) -> String + Sen
 /// it, and every partition named gets a copy.
 pub type ChoosePartitions<K, V> = Arc<dyn Fn(&str, &K, &V, Partition) -> Option<Vec<Partition>> + Send + Sync>;
 
-/// To where a sink writes.
-pub enum SinkTarget<K, V> {
-    /// Always this topic; an internal one is named without prefix.
-    Topic {
-        /// Its name.
-        name: String,
-        /// Whether it is internal.
-        internal: bool,
-    },
-    /// The topic that the function names.
-    Extracted(ExtractTopic<K, V>),
-}
-
-impl<K, V> Clone for SinkTarget<K, V> {
-    fn clone(&self) -> Self {
-        match self {
-            SinkTarget::Topic { name, internal } => SinkTarget::Topic { name: name.clone(), internal: *internal },
-            SinkTarget::Extracted(extract) => SinkTarget::Extracted(Arc::clone(extract)),
-        }
-    }
-}
-
-impl<K, V> fmt::Debug for SinkTarget<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SinkTarget::Topic { name, .. } => f.write_str(name),
-            SinkTarget::Extracted(_) => f.write_str("extracted"),
-        }
-    }
-}
-
 /// Encodes records and writes them to a topic.
 pub struct SinkNode<K, V> {
     name: Arc<str>,
-    target: SinkTarget<K, V>,
-    // The fixed topic, or the one that was named last.
+    // What names the topic of each record; `None` where it is always the same.
+    choose: Option<ExtractTopic<K, V>>,
+    // That topic, or the one that was named last.
     topic: Option<(String, OutputTopic)>,
     key: SharedSerde<K>,
     value: SharedSerde<V>,
@@ -62,44 +32,44 @@ pub struct SinkNode<K, V> {
 }
 
 impl<K: 'static, V: 'static> SinkNode<K, V> {
-    /// The sink `node`.
+    /// The sink `node`, which writes to the topic that the topology says, or to those that `choose` names.
     ///
     /// # Errors
-    /// None at present; a topic that does not exist shows when it is written to.
+    /// Those of [`Emit::topic`](crate::Emit::topic); a topic that does not exist shows when it is written to.
     pub fn wire(
         wiring: &mut Wiring<'_>,
         node: NodeId,
-        target: SinkTarget<K, V>,
+        choose: Option<ExtractTopic<K, V>>,
         key: SharedSerde<K>,
         value: SharedSerde<V>,
         partitioner: Option<ChoosePartitions<K, V>>,
     ) -> Result<Self, WiringError> {
         let name = wiring.name(node);
-        Ok(SinkNode {
-            name,
-            target,
-            topic: None,
-            key,
-            value,
-            partitioner,
-            key_bytes: Vec::new(),
-            value_bytes: Vec::new(),
-        })
+        let fixed = wiring.topology().node(node).and_then(|spec| spec.sink_topic()).map(str::to_owned);
+        let topic = match fixed {
+            Some(topic) => {
+                let number =
+                    wiring.emit().topic(&topic).map_err(|error| WiringError::Sink { node: name.to_string(), error })?;
+                Some((topic, number))
+            }
+            None => None,
+        };
+        Ok(SinkNode { name, choose, topic, key, value, partitioner, key_bytes: Vec::new(), value_bytes: Vec::new() })
     }
 
     fn topic(&mut self, cx: &mut TaskContext<'_>, record: &Record<'_, K, V>) -> Result<OutputTopic, ProcessError> {
-        let (name, internal) = match (&self.target, &self.topic) {
-            (SinkTarget::Topic { .. }, Some((_, topic))) => return Ok(*topic),
-            (SinkTarget::Topic { name, internal }, None) => (name.clone(), *internal),
-            (SinkTarget::Extracted(extract), known) => {
-                let name = extract(record.key, record.value, &cx.record_context(record.timestamp, record.headers));
+        let name = match (&self.choose, &self.topic) {
+            (None, Some((_, topic))) => return Ok(*topic),
+            (None, None) => return Err(ProcessError::user(format!("sink {} has no topic", self.name))),
+            (Some(choose), known) => {
+                let name = choose(record.key, record.value, &cx.record_context(record.timestamp, record.headers));
                 match known {
                     Some((last, topic)) if *last == name => return Ok(*topic),
-                    _ => (name, false),
+                    _ => name,
                 }
             }
         };
-        let topic = cx.emit().topic(&name, internal)?;
+        let topic = cx.emit().topic(&name)?;
         self.topic = Some((name, topic));
         Ok(topic)
     }
@@ -169,6 +139,6 @@ impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for SinkNode<K, V> {
 
 impl<K, V> fmt::Debug for SinkNode<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SinkNode").field("name", &self.name).field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("SinkNode").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -56,7 +56,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let budget = wiring.cache_budget();
         let read_only = node.is_some_and(|node| node.global) && wiring.task().partition >= 0;
         let cached = node.is_some_and(|node| node.spec.caching) && budget.max() > 0 && !read_only;
-        let (topic, name): (String, Arc<str>) = (format!("{name}-changelog"), name.into());
+        let (topic, name): (String, Arc<str>) = (wiring.topology().serde_topic(id), name.into());
         Ok(KeyValueState {
             id,
             topic,

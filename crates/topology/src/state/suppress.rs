@@ -48,7 +48,7 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
         let spec = wiring.topology().store(id);
         let logged = spec.is_some_and(|node| matches!(node.spec.logging, Logging::Enabled(_)));
         let value = Arc::clone(handle.value_serde());
-        let topic = format!("{name}-changelog");
+        let topic = wiring.topology().serde_topic(id);
         let mut buffer = Buffer::new(logged);
         for (key, entry) in restored {
             buffer.restore(&PartBytes { serde: &value, topic: &topic }, key, entry);

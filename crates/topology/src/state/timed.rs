@@ -155,7 +155,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let by_segment = store.borrow().state().is_persistent() && !time_first;
         // Java's caches put the number of the segment before a key, and where time comes first, a byte that says so.
         let key_extra = 8 + usize::from(time_first);
-        let (topic, name): (String, Arc<str>) = (format!("{name}-changelog"), name.clone().into());
+        let (topic, name): (String, Arc<str>) = (wiring.topology().serde_topic(id), name.clone().into());
         Ok(TimedState {
             id,
             topic,

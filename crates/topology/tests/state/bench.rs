@@ -32,7 +32,7 @@ fn text(bytes: Option<&[u8]>) -> String {
 }
 
 impl Emit for Recorder {
-    fn topic(&mut self, _topic: &str, _internal: bool) -> Result<OutputTopic, ProcessError> {
+    fn topic(&mut self, _topic: &str) -> Result<OutputTopic, ProcessError> {
         Ok(OutputTopic::new(0))
     }
     fn partitions(&mut self, _topic: OutputTopic) -> Result<Partition, ProcessError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use headwater::processor::node::{Cleanup, InternalTopic, NodeKind, SourceTopics};
+use headwater::processor::node::{Cleanup, NodeKind, SourceTopics};
 use headwater::processor::{Subtopology, Topology};
 use headwater::runtime::internal_topics::{InternalTopicSettings, InternalTopicsPlan, KnownTopics, plan};
 
@@ -15,6 +15,7 @@ const MORE_LAG_MS: u32 = 24 * 60 * 60 * 1000;
 
 /// Reads sub-topologies and copartition groups.
 pub(super) fn read(topology: &Topology, into: &mut Outcome) -> Result<()> {
+    let topology = &topology.for_application(APPLICATION);
     let plan = planned(topology)?;
     for part in topology.subtopologies() {
         if part.global || topology.source_topics(part).is_empty() {
@@ -22,9 +23,8 @@ pub(super) fn read(topology: &Topology, into: &mut Outcome) -> Result<()> {
         }
         into.subtopologies.push(subtopology(topology, &plan, part)?);
     }
-    let full = |topic: &String| topology.full_topic(topic, APPLICATION);
     let groups = topology.copartition_groups().iter();
-    let mut groups: Vec<Vec<String>> = groups.map(|group| group.iter().map(full).collect()).collect();
+    let mut groups: Vec<Vec<String>> = groups.map(|group| group.iter().cloned().collect()).collect();
     for group in &mut groups {
         group.sort();
     }
@@ -53,39 +53,36 @@ fn planned(topology: &Topology) -> Result<InternalTopicsPlan> {
             known.matches.insert(pattern.clone(), Vec::new());
         }
     }
-    plan(topology, APPLICATION, &InternalTopicSettings::default(), &known).context("internal topics")
+    plan(topology, &InternalTopicSettings::default(), &known).context("internal topics")
 }
 
 fn subtopology(topology: &Topology, plan: &InternalTopicsPlan, part: &Subtopology) -> Result<outcome::Subtopology> {
-    let full = |topic: &String| topology.full_topic(topic, APPLICATION);
-    let mut sources: Vec<String> = topology.source_topics(part).iter().map(full).collect();
-    let mut sinks: Vec<String> = topology.sink_topics(part).iter().map(full).collect();
-    sources.sort();
-    sinks.sort();
+    let sources: Vec<String> = topology.source_topics(part).into_iter().collect();
+    let sinks: Vec<String> = topology.sink_topics(part).into_iter().collect();
     let settings: BTreeMap<&str, &BTreeMap<String, String>> =
         plan.topics().map(|topic| (topic.topic.as_str(), &topic.configs)).collect();
-    let of = |topic: &InternalTopic| -> Result<(String, TopicSettings)> {
-        let name = topic.full_name(APPLICATION);
-        let configs = settings.get(name.as_str()).with_context(|| format!("{name} is not planned"))?;
-        let mut configs = TopicSettings::clone(configs);
-        if let InternalTopic::Repartition { partitions: Some(count), .. } = topic {
-            configs.insert("partitions".to_owned(), count.to_string());
-        }
-        Ok((name, configs))
+    let of = |topic: &String| -> Result<TopicSettings> {
+        settings
+            .get(topic.as_str())
+            .map(|found| TopicSettings::clone(found))
+            .with_context(|| format!("{topic} is not planned"))
     };
     let (mut repartition, mut changelog) = (BTreeMap::new(), BTreeMap::new());
-    for topic in topology.internal_topics(part) {
-        let (name, settings) = of(&topic)?;
-        match topic {
-            InternalTopic::Repartition { .. } => repartition.insert(name, settings),
-            InternalTopic::Changelog { .. } => changelog.insert(name, settings),
-        };
-    }
-    // A topic of the user's that serves as changelog is listed with the settings that its own would have.
-    for store in part.stores.iter().filter_map(|id| topology.store(*id)) {
-        if let (Some(topic), false) = (&store.source_changelog, store.global) {
-            changelog.insert(full(topic), serving(Cleanup::of(&store.spec.kind)));
+    for topic in sources.iter().filter(|topic| topology.is_repartition_topic(topic)) {
+        let mut configs = of(topic)?;
+        if let Some(count) = topology.fixed_partitions(topic) {
+            configs.insert("partitions".to_owned(), count.to_string());
         }
+        repartition.insert(topic.clone(), configs);
+    }
+    for id in &part.stores {
+        let (Some(store), Some(topic)) = (topology.store(*id), topology.changelog_topic(*id)) else { continue };
+        // A topic of the user's that serves as changelog is listed with the settings that its own would have.
+        let configs = match &store.source_changelog {
+            Some(_) => serving(Cleanup::of(&store.spec.kind)),
+            None => of(&topic)?,
+        };
+        changelog.insert(topic, configs);
     }
     Ok(outcome::Subtopology { id: i64::from(part.id.number()), sources, sinks, repartition, changelog })
 }

@@ -16,6 +16,8 @@ type Select<K, V, K2, V2> = Arc<dyn Fn(&K, &V) -> Result<(K2, V2), ProcessError>
 struct Regroup<K: 'static, V: 'static, K2: 'static, V2: 'static> {
     table: Serdes<K, V>,
     groups: Serdes<K2, V2>,
+    /// The topic that the rows go to.
+    topic: String,
     select: Select<K, V, K2, V2>,
     out: Outlet<Stream<K2, Changed<V2>>>,
     bytes: (Vec<u8>, Vec<u8>),
@@ -35,7 +37,7 @@ impl<K: 'static, V: 'static, K2: 'static, V2: 'static> Regroup<K, V, K2, V2> {
         let (left, right) = &mut self.bytes;
         left.clear();
         right.clear();
-        Ok(serde.serialize("", one, left)? == serde.serialize("", other, right)? && left == right)
+        Ok(serde.serialize(&self.topic, one, left)? == serde.serialize(&self.topic, other, right)? && left == right)
     }
 }
 
@@ -109,7 +111,11 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         self.port.listen(
             node,
             Arc::new(move |wiring| {
+                let topology = wiring.topology();
+                let below = topology.children(node).iter().filter_map(|child| topology.node(*child)?.sink_topic());
+                let topic = below.map(str::to_owned).next().unwrap_or_default();
                 Ok(Box::new(Regroup {
+                    topic,
                     table: table.clone(),
                     groups: groups.clone(),
                     select: Arc::clone(&select),
