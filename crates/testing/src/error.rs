@@ -34,6 +34,12 @@ pub enum DriverError {
         /// Where.
         topic: String,
     },
+    /// A store outlived its task: a processor of the topology put its state where it is kept after `close`.
+    #[error("store {0} is still held after its task has closed: keep states only in the processor that opened them")]
+    Held(
+        /// Which.
+        String,
+    ),
     /// The topology failed.
     #[error(transparent)]
     Task(#[from] TaskError),

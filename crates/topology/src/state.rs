@@ -32,7 +32,7 @@ pub struct Stamped<V> {
     pub timestamp: Timestamp,
 }
 
-/// A state whose writes may lie in a record cache.
+/// A state as its task sees it: its writes may lie in a record cache, and it knows the nodes that hear of changes.
 pub trait FlushStore {
     /// Writes all cached changes to store and changelog and hands them on, in the order of their last update.
     ///
@@ -45,6 +45,10 @@ pub trait FlushStore {
     /// # Errors
     /// As [`FlushStore::flush`].
     fn evict(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError>;
+
+    /// Lets go of the nodes that hear of changes. Nodes hold states and states hold nodes, so that a task which closes must cut
+    /// them apart.
+    fn release(&self);
 
     /// What a window or session store has, seen through its cache: entries that the store has forgotten may still lie there.
     ///

@@ -34,8 +34,22 @@ pub struct Wiring<'a> {
     cache: Rc<Budget>,
     // Nodes and states with more than one owner, by what they are. The only downcasts there are: once per extra owner and task.
     shared: HashMap<Share, Box<dyn Any>>,
-    flushes: Vec<(StoreId, Rc<dyn FlushStore>)>,
+    states: States,
     processors: ProcessorTable,
+}
+
+/// The typed states of a task. They let go of their nodes when it ends, and so free all that it held.
+#[derive(Default)]
+struct States {
+    all: Vec<Rc<dyn FlushStore>>,
+    /// Those that the task flushes.
+    flushed: Vec<(StoreId, Rc<dyn FlushStore>)>,
+}
+
+impl Drop for States {
+    fn drop(&mut self) {
+        self.all.iter().for_each(|state| state.release());
+    }
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -71,7 +85,7 @@ impl<'a> Wiring<'a> {
             stores,
             cache,
             shared: HashMap::new(),
-            flushes: Vec::new(),
+            states: States::default(),
             processors: ProcessorTable::default(),
         }
     }
@@ -157,8 +171,11 @@ impl<'a> Wiring<'a> {
             made = true;
             Ok(Rc::new(make(wiring)?))
         })?;
-        if made && flushes(&state) {
-            self.flushes.push((store, Rc::clone(&state) as Rc<dyn FlushStore>));
+        if made {
+            self.states.all.push(Rc::clone(&state) as Rc<dyn FlushStore>);
+            if flushes(&state) {
+                self.states.flushed.push((store, Rc::clone(&state) as Rc<dyn FlushStore>));
+            }
         }
         Ok(state)
     }
@@ -249,7 +266,7 @@ impl fmt::Debug for Wiring<'_> {
 pub struct TaskGraph {
     /// Sources with their nodes.
     sources: Vec<(NodeId, Box<dyn RawInlet>)>,
-    flushes: Vec<(StoreId, Rc<dyn FlushStore>)>,
+    states: States,
     processors: ProcessorTable,
 }
 
@@ -273,10 +290,10 @@ impl TaskGraph {
             .filter_map(|(node, spec)| Some((node, spec.source.as_ref()?)))
             .map(|(node, make)| Ok((node, make(&mut wiring)?)))
             .collect::<Result<Vec<_>, WiringError>>()?;
-        let mut flushes = wiring.flushes;
+        let mut states = wiring.states;
         let order = topology.store_order();
-        flushes.sort_by_key(|(store, _)| order.iter().position(|other| other == store));
-        Ok(TaskGraph { sources, flushes, processors: wiring.processors })
+        states.flushed.sort_by_key(|(store, _)| order.iter().position(|other| other == store));
+        Ok(TaskGraph { sources, states, processors: wiring.processors })
     }
 
     /// Calls every processor's `init`, in the order in which nodes were added.
@@ -312,7 +329,7 @@ impl TaskGraph {
     /// Flushes caches that outgrew their budget while a node that does not own them was writing.
     fn settle(&mut self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
         while let Some(store) = cx.deferred.pop() {
-            if let Some((_, state)) = self.flushes.iter().find(|(id, _)| *id == store) {
+            if let Some((_, state)) = self.states.flushed.iter().find(|(id, _)| *id == store) {
                 state.evict(cx)?;
             }
         }
@@ -324,7 +341,7 @@ impl TaskGraph {
     /// # Errors
     /// What no handler let pass, as [`crate::FailureKind::Flush`].
     pub fn flush(&mut self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
-        for (_, state) in &self.flushes {
+        for (_, state) in &self.states.flushed {
             state.flush(cx)?;
         }
         self.settle(cx)
@@ -335,7 +352,7 @@ impl TaskGraph {
     /// # Errors
     /// When the store cannot be read.
     pub fn seen_through_cache(&self, store: StoreId) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
-        let state = self.flushes.iter().find(|(id, _)| *id == store);
+        let state = self.states.flushed.iter().find(|(id, _)| *id == store);
         state.map_or(Ok(None), |(_, state)| state.seen())
     }
 

@@ -89,6 +89,15 @@ impl fmt::Debug for Parts<'_> {
     }
 }
 
+/// The stores of a task that has closed.
+#[derive(Debug, Default)]
+pub struct ClosedStores {
+    /// Those that were given back.
+    pub stores: HashMap<StoreId, Store>,
+    /// Those that something of the task still holds: they stay open, and cannot be opened anew.
+    pub held: Vec<StoreId>,
+}
+
 /// A task that processes: its queues, its live graph, its stores. It stays on its thread.
 pub struct Running {
     spec: TaskSpec,
@@ -438,19 +447,19 @@ impl Running {
     }
 
     /// Closes the processors and gives the stores back. What was not committed stays uncommitted.
-    pub fn close(mut self) -> HashMap<StoreId, Store> {
+    pub fn close(mut self) -> ClosedStores {
         self.graph.close();
         drop(self.graph);
-        let task = self.spec.id;
-        let mut stores = HashMap::with_capacity(self.stores.len());
+        let mut closed = ClosedStores::default();
         for (id, shared) in self.stores {
-            if let Some(store) = Rc::into_inner(shared) {
-                stores.insert(id, store.into_inner());
-            } else {
-                tracing::warn!(%task, store = id.index(), "a store is still in use and closes with its user");
+            match Rc::into_inner(shared) {
+                Some(store) => {
+                    closed.stores.insert(id, store.into_inner());
+                }
+                None => closed.held.push(id),
             }
         }
-        stores
+        closed
     }
 
     /// The typed failure behind `error`, when it came from the output.

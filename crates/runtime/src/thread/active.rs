@@ -12,7 +12,7 @@ use crate::error::Trouble;
 use crate::intake::PartitionQueue;
 use crate::metric;
 use crate::output::Output;
-use crate::task::Running;
+use crate::task::{ClosedStores, Running};
 
 /// A running task of this thread.
 #[derive(Debug)]
@@ -85,7 +85,11 @@ impl ActiveTask {
     /// Stops it and says where its stores are then. What was not committed stays uncommitted.
     pub(super) fn stop(self) -> Place {
         let id = self.running.id();
-        let stores = self.running.close();
+        let ClosedStores { stores, held } = self.running.close();
+        for store in &held {
+            tracing::error!(task = %id, store = store.index(), "something of a task that has closed holds a store open: no task of this process can open it again");
+        }
+        debug_assert!(held.is_empty(), "a task that closes frees all that it held");
         let mut changelogs = self.changelogs;
         let mut complete = true;
         for changelog in &mut changelogs {

@@ -12,7 +12,7 @@ use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp,
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::output::{Output, OutputSettings};
 use headwater_runtime::task::{GlobalTask, Parts, Running, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore};
-use headwater_store::{RowFormat, Store};
+use headwater_store::RowFormat;
 use headwater_store::cache::Budget;
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
@@ -317,8 +317,10 @@ impl Live {
         let committed = self.commit().and_then(|()| self.capture());
         self.dropped_before = self.running.as_ref().map_or(0, |running| running.dropped_records(&self.output));
         if let Some(running) = self.running.take() {
-            let stores: HashMap<StoreId, Store> = running.close();
-            drop(stores);
+            let held = running.close().held;
+            if let Some(store) = held.first().and_then(|id| self.topology.store(*id)) {
+                return Err(DriverError::Held(store.spec.name.clone()));
+            }
         }
         committed
     }

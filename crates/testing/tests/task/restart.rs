@@ -69,7 +69,7 @@ fn closing_gives_the_stores_back_and_another_task_goes_on_with_them() {
     world.process(&mut task).unwrap();
     world.commit(&mut task).unwrap();
     let spec = task.spec().clone();
-    let stores = task.close();
+    let stores = task.close().stores;
     assert_eq!(stores.len(), 1);
 
     let input = TopicPartition::new("app-counts-repartition", 0);

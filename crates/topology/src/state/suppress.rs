@@ -179,6 +179,7 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
 }
 
 impl<K: 'static, V: Clone + 'static> FlushStore for SuppressState<K, V> {
+    fn release(&self) {}
     /// Logs what has changed since the last time: what waits now, and tombstones for what does no longer.
     fn flush(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
         let changed = self.buffer.borrow_mut().take_changed();

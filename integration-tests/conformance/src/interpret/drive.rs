@@ -48,13 +48,21 @@ pub(super) fn drive(
         if let Err(error) = result {
             outcome.steps = Some(produced);
             outcome.error = Some(failure::of_driver(Phase::Step(number), &error));
-            return Ok(());
+            return let_go(&driver);
         }
     }
     outcome.steps = Some(produced);
     outcome.stores = keeping.read(&driver)?;
     outcome.dropped = Some(i64::try_from(driver.dropped_records()).context("dropped records")?);
-    Ok(())
+    let_go(&driver)
+}
+
+/// Closes the driver: nothing of its task may be left then. That a failed task cannot commit any more is as it should be.
+fn let_go(driver: &TopologyTestDriver) -> Result<()> {
+    match driver.close() {
+        Err(error @ DriverError::Held(_)) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The makes of stores of this build.

@@ -143,6 +143,9 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
 }
 
 impl<K: 'static, V: 'static> FlushStore for KeyValueState<K, V> {
+    fn release(&self) {
+        self.flush_to.replace(None);
+    }
     fn flush(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
         let Some(cache) = &self.cache else { return Ok(()) };
         cache.flush(cx, None, &|cx, key, cached| self.write_back(cx, key, cached))

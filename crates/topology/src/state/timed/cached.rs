@@ -136,6 +136,9 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
 }
 
 impl<K: 'static, V: 'static, T: Timed> FlushStore for TimedState<K, V, T> {
+    fn release(&self) {
+        self.flush_to.replace(None);
+    }
     fn flush(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
         let Some(cache) = &self.cache else { return Ok(()) };
         cache.flush(cx, None, &|cx, bytes, cached| self.write_back(cx, bytes, cached))
