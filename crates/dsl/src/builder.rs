@@ -8,7 +8,7 @@ use headwater_store::{Logging, StoreSpec};
 use headwater_topology::by_hand::TopologyBuilder;
 use headwater_topology::node::{NodeSpec, SourceTopics};
 use headwater_topology::processor::{Processor, ProcessorSupplier, ProcessorWrapper};
-use headwater_topology::{Draft, Port, Topology, TopologyErrors, TopologySettings};
+use headwater_topology::{Draft, Port, Topology, TopologyError, TopologyErrors, TopologySettings};
 
 use crate::checks;
 use crate::operator::table_source;
@@ -177,11 +177,13 @@ impl StreamsBuilder {
         self.source(name, topics.into(), consumed, Reader::Stream)
     }
 
-    /// The last value of every key of a topic (`StreamsBuilder#table`).
+    /// The last value of every key of a topic (`StreamsBuilder#table`). A record whose value is null deletes its key's row, whatever
+    /// `V` is: the values of a table are never null, and to read them as `Option` is a mistake.
     ///
     /// ```
     /// use headwater_dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
+    /// // Where a row is deleted, `to_stream` hands on `None`.
     /// builder.table::<String, i64>("stock").filter(|_, pieces| *pieces == 0).to_stream().to("sold-out");
     /// assert!(builder.build()?.describe().contains("Processor: KTABLE-SOURCE-0000000002"));
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
@@ -213,11 +215,10 @@ impl StreamsBuilder {
         };
         let source = self.draft.name_with_suffix_or(consumed.name.as_deref(), "-source", "KSTREAM-SOURCE-");
         let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
-        let own = Serdes::of(materialized.serdes.key.clone(), materialized.serdes.value.clone());
-        let stream = self.source(source, topic.into(), consumed, Reader::Table);
-        let serdes = own.or(&stream.serdes);
+        let serdes = materialized.serdes().or(&consumed.serdes);
+        let stream = self.rows(source, topic, consumed);
         self.draft.belongs_below(stream.node());
-        table_source(&stream, name, &store, &materialized, serdes, Some(topic))
+        table_source(&stream, Option::as_ref, name, &store, &materialized, serdes, Some(topic))
     }
 
     /// A table of which every instance has all (`StreamsBuilder#globalTable`).
@@ -249,10 +250,10 @@ impl StreamsBuilder {
         };
         let source = self.draft.name_with_suffix_or(consumed.name.as_deref(), "-source", "KSTREAM-SOURCE-");
         let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
-        let stream = self.source(source, topic.into(), consumed, Reader::Table);
-        let serdes = materialized.serdes().or(&stream.serdes);
+        let serdes = materialized.serdes().or(&consumed.serdes);
+        let stream = self.rows(source, topic, consumed);
         let materialized = materialized.with_name(store.as_str()).with_logging_disabled().with_caching_disabled();
-        let table = table_source(&stream, name, &store, &materialized, serdes, None);
+        let table = table_source(&stream, Option::as_ref, name, &store, &materialized, serdes, None);
         let kept = self.draft.node(table.node()).and_then(|node| node.keeps).zip(table.store);
         if let Some((id, _)) = &kept {
             self.draft.change_store(*id, |store| {
@@ -261,6 +262,24 @@ impl StreamsBuilder {
             });
         }
         GlobalKTable { draft: self.draft.clone(), kept }
+    }
+
+    /// The changes of a table's rows.
+    fn rows<K: 'static, V: 'static>(
+        &self,
+        source: String,
+        topic: &str,
+        consumed: Consumed<K, V>,
+    ) -> KStream<K, Option<V>> {
+        // There is no telling types apart but by their names; what is missed here works, with an `Option` in an `Option`.
+        let value = std::any::type_name::<V>();
+        if let Some(inner) = value.strip_prefix("core::option::Option<") {
+            self.draft.mistake(TopologyError::Argument(format!(
+                "the table of topic {topic} is read with values of {value}, but a null deletes a row and is no value: read it with values of {}",
+                inner.trim_end_matches('>')
+            )));
+        }
+        self.source(source, topic.into(), consumed.of_rows(), Reader::Table)
     }
 
     fn source<K: 'static, V: 'static>(

@@ -34,6 +34,7 @@ mod grouped_table;
 mod old_values;
 mod operator;
 mod option;
+mod row;
 mod serdes;
 mod session_stream;
 mod settings;
@@ -55,6 +56,7 @@ pub use option::{
     BufferConfig, Consumed, Eager, Grouped, Materialized, Printed, Produced, Repartitioned, Strict, Suppressed,
     WhenFull, WindowedKey,
 };
+pub use row::Row;
 pub use session_stream::SessionWindowedKStream;
 pub use stream::KStream;
 pub use table::KTable;

@@ -1,6 +1,11 @@
 //! The serdes that a handle has inherited (D15).
 
+use std::sync::Arc;
+
+use headwater_record::serde::OptionSerde;
 use headwater_record::{DefaultSerde, Nullable, SharedSerde};
+
+use crate::row::Row;
 
 /// What is known of how keys and values are written.
 pub(crate) struct Serdes<K, V> {
@@ -53,6 +58,24 @@ impl<K, V> Serdes<K, V> {
             value: Some(self.value.unwrap_or_else(V::default_serde)),
             null_value: self.null_value,
         }
+    }
+
+    /// These, of values that may be missing: `None` is null.
+    pub(crate) fn optional(&self) -> Serdes<K, Option<V>>
+    where
+        V: 'static,
+    {
+        let optional = |value: SharedSerde<V>| Arc::new(OptionSerde(value)) as SharedSerde<Option<V>>;
+        Serdes::of(self.key.clone(), self.value.clone().map(optional))
+    }
+
+    /// Those of a table's rows, of which these are the stream's.
+    pub(crate) fn of_rows<R>(&self) -> Serdes<K, R>
+    where
+        V: Row<R>,
+    {
+        let null_value = self.null_value.and_then(V::null_row);
+        Serdes { null_value, ..Serdes::of(self.key.clone(), self.value.as_ref().map(V::of_rows)) }
     }
 
     /// Key and value change type: only what is said to be kept is kept.

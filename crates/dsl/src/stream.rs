@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_record::{DefaultSerde, Serde};
+use headwater_record::DefaultSerde;
 use headwater_topology::by_hand::NodeRef;
 use headwater_topology::{BoxError, Draft, NodeId, Port, RecordContext, Stream, TopologyError};
 
 use crate::operator::{Repartition, repartition_source, sink, table_source};
+use crate::row::Row;
 use crate::serdes::Serdes;
 use crate::{Grouped, KGroupedStream, KTable, Materialized, Produced, Repartitioned};
 
@@ -242,71 +243,63 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         sink(self, None, Some(Arc::new(choose)), produced);
     }
 
-    /// The last value of every key (`KStream#toTable`).
+    /// The last value of every key (`KStream#toTable`). Of a stream of `Option` values, `None` deletes a row: say which table is
+    /// meant by its type.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater_dsl::{KTable, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let names = builder.stream::<String, String>("names").to_table();
-    /// let cities = builder.table::<String, String>("cities");
+    /// // A null in `moves` deletes a row of `cities`.
+    /// let cities: KTable<String, String> = builder.stream::<String, Option<String>>("moves").to_table();
     /// cities.join(&names, |city, name| format!("{name} in {city}")).to_stream().to("people");
     /// assert!(builder.build()?.describe().contains("Processor: KSTREAM-TOTABLE-0000000001"));
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
     /// ```
-    pub fn to_table(&self) -> KTable<K, V>
+    pub fn to_table<R>(&self) -> KTable<K, R>
     where
+        V: Row<R> + DefaultSerde,
         K: DefaultSerde,
-        V: DefaultSerde + Clone,
+        R: DefaultSerde + Clone,
     {
-        let serdes = Serdes::none().or(&self.serdes).or_default();
-        self.to_table_with(Materialized { serdes, ..Materialized::inherited() })
+        let serdes = Serdes::none().or_default();
+        self.as_table(None, Materialized { serdes, ..Materialized::inherited() })
     }
 
     /// As [`KStream::to_table`], with options. The table is kept in a store when the options name one.
-    pub fn to_table_with(&self, materialized: Materialized<K, V>) -> KTable<K, V>
+    pub fn to_table_with<R: Clone + 'static>(&self, materialized: Materialized<K, R>) -> KTable<K, R>
     where
-        V: Clone,
+        V: Row<R>,
     {
         self.as_table(None, materialized)
     }
 
     /// As [`KStream::to_table_with`], under a name that the repartition topic has too, where one is needed (Java's `toTable` with
     /// `Named`).
-    pub fn to_table_named_with(&self, name: &str, materialized: Materialized<K, V>) -> KTable<K, V>
+    pub fn to_table_named_with<R: Clone + 'static>(&self, name: &str, materialized: Materialized<K, R>) -> KTable<K, R>
     where
-        V: Clone,
+        V: Row<R>,
     {
         self.as_table(Some(name), materialized)
     }
 
-    fn as_table(&self, name: Option<&str>, materialized: Materialized<K, V>) -> KTable<K, V>
+    fn as_table<R: Clone + 'static>(&self, name: Option<&str>, materialized: Materialized<K, R>) -> KTable<K, R>
     where
-        V: Clone,
+        V: Row<R>,
     {
         let name = self.draft().name_or(name, "KSTREAM-TOTABLE-");
         let store = match &materialized.name {
             Some(name) => self.draft().checked(name),
             None => self.draft().next_name("KSTREAM-TOTABLE-STATE-STORE-"),
         };
-        let serdes = Serdes::of(materialized.serdes.key.clone(), materialized.serdes.value.clone());
-        let serdes = serdes.or(&self.serdes);
+        let serdes = materialized.serdes().or(&self.serdes.of_rows());
         let upstream = if self.repartition {
-            let repartition =
-                Repartition { prefix: &name, serdes: serdes.clone(), partitions: None, partitioner: None };
-            repartition_source(self, repartition)
+            let serdes = Serdes::of(serdes.key.clone(), serdes.value.as_ref().map(V::of_stream));
+            repartition_source(self, Repartition { prefix: &name, serdes, partitions: None, partitioner: None })
         } else {
             self.clone()
         };
-        table_source(&upstream, name, &store, &materialized, serdes, None)
-    }
-
-    /// The same stream with a type whose `None` is null, for whoever writes or groups it. Nothing is added to the topology.
-    pub(crate) fn optional_serdes(serdes: &Serdes<K, V>) -> Serdes<K, Option<V>> {
-        let value = serdes.value.clone().map(|value| {
-            let optional: Arc<dyn Serde<Option<V>>> = Arc::new(headwater_record::serde::OptionSerde(value));
-            optional
-        });
-        Serdes::of(serdes.key.clone(), value)
+        table_source(&upstream, V::row, name, &store, &materialized, serdes, None)
     }
 }
 

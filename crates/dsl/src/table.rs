@@ -82,7 +82,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         let name = self.draft().next_name("KTABLE-TOSTREAM-");
         let node = self.draft().add_node(NodeSpec::processor(name, [self.node()]));
         self.port.listen(node, Arc::new(move |wiring| Ok(Box::new(ToStream(wiring.outlet(node)?)))));
-        let serdes = KStream::optional_serdes(&self.serdes);
+        let serdes = self.serdes.optional();
         KStream { port: Port::new(self.draft(), node), serdes, repartition: false }
     }
 

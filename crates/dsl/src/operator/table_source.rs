@@ -20,20 +20,24 @@ use crate::serdes::Serdes;
 use crate::view::{Source, StoreView, View, Views};
 use crate::{KStream, KTable, Materialized};
 
+/// What a stream of `I` says of a row: its value, or `None` when the row is deleted.
+pub(crate) type RowOf<I, V> = fn(&I) -> Option<&V>;
+
 /// `KTableSource`: drops null keys, keeps the value where the table is kept, hands the change on.
-struct TableSource<K: 'static, V: 'static> {
+struct TableSource<K: 'static, I: 'static, V: 'static> {
     serdes: Serdes<K, V>,
+    row: RowOf<I, V>,
     state: Option<Rc<KeyValueState<K, V>>>,
     out: Rc<RefCell<Outlet<Table<K, V>>>>,
 }
 
-impl<K: 'static, V: Clone + 'static> Inlet<Stream<K, V>> for TableSource<K, V> {
-    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
+impl<K: 'static, I: 'static, V: Clone + 'static> Inlet<Stream<K, I>> for TableSource<K, I, V> {
+    fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, I>) -> Result<(), ProcessError> {
         if self.serdes.key_is_null(record.key) {
             cx.drop_record();
             return Ok(());
         }
-        let value = (!self.serdes.value_is_null(record.value)).then(|| record.value.clone());
+        let value = (self.row)(record.value).filter(|value| !self.serdes.value_is_null(value)).cloned();
         if let Some(state) = &self.state {
             state.update(cx, record.key, record.timestamp, record.headers, None, |_| {
                 Ok(Stamped { value, timestamp: record.timestamp })
@@ -110,8 +114,9 @@ fn open_kept<K: 'static, V: 'static>(
 
 /// Adds a table source `name` below `stream`, kept in `store`: from the start when the user named it, else when somebody
 /// downstream needs it there. `topic` is what the table is read from, where it is a whole topic.
-pub(crate) fn table_source<K: 'static, V: Clone + 'static>(
-    stream: &KStream<K, V>,
+pub(crate) fn table_source<K: 'static, I: 'static, V: Clone + 'static>(
+    stream: &KStream<K, I>,
+    row: RowOf<I, V>,
     name: String,
     store: &str,
     materialized: &Materialized<K, V>,
@@ -138,7 +143,7 @@ pub(crate) fn table_source<K: 'static, V: Clone + 'static>(
             if let Some(state) = &state {
                 state.flush_to(FlushTo { out: Rc::clone(&out), send_old: wiring.sends_old_values(node) });
             }
-            Ok(Box::new(TableSource { serdes: input.clone(), state, out }))
+            Ok(Box::new(TableSource { serdes: input.clone(), row, state, out }))
         }),
     );
     let asked = Arc::clone(&keep);

@@ -51,3 +51,11 @@ impl<K, V> Consumed<K, V> {
         self
     }
 }
+
+impl<K: 'static, V: 'static> Consumed<K, V> {
+    /// For the rows of a table: a null deletes one, whatever the type of its values.
+    pub(crate) fn of_rows(self) -> Consumed<K, Option<V>> {
+        let Consumed { serdes, name, reset, extractor } = self;
+        Consumed { serdes: serdes.optional(), name, reset, extractor: extractor.of_rows() }
+    }
+}

@@ -16,7 +16,7 @@ use crate::model::{Input, Model, Output, Rules, Waiting, WhenFull};
 const TOPIC: &str = "stock";
 const CHANGELOG: &str = "app-few-store-changelog";
 
-type Text = Option<String>;
+type Text = String;
 
 /// Texts whose length only their bytes tell.
 struct Opaque(SharedSerde<Text>);
@@ -27,9 +27,6 @@ impl Serde<Text> for Opaque {
     }
     fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<Text, SerdeError> {
         self.0.deserialize(topic, bytes)
-    }
-    fn is_null(&self, value: &Text) -> bool {
-        value.is_none()
     }
 }
 
@@ -46,7 +43,7 @@ fn topology(rules: Rules, opaque: bool) -> Topology {
     let builder = StreamsBuilder::new();
     let consumed = Consumed::with(String::default_serde(), value);
     let table = builder.table_with(TOPIC, consumed, Materialized::inherited().with_caching_disabled());
-    table.suppress(suppressed.with_name("few")).to_stream().into_nullable().to("out");
+    table.suppress(suppressed.with_name("few")).to_stream().to("out");
     builder.build().unwrap()
 }
 

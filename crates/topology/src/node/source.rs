@@ -42,6 +42,27 @@ pub enum TimestampExtractor<K, V> {
     Custom(ExtractTimestamp<K, V>),
 }
 
+impl<K: 'static, V: 'static> TimestampExtractor<K, V> {
+    /// The same for the rows of a table, of which some are deleted. A deletion has no value that a function could look at: its
+    /// time is that of the record.
+    #[must_use]
+    pub fn of_rows(self) -> TimestampExtractor<K, Option<V>> {
+        match self {
+            TimestampExtractor::FailOnInvalid => TimestampExtractor::FailOnInvalid,
+            TimestampExtractor::LogAndSkip => TimestampExtractor::LogAndSkip,
+            TimestampExtractor::UsePartitionTime => TimestampExtractor::UsePartitionTime,
+            TimestampExtractor::WallClock => TimestampExtractor::WallClock,
+            TimestampExtractor::Custom(extract) => {
+                TimestampExtractor::Custom(Arc::new(move |record, partition_time| {
+                    let ConsumedRecord { key, value, timestamp, topic, partition, offset } = *record;
+                    let Some(value) = value else { return Ok(timestamp) };
+                    extract(&ConsumedRecord { key, value, timestamp, topic, partition, offset }, partition_time)
+                }))
+            }
+        }
+    }
+}
+
 impl<K, V> Clone for TimestampExtractor<K, V> {
     fn clone(&self) -> Self {
         match self {
