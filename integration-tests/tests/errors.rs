@@ -46,8 +46,12 @@ impl Application {
     }
 
     fn start_in(&self, state: &Path) -> Result<Program> {
+        self.start_reading(&self.input(), state)
+    }
+
+    fn start_reading(&self, input: &str, state: &Path) -> Result<Program> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_word_lengths"));
-        command.args([&self.bootstrap, &self.input(), &self.output()]);
+        command.args([&self.bootstrap, input, &self.output()]);
         command.args([format!("application.id={}", self.id), format!("state.dir={}", state.display())]);
         command.arg("commit.interval.ms=200");
         Program::start(&mut command)
@@ -70,6 +74,31 @@ fn ends_with(program: Program, kind: &str, parts: &[&str]) -> Result<()> {
     for part in parts {
         ensure!(error.contains(part), "{part:?} is missing in {error:?}");
     }
+    Ok(())
+}
+
+#[test]
+fn another_topology_under_the_same_name_is_named_and_the_first_goes_on() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("another_topology_under_the_same_name_is_named_and_the_first_goes_on")
+    else {
+        return Ok(());
+    };
+    let application = Application::new("two-topologies", &broker.bootstrap)?.with_topics(&broker)?;
+    let other = format!("{}-other", application.id);
+    broker.make_topic(&other, 2)?;
+    broker.produce(&other, [(None, &b"never counted"[..])])?;
+    let mut first = application.start()?;
+    application.wait_until_it_runs(&broker)?;
+    let counted = broker.table(&application.output())?;
+    let elsewhere = tempfile::tempdir()?;
+    let second = application.start_reading(&other, elsewhere.path())?;
+    let reads = format!("reads {}, which this instance's topology does not read: it reads ", application.input());
+    ends_with(second, "Topology", &["Assigned partitions for non-subscribed topics", &reads, &other])?;
+    ensure!(broker.table(&application.output())? == counted, "what the second read was counted");
+    ensure!(first.runs()?, "the first has ended: {}", first.log().join("\n"));
+    broker.produce(&application.input(), [(None, &b"unheard-of-length-of-a-word"[..])])?;
+    wait_for("the first counts on", PATIENCE, || Ok((broker.table(&application.output())? != counted).then_some(())))?;
+    first.terminate(PATIENCE)?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 mod assignment_info;
 mod bytes;
 mod consumer_protocol;
+mod difference;
 mod error;
 mod hosts;
 mod placement;
@@ -20,6 +21,7 @@ mod view;
 
 pub use assignment_info::{AssignmentInfo, NO_REBALANCE, REBALANCE_AT_ONCE};
 pub use consumer_protocol::{ConsumerAssignment, ConsumerSubscription};
+pub use difference::{Difference, LeaderTopics};
 pub use error::{AssignorError, CodecError};
 pub use hosts::HostPort;
 pub use placement::{Placement, TaskAssignor};
@@ -28,6 +30,11 @@ pub use sticky::StickyAssignor;
 pub use subscription_info::{LATEST_OFFSET, SubscriptionInfo, UNKNOWN_OFFSET};
 pub use tasks::{SubtopologyView, TaskView, derive_tasks};
 pub use view::{AssignmentSettings, ClientView, ClusterView, ConsumerView, GroupView, Subscriber};
+
+/// Topics by name, for a message.
+pub(crate) fn names<'a>(topics: impl IntoIterator<Item = &'a headwater_record::Topic>) -> String {
+    topics.into_iter().map(headwater_record::Topic::as_str).collect::<Vec<_>>().join(", ")
+}
 
 /// The newest version of [`SubscriptionInfo`] and [`AssignmentInfo`] that is spoken, Java's `LATEST_SUPPORTED_VERSION`.
 pub const LATEST_VERSION: i32 = 11;

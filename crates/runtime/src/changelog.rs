@@ -18,6 +18,7 @@ mod updater;
 mod upkeep;
 
 use headwater_client::ClientError;
+use headwater_record::Topic;
 use headwater_store::StoreError;
 use headwater_topology::StoreId;
 
@@ -49,7 +50,22 @@ pub enum UpdateFailure {
     /// The state directory.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
+    /// A changelog topic is not there.
+    #[error(
+        "changelog topic {0} does not exist. Whoever leads the group makes the changelogs of its topology before tasks are assigned: either it was deleted, or the leader runs another topology than this instance, and all instances of the old version must be stopped before a new one is started"
+    )]
+    MissingChangelog(Topic),
     /// The cluster: an error that asking again does not help against, or that lasted longer than `task.timeout.ms`.
     #[error(transparent)]
     Client(#[from] ClientError),
+}
+
+impl UpdateFailure {
+    /// Of an error about changelogs.
+    fn of(error: ClientError) -> Self {
+        match error {
+            ClientError::UnknownTopic { topic } => UpdateFailure::MissingChangelog(topic),
+            error => error.into(),
+        }
+    }
 }

@@ -239,6 +239,7 @@ impl From<UpdateFailure> for Error {
         match error {
             UpdateFailure::Client(error) => error.into(),
             UpdateFailure::Directory(error) => error.into(),
+            UpdateFailure::MissingChangelog(_) => Error::new(ErrorKind::Topology, error.to_string()).with_source(error),
             other => Error::new(ErrorKind::Data, other.to_string()).with_source(other),
         }
     }
@@ -271,7 +272,9 @@ impl From<MembershipError> for Error {
     fn from(error: MembershipError) -> Self {
         let kind = match &error {
             MembershipError::Refused(error) => Error::from(error.clone()).kind,
-            MembershipError::MissingSourceTopics | MembershipError::AssignmentFailed => ErrorKind::Topology,
+            MembershipError::MissingSourceTopics
+            | MembershipError::AssignmentFailed
+            | MembershipError::OtherTopology { .. } => ErrorKind::Topology,
             MembershipError::ShutdownRequested => ErrorKind::User,
             _ => ErrorKind::Internal,
         };

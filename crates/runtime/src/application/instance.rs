@@ -1,7 +1,9 @@
 //! What all threads of one application share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use headwater_record::Topic;
 use headwater_topology::Topology;
 use headwater_topology::node::{NodeKind, SourceTopics};
 
@@ -33,6 +35,12 @@ impl Instance {
     pub(crate) fn thread_name(&self, number: usize) -> String {
         let process = self.directory.process_id().to_string();
         format!("{}-StreamThread-{number}", self.config.client_id(&process))
+    }
+
+    /// The topics that sources name, repartition topics with their prefix.
+    pub(crate) fn named_topics(&self) -> BTreeSet<Topic> {
+        let named = self.topology.nodes().flat_map(|(_, node)| node.source_topics());
+        named.map(|topic| Topic::from(topic.as_str())).collect()
     }
 
     /// Asks all threads to end.

@@ -64,6 +64,12 @@ impl AssignmentInfo {
         AssignmentInfo { error_code: error.code(), ..Self::default() }
     }
 
+    /// Tells a member that it runs another topology than the leader, by tasks that read what it does not. Java's members see the
+    /// error alone.
+    pub fn of_other_topology(tasks: BTreeMap<TaskId, BTreeSet<TopicPartition>>) -> Self {
+        AssignmentInfo { standby: tasks, ..Self::of_error(AssignorError::AssignmentError) }
+    }
+
     /// Which of the active tasks each of `partitions` belongs to (Java's `getActiveTasks`).
     ///
     /// # Errors

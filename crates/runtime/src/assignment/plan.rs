@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_record::{Timestamp, TopicPartition};
 use headwater_topology::TaskId;
+use uuid::Uuid;
 
 use super::threads::deal;
 use super::view::{client_of_each, cluster_view};
 use super::{
-    AssignmentInfo, AssignmentSettings, AssignorError, ClusterView, ConsumerAssignment, GroupView, HostPort,
-    LATEST_VERSION, Placement, REBALANCE_AT_ONCE, Subscriber, SubscriptionInfo, TaskAssignor, TaskView,
+    AssignmentInfo, AssignmentSettings, AssignorError, ClientView, ClusterView, ConsumerAssignment, Difference,
+    GroupView, HostPort, LATEST_VERSION, Placement, REBALANCE_AT_ONCE, Subscriber, SubscriptionInfo, TaskAssignor,
+    TaskView,
 };
 
 /// What each member gets.
@@ -38,9 +40,13 @@ pub fn plan_error(group: &GroupView, error: AssignorError) -> GroupPlan {
 /// The changelog topics must exist before the result is handed in: members read them at once. When a member has asked for the
 /// application to close, that is what all are told; so is an error when the assignor has left out a task, has named a process that is
 /// not there, or has put a standby beside its active task (Java's `AssignmentError`s).
+///
+/// `differences` are those of [`Difference::all`]: a member that runs another application is told so and gets nothing, others get
+/// no task of which they do not read a topic.
 pub fn plan(
     group: &GroupView,
     tasks: BTreeMap<TaskId, TaskView>,
+    differences: &[Difference],
     settings: AssignmentSettings,
     assignor: &dyn TaskAssignor,
     now: Timestamp,
@@ -48,12 +54,37 @@ pub fn plan(
     if group.shutdown_requested() {
         return plan_error(group, AssignorError::ShutdownRequested);
     }
+    let others: Vec<&Difference> = differences.iter().filter(|member| member.is_another_application()).collect();
+    let mut group = group.clone();
+    group.members.retain(|member| others.iter().all(|other| other.member_id != member.member_id));
+    let told: Vec<(String, Vec<u8>)> = others.iter().map(|other| tell_other(other, &tasks)).collect();
+    let mut plan = plan_for(&group, tasks, differences, settings, assignor, now);
+    plan.assignments.extend(told);
+    plan
+}
+
+/// What a member of another application gets.
+fn tell_other(other: &Difference, tasks: &BTreeMap<TaskId, TaskView>) -> (String, Vec<u8>) {
+    let info = AssignmentInfo::of_other_topology(other.example(tasks)).encode();
+    let assignment = ConsumerAssignment { partitions: Vec::new(), user_data: Some(info) };
+    (other.member_id.clone(), assignment.encode())
+}
+
+fn plan_for(
+    group: &GroupView,
+    tasks: BTreeMap<TaskId, TaskView>,
+    differences: &[Difference],
+    settings: AssignmentSettings,
+    assignor: &dyn TaskAssignor,
+    now: Timestamp,
+) -> GroupPlan {
     let from_the_future = |member: &Subscriber| member.is_from_the_future();
     if group.members.iter().any(from_the_future) && oldest(group, |info| info.version) < EARLIEST_PROBEABLE_VERSION {
         return plan_error(group, AssignorError::AssignmentError);
     }
-    let view = cluster_view(group, tasks, settings);
+    let view = cluster_view(group, tasks, differences, settings);
     let placement = if view.clients.is_empty() { Placement::default() } else { assignor.assign(&view) };
+    let placement = only_where_read(&view, placement);
     if !view.clients.is_empty() && !is_whole(&view, &placement) {
         return plan_error(group, AssignorError::AssignmentError);
     }
@@ -69,6 +100,41 @@ fn is_whole(view: &ClusterView, placement: &Placement) -> bool {
         view.tasks.contains_key(task) && clients.iter().all(|id| view.clients.contains_key(id) && !beside(id))
     });
     view.tasks.keys().all(placed) && placement.active.len() == view.tasks.len() && standbys
+}
+
+/// Takes tasks from processes that do not read all of their topics: to a process with state, or with the fewest tasks for its
+/// threads. The leader's reads them all.
+fn only_where_read(view: &ClusterView, mut placement: Placement) -> Placement {
+    if view.clients.values().all(|client| client.unread.is_empty()) {
+        return placement;
+    }
+    let mut load: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for client in placement.active.values() {
+        *load.entry(*client).or_default() += 1;
+    }
+    for (id, task) in &view.tasks {
+        let reads = |client: &Uuid| view.clients.get(client).is_some_and(|client| client.reads(task));
+        if let Some(standby) = placement.standby.get_mut(id) {
+            standby.retain(&reads);
+        }
+        let Some(at) = placement.active.get(id).copied().filter(|at| !reads(at)) else { continue };
+        let able = view.clients.iter().filter(|(client, _)| reads(client));
+        let load_of = |id: &Uuid, client: &ClientView| {
+            load.get(id).copied().unwrap_or_default() * 1000 / client.capacity().max(1)
+        };
+        let has_it = |client: &ClientView| client.is_active(*id) || client.has_state(*id);
+        let best =
+            able.min_by_key(|(id, client)| (!has_it(client), load_of(id, client), **id)).map(|(client, _)| *client);
+        let Some(to) = best else { continue };
+        *load.entry(at).or_default() -= 1;
+        *load.entry(to).or_default() += 1;
+        placement.active.insert(*id, to);
+        if let Some(standby) = placement.standby.get_mut(id) {
+            standby.remove(&to);
+        }
+    }
+    placement.standby.retain(|_, clients| !clients.is_empty());
+    placement
 }
 
 /// Writes the decision down for each member.

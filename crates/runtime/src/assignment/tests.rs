@@ -1,10 +1,11 @@
 //! Bytes against Java's, tasks of a topology, plans of a leader, and what holds for any group.
 
 mod codec;
+mod differences;
 mod planning;
 mod properties;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_record::{Timestamp, Topic, TopicPartition};
 use headwater_topology::{SubtopologyId, TaskId};
@@ -83,7 +84,7 @@ fn group(members: &[Described]) -> GroupView {
 }
 
 fn decide(members: &[Described], tasks: &BTreeMap<TaskId, TaskView>) -> BTreeMap<String, Got> {
-    decoded(&plan(&group(members), tasks.clone(), AssignmentSettings::default(), &StickyAssignor, Timestamp::ZERO))
+    decoded(&plan(&group(members), tasks.clone(), &[], AssignmentSettings::default(), &StickyAssignor, Timestamp::ZERO))
 }
 
 /// What a member reads out of its bytes.

@@ -8,7 +8,7 @@ use headwater_topology::TaskId;
 use uuid::Uuid;
 
 use super::{
-    CodecError, ConsumerSubscription, HostPort, LATEST_OFFSET, LATEST_VERSION, SubscriptionInfo, TaskView,
+    CodecError, ConsumerSubscription, Difference, HostPort, LATEST_OFFSET, LATEST_VERSION, SubscriptionInfo, TaskView,
     UNKNOWN_OFFSET,
 };
 
@@ -113,6 +113,8 @@ pub struct ClientView {
     /// For each stateful task, by how many records this process is behind: [`LATEST_OFFSET`] when it runs the task, the whole
     /// length of the changelogs when it has no state; `None` when their end is not known.
     pub lags: BTreeMap<TaskId, Option<i64>>,
+    /// Topics that the leader's topology reads and one of its consumers does not: it can have no task that reads them.
+    pub unread: BTreeSet<Topic>,
 }
 
 /// One consumer of a process.
@@ -130,6 +132,11 @@ impl ClientView {
     /// How many threads it has.
     pub fn capacity(&self) -> usize {
         self.consumers.len()
+    }
+
+    /// Whether it reads all topics of a task.
+    pub fn reads(&self, task: &TaskView) -> bool {
+        task.partitions.iter().all(|partition| !self.unread.contains(&partition.topic))
     }
 
     /// Whether one of its consumers has the task as active.
@@ -164,6 +171,7 @@ pub(super) fn client_of_each(group: &GroupView) -> BTreeMap<&str, Uuid> {
 pub(super) fn cluster_view(
     group: &GroupView,
     tasks: BTreeMap<TaskId, TaskView>,
+    differences: &[Difference],
     settings: AssignmentSettings,
 ) -> ClusterView {
     let task_of: BTreeMap<&TopicPartition, TaskId> =
@@ -178,6 +186,8 @@ pub(super) fn cluster_view(
         let active = owned.iter().filter_map(|partition| task_of.get(partition).copied()).collect();
         let sums = member.info.offset_sums.iter().filter(|(task, _)| tasks.contains_key(task));
         let offset_sums = sums.map(|(task, sum)| (*task, *sum)).collect();
+        let differs = differences.iter().filter(|it| it.member_id == member.member_id);
+        client.unread.extend(differs.flat_map(|it| it.missing.iter().cloned()));
         client.consumers.insert(member.member_id.clone(), ConsumerView { owned, active, offset_sums });
     }
     for client in clients.values_mut() {

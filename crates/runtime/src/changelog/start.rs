@@ -1,6 +1,7 @@
 //! From a task that was handed over to one whose changelogs are read.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use headwater_client::{ClientError, ErrorClass, Isolation, OffsetSpec, StartAt};
 use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
@@ -9,6 +10,9 @@ use headwater_topology::TaskId;
 use super::reader::{Fetch, Reader};
 use super::updater::Updating;
 use super::{LogBounds, UpdateFailure, Updated, Updater, restore_range};
+
+/// How long a changelog may be missing: it is made before a task is assigned, but brokers hear of it one after the other.
+const PATIENCE_WITH_CHANGELOGS: Duration = Duration::from_secs(10);
 
 type Bounds = HashMap<TopicPartition, LogBounds>;
 
@@ -53,15 +57,20 @@ impl Updater {
 
     /// Tries again later what may pass, and fails the tasks otherwise. A changelog that is not there may just have been made.
     fn put_off(&mut self, tasks: &[TaskId], error: &ClientError, now: Timestamp, out: &mut Vec<Updated>) {
-        let may_pass = error.class() == ErrorClass::Retriable || matches!(error, ClientError::UnknownTopic { .. });
+        let task_timeout = self.settings.task_timeout;
+        let patience = match error {
+            ClientError::UnknownTopic { .. } => PATIENCE_WITH_CHANGELOGS.min(task_timeout),
+            error if error.class() == ErrorClass::Retriable => task_timeout,
+            _ => Duration::ZERO,
+        };
         for id in tasks {
             let Some(task) = self.tasks.get_mut(id) else { continue };
             let since = *task.trouble_since.get_or_insert(now);
-            if may_pass && now.since(since) < self.settings.task_timeout {
+            if now.since(since) < patience {
                 tracing::debug!(task = %id, %error, "the changelogs of a task could not be asked for; trying again");
                 self.retry_at = Some(now.plus(self.settings.retry_backoff));
             } else {
-                self.fail(*id, error.clone().into(), out);
+                self.fail(*id, UpdateFailure::of(error.clone()), out);
             }
         }
     }

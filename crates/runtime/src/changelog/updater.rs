@@ -262,7 +262,7 @@ impl Updater {
             _ => self.tasks.keys().copied().collect(),
         };
         for task in about {
-            self.fail(task, error.clone().into(), out);
+            self.fail(task, UpdateFailure::of(error.clone()), out);
         }
     }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_client::{ClientError, GroupRequest, KeepAlive};
-use headwater_record::TopicPartition;
+use headwater_record::{Topic, TopicPartition};
 use headwater_topology::TaskId;
 
-use crate::assignment::{CodecError, GroupView, HostPort};
+use crate::assignment::{CodecError, GroupView, HostPort, names};
 
 /// What the thread is to do, in the order in which it is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,10 +92,25 @@ pub enum MembershipError {
     /// Assignor error 3 (Java's `TaskAssignmentException`).
     #[error("the group's leader could not assign tasks; its log says why")]
     AssignmentFailed,
+    /// The leader's topology reads what this member's does not.
+    #[error(
+        "Assigned partitions for non-subscribed topics: the topology of the group's leader reads {}, which this instance's topology does not read: {}. All instances under one application.id run the same topology: give another application an application.id of its own; stop all instances of the old version before a new one that cannot share tasks with it is started",
+        names(.assigned), reads(.subscribed)
+    )]
+    OtherTopology {
+        /// What the leader reads.
+        assigned: BTreeSet<Topic>,
+        /// What the member reads.
+        subscribed: BTreeSet<Topic>,
+    },
     /// Assignor error 4: a member asked for the whole application to close.
     #[error("a member of the group asked for the whole application to close")]
     ShutdownRequested,
     /// The leader speaks a newer version than was offered, or bytes that mean nothing.
     #[error("the group's bytes cannot be understood: {0}")]
     Malformed(#[from] CodecError),
+}
+
+fn reads(topics: &BTreeSet<Topic>) -> String {
+    if topics.is_empty() { "it reads nothing".to_owned() } else { format!("it reads {}", names(topics)) }
 }

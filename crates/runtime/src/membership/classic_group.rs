@@ -226,7 +226,7 @@ impl Membership {
             Err(error) => return self.fail(error.into(), out),
             Ok(Some(error)) if error != AssignorError::VersionProbing => {
                 self.owned = assignment.partitions.iter().cloned().collect();
-                return self.fail(received::error(error), out);
+                return self.fail(received::error(error, &info, &self.topics), out);
             }
             Ok(_) => {}
         }

@@ -1,8 +1,8 @@
 //! What a member writes to its leader, and how it reads what it gets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use headwater_record::{Timestamp, TopicPartition};
+use headwater_record::{Timestamp, Topic, TopicPartition};
 use headwater_topology::TaskId;
 
 use super::{Assignment, MemberSettings, Membership, MembershipError};
@@ -47,8 +47,13 @@ pub(super) fn subscription(member: &Membership, offset_sums: BTreeMap<TaskId, i6
 }
 
 /// The error that a leader told.
-pub(super) fn error(error: AssignorError) -> MembershipError {
+pub(super) fn error(error: AssignorError, info: &AssignmentInfo, subscribed: &BTreeSet<Topic>) -> MembershipError {
     match error {
+        AssignorError::AssignmentError if !info.standby.is_empty() => {
+            let partitions = info.standby.values().flatten();
+            let assigned = partitions.map(|partition| partition.topic.clone()).collect();
+            MembershipError::OtherTopology { assigned, subscribed: subscribed.clone() }
+        }
         AssignorError::IncompleteSourceTopicMetadata => MembershipError::MissingSourceTopics,
         AssignorError::ShutdownRequested => MembershipError::ShutdownRequested,
         AssignorError::AssignmentError | AssignorError::VersionProbing => MembershipError::AssignmentFailed,

@@ -83,6 +83,7 @@ impl StreamThread {
             }
             Action::Assign(assignment) => {
                 self.leading.assigned();
+                self.check(&assignment)?;
                 self.assign(&assignment);
             }
             Action::Lost(reason) => {
@@ -107,9 +108,7 @@ impl StreamThread {
         if now < self.ask_not_before {
             return Ok(());
         }
-        let topology = &self.instance.topology;
-        let named = topology.nodes().flat_map(|(_, node)| node.source_topics());
-        let mut topics: BTreeSet<Topic> = named.map(|topic| Topic::from(topic.as_str())).collect();
+        let mut topics = self.instance.named_topics();
         if !self.instance.patterns.is_empty() {
             match self.survey(now) {
                 Ok(known) => topics.extend(known.matches.into_values().flatten().map(Topic::from)),

@@ -11,7 +11,8 @@ use super::StreamThread;
 use crate::Error;
 use crate::application::Instance;
 use crate::assignment::{
-    AssignorError, GroupView, StickyAssignor, SubtopologyView, TaskView, derive_tasks, plan, plan_error,
+    AssignorError, Difference, GroupView, LeaderTopics, StickyAssignor, SubtopologyView, TaskView, derive_tasks, plan,
+    plan_error,
 };
 use crate::error::Trouble;
 use crate::internal_topics::{self, InternalTopicsError, InternalTopicsPlan, KnownTopics};
@@ -170,8 +171,30 @@ impl StreamThread {
             members = group.members.len(),
             "this member leads the group and assigns its tasks"
         );
+        let differences = self.differences(group);
         let settings = self.instance.config.assignment();
-        Ok(plan(group, tasks, settings, &StickyAssignor, now).assignments)
+        Ok(plan(group, tasks, &differences, settings, &StickyAssignor, now).assignments)
+    }
+
+    /// Says whose topologies are not this member's, as far as it can be seen.
+    fn differences(&self, group: &GroupView) -> Vec<Difference> {
+        let instance = &self.instance;
+        let matches = |topic: &Topic| instance.patterns.match_any(topic.as_str());
+        let differences = Difference::all(group, LeaderTopics { named: &instance.named_topics(), matches: &matches });
+        for member in &differences {
+            if member.is_another_application() {
+                tracing::error!(
+                    thread = self.number,
+                    "{member}, other than the topology of this member, which leads: it gets no tasks, and is told to end. Give every application an application.id of its own"
+                );
+            } else {
+                tracing::warn!(
+                    thread = self.number,
+                    "{member}, other than the topology of this member, which leads: it gets no tasks of topics that it does not read, and topics that only it reads are not read as long as this member leads. All instances of an application run the same topology once an upgrade is through"
+                );
+            }
+        }
+        differences
     }
 
     /// How long the changelogs of stateful tasks are; where the cluster does not say, it stays unknown.

@@ -34,6 +34,11 @@ impl SourcePatterns {
         self.compiled.get(pattern).is_some_and(|regex| regex.is_match(topic))
     }
 
+    /// Whether any pattern matches the whole of `topic`.
+    pub(crate) fn match_any(&self, topic: &str) -> bool {
+        self.compiled.values().any(|regex| regex.is_match(topic))
+    }
+
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.compiled.is_empty()

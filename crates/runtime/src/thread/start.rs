@@ -1,9 +1,9 @@
 //! Bringing tasks to where they are wanted: opening, handing over to be restored, starting, closing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use headwater_client::{ClientError, ErrorClass, OffsetSpec, StartAt};
-use headwater_record::{Deadline, Timestamp, TopicPartition};
+use headwater_record::{Deadline, Timestamp, Topic, TopicPartition};
 use headwater_topology::TaskId;
 use headwater_topology::node::OffsetReset;
 
@@ -12,6 +12,7 @@ use super::restore::Report;
 use super::{ActiveTask, StreamThread};
 use crate::changelog::TaskStores;
 use crate::error::{TaskFailure, Trouble, decide};
+use crate::membership::{Assignment, MembershipError};
 use crate::task::{Committed, Parts, Running, TaskInput, TaskSettings, TaskSpec};
 use crate::{Error, ErrorKind};
 
@@ -121,24 +122,45 @@ impl StreamThread {
         false
     }
 
+    /// Whether this instance's topology has the tasks that the leader assigned, with all their inputs: what it would not read must not
+    /// be left out in silence.
+    pub(super) fn check(&self, assignment: &Assignment) -> Result<(), Error> {
+        for (task, inputs) in assignment.active.iter().chain(&assignment.standby) {
+            let spec = self.spec_of(*task, inputs)?;
+            let topics = |partition: &TopicPartition| partition.topic.clone();
+            let unknown = inputs.iter().filter(|partition| spec.input(partition).is_none());
+            let assigned: BTreeSet<Topic> = unknown.map(topics).collect();
+            if !assigned.is_empty() {
+                let subscribed = spec.partitions().map(topics).collect();
+                let error = MembershipError::OtherTopology { assigned, subscribed };
+                return Err(Error::from(error).within(format!("task {task}")));
+            }
+        }
+        Ok(())
+    }
+
     /// What a task is made of, with the topics of the partitions that the leader gave it where sources name them by patterns.
     pub(super) fn spec(&mut self, task: TaskId) -> Result<TaskSpec, Error> {
-        let instance = &self.instance;
         let inputs = self.registry.entry(task).map(|entry| entry.inputs.clone()).unwrap_or_default();
+        let mut spec = self.spec_of(task, &inputs)?;
+        // A narrower topic has no such partition.
+        spec.inputs.retain(|input| inputs.contains(&input.partition));
+        Ok(spec)
+    }
+
+    fn spec_of(&self, task: TaskId, inputs: &BTreeSet<TopicPartition>) -> Result<TaskSpec, Error> {
+        let instance = &self.instance;
         let matching = |pattern: &str| {
             let topics = inputs.iter().map(|partition| partition.topic.as_str());
             topics.filter(|topic| instance.patterns.matches(pattern, topic)).map(str::to_owned).collect()
         };
         let spec = TaskSpec::of(&instance.topology, task, &matching);
-        let mut spec = spec.ok_or_else(|| {
+        spec.ok_or_else(|| {
             Error::new(
                 ErrorKind::Topology,
                 format!("the group's leader assigned task {task}, which this instance's topology does not have: all instances of an application must run the same topology"),
             )
-        })?;
-        // A narrower topic has no such partition.
-        spec.inputs.retain(|input| inputs.contains(&input.partition));
-        Ok(spec)
+        })
     }
 
     /// Opens a task's stores and hands them over. Returns whether there is nothing to restore.

@@ -14,4 +14,5 @@ mod panics;
 mod rebalances;
 mod standbys;
 mod threads;
+mod topologies;
 mod world;

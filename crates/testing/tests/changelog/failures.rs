@@ -6,6 +6,7 @@ use headwater_client::{ClientConfig, ClientError, ClientSupplier};
 use headwater_client_memory::Api;
 use headwater_record::{Deadline, Offset};
 use headwater_runtime::changelog::{Restoring, Standby, TaskStores, UpdateFailure, Updated, Updater};
+use headwater_runtime::{Error, ErrorKind};
 use headwater_topology::TaskId;
 
 use crate::world::{World, changelog, keys};
@@ -125,7 +126,22 @@ fn a_missing_changelog_fails_its_own_task_only() {
     assert_eq!(other.id, TaskId::new(0, 1));
     let (stores, failure) = failed(turn_for_long(&world, &mut updater));
     assert_eq!(stores.id, TaskId::new(0, 0));
-    assert_eq!(failure, UpdateFailure::Client(ClientError::UnknownTopic { topic: changelog("a", 0).topic }));
+    assert_eq!(failure, UpdateFailure::MissingChangelog(changelog("a", 0).topic));
+}
+
+#[test]
+fn a_changelog_that_nobody_makes_is_told_of_within_seconds() {
+    let world = World::new();
+    world.delete(&changelog("a", 0));
+    let mut updater = world.updater();
+    updater.restore(Restoring(world.open(&world.spec(0, &["a"]))));
+    assert!(world.turn(&mut updater).is_empty());
+    world.clock.advance(Duration::from_secs(9));
+    assert!(world.turn(&mut updater).is_empty());
+    world.clock.advance(Duration::from_secs(2));
+    let (_, failure) = failed(world.turn(&mut updater));
+    assert!(failure.to_string().contains("changelog topic app-a-changelog does not exist"), "{failure}");
+    assert_eq!(Error::from(failure).kind(), ErrorKind::Topology);
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn standbys_are_never_where_the_task_is_active() {
     let settings = AssignmentSettings { standby_replicas: 1, ..AssignmentSettings::default() };
     let members = [Described::new("m1", 1), Described::new("m2", 2)];
     let tasks = tasks(&[(part(0, &["a"], true), 2), (part(1, &["b"], false), 2)]);
-    let plan = decoded(&plan(&group(&members), tasks, settings, &StickyAssignor, Timestamp::ZERO));
+    let plan = decoded(&plan(&group(&members), tasks, &[], settings, &StickyAssignor, Timestamp::ZERO));
     assert_eq!(got(&plan), "m1: 0_0 1_0\nm2: 0_1 1_1\n");
     assert_eq!(plan["m1"].info.standby, [(id("0_1"), [tp("a-1")].into())].into());
     assert_eq!(plan["m2"].info.standby, [(id("0_0"), [tp("a-0")].into())].into());
@@ -208,7 +208,7 @@ fn one_member_of_the_leaders_process_is_asked_to_look_again() {
     }
     let members = [Described::new("m1", 1), Described::new("m2", 1), Described::new("m3", 2)];
     let now = Timestamp::from_millis(5);
-    let plan = decoded(&plan(&group(&members), four(), AssignmentSettings::default(), &Warming, now));
+    let plan = decoded(&plan(&group(&members), four(), &[], AssignmentSettings::default(), &Warming, now));
     let next: Vec<i64> = plan.values().map(|got| got.info.next_rebalance_ms).collect();
     assert_eq!(next, [600_005, NO_REBALANCE, NO_REBALANCE]);
 }
@@ -232,7 +232,7 @@ fn an_assignor_that_does_not_place_every_task_is_an_error_for_all() {
     ];
     for fault in faults {
         let group = group(&[Described::new("m1", 1), Described::new("m2", 2)]);
-        let plan = plan(&group, four(), AssignmentSettings::default(), &Careless(fault), Timestamp::ZERO);
+        let plan = plan(&group, four(), &[], AssignmentSettings::default(), &Careless(fault), Timestamp::ZERO);
         assert!(decoded(&plan).values().all(|got| got.info.error_code == AssignorError::AssignmentError.code()));
     }
 }
@@ -245,7 +245,7 @@ fn lags_are_counted_as_java_counts_them() {
     tasks.insert(id("0_5"), end(None));
     let sums = [("0_0", LATEST_OFFSET), ("0_1", 30), ("0_2", 130), ("0_3", UNKNOWN_OFFSET), ("0_5", 1)];
     let members = [Described::new("m1", 1).with_state(&sums)];
-    let view = super::super::view::cluster_view(&group(&members), tasks, AssignmentSettings::default());
+    let view = super::super::view::cluster_view(&group(&members), tasks, &[], AssignmentSettings::default());
     let client = &view.clients[&Uuid::from_u128(1)];
     let lags: Vec<Option<i64>> = client.lags.values().copied().collect();
     assert_eq!(lags, [Some(LATEST_OFFSET), Some(70), Some(100), None, Some(100), None]);

@@ -1,7 +1,5 @@
 //! What holds whoever is in the group and whatever they had.
 
-use std::collections::BTreeSet;
-
 use proptest::prelude::*;
 
 use super::*;

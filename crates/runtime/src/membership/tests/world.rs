@@ -360,7 +360,8 @@ impl World {
                 thread.dropped = false;
             }
             Action::RunAssignor(group) => {
-                let decided = plan(&group, tasks.clone(), AssignmentSettings::default(), &StickyAssignor, self.now);
+                let decided =
+                    plan(&group, tasks.clone(), &[], AssignmentSettings::default(), &StickyAssignor, self.now);
                 thread.events.push_back(Event::Planned { assignments: decided.assignments });
             }
             Action::Left => {
