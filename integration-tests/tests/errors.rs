@@ -78,6 +78,29 @@ fn ends_with(program: Program, kind: &str, parts: &[&str]) -> Result<()> {
 }
 
 #[test]
+fn addresses_that_lead_nowhere_are_refused_before_anything_starts() -> Result<()> {
+    let cases = [
+        ("127.0.0.1:99999", "Invalid port in bootstrap.servers: 127.0.0.1:99999"),
+        ("broker.invalid:9092", "No resolvable bootstrap urls given in bootstrap.servers: broker.invalid:9092"),
+    ];
+    for (servers, said) in cases {
+        ends_with(Application::new("no-address", servers)?.start()?, "Config", &[said])?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_address_may_begin_with_its_protocol() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("an_address_may_begin_with_its_protocol") else { return Ok(()) };
+    let servers = format!("PLAINTEXT://{}", broker.bootstrap);
+    let application = Application::new("protocol", &servers)?.with_topics(&broker)?;
+    let program = application.start()?;
+    application.wait_until_it_runs(&broker)?;
+    program.terminate(PATIENCE)?;
+    Ok(())
+}
+
+#[test]
 fn another_topology_under_the_same_name_is_named_and_the_first_goes_on() -> Result<()> {
     let Some(broker) = Broker::of_this_run("another_topology_under_the_same_name_is_named_and_the_first_goes_on")
     else {

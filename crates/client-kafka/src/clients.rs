@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use headwater_client::{Admin, ClientConfig, ClientError, ClientSupplier, Consumer, GroupMembership, Producer};
+use headwater_client::{
+    Admin, ClientConfig, ClientError, ClientKind, ClientSupplier, Consumer, GroupMembership, Producer,
+};
 use headwater_record::Clock;
 
 use crate::admin::KafkaAdmin;
 use crate::clock::SystemClock;
+use crate::config::Servers;
 use crate::consumer::KafkaConsumer;
 use crate::io::Io;
 use crate::membership::KafkaMembership;
@@ -42,6 +45,17 @@ impl KafkaClients {
 impl ClientSupplier for KafkaClients {
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(SystemClock)
+    }
+
+    fn check(&self, kind: ClientKind, config: &ClientConfig) -> Result<(), ClientError> {
+        let servers = Servers::of(config, "headwater")?;
+        match kind {
+            ClientKind::Consumer => KafkaConsumer::check_settings(config),
+            ClientKind::Producer => KafkaProducer::check_settings(config),
+            // All clients have the same servers: one look is enough.
+            ClientKind::Admin => servers.resolve(),
+            ClientKind::Membership => Ok(()),
+        }
     }
 
     fn consumer(&self, config: &ClientConfig) -> Result<Box<dyn Consumer>, ClientError> {

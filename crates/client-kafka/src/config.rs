@@ -1,6 +1,7 @@
 //! Settings: those of Java's clients, by their names.
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod followed;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,9 @@ use std::time::Duration;
 use headwater_client::{ClientConfig, ClientError};
 
 pub(crate) use followed::tell_of_others;
+
+/// Values of `client.dns.lookup`. The first is what is done; canonical names matter to Kerberos alone.
+const DNS_LOOKUPS: [&str; 2] = ["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"];
 
 /// What every connection needs to know.
 #[derive(Clone, Debug)]
@@ -27,13 +31,7 @@ impl Servers {
     /// # Errors
     /// [`ClientError::Config`] without servers, or with a security protocol that is not there yet.
     pub(crate) fn of(config: &ClientConfig, default_id: &str) -> Result<Self, ClientError> {
-        let text = servers(config)?;
-        let addresses: Vec<String> = text
-            .split(',')
-            .map(str::trim)
-            .filter(|address| !address.is_empty())
-            .map(|address| if has_port(address) { address.to_owned() } else { format!("{address}:9092") })
-            .collect();
+        let addresses = addresses::parse(servers(config)?)?;
         if addresses.is_empty() {
             return Err(no_servers());
         }
@@ -45,6 +43,14 @@ impl Servers {
                 )));
             }
         }
+        if let Some(lookup) = config.value("client.dns.lookup")
+            && !DNS_LOOKUPS.iter().any(|known| known.eq_ignore_ascii_case(lookup.trim()))
+        {
+            return Err(ClientError::Config(format!(
+                "client.dns.lookup: {lookup:?} is not one of {}",
+                DNS_LOOKUPS.join(", ")
+            )));
+        }
         Ok(Servers {
             addresses,
             client_id: config.value("client.id").unwrap_or(default_id).to_owned(),
@@ -54,13 +60,17 @@ impl Servers {
         })
     }
 
+    /// Whether the cluster may be found at all.
+    ///
+    /// # Errors
+    /// [`ClientError::Config`] when no host is known.
+    pub(crate) fn resolve(&self) -> Result<(), ClientError> {
+        addresses::resolve(&self.addresses)
+    }
+
     pub(crate) fn text(&self) -> String {
         self.addresses.join(",")
     }
-}
-
-fn has_port(address: &str) -> bool {
-    address.rsplit_once(':').is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// `bootstrap.servers`.
@@ -130,6 +140,8 @@ mod tests {
             let error = Servers::of(&none, "c").map(|_| ()).unwrap_err();
             assert!(error.to_string().contains("bootstrap.servers is missing"), "{error}");
         }
+        let error = Servers::of(&config.clone().with("client.dns.lookup", "default"), "c").map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("is not one of use_all_dns_ips"), "{error}");
         let error = Servers::of(&config.with("security.protocol", "SSL"), "c").map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("security.protocol=SSL is not supported yet"), "{error}");
     }

@@ -62,6 +62,11 @@ pub(crate) struct KafkaConsumer {
 }
 
 impl KafkaConsumer {
+    /// Whether one can be made with these settings.
+    pub(crate) fn check_settings(config: &ClientConfig) -> Result<(), ClientError> {
+        Settings::of(config).map(drop)
+    }
+
     pub(crate) fn new(io: Io, config: &ClientConfig) -> Result<Self, ClientError> {
         let settings = Settings::of(config)?;
         let (tell, heard) = mpsc::channel();

@@ -87,6 +87,11 @@ pub(crate) struct KafkaProducer {
 }
 
 impl KafkaProducer {
+    /// Whether one can be made with these settings.
+    pub(crate) fn check_settings(config: &ClientConfig) -> Result<(), ClientError> {
+        Settings::of(config).map(drop)
+    }
+
     pub(crate) fn new(io: Io, config: &ClientConfig) -> Result<Self, ClientError> {
         let settings = Settings::of(config)?;
         let cluster = Arc::new(Brokers::new(Servers::of(config, "headwater-producer")?));

@@ -29,5 +29,5 @@ pub use membership::{
     OffsetCommit,
 };
 pub use producer::{Appended, BatchAck, PartitionRef, Producer};
-pub use supplier::ClientSupplier;
+pub use supplier::{ClientKind, ClientSupplier};
 pub use transaction::{TransactionOutcome, Transactional};

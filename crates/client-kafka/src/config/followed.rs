@@ -15,7 +15,8 @@ const KEPT_OPEN: &str = "connections are kept open";
 const SAME_BACKOFF: &str = "connections are made again as requests are sent again: see retry.backoff.ms";
 
 /// Settings that others follow, or that have no effect where they have this value, which Streams gives every client.
-const NOTHING_TO_SAY: [(&str, Option<&str>); 16] = [
+const NOTHING_TO_SAY: [(&str, Option<&str>); 17] = [
+    ("client.dns.lookup", Some("use_all_dns_ips")),
     ("group.id", None),
     ("key.serializer", None),
     ("value.serializer", None),

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
-use headwater_client::ClientSupplier;
+use headwater_client::{ClientKind, ClientSupplier};
 use headwater_store::RowFormat;
 use headwater_topology::Topology;
 use headwater_topology::handler::{
@@ -18,6 +18,7 @@ use super::instance::{Instance, check, patterns};
 use super::status::Status;
 use super::{Driven, KafkaStreams, State, StateListener, UncaughtHandler, UncaughtResponse};
 use crate::changelog::{RestoreListener, Silent, keeps_state};
+use crate::config::Role;
 use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
 use crate::handler::ExceptionHandlers;
@@ -185,6 +186,7 @@ impl<D: DefaultEnvironment> Builder<D> {
         handlers.processing = self.processing.unwrap_or(handlers.processing);
         handlers.production = self.production.unwrap_or(handlers.production);
         let clients = self.clients.map_or_else(|| D::clients(&config), Ok)?;
+        check_clients(&config, clients.as_ref())?;
         let stores = self.stores.map_or_else(|| D::stores(&config), Ok)?;
         let clock = clients.clock();
         let keeps_state = keeps_state(&self.topology, &stores.choice(&config))?;
@@ -206,6 +208,17 @@ impl<D: DefaultEnvironment> Builder<D> {
             config,
         }))
     }
+}
+
+/// Settings of clients are refused before a thread would fail with them.
+fn check_clients(config: &StreamsConfig, clients: &dyn ClientSupplier) -> Result<(), Error> {
+    let of = |role| config.client(role, config.application_id());
+    clients.check(ClientKind::Consumer, &of(Role::MainConsumer))?;
+    clients.check(ClientKind::Consumer, &of(Role::RestoreConsumer))?;
+    clients.check(ClientKind::Producer, &of(Role::Producer))?;
+    clients.check(ClientKind::Membership, &of(Role::Membership))?;
+    clients.check(ClientKind::Admin, &of(Role::Admin))?;
+    Ok(())
 }
 
 impl<D> fmt::Debug for Builder<D> {
