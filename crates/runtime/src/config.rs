@@ -3,6 +3,8 @@
 //! [`StreamsConfig`] is plain data. Objects (handlers, listeners, clients, stores) are given to the application's builder.
 
 mod clients;
+mod guards;
+mod names;
 pub mod options;
 mod parse;
 #[cfg(test)]
@@ -17,6 +19,7 @@ use headwater_client::ClientConfig;
 use headwater_topology::node::OffsetReset;
 
 pub use clients::Role;
+pub use guards::Overridden;
 
 use crate::Error;
 use crate::assignment::{AssignmentSettings, HostPort};
@@ -58,13 +61,11 @@ impl StreamsConfig {
                 mistakes.extend(parse::check(setting, value).err());
             }
         }
-        // What the runtime itself follows may also be set with a consumer's prefix.
-        for key in ["session.timeout.ms", "heartbeat.interval.ms", "max.poll.interval.ms", "auto.offset.reset"] {
-            for prefix in ["consumer.", "main.consumer."] {
-                let Some(value) = self.properties.get(&format!("{prefix}{key}")) else { continue };
-                let Some(setting) = options::find(key) else { continue };
-                mistakes.extend(parse::check(setting, value).err().map(|mistake| format!("{prefix}{mistake}")));
-            }
+        // What the runtime itself follows, and what all clients share, may also be set with a prefix.
+        for (key, value) in self.iter().filter(|(key, _)| !guards::is_guarded(key)) {
+            let Some((prefix, _, rest)) = names::split(key) else { continue };
+            let Some(setting) = options::find(rest) else { continue };
+            mistakes.extend(parse::check(setting, value).err().map(|mistake| format!("{prefix}{mistake}")));
         }
         if mistakes.is_empty() {
             mistakes.extend(self.mistakes_of_meaning());
@@ -93,10 +94,18 @@ impl StreamsConfig {
         mistakes
     }
 
-    /// What should be said about settings that are valid and have no effect, a line for each.
+    /// What should be said about settings that have no effect, a line for each: those that are known, and those that nobody knows
+    /// (Java: "These configurations were supplied but are not used yet").
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (key, value) in &self.properties {
+            if names::is_unknown(key) {
+                let meant = names::nearest(key).map_or_else(String::new, |name| format!("; did you mean {name}?"));
+                warnings.push(format!("{key} was supplied but is not used: there is no such setting{meant}"));
+            }
+            if key.starts_with("global.consumer.") {
+                warnings.push(format!("{key} has no effect: there are no global stores yet"));
+            }
             let Some(setting) = options::find(key) else { continue };
             match setting.support {
                 Support::NoEffect(reason) if !parse::is_default(setting, value) => {

@@ -175,9 +175,7 @@ impl<D: DefaultEnvironment> Builder<D> {
         if config.keeps_headers() {
             self.topology = self.topology.with_row_format(RowFormat::Headers);
         }
-        for warning in config.warnings() {
-            tracing::warn!("{warning}");
-        }
+        tell(&config);
         check(&self.topology, &config)?;
         let patterns = patterns(&self.topology)?;
         let mut handlers = ExceptionHandlers::configured(|key| config.given(key))
@@ -207,6 +205,20 @@ impl<D: DefaultEnvironment> Builder<D> {
             status: Status::new(self.state_listener),
             config,
         }))
+    }
+}
+
+/// Says which settings do not do what they seem to.
+fn tell(config: &StreamsConfig) {
+    for overridden in config.overridden() {
+        if overridden.is_error {
+            tracing::error!("{}", overridden.message);
+        } else {
+            tracing::warn!("{}", overridden.message);
+        }
+    }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
     }
 }
 

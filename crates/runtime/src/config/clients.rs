@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use headwater_client::ClientConfig;
 
 use super::StreamsConfig;
-use super::options;
+use super::names::{self, Family};
+use super::{guards, options};
 
 /// What a client is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,64 +24,9 @@ pub enum Role {
     Membership,
 }
 
-/// Prefixes, all of them: what begins so is for a client, and not for others.
-const PREFIXES: [&str; 7] =
-    ["main.consumer.", "restore.consumer.", "global.consumer.", "consumer.", "producer.", "admin.", "topic."];
-
-/// Keys that say something to producers alone. Bare, they do not go to other clients.
-const OF_PRODUCERS: [&str; 19] = [
-    "acks",
-    "batch.size",
-    "buffer.memory",
-    "compression.gzip.level",
-    "compression.level",
-    "compression.lz4.level",
-    "compression.type",
-    "compression.zstd.level",
-    "delivery.timeout.ms",
-    "enable.idempotence",
-    "linger.ms",
-    "max.block.ms",
-    "max.in.flight.requests.per.connection",
-    "max.request.size",
-    "metadata.max.idle.ms",
-    "partitioner.class",
-    "retries",
-    "transaction.timeout.ms",
-    "transactional.id",
-];
-
-/// Keys that say something to consumers alone.
-const OF_CONSUMERS: [&str; 16] = [
-    "allow.auto.create.topics",
-    "auto.commit.interval.ms",
-    "auto.offset.reset",
-    "check.crcs",
-    "default.api.timeout.ms",
-    "enable.auto.commit",
-    "exclude.internal.topics",
-    "fetch.max.bytes",
-    "fetch.max.wait.ms",
-    "fetch.min.bytes",
-    "isolation.level",
-    "max.partition.fetch.bytes",
-    "max.poll.interval.ms",
-    "max.poll.records",
-    "partition.assignment.strategy",
-    "session.timeout.ms",
-];
-
 /// Settings that the runtime itself follows, wherever they are given: clients must not act on them.
-const OF_THE_RUNTIME: [&str; 8] = [
-    "auto.offset.reset",
-    "enable.auto.commit",
-    "group.instance.id",
-    "heartbeat.interval.ms",
-    "max.poll.interval.ms",
-    "partition.assignment.strategy",
-    "session.timeout.ms",
-    "group.protocol",
-];
+const OF_THE_RUNTIME: [&str; 5] =
+    ["auto.offset.reset", "group.instance.id", "heartbeat.interval.ms", "max.poll.interval.ms", "session.timeout.ms"];
 
 impl Role {
     /// The prefixes that speak to it, the strongest last.
@@ -102,11 +48,11 @@ impl Role {
         }
     }
 
-    fn takes(self, key: &str) -> bool {
+    fn family(self) -> Family {
         match self {
-            Role::Producer => !OF_CONSUMERS.contains(&key),
-            Role::MainConsumer | Role::RestoreConsumer | Role::Membership => !OF_PRODUCERS.contains(&key),
-            Role::Admin => !OF_CONSUMERS.contains(&key) && !OF_PRODUCERS.contains(&key),
+            Role::MainConsumer | Role::RestoreConsumer | Role::Membership => Family::Consumers,
+            Role::Producer => Family::Producers,
+            Role::Admin => Family::Admins,
         }
     }
 }
@@ -133,15 +79,16 @@ impl StreamsConfig {
             }
         }
         for (key, value) in &self.properties {
-            let is_prefixed = PREFIXES.iter().any(|prefix| key.starts_with(prefix)) || key.starts_with("client.tag.");
-            let is_ours = options::find(key).is_some_and(|setting| !setting.for_clients);
-            if !is_prefixed && !is_ours && role.takes(key) {
+            let is_prefixed =
+                names::split(key).is_some() || key.starts_with("topic.") || key.starts_with("client.tag.");
+            let is_ours = options::find(key).is_some_and(|setting| !setting.for_clients) || guards::is_guarded(key);
+            if !is_prefixed && !is_ours && role.family().takes(key) {
                 config.set(key, value);
             }
         }
         for prefix in role.prefixes() {
             for (key, value) in self.with_prefix(prefix) {
-                if !OF_THE_RUNTIME.contains(&key) {
+                if !OF_THE_RUNTIME.contains(&key) && !guards::is_guarded(&format!("{prefix}{key}")) {
                     config.set(key, value);
                 }
             }

@@ -82,6 +82,81 @@ fn settings_without_effect_give_a_warning() {
     assert!(all().any(|setting| matches!(setting.support, Support::OnlyDefault(_))));
 }
 
+/// What is said of settings that Streams decides itself: errors marked.
+fn overridden(properties: &[(&str, &str)]) -> Vec<String> {
+    let told = config(properties).overridden().into_iter();
+    told.map(|it| format!("{}{}", if it.is_error { "ERROR " } else { "" }, it.message)).collect()
+}
+
+#[test]
+fn settings_that_java_guards_are_told_in_its_words_and_do_not_count() {
+    let told =
+        overridden(&[("consumer.enable.auto.commit", "true"), ("allow.auto.create.topics", "true"), ("group.id", "g")]);
+    assert_eq!(
+        told,
+        [
+            "ERROR Unexpected user-specified consumer config 'allow.auto.create.topics' found. User setting (true) will be ignored and the Streams default setting (false) will be used.",
+            "ERROR Unexpected user-specified consumer config 'consumer.enable.auto.commit' found. User setting (true) will be ignored and the Streams default setting (false) will be used.",
+            "Unexpected user-specified consumer config 'group.id' found. User setting (g) will be ignored and the Streams default setting (the application.id) will be used.",
+        ]
+    );
+    let guarded = [
+        "key.deserializer",
+        "main.consumer.value.deserializer",
+        "partition.assignment.strategy",
+        "consumer.group.protocol",
+        "consumer.group.remote.assignor",
+        "producer.key.serializer",
+        "value.serializer",
+        "admin.bootstrap.servers",
+        "consumer.bootstrap.servers",
+        "producer.client.id",
+        "restore.consumer.auto.offset.reset",
+    ];
+    for key in guarded {
+        assert_eq!(overridden(&[(key, "mine")]).len(), 1, "{key}");
+        for role in [Role::MainConsumer, Role::RestoreConsumer, Role::Producer, Role::Admin, Role::Membership] {
+            let client = config(&[(key, "mine")]).client(role, "c");
+            assert!(client.iter().all(|(_, value)| value != "mine"), "{key}: {client:?}");
+            assert_eq!(client.value("bootstrap.servers"), Some("broker:9092"));
+        }
+    }
+    let agreed = [("enable.auto.commit", "false"), ("consumer.allow.auto.create.topics", "false"), ("client.id", "me")];
+    assert_eq!(overridden(&agreed), Vec::<String>::new());
+}
+
+#[test]
+fn settings_that_nobody_knows_are_told_with_the_name_that_was_meant() {
+    let told = |key: &str| config(&[(key, "1")]).warnings();
+    let near = [
+        ("commit.intervall.ms", "commit.interval.ms"),
+        ("commit_interval_ms", "commit.interval.ms"),
+        ("COMMIT.INTERVAL.MS", "commit.interval.ms"),
+        ("num.stream.thread", "num.stream.threads"),
+        ("producer.lingr.ms", "producer.linger.ms"),
+        ("main.consumer.fetch.min.byte", "main.consumer.fetch.min.bytes"),
+        ("max.pol.records", "max.poll.records"),
+    ];
+    for (key, meant) in near {
+        let said = format!("{key} was supplied but is not used: there is no such setting; did you mean {meant}?");
+        assert_eq!(told(key), [said]);
+    }
+    // What others have, these clients have not.
+    assert!(told("producer.fetch.min.bytes")[0].starts_with("producer.fetch.min.bytes was supplied but is not used"));
+    assert_eq!(told("custom.thing"), ["custom.thing was supplied but is not used: there is no such setting"]);
+    for known in ["topic.retention.ms", "client.tag.zone", "consumer.sasl.jaas.config", "ssl.key.password", "linger.ms"]
+    {
+        assert_eq!(told(known), Vec::<String>::new(), "{known}");
+    }
+}
+
+#[test]
+fn values_with_a_prefix_are_checked_like_those_without() {
+    for key in ["consumer.request.timeout.ms", "producer.retry.backoff.ms", "admin.metadata.max.age.ms"] {
+        assert!(mistake(&[(key, "soon")]).starts_with(&format!("{key}: \"soon\" is not a whole number")), "{key}");
+    }
+}
+
 #[test]
 fn an_application_without_id_is_refused() {
     let error = StreamsConfig::from_properties([("bootstrap.servers", "b:9092")]).unwrap_err();

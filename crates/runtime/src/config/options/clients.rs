@@ -43,4 +43,27 @@ pub(super) const SETTINGS: &[Setting] = &[
         "How long the answer to a request may take, milliseconds.",
     )
     .for_clients(),
+    setting("config.providers", Kind::Text, Some(""), "Names of classes that look values up elsewhere.")
+        .only_default("classes cannot be loaded; give the values themselves"),
+    setting(
+        "metadata.recovery.strategy",
+        Kind::Word(&["rebootstrap", "none"]),
+        Some("rebootstrap"),
+        "What a client does when none of the brokers that it knows answers.",
+    )
+    .only_default("when no broker that was heard of answers, those of bootstrap.servers are asked"),
+    setting(
+        "metadata.recovery.rebootstrap.trigger.ms",
+        MILLIS,
+        Some("300000"),
+        "After how long without metadata the brokers of bootstrap.servers are asked, milliseconds.",
+    )
+    .no_effect("brokers of bootstrap.servers are asked as soon as those that were heard of do not answer"),
+    setting(
+        "metadata.cluster.check.enable",
+        Kind::Flag,
+        Some("true"),
+        "Whether brokers are told which cluster is meant, to find connections that went astray.",
+    )
+    .no_effect("brokers are not told"),
 ];

@@ -67,6 +67,20 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Whether stores are transactional (KIP-892).",
     )
     .no_effect("a store's content and its changelog offset are always written as one"),
+    setting(
+        "statestore.uncommitted.max.bytes",
+        Kind::Number(-1, i64::MAX),
+        Some("67108864"),
+        "How many bytes of transactional stores may wait for a commit.",
+    )
+    .no_effect("what stores hold that is not committed yet is not bounded over all of them"),
+    setting(
+        "default.interactive.query.isolation.level",
+        Kind::Word(&["READ_UNCOMMITTED", "READ_COMMITTED"]),
+        Some("READ_UNCOMMITTED"),
+        "What queries of transactional stores see.",
+    )
+    .no_effect("there are no interactive queries yet"),
     setting("rocksdb.config.setter", Kind::Text, Some(""), "Class that configures RocksDB.")
         .only_default("classes cannot be loaded; give the environment a RocksDB supplier with the options you want"),
 ];
