@@ -1,6 +1,7 @@
 //! The application as its user holds it: [`KafkaStreams`], its builder, its states, and a form that is driven by hand.
 
 mod builder;
+mod checks;
 mod close;
 mod driven;
 mod instance;

@@ -14,7 +14,8 @@ use headwater_topology::handler::{
 };
 use uuid::Uuid;
 
-use super::instance::{Instance, check, patterns};
+use super::checks::check;
+use super::instance::{Instance, patterns};
 use super::status::Status;
 use super::{Driven, KafkaStreams, State, StateListener, UncaughtHandler, UncaughtResponse};
 use crate::changelog::{RestoreListener, Silent, keeps_state};

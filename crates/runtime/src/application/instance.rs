@@ -15,7 +15,7 @@ use crate::changelog::RestoreListener;
 use crate::directory::StateDirectory;
 use crate::handler::ExceptionHandlers;
 use crate::thread::SourcePatterns;
-use crate::{Environment, Error, ErrorKind, StreamsConfig};
+use crate::{Environment, Error, StreamsConfig};
 
 /// One instance of an application.
 pub(crate) struct Instance {
@@ -54,29 +54,6 @@ impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Instance").field("config", &self.config).field("status", &self.status).finish_non_exhaustive()
     }
-}
-
-/// What can be known to be wrong with a topology before anything runs.
-pub(super) fn check(topology: &Topology, config: &StreamsConfig) -> Result<(), Error> {
-    let wrong = |message: &str| Err(Error::new(ErrorKind::Topology, message));
-    if topology.subtopologies().iter().any(|part| part.global) {
-        return wrong("the topology has a global store or table, which this version of headwater cannot run yet");
-    }
-    let is_source = |kind: &NodeKind| matches!(kind, NodeKind::Source { .. });
-    if !topology.nodes().any(|(_, node)| is_source(&node.kind)) {
-        return wrong(
-            "Topology has no stream threads and no global threads, must subscribe to at least one source topic or global table.",
-        );
-    }
-    let built = crate::config::words(topology.settings().value("topology.optimization").unwrap_or_default());
-    if config.given("topology.optimization").is_some() && built != config.optimisations() {
-        return Err(Error::config(format!(
-            "topology.optimization: {:?} differs from what the topology was built with, {:?}; give it to `build_with` too",
-            config.optimisations().join(","),
-            built.join(",")
-        )));
-    }
-    Ok(())
 }
 
 /// The patterns of the topology's sources, compiled.

@@ -31,8 +31,16 @@ pub enum InternalTopicsError {
         required: Partition,
     },
     /// Repartition topics feed each other in a circle, or a part of the topology reads nothing.
-    #[error("failed to compute number of partitions for all repartition topics: {}", names(.0))]
-    Unresolvable(Vec<Topic>),
+    #[error(
+        "failed to compute number of partitions for all repartition topics: {}; make sure that all input topics exist and that every pattern matches at least one topic when the application starts{}",
+        names(.topics), unmatched(.patterns)
+    )]
+    Unresolvable {
+        /// The repartition topics.
+        topics: Vec<Topic>,
+        /// Patterns that match no topic.
+        patterns: Vec<String>,
+    },
     /// An internal topic exists with another number of partitions.
     #[error(
         "Existing internal topic {topic} has invalid partitions: expected: {expected}; actual: {found}. The number of partitions of a source topic was changed, or the topology was: reset the application (delete its internal topics and committed offsets) before it is started again"
@@ -76,6 +84,10 @@ impl InternalTopicsError {
 
 fn names(topics: &[Topic]) -> String {
     topics.iter().map(Topic::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn unmatched(patterns: &[String]) -> String {
+    if patterns.is_empty() { String::new() } else { format!(": no topic matches {}", patterns.join(", ")) }
 }
 
 fn counts(topics: &BTreeMap<String, Partition>) -> String {

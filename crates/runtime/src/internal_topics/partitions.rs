@@ -33,7 +33,8 @@ impl Counts<'_> {
             }
             // Where topics feed each other in a circle, what is known of those upstream must do.
             if !self.resolve_round(&open, parts, true) && !self.resolve_round(&open, parts, false) {
-                return Err(InternalTopicsError::Unresolvable(open.into_iter().map(Topic::from).collect()));
+                let topics = open.into_iter().map(Topic::from).collect();
+                return Err(InternalTopicsError::Unresolvable { topics, patterns: Vec::new() });
             }
         }
     }

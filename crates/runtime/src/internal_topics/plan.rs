@@ -46,7 +46,16 @@ pub fn plan(
     let parts = part_topics(topology, known);
     let mut counts = repartition_counts(topology, &parts, &known.partitions);
     check_sources(&parts, &counts)?;
-    counts.resolve(&parts)?;
+    counts.resolve(&parts).map_err(|error| match error {
+        InternalTopicsError::Unresolvable { topics, .. } => {
+            let unmatched = known.matches.iter().filter(|(_, topics)| topics.is_empty());
+            InternalTopicsError::Unresolvable {
+                topics,
+                patterns: unmatched.map(|(pattern, _)| pattern.clone()).collect(),
+            }
+        }
+        other => other,
+    })?;
     for group in topology.copartition_groups() {
         counts.copartition(group)?;
     }

@@ -142,7 +142,8 @@ impl StreamThread {
             if failure.as_ref() == Some(&error) {
                 tracing::debug!(%error, "tasks cannot be assigned yet; trying again");
             } else {
-                tracing::warn!(%error, "tasks cannot be assigned yet; trying again");
+                let seconds = patience(&error, config.max_poll_interval()).as_secs();
+                tracing::warn!(%error, "tasks cannot be assigned yet; trying again, for up to {seconds} s");
             }
             let next = now.plus(config.retry_backoff());
             self.leading.pending = Some(Pending { group, since, next, failure: Some(error) });

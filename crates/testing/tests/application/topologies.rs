@@ -127,6 +127,43 @@ fn topics_of_a_pattern_may_be_known_to_some_earlier_than_to_others() {
     world.settle(&mut instances);
 }
 
+#[test]
+fn an_application_id_that_makes_names_too_long_is_refused_before_anything_starts() {
+    let world = World::new();
+    let refused = |id: String| {
+        let error = world.builder(1).application_id(id).drive().map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        error.to_string()
+    };
+    // The longest is <id>-words-repartition.
+    assert!(world.builder(1).application_id("a".repeat(249 - 18)).drive().is_ok());
+    let said = refused("a".repeat(250 - 18));
+    assert!(said.starts_with("application.id: ") && said.contains("has 250 characters of at most 249"), "{said}");
+    let said = refused("word count".to_owned());
+    assert!(said.contains("\"word count-words-repartition\" contains characters other than"), "{said}");
+    assert!(world.cluster.topics().iter().all(|topic| !topic.as_str().ends_with("-repartition")));
+}
+
+#[test]
+fn a_topic_that_cannot_be_is_named_before_anything_starts() {
+    let world = World::new();
+    for topic in ["new lines", "", "..", &"x".repeat(250)] {
+        let error = counting(&world, 1, SourceTopics::Named(vec![topic.to_owned()])).drive().map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Topology);
+        assert!(error.to_string().starts_with(&format!("Topic name is invalid: {topic:?}")), "{error}");
+    }
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_cannot_size_a_repartition_and_is_named() {
+    let world = World::new();
+    let mut instances = vec![counting(&world, 1, SourceTopics::Pattern("poems-.*".to_owned())).drive().unwrap()];
+    world.run_until(&mut instances, "it has ended", |instances| instances[0].state() == State::Error);
+    let told = reads(&instances[0]);
+    assert!(told.contains("every pattern matches at least one topic"), "{told}");
+    assert!(told.ends_with("no topic matches poems-.*"), "{told}");
+}
+
 /// A member that leads as Java's does: it does not look at what others read.
 struct Leader(Box<dyn GroupMembership>, GroupIdentity);
 
