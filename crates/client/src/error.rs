@@ -16,7 +16,7 @@ pub enum ErrorClass {
 }
 
 /// Why a member is none, or not now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GroupError {
     /// `REBALANCE_IN_PROGRESS` (27): join again.
@@ -45,8 +45,10 @@ pub enum GroupError {
     UnstableOffsets,
 }
 
+headwater_record::debug_as_text!(GroupError);
+
 /// What went wrong between us and Kafka.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
     /// Nobody answers.
@@ -130,6 +132,8 @@ pub enum ClientError {
         retriable: bool,
     },
 }
+
+headwater_record::debug_as_text!(ClientError);
 
 impl ClientError {
     /// How to take it. This is the only place that classifies.

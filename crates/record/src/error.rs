@@ -1,7 +1,10 @@
-//! What can go wrong between bytes and types.
+//! What can go wrong between bytes and types, and how errors are shown.
+
+use std::error::Error;
+use std::fmt;
 
 /// Why bytes are no value of the type, or a value has no bytes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SerdeError {
     /// Null where the type has no null. The text names the cure.
@@ -47,3 +50,49 @@ impl SerdeError {
         SerdeError::Custom(error.to_string())
     }
 }
+
+/// Writes `name`, the text of `error`, and below it what caused it, leaving out what was said before.
+///
+/// # Errors
+/// Those of `f`.
+pub fn write_with_causes(name: &str, error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut said = error.to_string();
+    write!(f, "{name}: {said}")?;
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            write!(f, "\n  caused by: {text}")?;
+            said = text;
+        }
+        cause = error.source();
+    }
+    Ok(())
+}
+
+/// `Debug` of errors as people read them: the type, the text, the causes. What `unwrap` in a test and a `main` that returns an error
+/// show is `Debug`, and it says what to do.
+///
+/// ```
+/// #[derive(thiserror::Error)]
+/// #[error("the tea is cold: make it anew")]
+/// struct Cold {
+///     source: std::num::ParseIntError,
+/// }
+/// headwater_record::debug_as_text!(Cold);
+///
+/// let cold = Cold { source: "lukewarm".parse::<i32>().unwrap_err() };
+/// assert_eq!(format!("{cold:?}"), "Cold: the tea is cold: make it anew\n  caused by: invalid digit found in string");
+/// ```
+#[macro_export]
+macro_rules! debug_as_text {
+    ($($error:ident),+ $(,)?) => {
+        $(impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::write_with_causes(stringify!($error), self, f)
+            }
+        })+
+    };
+}
+
+debug_as_text!(SerdeError);

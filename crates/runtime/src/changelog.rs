@@ -33,7 +33,7 @@ pub use self::stores::{Restoring, Standby, StoreChangelog, TaskStores};
 pub use self::updater::{Updated, Updater, UpdaterSettings};
 
 /// Why a task's stores could not be brought or kept up to date.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpdateFailure {
     /// What the stores contain does not go with their changelogs: delete the task's local state and restore it anew.
@@ -59,6 +59,8 @@ pub enum UpdateFailure {
     #[error(transparent)]
     Client(#[from] ClientError),
 }
+
+headwater_record::debug_as_text!(UpdateFailure);
 
 impl UpdateFailure {
     /// Of an error about changelogs.

@@ -23,7 +23,7 @@ use uuid::Uuid;
 pub use self::claim::TaskClaim;
 
 /// What is wrong with the state directory.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirectoryError {
     /// Another process, or another application in this one, has it.
@@ -52,6 +52,8 @@ pub enum DirectoryError {
     #[error("application.id {0:?} cannot name a directory: use letters, digits, '.', '_' and '-'")]
     ApplicationId(String),
 }
+
+headwater_record::debug_as_text!(DirectoryError);
 
 impl DirectoryError {
     fn unusable(path: &Path, action: &'static str, error: &std::io::Error) -> Self {

@@ -1,9 +1,11 @@
 //! What users get to see of errors, and what the runtime does about them.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{ClientError, ErrorClass};
+use headwater_record::write_with_causes;
 use headwater_store::StoreError;
 use headwater_topology::{BoxError, FailureKind, ProcessError, StoreId, TopologyErrors, WiringError};
 
@@ -33,12 +35,12 @@ pub enum ErrorKind {
     Internal,
 }
 
-/// An error of a running application.
-#[derive(Debug)]
+/// An error of a running application. `Debug` is for people too: the kind, the message, and what caused it.
+#[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    source: Option<BoxError>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -55,7 +57,7 @@ impl Error {
     /// With what caused it.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 
@@ -64,11 +66,6 @@ impl Error {
     pub(crate) fn within(mut self, context: impl fmt::Display) -> Self {
         self.message = format!("{context}: {}", self.message);
         self
-    }
-
-    /// The same kind and message once more, for another reader; what caused it stays with the first.
-    pub(crate) fn copy(&self) -> Self {
-        Error::new(self.kind, self.message.clone())
     }
 
     /// What is to be done about it.
@@ -83,6 +80,12 @@ impl fmt::Display for Error {
     }
 }
 
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_with_causes(&format!("{:?}", self.kind), self, f)
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
@@ -90,7 +93,7 @@ impl std::error::Error for Error {
 }
 
 /// Anything that can stop a task, or the thread on its way to one.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Trouble {
     /// The task itself.
@@ -106,6 +109,8 @@ pub enum Trouble {
     #[error(transparent)]
     Update(#[from] UpdateFailure),
 }
+
+headwater_record::debug_as_text!(Trouble);
 
 /// What the thread does about [`Trouble`].
 #[derive(Clone, Debug, PartialEq, Eq)]

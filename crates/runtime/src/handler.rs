@@ -27,7 +27,7 @@ const PRODUCTION_DEPRECATED: &str = "default.production.exception.handler";
 const DEAD_LETTERS: &str = "errors.dead.letter.queue.topic.name";
 
 /// A setting that names an exception handler which is not one of Kafka Streams' own.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Invalid value {value} for configuration {key}: known by name are {known}; one of your own is given in code")]
 pub struct UnknownHandler {
     /// The setting.
@@ -37,6 +37,8 @@ pub struct UnknownHandler {
     /// What it may say.
     pub known: &'static str,
 }
+
+headwater_record::debug_as_text!(UnknownHandler);
 
 /// The three exception handlers of an application.
 #[derive(Clone)]

@@ -26,7 +26,7 @@ impl Default for OffsetMetadata {
 }
 
 /// Text that no member of Kafka Streams has written. Java goes on as if nothing were there, with a warning.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OffsetMetadataError {
     /// Not Base64.
@@ -39,6 +39,8 @@ pub enum OffsetMetadataError {
     #[error("the metadata of a committed offset is cut short or malformed")]
     Malformed,
 }
+
+headwater_record::debug_as_text!(OffsetMetadataError);
 
 impl OffsetMetadata {
     /// Only a time.

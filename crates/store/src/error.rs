@@ -1,7 +1,7 @@
 //! What can go wrong in a store.
 
 /// A fact about a store that did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The disk or its library.
@@ -49,3 +49,5 @@ pub enum StoreError {
         reason: String,
     },
 }
+
+headwater_record::debug_as_text!(StoreError);

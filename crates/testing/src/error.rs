@@ -7,7 +7,7 @@ use headwater_runtime::task::TaskError;
 use headwater_store::StoreError;
 
 /// What went wrong in a test driver.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DriverError {
     /// The topology does not read the topic.
@@ -77,3 +77,5 @@ pub enum DriverError {
     #[error("the test driver was closed")]
     Closed,
 }
+
+headwater_record::debug_as_text!(DriverError);

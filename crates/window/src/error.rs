@@ -1,7 +1,7 @@
 //! Windows that make no sense.
 
 /// Why windows cannot be used. The texts are Java's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WindowError {
     /// Of [`TimeWindows`](crate::TimeWindows).
@@ -24,3 +24,5 @@ pub enum WindowError {
     #[error("Window start time (startMs) cannot be negative.")]
     NegativeStart,
 }
+
+headwater_record::debug_as_text!(WindowError);

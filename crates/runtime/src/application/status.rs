@@ -109,7 +109,7 @@ impl Status {
     pub(crate) fn outcome(&self) -> Result<(), Error> {
         let inner = self.lock();
         match inner.error.as_ref().or(inner.listener_failed.as_ref()) {
-            Some(error) if inner.progress.state().is_final() => Err(error.copy()),
+            Some(error) if inner.progress.state().is_final() => Err(error.clone()),
             _ => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! What can be wrong with a group's bytes and with an assignment.
 
 /// Bytes of a member or a leader that cannot be understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
     /// They end too early.
@@ -56,8 +56,10 @@ pub enum CodecError {
     },
 }
 
+headwater_record::debug_as_text!(CodecError);
+
 /// What a leader tells all members instead of tasks (Java's `AssignorError`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AssignorError {
     /// A source topic does not exist, or how many partitions it has is not known.
     #[error("a source topic is missing")]
@@ -72,6 +74,8 @@ pub enum AssignorError {
     #[error("the application is to close")]
     ShutdownRequested,
 }
+
+headwater_record::debug_as_text!(AssignorError);
 
 impl AssignorError {
     /// Its code in the bytes; 0 is no error.

@@ -44,7 +44,7 @@ pub struct StoreChoice<'a> {
 }
 
 /// Why the stores of a task could not be opened.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// A store would be RocksDB, and there is none.
@@ -65,6 +65,8 @@ pub enum OpenError {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
 }
+
+headwater_record::debug_as_text!(OpenError);
 
 impl<'a> StoreChoice<'a> {
     /// The make that opens the store of `spec`.

@@ -30,7 +30,7 @@ impl RestoreRange {
 }
 
 /// The store contains what the changelog never had, or the changelog has lost what the store does not contain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the store goes on at offset {next}, the changelog holds {earliest} to {end}")]
 pub struct Truncated {
     /// Where the store would go on.
@@ -40,6 +40,8 @@ pub struct Truncated {
     /// The log's end.
     pub end: Offset,
 }
+
+headwater_record::debug_as_text!(Truncated);
 
 /// What a store that contains the changelog up to and with `committed` has still to apply.
 ///

@@ -6,7 +6,7 @@ use headwater_client::{ClientError, ErrorClass};
 use headwater_record::{Partition, Topic};
 
 /// Why the topics of an application are not as it needs them.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InternalTopicsError {
     /// Topics that the topology reads do not exist.
@@ -68,6 +68,8 @@ pub enum InternalTopicsError {
     #[error(transparent)]
     Client(#[from] ClientError),
 }
+
+headwater_record::debug_as_text!(InternalTopicsError);
 
 impl InternalTopicsError {
     /// Whether the same may succeed a little later.

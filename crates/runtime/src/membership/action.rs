@@ -80,7 +80,7 @@ impl std::fmt::Display for LostReason {
 }
 
 /// Why a member cannot go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MembershipError {
     /// A request was refused in a way that asking again does not help.
@@ -110,6 +110,8 @@ pub enum MembershipError {
     #[error("the group's bytes cannot be understood: {0}")]
     Malformed(#[from] CodecError),
 }
+
+headwater_record::debug_as_text!(MembershipError);
 
 fn reads(topics: &BTreeSet<Topic>) -> String {
     if topics.is_empty() { "it reads nothing".to_owned() } else { format!("it reads {}", names(topics)) }

@@ -6,7 +6,7 @@ use headwater_store::StoreError;
 use headwater_topology::{ProcessError, TaskId, WiringError};
 
 /// Why a task stopped. What is to be done about it is decided elsewhere.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
     /// A record, a punctuation or a cache flush failed, and no handler let it pass.
@@ -70,6 +70,8 @@ pub enum TaskError {
         partition: TopicPartition,
     },
 }
+
+headwater_record::debug_as_text!(TaskError);
 
 impl TaskError {
     /// Which task stopped.
