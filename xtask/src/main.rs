@@ -26,13 +26,18 @@ Usage: cargo xtask <command>
   test [--no-broker]              set-up, RocksDB, a real broker, every test, the conformance scenarios
   ci                              check, then test: what CI runs
   check                           fmt, tidy, layers, clippy, and cargo-deny where it is installed
-  tidy                            module docs, file lengths, banned words, unsafe, machine paths
+  tidy                            module docs, file lengths, banned words, unsafe, machine paths, names in documents
   layers                          the crates' dependencies against xtask/layers.toml
   setup [--no-broker]             finds or installs compilers, libclang, Maven and a JDK
   rocksdb [--check]               compiles RocksDB once per machine and tells Cargo where it is
   kafka up|down|status [--port N] a broker for daily work (port 9092 unless told)
   conformance [arguments]         the recorded scenarios, passed on to the `conformance` program
   golden [arguments]              its `golden` subcommand";
+
+/// The first words of all commands.
+fn commands() -> impl Iterator<Item = &'static str> {
+    USAGE.lines().filter_map(|line| line.strip_prefix("  ")).filter_map(|line| line.split_whitespace().next())
+}
 
 fn main() -> ExitCode {
     process::end_children_on_signals();

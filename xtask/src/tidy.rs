@@ -3,6 +3,7 @@
 //! What the rules forbid is data, in `xtask/tidy.toml`; files that were too long when the limit came are listed in
 //! `xtask/tidy-ratchet.toml` with the length that they may have, which only shrinks.
 
+mod documents;
 mod first_command;
 mod length;
 mod paths;
@@ -18,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::{process, workspace};
+use documents::Named;
 use length::Ratchet;
 use source::Source;
 
@@ -110,8 +112,13 @@ fn sources(root: &Path) -> Result<Vec<Source>> {
 
 fn findings(rules: &Rules, ratchet: &Ratchet, sources: &[Source]) -> Vec<Finding> {
     let mut found = ratchet.check(rules.file_length, sources);
+    let files = sources.iter().map(|source| source.path.as_str()).collect();
+    let named = Named { files, commands: crate::commands().collect() };
     for source in sources {
         found.extend(paths::check(rules, source));
+        if source.path.ends_with(".md") {
+            found.extend(documents::check(&named, source));
+        }
         if source.is_rust() {
             found.extend(module_docs(source));
             found.extend(words::check(rules, source));

@@ -55,7 +55,7 @@
 //!
 //! In reading order: [`dsl`] (streams, tables, their operators and options), [`record`] (what flows, and serdes),
 //! [`KafkaStreams`] (running a topology), `testing` (the test driver, feature `testing`), [`processor`] (the low-level
-//! API), [`store`] and [`window`] (not used by the DSL yet), [`memory`] (a Kafka in this process).
+//! API), [`store`] and [`window`], [`memory`] (a Kafka in this process).
 //!
 //! Stores are in RocksDB unless the store itself or the setting `dsl.store.suppliers.class` says that they are in
 //! memory; without the feature `rocksdb` one of the two must.

@@ -123,3 +123,27 @@ fn the_first_command_is_read_from_the_readme() {
     assert_eq!(first_command::selection("cargo run --example word_count\n"), None);
     assert_eq!(first_command::selection(""), None);
 }
+
+#[test]
+fn a_document_that_names_what_is_not_there_is_found() {
+    let of = |text: &str| {
+        let file = |path: &str| Source::new(path, "//! For a test.\n".to_owned());
+        let document = Source::new("docs/how/to.md", text.to_owned());
+        let sources = [file("crates/store/src/layer.rs"), file("docs/how/sizes.rs"), file("xtask/src/ci.rs"), document];
+        let found = findings(&rules(), &Ratchet::default(), &sources);
+        found.into_iter().map(|finding| finding.message).collect::<Vec<_>>().join("|")
+    };
+    let there = [
+        "`crates/store/src/layer.rs`, `crates/store/`, `store/src`, `src/layer.rs`, `layer.rs`, [sizes](sizes.rs#a)",
+        "`text/html`, `a/b`, `target/x`, `/tmp/a.rs`, `~/.cache/headwater`, `crates/<name>/src`, `K/V`, `3.5`, `.rs`",
+        "`cargo xtask tidy`, cargo xtask kafka up, `cargo xtask <command>`, [out](https://a.example/b.md)",
+    ];
+    for text in there {
+        assert_eq!(of(text), "", "{text}");
+    }
+    assert_eq!(of("`crates/store/src/gone.rs`"), "there is no `crates/store/src/gone.rs`");
+    assert_eq!(of("in `store/native/` alone"), "there is no `store/native/`");
+    assert_eq!(of("see `gone.md`"), "there is no `gone.md`");
+    assert_eq!(of("[sizes](../sizes.md), [sizes](lengths.md)"), "there is no `lengths.md`");
+    assert_eq!(of("```\ncargo xtask format --all\n```"), "there is no command `cargo xtask format`");
+}

@@ -48,7 +48,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting("default.client.supplier", Kind::Text, Some(""), "Class that makes clients.")
         .no_effect("the environment makes clients: `.on(&cluster)`"),
     setting("processor.wrapper.class", Kind::Text, Some(""), "Class that wraps processors.")
-        .only_default("processors are not wrapped"),
+        .only_default("classes cannot be loaded; give a wrapper to `wrap_processors` of the builder of the topology"),
     setting("metric.reporters", Kind::Text, Some(""), "Classes that report metrics.").no_effect(METRICS),
     setting("metrics.num.samples", Kind::Number(1, super::I32), Some("2"), "Samples per metric.").no_effect(METRICS),
     setting("metrics.sample.window.ms", super::MILLIS, Some("30000"), "Length of a sample.").no_effect(METRICS),

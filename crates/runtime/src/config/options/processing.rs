@@ -82,5 +82,5 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .no_effect("there are no interactive queries yet"),
     setting("rocksdb.config.setter", Kind::Text, Some(""), "Class that configures RocksDB.")
-        .only_default("classes cannot be loaded; give the environment a RocksDB supplier with the options you want"),
+        .only_default("classes cannot be loaded; of RocksDB, its memory can be bounded where its stores are given to the environment"),
 ];
