@@ -8,6 +8,7 @@ mod first_command;
 mod length;
 mod paths;
 mod safety;
+mod settings;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -112,11 +113,12 @@ fn sources(root: &Path) -> Result<Vec<Source>> {
 
 fn findings(rules: &Rules, ratchet: &Ratchet, sources: &[Source]) -> Vec<Finding> {
     let mut found = ratchet.check(rules.file_length, sources);
+    found.extend(settings::check(sources));
     let files = sources.iter().map(|source| source.path.as_str()).collect();
     let named = Named { files, commands: crate::commands().collect() };
     for source in sources {
         found.extend(paths::check(rules, source));
-        if source.path.ends_with(".md") {
+        if source.is_document() {
             found.extend(documents::check(&named, source));
         }
         if source.is_rust() {

@@ -3,9 +3,13 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use headwater::memory::{Cluster, ManualClock};
 use headwater::prelude::*;
+use headwater::record::{Headers, Timestamp, Topic};
+use headwater::runtime::Driven;
+use headwater::window::TimeWindows;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn application() -> headwater::runtime::Builder<headwater::FromFeatures> {
@@ -48,6 +52,120 @@ fn settings_that_do_nothing_are_told_of_on_the_cluster_in_this_process_too() {
     assert!(log.lines().any(|line| line.contains("ERROR") && line.contains(guarded)), "{log}");
 }
 
+/// An application on topics `in`, `out` and `dead` of one partition, under a virtual clock.
+struct World {
+    clock: ManualClock,
+    cluster: Cluster,
+    application: Driven,
+}
+
+impl World {
+    fn run(topology: impl FnOnce(&StreamsBuilder), settings: &[(&str, &str)]) -> Self {
+        let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
+        let cluster = Cluster::new(Arc::new(clock.clone()));
+        for topic in ["in", "out", "dead"] {
+            cluster.create_topic(topic, 1).expect("a new topic");
+        }
+        let builder = StreamsBuilder::new();
+        topology(&builder);
+        let application = KafkaStreams::builder(builder.build().expect("a topology"))
+            .application_id("settings")
+            .on(&cluster)
+            .set("dsl.store.suppliers.class", "in_memory")
+            .set("commit.interval.ms", "1000")
+            .set_all(settings.iter().copied());
+        let mut world = World { clock, cluster, application: application.drive().expect("an application") };
+        world.turn();
+        world
+    }
+
+    fn turn(&mut self) {
+        for _ in 0..100 {
+            self.application.turn();
+            self.clock.advance(Duration::from_millis(20));
+        }
+    }
+
+    /// Takes these values in, under the key `k`.
+    fn feed(&mut self, values: &[&[u8]]) {
+        for value in values {
+            let time = Timestamp::from_millis(1_000_000);
+            self.cluster.produce(&Topic::from("in"), Some(b"k"), Some(value), time, &Headers::new()).expect("stored");
+        }
+        self.turn();
+    }
+
+    fn count(&self, topic: &str) -> usize {
+        self.cluster.records(&Topic::from(topic)).len()
+    }
+}
+
+#[test]
+fn updates_of_a_key_are_one_record_where_there_is_a_cache() {
+    for key in ["statestore.cache.max.bytes", "cache.max.bytes.buffering"] {
+        let written = |bytes: &str| {
+            let count = |builder: &StreamsBuilder| {
+                builder.stream::<String, String>("in").group_by_key().count().to_stream().to("out");
+            };
+            let mut world = World::run(count, &[(key, bytes)]);
+            world.feed(&[b"a", b"b", b"c", b"d"]);
+            world.count("out")
+        };
+        assert_eq!((written("0"), written("1000000")), (4, 1), "{key}");
+    }
+}
+
+#[test]
+fn changelogs_of_windows_keep_records_longer_than_the_store_by_what_is_said() {
+    let retention = |additional: &str| {
+        let count = |builder: &StreamsBuilder| {
+            let windows = TimeWindows::of_size_with_no_grace(Duration::from_mins(1));
+            builder.stream::<String, String>("in").group_by_key().windowed_by(windows).count();
+        };
+        let world = World::run(count, &[("windowstore.changelog.additional.retention.ms", additional)]);
+        let topics = world.cluster.topics();
+        let changelog = topics.iter().find(|topic| topic.as_str().ends_with("-changelog")).expect("a changelog");
+        let configs = world.cluster.topic(changelog).expect("it is there").configs;
+        configs["retention.ms"].parse::<i64>().expect("a number")
+    };
+    assert_eq!(retention("5000") - retention("1000"), 4_000);
+}
+
+/// Whether an application goes on after a record that is bad for it, and how many dead letters there are.
+fn after_a_bad_record(settings: &[(&str, &str)]) -> (bool, usize) {
+    let check = |builder: &StreamsBuilder| {
+        let checked = builder.stream::<String, String>("in").try_map_values(|_, value: &String| {
+            if value == "bad" { Err(headwater::processor::BoxError::from("it is bad")) } else { Ok(value.clone()) }
+        });
+        checked.to("out");
+    };
+    let mut world = World::run(check, settings);
+    // No text at all, and a text that the operator refuses.
+    let bad: &[u8] = if settings.iter().any(|(key, _)| key.contains("deserialization")) { b"\xff\xfe" } else { b"bad" };
+    world.feed(&[bad, b"good"]);
+    (world.count("out") == 1, world.count("dead"))
+}
+
+#[test]
+fn handlers_decide_whether_a_bad_record_ends_the_application() {
+    for key in [
+        "deserialization.exception.handler",
+        "default.deserialization.exception.handler",
+        "processing.exception.handler",
+    ] {
+        let kind = if key.contains("processing") { "Processing" } else { "" };
+        let after = |handler: &str| after_a_bad_record(&[(key, &format!("{handler}{kind}ExceptionHandler"))]);
+        assert_eq!((after("LogAndContinue"), after("LogAndFail")), ((true, 0), (false, 0)), "{key}");
+    }
+}
+
+#[test]
+fn records_that_are_left_out_go_to_the_topic_of_dead_letters() {
+    let handler = ("processing.exception.handler", "LogAndContinueProcessingExceptionHandler");
+    let after = |topic: &str| after_a_bad_record(&[handler, ("errors.dead.letter.queue.topic.name", topic)]);
+    assert_eq!((after(""), after("dead")), ((true, 0), (true, 1)));
+}
+
 #[cfg(feature = "kafka")]
 #[test]
 fn settings_of_clients_that_cannot_be_are_refused_before_anything_starts() {
@@ -66,7 +184,7 @@ fn settings_of_clients_that_cannot_be_are_refused_before_anything_starts() {
         ),
         ("bootstrap.servers", " ", "bootstrap.servers"),
         ("client.dns.lookup", "default", "client.dns.lookup: \"default\" is not one of use_all_dns_ips"),
-        ("security.protocol", "SSL", "security.protocol=SSL is not supported yet"),
+        ("security.protocol", "SSL", "security.protocol: \"SSL\" is not supported: connections are PLAINTEXT only"),
         ("producer.acks", "two", "acks=two: it is 0, 1 or all"),
         ("producer.compression.type", "brotli", "compression.type=brotli"),
         ("consumer.fetch.min.bytes", "-1", "fetch.min.bytes: \"-1\" is not a number"),

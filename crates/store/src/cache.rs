@@ -1,4 +1,4 @@
-//! The record cache (D9): what a task has written and read lately, with typed values, in front of a bytes store.
+//! The record cache: what a task has written and read lately, with typed values, in front of a bytes store.
 //!
 //! It is Java's `NamedCache`: entries by serialised key, in the order of last use for eviction and in the order of last update
 //! for flushing. The stores of a thread share one [`Budget`]. What an entry weighs is Java's formula ([`entry_bytes`]), so that

@@ -63,7 +63,7 @@ impl Named<'_> {
     /// Whether a file, or a folder of files, is there.
     fn begins(&self, path: &str) -> bool {
         let rest = |file: &&str| file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        self.files.iter().any(|file| rest(file))
+        self.files.iter().any(rest)
     }
 
     /// Whether it is there in some folder.

@@ -23,6 +23,11 @@ impl Source {
         is_rust(&self.path) && RUST.iter().any(|folder| self.path.starts_with(folder))
     }
 
+    /// Whether it is for people to read.
+    pub(super) fn is_document(&self) -> bool {
+        std::path::Path::new(&self.path).extension().is_some_and(|extension| extension == "md")
+    }
+
     pub(super) fn finding(&self, line: usize, message: impl Into<String>) -> Finding {
         Finding { path: self.path.clone(), line, message: message.into() }
     }

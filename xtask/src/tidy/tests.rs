@@ -125,6 +125,28 @@ fn the_first_command_is_read_from_the_readme() {
 }
 
 #[test]
+fn a_setting_whose_effect_no_test_shows_is_found() {
+    let of = |table: &str, test: &str| {
+        let sources = [
+            Source::new("crates/runtime/src/config/options/state.rs", format!("//! A table for a test.\n{table}")),
+            Source::new("crates/testing/tests/disk.rs", format!("//! A test.\n{test}")),
+        ];
+        let found = findings(&rules(), &Ratchet::default(), &sources);
+        found.iter().map(ToString::to_string).collect::<Vec<_>>().join("|")
+    };
+    let table = "    setting(\"a.b\", x).no_effect(\"why\"),\n    setting(\n        \"c.d\",\n    )\n    .effective(\"tests/disk::it_counts\"),\n";
+    let at = "crates/runtime/src/config/options/state.rs:3: c.d: ";
+    assert_eq!(of(table, "#[test]\nfn it_counts() {\n    set(\"c.d\");\n}\n"), "");
+    assert_eq!(of(table, ""), format!("{at}there is no test `tests/disk::it_counts`"));
+    assert_eq!(
+        of(table, "fn it_counts() {\n    \"c.d\"\n}\n"),
+        format!("{at}there is no test `tests/disk::it_counts`")
+    );
+    let elsewhere = "#[test]\nfn it_counts() {\n}\n\nfn f() {\n    set(\"c.d\");\n}\n";
+    assert_eq!(of(table, elsewhere), format!("{at}`tests/disk::it_counts` does not give it values"));
+}
+
+#[test]
 fn a_document_that_names_what_is_not_there_is_found() {
     let of = |text: &str| {
         let file = |path: &str| Source::new(path, "//! For a test.\n".to_owned());

@@ -17,6 +17,7 @@ pub(super) fn check(topology: &Topology, config: &StreamsConfig) -> Result<(), E
         return wrong("the topology has a global store or table, which this version of headwater cannot run yet");
     }
     check_topics(topology, config)?;
+    check_naming(topology, config)?;
     let is_source = |kind: &NodeKind| matches!(kind, NodeKind::Source { .. });
     if !topology.nodes().any(|(_, node)| is_source(&node.kind)) {
         return wrong(
@@ -29,6 +30,18 @@ pub(super) fn check(topology: &Topology, config: &StreamsConfig) -> Result<(), E
             "topology.optimization: {:?} differs from what the topology was built with, {:?}; give it to `build_with` too",
             config.optimisations().join(","),
             built.join(",")
+        )));
+    }
+    Ok(())
+}
+
+/// What is asked of names was asked when the topology was built, or not at all.
+fn check_naming(topology: &Topology, config: &StreamsConfig) -> Result<(), Error> {
+    let key = "ensure.explicit.internal.resource.naming";
+    let is_asked = |value: Option<&str>| value.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"));
+    if is_asked(config.given(key)) && !is_asked(topology.settings().value(key)) {
+        return Err(Error::config(format!(
+            "{key}: names are checked when the topology is built, and this one was built without; give it to `build_with` too"
         )));
     }
     Ok(())

@@ -49,8 +49,8 @@ impl fmt::Display for Kind {
 /// Whether a setting has its effect here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
-    /// It has.
-    Full,
+    /// It has, as a test shows in which it has several values: the end of the path of the test's file and its name.
+    Effective(&'static str),
     /// It is known and changes nothing; setting it gives a warning with this reason.
     NoEffect(&'static str),
     /// Only the default may be set; anything else is an error with this reason.
@@ -74,19 +74,38 @@ pub struct Setting {
     pub doc: &'static str,
 }
 
-const fn setting(key: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> Setting {
-    Setting { key, kind, default, support: Support::Full, for_clients: false, doc }
+/// A setting of which it is not said yet whether it has its effect.
+struct Described {
+    key: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    doc: &'static str,
+}
+
+const fn setting(key: &'static str, kind: Kind, default: Option<&'static str>, doc: &'static str) -> Described {
+    Described { key, kind, default, doc }
+}
+
+impl Described {
+    const fn effective(self, test: &'static str) -> Setting {
+        self.with(Support::Effective(test))
+    }
+
+    const fn no_effect(self, reason: &'static str) -> Setting {
+        self.with(Support::NoEffect(reason))
+    }
+
+    const fn only_default(self, reason: &'static str) -> Setting {
+        self.with(Support::OnlyDefault(reason))
+    }
+
+    const fn with(self, support: Support) -> Setting {
+        let Described { key, kind, default, doc } = self;
+        Setting { key, kind, default, support, for_clients: false, doc }
+    }
 }
 
 impl Setting {
-    const fn no_effect(self, reason: &'static str) -> Self {
-        Setting { support: Support::NoEffect(reason), ..self }
-    }
-
-    const fn only_default(self, reason: &'static str) -> Self {
-        Setting { support: Support::OnlyDefault(reason), ..self }
-    }
-
     const fn for_clients(self) -> Self {
         Setting { for_clients: true, ..self }
     }

@@ -75,6 +75,18 @@ fn what_is_known_and_not_there_is_an_error_that_says_so() {
 }
 
 #[test]
+fn of_production_there_is_one_handler_by_name() {
+    for key in ["production.exception.handler", "default.production.exception.handler"] {
+        for known in
+            ["DefaultProductionExceptionHandler", "org.apache.kafka.streams.errors.DefaultProductionExceptionHandler"]
+        {
+            assert_eq!(config(&[(key, known)]).given(key), Some(known));
+        }
+        assert!(mistake(&[(key, "com.example.Mine")]).contains("one of your own is given in code"));
+    }
+}
+
+#[test]
 fn settings_without_effect_give_a_warning() {
     let warnings = config(&[("metrics.recording.level", "DEBUG"), ("metrics.num.samples", "2")]).warnings();
     assert_eq!(warnings.len(), 1, "the default is no news: {warnings:?}");

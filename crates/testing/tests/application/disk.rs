@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientSupplier};
-use headwater_record::{Deadline, TopicPartition};
+use headwater_record::{Clock as _, Deadline, TopicPartition};
 use headwater_runtime::changelog::RestoreListener;
-use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State, StoreMakers};
+use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State, StoreMakers, SystemClock};
 
 use crate::disk_store::{InMemory, OnDisk};
 use crate::world::World;
@@ -128,8 +128,31 @@ fn a_directory_belongs_to_one_instance() {
     let error = builder(&world, &directory.0, &restored).drive().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Fenced);
     assert!(error.to_string().contains("state.dir"), "{error}");
+    let elsewhere = Directory::new();
+    builder(&world, &elsewhere.0, &restored).drive().unwrap();
     drop(first);
     builder(&world, &directory.0, &restored).drive().unwrap();
+}
+
+#[test]
+fn state_of_tasks_that_went_elsewhere_is_deleted_after_a_while() {
+    for (delay, left) in [("1000", 2), ("600000", 4)] {
+        let (mut world, directory, restored) = (World::new(), Directory::new(), Restored::default());
+        // Directories are as old as the system says.
+        world.clock.set(SystemClock.now());
+        let first = builder(&world, &directory.0, &restored).set("state.cleanup.delay.ms", delay);
+        let mut instances = vec![first.drive().unwrap()];
+        world.feed(50);
+        world.settle(&mut instances);
+        instances.push(world.instance(2));
+        world.feed(50);
+        world.settle(&mut instances);
+        world.run(&mut instances, 150);
+        let of_application = std::fs::read_dir(directory.0.join("word-count")).unwrap();
+        let is_task = |name: &str| name.starts_with("1_");
+        let tasks = of_application.filter(|entry| is_task(&entry.as_ref().unwrap().file_name().to_string_lossy()));
+        assert_eq!(tasks.count(), left, "{delay}");
+    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod metrics;
 mod offsets;
 mod panics;
 mod rebalances;
+mod recorder;
+mod settings;
 mod standbys;
 mod threads;
 mod topologies;

@@ -14,25 +14,29 @@ pub(super) const SETTINGS: &[Setting] = &[
         Kind::Name,
         None,
         "Names the application: its consumer group, the prefix of its internal topics, its state directory.",
-    ),
+    )
+    .effective("application/settings::an_application_is_named_by_its_id"),
     setting(
         "application.server",
         Kind::HostPort,
         Some(""),
         "Where this instance answers queries, told to the other instances.",
-    ),
+    )
+    .effective("application/settings::the_place_of_an_instance_is_told_to_all"),
     setting(
         "topology.optimization",
         Kind::Words(OPTIMISATIONS),
         Some("none"),
         "Rewrites of the topology. They are made when the topology is built; here it must say the same.",
-    ),
+    )
+    .effective("application/settings::what_a_topology_is_built_with_is_the_same_here"),
     setting(
         "ensure.explicit.internal.resource.naming",
         Kind::Flag,
         Some("false"),
         "Whether generated names of stores and topics are refused when the topology is built.",
-    ),
+    )
+    .effective("application/settings::what_a_topology_is_built_with_is_the_same_here"),
     setting("upgrade.from", Kind::Text, Some(""), "The version that a rolling upgrade starts from.")
         .no_effect("all versions of the group's bytes are understood"),
     setting("default.key.serde", Kind::Text, Some(""), "Serde of keys.").no_effect(BUILD),

@@ -3,7 +3,7 @@
 use super::{I32, Kind, MILLIS, Setting, setting};
 
 pub(super) const SETTINGS: &[Setting] = &[
-    setting("num.stream.threads", Kind::Number(1, 10_000), Some("1"), "How many threads process tasks."),
+    setting("num.stream.threads", Kind::Number(1, 10_000), Some("1"), "How many threads process tasks.").effective("application/settings::each_thread_is_a_member"),
     setting(
         "processing.guarantee",
         Kind::Word(&["at_least_once", "exactly_once_v2"]),
@@ -13,51 +13,51 @@ pub(super) const SETTINGS: &[Setting] = &[
     .only_default(
         "exactly-once is not there yet; at_least_once loses nothing, and may process records again after a crash",
     ),
-    setting("commit.interval.ms", MILLIS, Some("30000"), "How often offsets and state are committed, milliseconds."),
-    setting("poll.ms", MILLIS, Some("100"), "How long a thread without work waits for records, milliseconds."),
+    setting("commit.interval.ms", MILLIS, Some("30000"), "How often offsets and state are committed, milliseconds.").effective("application/settings::commits_come_at_their_interval"),
+    setting("poll.ms", MILLIS, Some("100"), "How long a thread without work waits for records, milliseconds.").effective("application/settings::a_thread_without_work_waits_for_records_as_long_as_it_is_told"),
     setting(
         "max.task.idle.ms",
         Kind::Number(-1, i64::MAX),
         Some("0"),
         "How long a task waits for records of an input that has none, so that inputs are taken in the order of their timestamps; 0: only for what is at the broker already, -1: never. Milliseconds.",
-    ),
+    ).effective("application/settings::a_task_waits_for_the_input_that_it_lacks"),
     setting(
         "buffered.records.per.partition",
         Kind::Number(1, I32),
         Some("1000"),
         "How many records of a partition are held before no more are fetched.",
-    ),
+    ).effective("application/settings::a_partition_that_has_enough_is_paused"),
     setting(
         "task.timeout.ms",
         MILLIS,
         Some("300000"),
         "How long a task may go on without progress because the cluster does not answer, milliseconds.",
-    ),
+    ).effective("application/settings::a_task_that_cannot_be_restored_is_given_up_after_its_time_out"),
     setting(
         "statestore.cache.max.bytes",
         MILLIS,
         Some("10485760"),
         "Memory for the record caches of all threads together, bytes.",
-    ),
-    setting("cache.max.bytes.buffering", MILLIS, None, "The older name of statestore.cache.max.bytes, which wins."),
+    ).effective("headwater/tests/settings::updates_of_a_key_are_one_record_where_there_is_a_cache"),
+    setting("cache.max.bytes.buffering", MILLIS, None, "The older name of statestore.cache.max.bytes, which wins.").effective("headwater/tests/settings::updates_of_a_key_are_one_record_where_there_is_a_cache"),
     setting(
         "repartition.purge.interval.ms",
         MILLIS,
         Some("30000"),
         "How often records of repartition topics that were consumed are deleted, milliseconds.",
-    ),
+    ).effective("application/settings::consumed_repartition_records_are_deleted_at_their_interval"),
     setting(
         "default.dsl.store",
         Kind::Word(&["rocksDB", "in_memory"]),
         None,
         "The older name of dsl.store.suppliers.class, which wins.",
-    ),
+    ).effective("application/settings::stores_are_where_the_settings_say"),
     setting(
         "dsl.store.suppliers.class",
         Kind::Text,
         Some("rocksDB"),
         "What stores are that do not say themselves: rocksDB or in_memory (Java's class names are understood).",
-    ),
+    ).effective("application/settings::stores_are_where_the_settings_say"),
     setting("dsl.store.format", Kind::Word(&["default", "headers"]), Some("default"), "How rows of stores lie.")
         .only_default("stores do not keep headers"),
     setting(
@@ -81,6 +81,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "What queries of transactional stores see.",
     )
     .no_effect("there are no interactive queries yet"),
-    setting("rocksdb.config.setter", Kind::Text, Some(""), "Class that configures RocksDB.")
-        .only_default("classes cannot be loaded; of RocksDB, its memory can be bounded where its stores are given to the environment"),
+    setting("rocksdb.config.setter", Kind::Text, Some(""), "Class that configures RocksDB.").only_default(
+        "classes cannot be loaded; of RocksDB, its memory can be bounded where its stores are given to the environment",
+    ),
 ];
