@@ -28,6 +28,10 @@ use crate::handler::ExceptionHandlers;
 use crate::internal_topics::InternalTopicSettings;
 use options::Support;
 
+/// Settings of producers that the runtime reckons with itself, whatever the cluster.
+const NUMBERS_OF_PRODUCERS: [&str; 5] =
+    ["batch.size", "delivery.timeout.ms", "linger.ms", "max.block.ms", "socket.connection.setup.timeout.ms"];
+
 /// The settings of one application, all of them valid (Java's `StreamsConfig`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct StreamsConfig {
@@ -82,6 +86,13 @@ impl StreamsConfig {
         }
         if let Err(unknown) = ExceptionHandlers::configured(|key| self.given(key)) {
             mistakes.push(unknown.to_string());
+        }
+        for key in NUMBERS_OF_PRODUCERS {
+            let Some(value) = clients::value_for(&self.properties, Role::Producer, key) else { continue };
+            if value.trim().parse::<u64>().is_err() {
+                mistakes
+                    .push(format!("{key} of the producer: {value:?} is not {}", options::Kind::Number(0, i64::MAX)));
+            }
         }
         let (heartbeat, session) = (self.heartbeat_interval(), self.session_timeout());
         if heartbeat >= session {

@@ -167,6 +167,9 @@ fn values_with_a_prefix_are_checked_like_those_without() {
     for key in ["consumer.request.timeout.ms", "producer.retry.backoff.ms", "admin.metadata.max.age.ms"] {
         assert!(mistake(&[(key, "soon")]).starts_with(&format!("{key}: \"soon\" is not a whole number")), "{key}");
     }
+    for key in ["linger.ms", "producer.max.block.ms", "producer.batch.size"] {
+        assert!(mistake(&[(key, "-1")]).contains("of the producer: \"-1\" is not a whole number"), "{key}");
+    }
 }
 
 #[test]
