@@ -65,9 +65,15 @@ impl Updater {
         };
         for id in tasks {
             let Some(task) = self.tasks.get_mut(id) else { continue };
+            let is_news = task.trouble_since.is_none();
             let since = *task.trouble_since.get_or_insert(now);
             if now.since(since) < patience {
-                tracing::debug!(task = %id, %error, "the changelogs of a task could not be asked for; trying again");
+                if is_news {
+                    let seconds = patience.as_secs();
+                    tracing::warn!(task = %id, %error, "the changelogs of a task could not be asked for; trying again, for up to {seconds} s");
+                } else {
+                    tracing::debug!(task = %id, %error, "the changelogs of a task could not be asked for; trying again");
+                }
                 self.retry_at = Some(now.plus(self.settings.retry_backoff));
             } else {
                 self.fail(*id, UpdateFailure::of(error.clone()), out);
