@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::Topic;
 use headwater_topology::Topology;
-use headwater_topology::node::{NodeKind, SourceTopics};
+use headwater_topology::node::{NodeKind, NodeSpec, SourceTopics};
 
 use super::close::CloseOptions;
 use super::state::State;
@@ -37,9 +37,11 @@ impl Instance {
         format!("{}-StreamThread-{number}", self.config.client_id(&process))
     }
 
-    /// The topics that sources name, repartition topics with their prefix.
+    /// The topics that sources name, repartition topics with their prefix; those of global stores are nobody's tasks.
     pub(crate) fn named_topics(&self) -> BTreeSet<Topic> {
-        let named = self.topology.nodes().flat_map(|(_, node)| node.source_topics());
+        let parts = self.topology.subtopologies().iter().filter(|part| !part.global);
+        let nodes = parts.flat_map(|part| &part.nodes).filter_map(|node| self.topology.node(*node));
+        let named = nodes.flat_map(NodeSpec::source_topics);
         named.map(|topic| Topic::from(topic.as_str())).collect()
     }
 
