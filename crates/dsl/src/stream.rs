@@ -32,6 +32,7 @@ impl<K: 'static, V: 'static> Clone for KStream<K, V> {
 }
 
 impl<K: 'static, V: 'static> KStream<K, V> {
+    #[expect(clippy::unused_self, reason = "it reads as what it says")]
     pub(crate) fn below<K2: 'static, V2: 'static>(
         &self,
         port: Port<Stream<K2, V2>>,

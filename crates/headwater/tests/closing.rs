@@ -1,4 +1,5 @@
 //! A task that closes frees all that it held, whoever looks into whose store.
+#![cfg(test)]
 
 use std::sync::Arc;
 use std::time::Duration;

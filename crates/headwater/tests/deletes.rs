@@ -1,4 +1,5 @@
 //! A null in a table's topic deletes the row, whatever the type of its values.
+#![cfg(test)]
 
 use headwater::dsl::{Grouped, KTable, Materialized, StreamsBuilder};
 use headwater::processor::Topology;

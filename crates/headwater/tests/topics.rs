@@ -1,4 +1,5 @@
 //! A serde is told the topic that its bytes really lie in, on both ends, as Java tells it.
+#![cfg(test)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,7 @@ fn topology() -> headwater::processor::Topology {
     let reduced = moved.group_by_key_with(grouped()).reduce_with(|one, other| join(&one, other), kept());
     reduced.to_stream().to_with("reduced", Produced::inherited());
     let by_key = input.group_by_key_with(grouped());
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
     let tumbling = TimeWindows::of_size_with_no_grace(minute);
     let windows = by_key.windowed_by(tumbling).reduce_with(|one, other| join(&one, other), kept());
     windows.suppress(Suppressed::until_window_closes(BufferConfig::unbounded())).to_stream().for_each(|_, _| ());

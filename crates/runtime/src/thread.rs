@@ -248,7 +248,6 @@ fn output_settings(config: &StreamsConfig) -> OutputSettings {
             .value("batch.size")
             .and_then(|size| size.trim().parse().ok())
             .unwrap_or(defaults.sticky_bytes),
-        ..defaults
     }
 }
 

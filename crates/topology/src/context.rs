@@ -282,19 +282,26 @@ impl<'a> TaskContext<'a> {
         result
     }
 
-    /// The node `name` failed. The processing exception handler decides; its dead letters are sent.
+    /// The node `name` failed at a record that stands at `timestamp` with `headers`. The processing exception handler decides; its
+    /// dead letters are sent.
     ///
     /// # Errors
     /// When it decides to fail, and for errors that are not the handler's to decide.
     #[cold]
-    pub fn node_failed(&mut self, name: &str, error: ProcessError) -> Result<(), ProcessError> {
+    pub fn node_failed(
+        &mut self,
+        name: &str,
+        timestamp: Timestamp,
+        headers: &Headers,
+        error: ProcessError,
+    ) -> Result<(), ProcessError> {
         let error = match error {
             ProcessError::User(error) => error,
             ProcessError::Serde(error) => Box::new(error),
             fatal @ (ProcessError::Failed(_) | ProcessError::Store(_)) => return Err(fatal),
         };
-        let context = self.error_context(name);
-        let response = self.handlers.processing(&context, &error);
+        let record = self.record_context(timestamp, headers);
+        let response = self.handlers.processing(&self.error_context(name, &record), &error);
         let message = format!(
             "Exception caught in process. taskId={}, processor={name}, topic={}, partition={}, offset={}",
             self.task,
@@ -305,7 +312,7 @@ impl<'a> TaskContext<'a> {
         self.decide(response, FailureKind::Processing, message, error)
     }
 
-    /// The punctuator of node `name` failed. The processing exception handler decides.
+    /// The punctuator of node `name` failed, in the context of its punctuation. The processing exception handler decides.
     ///
     /// # Errors
     /// As [`TaskContext::node_failed`].
@@ -316,7 +323,7 @@ impl<'a> TaskContext<'a> {
             ProcessError::Serde(error) => Box::new(error),
             fatal @ (ProcessError::Failed(_) | ProcessError::Store(_)) => return Err(fatal),
         };
-        let response = self.handlers.processing(&self.error_context(name), &error);
+        let response = self.handlers.processing(&self.error_context(name, &self.input), &error);
         let message = format!("taskId={} Exception caught while punctuating processor '{name}'", self.task);
         self.decide(response, FailureKind::Punctuation, message, error)
     }
@@ -362,14 +369,15 @@ impl<'a> TaskContext<'a> {
         origin: ProductionErrorOrigin,
         error: BoxError,
     ) -> Result<(), ProcessError> {
-        let response = self.handlers.production(&self.error_context(name), topic, record, origin, &error);
+        let at = self.record_context(record.timestamp, &record.headers.iter().cloned().collect());
+        let response = self.handlers.production(&self.error_context(name, &at), topic, record, origin, &error);
         let message = format!("Error encountered sending record to topic {topic} for task {}", self.task);
         self.decide(response, FailureKind::Production, message, error)
     }
 
-    fn error_context<'c>(&'c self, node: &'c str) -> ErrorContext<'c> {
+    fn error_context<'c>(&'c self, node: &'c str, record: &'c RecordContext) -> ErrorContext<'c> {
         let (source_key, source_value) = self.source.unwrap_or_default();
-        ErrorContext { record: &self.input, node, task: self.task, source_key, source_value }
+        ErrorContext { record, node, task: self.task, source_key, source_value }
     }
 
     fn decide(

@@ -152,7 +152,7 @@ impl Draft {
 
     /// The parts of `node` until now.
     pub fn parts<T: Clone + 'static>(&self, node: NodeId) -> Vec<T> {
-        self.state().graph.node(node).map(|spec| spec.parts_of()).unwrap_or_default()
+        self.state().graph.node(node).map(NodeSpec::parts_of).unwrap_or_default()
     }
 
     pub(crate) fn listen(&self, node: NodeId, listener: Listener) {

@@ -10,12 +10,16 @@ use std::sync::Arc;
 
 use headwater_record::{Headers, RawRecord, Record, Timestamp};
 
+use crate::caught::caught;
 use crate::{ProcessError, TaskContext};
 
 /// A family of items, one for each lifetime: [`Stream`] or [`Table`].
 pub trait Edge: 'static {
     /// What is handed over: a view.
     type Item<'a>: Copy;
+
+    /// When it is, and the headers that it has.
+    fn stamp<'a>(item: Self::Item<'a>) -> (Timestamp, &'a Headers);
 }
 
 /// The edge of a stream: [`Record`]s.
@@ -24,6 +28,10 @@ pub struct Stream<K, V>(PhantomData<fn(K, V)>);
 
 impl<K: 'static, V: 'static> Edge for Stream<K, V> {
     type Item<'a> = Record<'a, K, V>;
+
+    fn stamp<'a>(item: Self::Item<'a>) -> (Timestamp, &'a Headers) {
+        (item.timestamp, item.headers)
+    }
 }
 
 /// The edge of a table: [`Update`]s.
@@ -32,6 +40,10 @@ pub struct Table<K, V>(PhantomData<fn(K, V)>);
 
 impl<K: 'static, V: 'static> Edge for Table<K, V> {
     type Item<'a> = Update<'a, K, V>;
+
+    fn stamp<'a>(item: Self::Item<'a>) -> (Timestamp, &'a Headers) {
+        (item.timestamp, item.headers)
+    }
 }
 
 /// What happened to the value of a key in a table (Java's `Change`).
@@ -148,6 +160,17 @@ struct Child<E: Edge> {
     inlet: Box<dyn Inlet<E>>,
 }
 
+impl<E: Edge> Child<E> {
+    /// Hands `item` over. A failure is the child's, at the time of the item.
+    #[inline]
+    fn push(&mut self, cx: &mut TaskContext<'_>, item: E::Item<'_>) -> Result<(), ProcessError> {
+        caught(|| self.inlet.push(cx, item)).or_else(|error| {
+            let (timestamp, headers) = E::stamp(item);
+            cx.node_failed(&self.name, timestamp, headers, error)
+        })
+    }
+}
+
 /// Takes what is handed to a child by its name.
 pub type Catch<E> = Box<dyn FnMut(&str, <E as Edge>::Item<'_>)>;
 
@@ -181,9 +204,7 @@ impl<E: Edge> Outlet<E> {
     #[inline]
     pub fn push(&mut self, cx: &mut TaskContext<'_>, item: E::Item<'_>) -> Result<(), ProcessError> {
         for child in &mut self.children {
-            if let Err(error) = child.inlet.push(cx, item) {
-                cx.node_failed(&child.name, error)?;
-            }
+            child.push(cx, item)?;
         }
         Ok(())
     }
@@ -202,7 +223,7 @@ impl<E: Edge> Outlet<E> {
                 "Unknown downstream node: {name} either does not exist or is not connected to this processor."
             ))
         })?;
-        child.inlet.push(cx, item).or_else(|error| cx.node_failed(&child.name, error))
+        child.push(cx, item)
     }
 
     /// Whether there is no child.
@@ -223,7 +244,7 @@ impl<E: Edge> Outlet<E> {
     #[inline]
     pub fn push_at(&mut self, index: usize, cx: &mut TaskContext<'_>, item: E::Item<'_>) -> Result<(), ProcessError> {
         let Some(child) = self.children.get_mut(index) else { return Ok(()) };
-        child.inlet.push(cx, item).or_else(|error| cx.node_failed(&child.name, error))
+        child.push(cx, item)
     }
 }
 

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod by_hand;
+mod caught;
 mod context;
 mod describe;
 mod draft;

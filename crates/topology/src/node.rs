@@ -69,6 +69,7 @@ pub enum NodeKind {
 
 /// A node of a topology: what is said of it as data, and what brings it and its children to life in a task.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any of them may go with any other")]
 pub struct NodeSpec {
     /// Its name, unique in the topology.
     pub name: Arc<str>,

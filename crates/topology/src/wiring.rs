@@ -12,6 +12,7 @@ use headwater_store::cache::Budget;
 use headwater_store::{Store, StoreError};
 
 use crate::context::Emit;
+use crate::node::NodeSpec;
 use crate::port::Listener;
 use crate::processor::{ProcessorTable, Wrapped};
 use crate::state::{FlushStore, SeenEntry};
@@ -219,7 +220,7 @@ impl<'a> Wiring<'a> {
 
     /// What operators said of `node` after it was added ([`Draft::add_part`](crate::Draft::add_part)), in that order.
     pub fn parts<T: Clone + 'static>(&self, node: NodeId) -> Vec<T> {
-        self.topology.node(node).map(|spec| spec.parts_of()).unwrap_or_default()
+        self.topology.node(node).map(NodeSpec::parts_of).unwrap_or_default()
     }
 
     /// The store that the table of `node` is kept in.

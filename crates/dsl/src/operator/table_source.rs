@@ -99,16 +99,16 @@ impl<K: 'static, V: 'static> Source<K, V> for Kept<K, V> {
         }
     }
     fn open(&self, wiring: &mut Wiring<'_>) -> Result<Box<dyn View<K, V>>, WiringError> {
-        Ok(Box::new(StoreView(open_kept(&self.0.handle(), self.0.node, wiring)?)))
+        Ok(Box::new(StoreView(open_kept(self.0.handle().as_ref(), self.0.node, wiring)?)))
     }
 }
 
 fn open_kept<K: 'static, V: 'static>(
-    handle: &Option<StoreHandle<K, V>>,
+    handle: Option<&StoreHandle<K, V>>,
     node: NodeId,
     wiring: &mut Wiring<'_>,
 ) -> Result<Option<Rc<KeyValueState<K, V>>>, WiringError> {
-    let kept = wiring.keeps(node).zip(handle.as_ref());
+    let kept = wiring.keeps(node).zip(handle);
     kept.map(|(store, handle)| KeyValueState::open(wiring, store, handle)).transpose()
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn table_source<K: 'static, I: 'static, V: Clone + 'static>(
     stream.port.listen(
         node,
         Arc::new(move |wiring| {
-            let state = open_kept(&handle, node, wiring)?;
+            let state = open_kept(handle.as_ref(), node, wiring)?;
             let out = Rc::new(RefCell::new(wiring.outlet(node)?));
             if let Some(state) = &state {
                 state.flush_to(FlushTo { out: Rc::clone(&out), send_old: wiring.sends_old_values(node) });

@@ -10,10 +10,13 @@ use crate::SerdeError;
 pub struct NumberSerde;
 
 macro_rules! numbers {
-    ($($number:ty),*) => {$(
+    ($($number:ty),*) => {
+        numbers!($($number),* as std::convert::identity);
+    };
+    ($($number:ty),* as $written:path) => {$(
         impl Serde<$number> for NumberSerde {
             fn serialize(&self, _topic: &str, value: &$number, into: &mut Vec<u8>) -> Result<Encoded, SerdeError> {
-                into.extend_from_slice(&value.to_be_bytes());
+                into.extend_from_slice(&$written(*value).to_be_bytes());
                 Ok(Encoded::Bytes)
             }
             fn deserialize(&self, _topic: &str, bytes: Option<&[u8]>) -> Result<$number, SerdeError> {
@@ -36,7 +39,15 @@ macro_rules! numbers {
         }
     )*};
 }
-numbers!(i8, i16, i32, i64, i128, u8, u16, u32, u64, u128, f32, f64);
+numbers!(i8, i16, i32, i64, i128, u8, u16, u32, u64, u128, f32);
+numbers!(f64 as canonical);
+
+/// All NaN have the same bytes, `7f f8 00 00 00 00 00 00`, as Java's `Double#doubleToLongBits` has it. Java keeps those of `Float`
+/// as they are.
+fn canonical(value: f64) -> f64 {
+    const NAN: f64 = f64::from_bits(0x7ff8_0000_0000_0000);
+    if value.is_nan() { NAN } else { value }
+}
 
 /// One byte: 1 is true, 0 is false, anything else is refused.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,5 +73,27 @@ impl Serde<bool> for BoolSerde {
 impl DefaultSerde for bool {
     fn default_serde() -> SharedSerde<Self> {
         Arc::new(BoolSerde)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes<T: DefaultSerde>(value: T) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        T::default_serde().serialize("t", &value, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn every_nan_of_double_has_the_bytes_of_java() {
+        let minus = f64::from_bits(0xfff8_0000_0000_0001);
+        assert!(minus.is_nan());
+        for nan in [f64::NAN, -f64::NAN, minus] {
+            assert_eq!(bytes(nan), [0x7f, 0xf8, 0, 0, 0, 0, 0, 0]);
+        }
+        assert_eq!(bytes(-0.0_f64), [0x80, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes(f32::from_bits(0xffc0_0001)), [0xff, 0xc0, 0, 1], "Java keeps the bits of a Float");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, RawRecord, Record, SharedSerde, Timestamp, Topic};
 
+use crate::caught::caught;
 use crate::{FailureKind, NodeId, Outlet, ProcessError, RawInlet, Stream, TaskContext, Wiring, WiringError};
 
 /// A record as a [`TimestampExtractor`] sees it (Java's `ConsumerRecord`).
@@ -126,11 +127,16 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
     /// `None` when a handler let the record go.
     fn decode(&self, cx: &mut TaskContext<'_>, raw: RawRecord<'_>) -> Result<Option<(K, V)>, ProcessError> {
         let topic = cx.input().0.map_or("", Topic::as_str);
-        let decoded =
-            self.key.deserialize(topic, raw.key).and_then(|key| Ok((key, self.value.deserialize(topic, raw.value)?)));
+        let decoded = caught(|| {
+            let key = self.key.deserialize(topic, raw.key)?;
+            Ok((key, self.value.deserialize(topic, raw.value)?))
+        });
         match decoded {
             Ok(decoded) => Ok(Some(decoded)),
-            Err(error) => cx.deserialization_failed(&self.name, raw, Box::new(error)).map(|()| None),
+            Err(ProcessError::Serde(error)) => {
+                cx.deserialization_failed(&self.name, raw, Box::new(error)).map(|()| None)
+            }
+            Err(error) => cx.deserialization_failed(&self.name, raw, error.into_source()).map(|()| None),
         }
     }
 
@@ -192,7 +198,7 @@ impl<K: 'static, V: 'static> RawInlet for SourceNode<K, V> {
                 let topic = topic.unwrap_or(&unknown);
                 let record =
                     ConsumedRecord { key: &key, value: &value, timestamp: raw.timestamp, topic, partition, offset };
-                let extracted = extract(&record, partition_time).map_err(|error| {
+                let extracted = caught(|| extract(&record, partition_time)).map_err(|error| {
                     let message = "Fatal user code error in TimestampExtractor callback for record";
                     ProcessError::failed(FailureKind::Deserialization, message, Some(error.into_source()))
                 })?;

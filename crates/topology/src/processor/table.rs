@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use headwater_record::Timestamp;
 
+use crate::caught::caught;
 use crate::punctuate::Punctuations;
 use crate::{NodeId, ProcessError, PunctuationType, RecordContext, ScheduleId, TaskContext, WiringError};
 
@@ -51,7 +52,8 @@ impl ProcessorTable {
     pub(crate) fn init(&mut self, cx: &mut TaskContext<'_>) -> Result<(), WiringError> {
         self.processors.sort_by_key(|(node, _)| *node);
         for (_, processor) in &self.processors {
-            processor.init(cx).map_err(|error| WiringError::Init { node: processor.name().to_owned(), error })?;
+            caught(|| processor.init(cx))
+                .map_err(|error| WiringError::Init { node: processor.name().to_owned(), error })?;
         }
         Ok(())
     }
@@ -66,11 +68,10 @@ impl ProcessorTable {
             let Some(schedule) = self.punctuations.borrow_mut().due(kind, time) else { return Ok(fired) };
             fired = true;
             if let Some((_, processor)) = self.processors.iter().find(|(node, _)| *node == schedule.node) {
-                let result =
-                    cx.outside_input(RecordContext::punctuation(time), |cx| processor.punctuate(cx, schedule.id, time));
-                if let Err(error) = result {
-                    cx.punctuator_failed(processor.name(), error)?;
-                }
+                cx.outside_input(RecordContext::punctuation(time), |cx| {
+                    caught(|| processor.punctuate(cx, schedule.id, time))
+                        .or_else(|error| cx.punctuator_failed(processor.name(), error))
+                })?;
             }
             self.punctuations.borrow_mut().fired(kind, schedule, time);
         }

@@ -9,6 +9,7 @@ use headwater_store::cache::{Budget, Evicted, Found, Place, RecordCache, entry_b
 use headwater_store::{RecordContext, RowFormat};
 
 use super::Stamped;
+use crate::caught::caught;
 use crate::{FailureKind, ProcessError, StoreId, TaskContext};
 
 /// What lies in the cache under a key.
@@ -132,7 +133,7 @@ impl<V> WriteBehind<V> {
         let was_there = value.is_some();
         let mut slot = value.map(|value| Stamped { value, timestamp });
         // Nothing is borrowed here: `change` may read the store.
-        let changed = change(&mut slot).and_then(|new| Ok((serde.measure(new.value.as_ref())?, new)));
+        let changed = caught(|| change(&mut slot)).and_then(|new| Ok((serde.measure(new.value.as_ref())?, new)));
         let mut entries = self.entries.borrow_mut();
         let Some(cached) = entries.at_mut(place) else { return Ok(()) };
         match changed {
