@@ -20,7 +20,7 @@ pub(crate) use daily::run;
 pub(crate) use jars::Jars;
 
 /// The broker's version: the one that the behaviour is compared with.
-pub(crate) const VERSION: &str = "4.3.1";
+pub(crate) const VERSION: &str = "4.4.0";
 /// What tests that meet a real Kafka read. The address of a broker, `host:port`: tests that need one and do not see it say so and
 /// return. The folder with Kafka's jars, for tests that call its tools. The folder with the jars of Java Kafka Streams, for tests
 /// that run it beside ours.

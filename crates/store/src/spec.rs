@@ -152,12 +152,13 @@ pub struct StoreSpec {
 }
 
 impl StoreSpec {
-    /// A logged store without cache and with plain rows.
+    /// A logged store without cache. Its rows are plain, except that a suppression's changes have the time of their record.
     pub fn new(name: impl Into<String>, kind: StoreKind) -> Self {
+        let format = if kind == StoreKind::Suppress { RowFormat::Timestamped } else { RowFormat::Plain };
         StoreSpec {
             name: name.into(),
             kind,
-            format: RowFormat::Plain,
+            format,
             store_type: StoreType::Configured,
             logging: Logging::default(),
             caching: false,

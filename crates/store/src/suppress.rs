@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use headwater_record::{Offset, RawRecord};
 
-pub use self::format::{BufferedBytes, BufferedChange, VERSION_HEADER, VERSION_VALUE};
+pub use self::format::{BufferedBytes, BufferedChange, OLD_HEADER, PRIOR_HEADER, VERSION_HEADER, VERSION_VALUE};
 use crate::{OpenContext, StateStore, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
 
 /// The buffered changes of a suppression (Java's `InMemoryTimeOrderedKeyValueChangeBuffer`, as its changelog has it).

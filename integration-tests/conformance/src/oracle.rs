@@ -28,10 +28,8 @@ impl Oracle {
     }
 
     fn java(&self) -> Command {
-        let separator = if cfg!(windows) { ';' } else { ':' };
-        let (jar, libraries) = (self.built.join("oracle.jar"), self.built.join("lib").join("*"));
         let mut java = Command::new("java");
-        java.arg("-cp").arg(format!("{}{separator}{}", jar.display(), libraries.display())).arg("conformance.Main");
+        java.arg("-jar").arg(self.built.join("oracle.jar"));
         java
     }
 

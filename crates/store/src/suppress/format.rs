@@ -11,16 +11,24 @@
 //!
 //! A context is `i64` timestamp, `i64` offset, part topic, `i32` partition, `i32` number of headers (-1 counts as none), and for
 //! each header part name, part value.
+//!
+//! Where stores keep headers (`dsl.store.format=HEADERS`, from Kafka 4.4 on), a header beside `v` has the *stamp* of the old
+//! value, and one that of the prior value unless both are the same: time and headers, as they lie before the value of a row
+//! ([`RowFormat::Headers`]). A value that is none has no stamp, and the new value's is in the context.
 
 use bytes::Bytes;
-use headwater_record::{Header, Headers, Offset, RawHeaders, RawRecord, Timestamp, Topic};
+use headwater_record::{Header, HeaderView, Headers, Offset, RawHeaders, RawRecord, Timestamp, Topic};
 
-use crate::RecordContext;
+use crate::{RecordContext, RowFormat};
 
 /// The header that says how a buffered change lies.
 pub const VERSION_HEADER: &str = "v";
 /// What is in that header for the changes that are written here.
 pub const VERSION_VALUE: &[u8] = &[3];
+/// The header with the stamp of the prior value.
+pub const PRIOR_HEADER: &str = "vh.prior";
+/// The header with the stamp of the old value.
+pub const OLD_HEADER: &str = "vh.old";
 
 /// Bytes that are no buffered change.
 #[derive(Clone, Copy, Debug)]
@@ -72,14 +80,27 @@ pub struct BufferedBytes {
     pub old: Option<Box<[u8]>>,
     /// What the key has.
     pub new: Option<Box<[u8]>>,
+    /// The stamp of `prior`, if it was written.
+    pub prior_stamp: Option<Box<[u8]>>,
+    /// The stamp of `old`, if it was written.
+    pub old_stamp: Option<Box<[u8]>>,
 }
 
 impl BufferedBytes {
     /// Reads a changelog record, of whatever version. `before` is the prior value of the same key, as far as one is buffered:
     /// old versions do not tell it.
     pub(super) fn decode(record: &RawRecord<'_>, before: Option<&[u8]>) -> Result<Self, Malformed> {
+        let change = Self::decode_value(record, before)?;
+        Ok(BufferedBytes {
+            prior_stamp: stamp_of(record, PRIOR_HEADER)?,
+            old_stamp: stamp_of(record, OLD_HEADER)?,
+            ..change
+        })
+    }
+
+    fn decode_value(record: &RawRecord<'_>, before: Option<&[u8]>) -> Result<Self, Malformed> {
         let mut rest = record.value.ok_or(Malformed)?;
-        let Some(version) = record.headers.iter().filter(|header| header.name == VERSION_HEADER).last() else {
+        let Some(version) = last_header(record, VERSION_HEADER) else {
             let time = take_time(&mut rest)?;
             return Self::without_prior(time, context_of(record), rest, before);
         };
@@ -132,8 +153,20 @@ impl BufferedBytes {
         old: Option<&[u8]>,
         new: Option<&[u8]>,
     ) -> Self {
-        BufferedBytes { time, context, prior: prior.map(Box::from), old: old.map(Box::from), new: new.map(Box::from) }
+        let [prior, old, new] = [prior, old, new].map(|part| part.map(Box::from));
+        BufferedBytes { time, context, prior, old, new, prior_stamp: None, old_stamp: None }
     }
+}
+
+fn last_header<'a>(record: &RawRecord<'a>, name: &str) -> Option<HeaderView<'a>> {
+    record.headers.iter().filter(|header| header.name == name).last()
+}
+
+fn stamp_of(record: &RawRecord<'_>, name: &str) -> Result<Option<Box<[u8]>>, Malformed> {
+    let Some(header) = last_header(record, name) else { return Ok(None) };
+    let stamp = header.value.ok_or(Malformed)?;
+    let row = RowFormat::Headers.decode(stamp.to_vec()).map_err(|_| Malformed)?;
+    if row.value().is_empty() { Ok(Some(stamp.into())) } else { Err(Malformed) }
 }
 
 /// What a record of the first version says of its context. In which topic it lies is not told here.

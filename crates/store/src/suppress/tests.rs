@@ -31,7 +31,7 @@ fn shown(store: &mut SuppressBytes) -> Vec<String> {
         part.as_ref().map_or("-".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
     };
     let show = |key: &[u8], entry: &BufferedBytes| {
-        let BufferedBytes { time, context, prior, old, new } = entry;
+        let BufferedBytes { time, context, prior, old, new, .. } = entry;
         let topic = context.topic.as_ref().map_or("-", |topic| topic.as_str());
         let (key, at) = (String::from_utf8_lossy(key), (context.timestamp, context.offset, context.partition));
         format!("{key}@{time} {}/{}/{} {topic} {}.{}.{}", text(prior), text(old), text(new), at.0, at.1, at.2)
@@ -131,6 +131,38 @@ fn a_change_is_written_as_java_writes_it_and_read_again() {
         assert_eq!(written, bytes(&expected));
         apply(&mut store, Some(3), &[("k", Some(&expected))]).unwrap();
         assert_eq!(shown(&mut store), [shown_as]);
+    }
+}
+
+#[test]
+fn the_stamps_of_a_change_are_read_from_its_headers() {
+    let value = bytes(
+        "0000000000000001000000000000000000000005746F70696300000000FFFFFFFF000000016FFFFFFFFE00000001760000000000000014",
+    );
+    let read = |headers: &[(&str, Option<&[u8]>)]| {
+        let named = |(name, value): &(&str, Option<&[u8]>)| Header {
+            name: (*name).into(),
+            value: value.map(|value| value.to_vec().into()),
+        };
+        let headers: Vec<Header> = [("v", Some(&[3][..]))].iter().chain(headers).map(named).collect();
+        let record = RawRecord {
+            offset: Offset::ZERO,
+            timestamp: Timestamp::from_millis(1),
+            key: Some(b"k"),
+            value: Some(&value),
+            headers: RawHeaders::of(&headers),
+        };
+        let mut store = SuppressBytes::new("s");
+        store.restore(&mut [record].into_iter())?;
+        Ok(store.take().into_values().next().map(|entry| (entry.prior_stamp, entry.old_stamp)).unwrap())
+    };
+    let (unknown, known): (&[u8], &[u8]) = (&bytes("00ffffffffffffffff"), &bytes("0a0202680231000000000000000a"));
+    assert_eq!(read(&[]), Ok((None, None)));
+    assert_eq!(read(&[("vh.old", Some(known))]), Ok((None, Some(known.into()))));
+    let both = [("vh.prior", Some(unknown)), ("vh.old", Some(known))];
+    assert_eq!(read(&both), Ok((Some(unknown.into()), Some(known.into()))));
+    for stamp in [None, Some(&[][..]), Some(&known[..9]), Some(b"\0ffffffffvalue")] {
+        assert!(matches!(read(&[("vh.old", stamp)]), Err(StoreError::Corrupt { .. })), "{stamp:?}");
     }
 }
 

@@ -1,6 +1,9 @@
 //! The buffer of a suppression in a running task: typed changes in the order of their times, logged when the task commits.
 
 mod buffer;
+mod stamp;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -8,10 +11,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{Encoded, Header, RawHeaders, SharedSerde, Timestamp};
-use headwater_store::suppress::{BufferedChange, VERSION_HEADER, VERSION_VALUE};
+use headwater_store::suppress::{BufferedChange, OLD_HEADER, PRIOR_HEADER, VERSION_HEADER, VERSION_VALUE};
 use headwater_store::{Logging, Store};
 
-use self::buffer::{Buffer, Held, Part, PartBytes, Prior};
+use self::buffer::{Buffer, Held, Kept, Part, PartBytes, Prior};
+use self::stamp::Stamp;
 use super::{FlushStore, Stamped, StoreHandle};
 use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
 
@@ -19,6 +23,9 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 ///
 /// A key has one place in the queue: where it was buffered first. Values lie there as they are where their serde can tell their
 /// length ([`encoded_len`](headwater_record::Serde::encoded_len)), else as bytes: what the buffer weighs is counted in bytes at every change, by Java's formula.
+///
+/// Where stores keep headers, each value has a stamp: the time and the headers with which it came. Of a value that was there before
+/// its key was buffered nobody knows them.
 pub struct SuppressState<K: 'static, V: 'static> {
     id: StoreId,
     name: Arc<str>,
@@ -26,7 +33,7 @@ pub struct SuppressState<K: 'static, V: 'static> {
     key: SharedSerde<K>,
     value: SharedSerde<V>,
     logged: bool,
-    headers: Vec<Header>,
+    stamped: bool,
     buffer: RefCell<Buffer<V>>,
 }
 
@@ -47,11 +54,12 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
         };
         let spec = wiring.topology().store(id);
         let logged = spec.is_some_and(|node| matches!(node.spec.logging, Logging::Enabled(_)));
+        let stamped = spec.is_some_and(|node| node.spec.format.has_headers());
         let value = Arc::clone(handle.value_serde());
         let topic = wiring.topology().serde_topic(id);
         let mut buffer = Buffer::new(logged);
         for (key, entry) in restored {
-            buffer.restore(&PartBytes { serde: &value, topic: &topic }, key, entry);
+            buffer.restore(&PartBytes { serde: &value, topic: &topic, stamped }, key, entry);
         }
         Ok(SuppressState {
             id,
@@ -60,7 +68,7 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
             key: Arc::clone(handle.key_serde()),
             value,
             logged,
-            headers: vec![Header { name: VERSION_HEADER.into(), value: Some(VERSION_VALUE.into()) }],
+            stamped,
             buffer: RefCell::new(buffer),
         })
     }
@@ -72,9 +80,16 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
     pub fn put(&self, cx: &mut TaskContext<'_>, time: Timestamp, update: Update<'_, K, V>) -> Result<(), ProcessError> {
         let key = self.key_bytes(update.key)?;
         let serde = self.parts();
-        let (old, new) = (serde.part(update.change.old.as_ref())?, serde.part(update.change.new.as_ref())?);
+        let old = serde.kept(update.change.old.as_ref(), || self.stamp_of_newest(&key))?;
+        let new = serde.kept(update.change.new.as_ref(), || Stamp::new(update.timestamp, update.headers))?;
         let context = cx.record_context(update.timestamp, update.headers);
         self.buffer.borrow_mut().put(&serde, &key, Held::new(time, context, old, new))
+    }
+
+    /// The stamp of the value that waits under `key`, which the next change makes the old one.
+    fn stamp_of_newest(&self, key: &[u8]) -> Stamp {
+        let stamp = self.buffer.borrow().held(key).map(|held| held.new.stamp.clone());
+        stamp.filter(|stamp| stamp.bytes().is_some()).unwrap_or_else(|| Stamp::without_headers(Timestamp::UNKNOWN))
     }
 
     /// The time of the first change in the queue.
@@ -110,8 +125,13 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
         let Some((key, held)) = self.buffer.borrow().first() else { return Ok(()) };
         let typed = self.key.deserialize(&self.topic, Some(&key))?;
         let (mut read_new, mut read_old) = (None, None);
-        let change = Change::new(self.value_of(&held.new, &mut read_new)?, self.value_of(&held.old, &mut read_old)?);
-        let context = &held.context;
+        let (new, old) = (&held.new.part, &held.old.part);
+        let change = Change::new(self.value_of(new, &mut read_new)?, self.value_of(old, &mut read_old)?);
+        let mut context = held.context.clone();
+        if let Some(stamp) = held.new.stamp.read()? {
+            context.headers = stamp.headers().clone();
+        }
+        let context = &context;
         cx.within(context.clone(), |cx| {
             hand_on(cx, Update { key: &typed, change, timestamp: context.timestamp, headers: &context.headers })
         })?;
@@ -120,7 +140,7 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
     }
 
     /// For a key that waits, the value that was handed on last, as far as the buffer knows it: what the key had when it was buffered
-    /// first, with no time. For others, what `otherwise` finds.
+    /// first, with its time where that is kept. For others, what `otherwise` finds.
     ///
     /// # Errors
     /// When the key has no bytes or the value cannot be read, and those of `otherwise`.
@@ -131,8 +151,10 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
     ) -> Result<Option<Stamped<V>>, ProcessError> {
         let Some(held) = self.buffer.borrow().held(&self.key_bytes(key)?) else { return otherwise() };
         let mut read = None;
-        let value = self.value_of(held.prior_part(), &mut read)?.clone();
-        Ok(value.map(|value| Stamped { value, timestamp: Timestamp::UNKNOWN }))
+        let prior = held.prior();
+        let value = self.value_of(&prior.part, &mut read)?.clone();
+        let timestamp = prior.stamp.read()?.map_or(Timestamp::UNKNOWN, |stamp| stamp.timestamp());
+        Ok(value.map(|value| Stamped { value, timestamp }))
     }
 
     fn value_of<'a>(&self, part: &'a Part<V>, read: &'a mut Option<V>) -> Result<&'a Option<V>, ProcessError> {
@@ -154,28 +176,42 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
     }
 
     fn parts(&self) -> PartBytes<'_, V> {
-        PartBytes { serde: &self.value, topic: &self.topic }
+        PartBytes { serde: &self.value, topic: &self.topic, stamped: self.stamped }
     }
 
     fn log_change(&self, cx: &mut TaskContext<'_>, key: &[u8], held: &Held<V>) -> Result<(), ProcessError> {
         let serde = self.parts();
         let (mut prior, mut old, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        let old = serde.bytes(&held.old, &mut old)?;
+        let old = serde.bytes(&held.old.part, &mut old)?;
         let change = BufferedChange {
             time: held.time,
             context: &held.context,
             prior: match &held.prior {
                 Prior::AsOld => old,
-                Prior::Other(part) => serde.bytes(part, &mut prior)?,
+                Prior::Other(kept) => serde.bytes(&kept.part, &mut prior)?,
             },
             old,
-            new: serde.bytes(&held.new, &mut new)?,
+            new: serde.bytes(&held.new.part, &mut new)?,
         };
         let mut value = Vec::new();
         change.encode(&mut value);
         // As Java's, these records leave their time to the producer.
-        cx.log(self.id, key, Some(&value), Timestamp::UNKNOWN, RawHeaders::of(&self.headers))
+        cx.log(self.id, key, Some(&value), Timestamp::UNKNOWN, RawHeaders::of(&headers_of(held)))
     }
+}
+
+/// The headers of a change in the changelog: how it lies, and the stamps that its value has no place for.
+fn headers_of<V>(held: &Held<V>) -> Vec<Header> {
+    let stamp = |name: &str, kept: &Kept<V>| {
+        let value = kept.stamp.bytes()?;
+        Some(Header { name: name.into(), value: Some(value.to_vec().into()) })
+    };
+    let prior = match &held.prior {
+        Prior::AsOld => None,
+        Prior::Other(kept) => stamp(PRIOR_HEADER, kept),
+    };
+    let version = Header { name: VERSION_HEADER.into(), value: Some(VERSION_VALUE.into()) };
+    [Some(version), prior, stamp(OLD_HEADER, &held.old)].into_iter().flatten().collect()
 }
 
 impl<K: 'static, V: Clone + 'static> FlushStore for SuppressState<K, V> {

@@ -1,4 +1,4 @@
-//! Our bytes against those that Java's own encoders (kafka-streams and kafka-clients 4.3.1) gave for the same values.
+//! Our bytes against those that Java's own encoders (kafka-streams and kafka-clients 4.4.0) gave for the same values.
 
 use super::*;
 

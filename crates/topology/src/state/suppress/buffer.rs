@@ -8,9 +8,17 @@ use headwater_record::{Encoded, Serde, SharedSerde, Timestamp};
 use headwater_store::RecordContext;
 use headwater_store::suppress::BufferedBytes;
 
+use super::stamp::Stamp;
 use crate::{ProcessError, java_order};
 
-/// A value that waits, or none.
+/// A value that waits, or none, with its stamp.
+#[derive(Clone)]
+pub(super) struct Kept<V> {
+    pub(super) part: Part<V>,
+    pub(super) stamp: Stamp,
+}
+
+/// A value, or none.
 #[derive(Clone)]
 pub(super) enum Part<V> {
     /// As it is; its serde can tell how long it is.
@@ -24,7 +32,7 @@ pub(super) enum Part<V> {
 pub(super) enum Prior<V> {
     /// The same as before its last change.
     AsOld,
-    Other(Part<V>),
+    Other(Kept<V>),
 }
 
 /// The change of a key that waits.
@@ -33,22 +41,23 @@ pub(super) struct Held<V> {
     pub(super) time: Timestamp,
     pub(super) context: RecordContext,
     pub(super) prior: Prior<V>,
-    pub(super) old: Part<V>,
-    pub(super) new: Part<V>,
+    pub(super) old: Kept<V>,
+    pub(super) new: Kept<V>,
     /// What it weighs; counted by the buffer.
     bytes: usize,
 }
 
 impl<V> Held<V> {
     /// A change of a key that does not wait yet.
-    pub(super) fn new(time: Timestamp, context: RecordContext, old: Part<V>, new: Part<V>) -> Self {
+    pub(super) fn new(time: Timestamp, context: RecordContext, old: Kept<V>, new: Kept<V>) -> Self {
         Held { time, context, prior: Prior::AsOld, old, new, bytes: 0 }
     }
 
-    pub(super) fn prior_part(&self) -> &Part<V> {
+    /// What the key had when it was buffered first.
+    pub(super) fn prior(&self) -> &Kept<V> {
         match &self.prior {
             Prior::AsOld => &self.old,
-            Prior::Other(part) => part,
+            Prior::Other(kept) => kept,
         }
     }
 }
@@ -57,11 +66,36 @@ impl<V> Held<V> {
 pub(super) struct PartBytes<'a, V> {
     pub(super) serde: &'a SharedSerde<V>,
     pub(super) topic: &'a str,
+    /// Whether values have stamps.
+    pub(super) stamped: bool,
 }
 
 impl<V: Clone> PartBytes<'_, V> {
-    /// A value to be kept.
-    pub(super) fn part(&self, value: Option<&V>) -> Result<Part<V>, ProcessError> {
+    /// A value to be kept, with the stamp that it has where stamps are kept.
+    pub(super) fn kept(&self, value: Option<&V>, stamp: impl FnOnce() -> Stamp) -> Result<Kept<V>, ProcessError> {
+        Ok(self.stamp(self.part(value)?, stamp))
+    }
+
+    fn stamp(&self, part: Part<V>, stamp: impl FnOnce() -> Stamp) -> Kept<V> {
+        let is_stamped = self.stamped && !matches!(part, Part::Typed(None));
+        Kept { part, stamp: if is_stamped { stamp() } else { Stamp::default() } }
+    }
+
+    /// What was read from the changelog. Values that another format left without stamp have the time of their last change.
+    fn restored(&self, entry: BufferedBytes) -> Held<V> {
+        let BufferedBytes { time, context, prior, old, new, prior_stamp, old_stamp } = entry;
+        let part = |bytes: Option<Box<[u8]>>| bytes.map_or(Part::Typed(None), Part::Bytes);
+        let stamp = |written: Option<Box<[u8]>>| {
+            written.map_or_else(|| Stamp::without_headers(context.timestamp), Stamp::of_bytes)
+        };
+        let is_old = prior == old && (prior_stamp.is_none() || !self.stamped);
+        let old = self.stamp(part(old), || stamp(old_stamp));
+        let prior = if is_old { Prior::AsOld } else { Prior::Other(self.stamp(part(prior), || stamp(prior_stamp))) };
+        let new = self.stamp(part(new), || Stamp::new(context.timestamp, &context.headers));
+        Held { time, context, prior, old, new, bytes: 0 }
+    }
+
+    fn part(&self, value: Option<&V>) -> Result<Part<V>, ProcessError> {
         let Some(value) = value.filter(|value| !self.serde.is_null(value)) else { return Ok(Part::Typed(None)) };
         if self.serde.encoded_len(value).is_some() {
             return Ok(Part::Typed(Some(value.clone())));
@@ -94,12 +128,12 @@ impl<V: Clone> PartBytes<'_, V> {
         }
     }
 
-    fn are_equal(&self, one: &Part<V>, other: &Part<V>) -> Result<bool, ProcessError> {
-        if self.length(one) != self.length(other) {
+    fn are_equal(&self, one: &Kept<V>, other: &Kept<V>) -> Result<bool, ProcessError> {
+        if one.stamp != other.stamp || self.length(&one.part) != self.length(&other.part) {
             return Ok(false);
         }
         let (mut left, mut right) = (Vec::new(), Vec::new());
-        Ok(self.bytes(one, &mut left)? == self.bytes(other, &mut right)?)
+        Ok(self.bytes(&one.part, &mut left)? == self.bytes(&other.part, &mut right)?)
     }
 
     /// What a change weighs: Java's `computeRecordSize`. A prior value that is the old one is counted once.
@@ -107,10 +141,11 @@ impl<V: Clone> PartBytes<'_, V> {
         const TIME: usize = 8;
         let prior = match &held.prior {
             Prior::AsOld => None,
-            Prior::Other(part) => self.length(part),
+            Prior::Other(kept) => Some(kept),
         };
-        let parts = [prior, self.length(&held.old), self.length(&held.new)];
-        TIME + key.len() + parts.into_iter().flatten().sum::<usize>() + held.context.weight()
+        let kept = prior.into_iter().chain([&held.old, &held.new]);
+        let bytes = kept.map(|kept| kept.stamp.len() + self.length(&kept.part).unwrap_or_default());
+        TIME + key.len() + bytes.sum::<usize>() + held.context.weight()
     }
 }
 
@@ -139,16 +174,13 @@ impl<V: Clone> Buffer<V> {
 
     /// Adds what was read from the changelog.
     pub(super) fn restore(&mut self, serde: &PartBytes<'_, V>, key: Box<[u8]>, entry: BufferedBytes) {
-        let BufferedBytes { time, context, prior, old, new } = entry;
-        let part = |bytes: Option<Box<[u8]>>| bytes.map_or(Part::Typed(None), Part::Bytes);
-        let prior = if prior == old { Prior::AsOld } else { Prior::Other(part(prior)) };
-        self.insert(serde, key.into(), Held { time, context, prior, old: part(old), new: part(new), bytes: 0 });
+        self.insert(serde, key.into(), serde.restored(entry));
     }
 
     /// Adds what waits under `key`, or changes it; its place in the queue stays the one it has.
     pub(super) fn put(&mut self, serde: &PartBytes<'_, V>, key: &[u8], change: Held<V>) -> Result<(), ProcessError> {
         if let Some((key, held)) = self.held.get_key_value_mut(key) {
-            let as_old = serde.are_equal(held.prior_part(), &change.old)?;
+            let as_old = serde.are_equal(held.prior(), &change.old)?;
             let held = Rc::make_mut(held);
             let before = std::mem::replace(&mut held.old, change.old);
             match held.prior {
