@@ -42,6 +42,8 @@ pub struct Scope<'a> {
     pub v: &'a Val,
     /// The element, in a `flat_map`.
     pub e: &'a Val,
+    /// The key that a joiner's right value was looked up by.
+    pub m: &'a Val,
     /// A joiner's left value.
     pub l: &'a Val,
     /// A joiner's right value.
@@ -56,15 +58,18 @@ pub struct Scope<'a> {
 
 impl std::fmt::Debug for Scope<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Scope { k, v, e, l, r, ts, topic, header: _ } = self;
-        write!(out, "Scope {{ k: {k:?}, v: {v:?}, e: {e:?}, l: {l:?}, r: {r:?}, ts: {ts}, topic: {topic:?} }}")
+        let Scope { k, v, e, m, l, r, ts, topic, header: _ } = self;
+        write!(
+            out,
+            "Scope {{ k: {k:?}, v: {v:?}, e: {e:?}, m: {m:?}, l: {l:?}, r: {r:?}, ts: {ts}, topic: {topic:?} }}"
+        )
     }
 }
 
 impl<'a> Scope<'a> {
     /// A record's key and value.
     pub fn kv(k: &'a Val, v: &'a Val) -> Self {
-        Scope { k, v, e: &NULL, l: &NULL, r: &NULL, ts: 0, topic: None, header: None }
+        Scope { k, v, e: &NULL, m: &NULL, l: &NULL, r: &NULL, ts: 0, topic: None, header: None }
     }
 
     /// A record's value, where the function does not see the key.

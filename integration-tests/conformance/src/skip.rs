@@ -12,6 +12,8 @@ use crate::scenario::{Scenario, Spec};
 /// Operators and kinds of stores that come later, by the name that a skipped scenario is counted under.
 pub const LATER: &[(&str, Uses)] = &[
     ("foreign-key join", |used| used.statement.has("foreign_key")),
+    ("joiner with the mapped key", |used| used.statement.is("with_mapped_key")),
+    ("partitioner with headers", |used| partitioners(used.statement).any(|chosen| chosen.contains("header:"))),
     ("join with grace", |used| used.statement.object("joined").is_some_and(|joined| joined.has("grace_ms"))),
     ("stream-stream join", |used| used.joins(Place::Stream, Place::Stream)),
     ("cogroup", |used| used.statement.op() == "cogroup"),
@@ -70,6 +72,12 @@ fn kinds(statement: Spec<'_>) -> impl Iterator<Item = &str> {
     described(statement).chain(supplied).filter_map(|store| store.text("kind"))
 }
 
+/// The partitioners of what a statement writes.
+fn partitioners(statement: Spec<'_>) -> impl Iterator<Item = &str> {
+    let options = ["produced", "repartitioned"].into_iter().filter_map(move |option| statement.object(option));
+    options.filter_map(|option| option.text("partitioner"))
+}
+
 fn processor_type(statement: Spec<'_>) -> Option<&str> {
     statement.object("processor").and_then(|processor| processor.text("type"))
 }
@@ -111,6 +119,13 @@ mod tests {
             ),
             (r#"{"op": "cogroup", "on": "a"}"#, Some("cogroup")),
             (r#"{"op": "global_table", "topic": "g"}"#, None),
+            (r#"{"op": "join", "on": "s", "other": "g", "with_mapped_key": true}"#, Some("joiner with the mapped key")),
+            (r#"{"op": "to", "produced": {"partitioner": "v > length"}}"#, None),
+            (r#"{"op": "to", "produced": {"partitioner": "header:to"}}"#, Some("partitioner with headers")),
+            (
+                r#"{"op": "repartition", "repartitioned": {"partitioner": "header:to"}}"#,
+                Some("partitioner with headers"),
+            ),
             (r#"{"op": "add_global_store", "topic": "g"}"#, None),
             (r#"{"op": "add_read_only_state_store", "topic": "g"}"#, None),
             (r#"{"op": "add_state_store", "store": {"kind": "versioned"}}"#, Some("versioned store")),

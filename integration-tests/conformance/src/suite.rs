@@ -126,6 +126,13 @@ mod tests {
                     each("key", &|text| Expr::parse(text).map(drop));
                     each("value", &|text| Expr::parse(text).map(drop));
                 }
+                for option in ["produced", "repartitioned", "table_joined"].map(|option| statement.object(option)) {
+                    for partitioner in ["partitioner", "other_partitioner"] {
+                        if let Some(text) = option.and_then(|option| option.text(partitioner)) {
+                            Expr::parse(text).unwrap_or_else(|error| panic!("{}: {error:#}", file.display()));
+                        }
+                    }
+                }
                 for branch in statement.objects("branches") {
                     Predicate::parse(branch.need("predicate").unwrap()).unwrap();
                 }

@@ -13,20 +13,22 @@ fn text(expression: &str, v: &str) -> String {
 
 #[test]
 fn sources_read_the_scope() {
-    let [key, value, element, right] = ["K", "V", "E", "3"].map(Val::text);
+    let [key, value, element, mapped, right] = ["K", "V", "E", "M", "3"].map(Val::text);
     let left = Val::Long(2);
     let header = |name: &str| (name == "h").then(|| b"x".to_vec());
     let join = Scope::join(&key, &left, &right).element(&element);
-    let scope = Scope { v: &value, ts: 7, topic: Some("in"), header: Some(&header), ..join };
+    let scope = Scope { v: &value, m: &mapped, ts: 7, topic: Some("in"), header: Some(&header), ..join };
     let cases = [
         ("k", Val::text("K")),
         ("v", Val::text("V")),
         ("e", Val::text("E")),
+        ("m", Val::text("M")),
         ("l", Val::Long(2)),
         ("r", Val::text("3")),
         ("kv::", Val::text("K:V")),
         ("lr:+", Val::text("2+3")),
         ("klr:/", Val::text("K/2/3")),
+        ("kmlr:/", Val::text("K/M/2/3")),
         ("sum", Val::Long(5)),
         ("ts", Val::Long(7)),
         ("topic", Val::text("in")),

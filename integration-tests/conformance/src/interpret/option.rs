@@ -115,7 +115,10 @@ impl Options {
 
     pub(super) fn produced<K: Key>(&self, statement: Spec<'_>, inherited: &Known) -> Result<Produced<K, Val>> {
         let option = statement.object("produced");
-        let produced = with_serdes!(Produced::inherited(), self.given(option, inherited)?);
+        let mut produced = with_serdes!(Produced::inherited(), self.given(option, inherited)?);
+        if let Some(partitioner) = function::partitioner(option)? {
+            produced = produced.with_partitioner(partitioner);
+        }
         Ok(match option.and_then(|option| option.text("name")) {
             Some(name) => produced.with_name(name),
             None => produced,
@@ -151,6 +154,9 @@ impl Options {
         }
         if let Some(partitions) = option.and_then(|option| option.number("partitions")) {
             repartitioned = repartitioned.with_partitions(i32::try_from(partitions).context("partitions")?);
+        }
+        if let Some(partitioner) = function::partitioner(option)? {
+            repartitioned = repartitioned.with_partitioner(partitioner);
         }
         Ok(repartitioned)
     }
