@@ -40,6 +40,14 @@ const FORGOTTEN: &[&str] = &[
     "window/supplier-persistent-short",
 ];
 
+/// Single scenarios that come later, by what they need.
+const LATER_BY_NAME: &[(&str, &str)] = &[
+    ("naming/explicit-table", "explicit naming of tables"),
+    ("naming/explicit-to-table", "explicit naming of tables"),
+    ("optimization/merge-of-merges", OPTIMISER),
+    ("optimization/per-topology-reuse", "settings of the builder alone"),
+];
+
 /// Whether a statement uses something.
 pub type Uses = fn(Used<'_>) -> bool;
 
@@ -47,7 +55,11 @@ pub type Uses = fn(Used<'_>) -> bool;
 pub fn reason(scenario: &Scenario, stores: Stores) -> Option<&'static str> {
     let placed = Places::of(scenario);
     let later = LATER.iter().find(|(_, uses)| placed.iter().any(uses));
-    let later = later.map(|(name, _)| *name).or_else(|| optimiser::changes_the_plan(scenario).then_some(OPTIMISER));
+    let by_name = || LATER_BY_NAME.iter().find(|(name, _)| *name == scenario.name()).map(|(_, reason)| *reason);
+    let later = later
+        .map(|(name, _)| *name)
+        .or_else(by_name)
+        .or_else(|| optimiser::changes_the_plan(scenario).then_some(OPTIMISER));
     let on_disk = || shows_disk_order(scenario) || FORGOTTEN.contains(&scenario.name().as_str());
     later.or_else(|| (stores == Stores::Memory && on_disk()).then_some(ON_DISK))
 }
