@@ -2,6 +2,7 @@
 
 mod count;
 mod hopping_count;
+mod joins;
 mod passthrough;
 mod repartition;
 mod session_count;
@@ -11,13 +12,18 @@ mod window_count;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use headwater::dsl::KStream;
+use headwater::dsl::{KStream, KTable};
 use headwater::prelude::*;
 use headwater::processor::Topology;
-use headwater::record::Partition;
+use headwater::record::{DefaultSerde, Partition};
 
 /// What nearly all workloads read: numbers as keys, bytes as values.
 type Numbered = KStream<i64, Bytes>;
+/// The same as a table.
+type Rows = KTable<i64, Bytes>;
+
+/// So many bytes at the start of a value are a number.
+const HEAD: usize = 8;
 
 /// From where to where a workload goes.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +49,11 @@ impl Topics<'_> {
     fn numbered(&self, builder: &StreamsBuilder, index: usize) -> Result<Numbered> {
         Ok(builder.stream(self.input(index)?))
     }
+
+    fn rows(&self, builder: &StreamsBuilder, index: usize, store: &str) -> Result<Rows> {
+        let consumed = Consumed::with(i64::default_serde(), Bytes::default_serde());
+        Ok(builder.table_with(self.input(index)?, consumed, Materialized::named(store)))
+    }
 }
 
 /// How often each input record is processed by a source: twice where it crosses a repartition topic.
@@ -62,6 +73,20 @@ pub fn topology(workload: &str, topics: Topics<'_>) -> Result<Topology> {
         "repartition" => {
             repartition::repartition(&topics.numbered(&builder, 0)?, topics.output()?, topics.partitions);
         }
+        "restore" => drop(topics.rows(&builder, 0, "table")?),
+        "count+window" => {
+            let stream = topics.numbered(&builder, 0)?;
+            count::count(&stream, topics.output()?);
+            window_count::by_minute(&stream, "windows");
+        }
+        "stream-table-join" => {
+            let (stream, table) = (topics.numbered(&builder, 0)?, topics.rows(&builder, 1, "table")?);
+            joins::stream_table_join(&stream, &table, topics.output()?);
+        }
+        "table-table-join" => {
+            let (left, right) = (topics.rows(&builder, 0, "left")?, topics.rows(&builder, 1, "right")?);
+            joins::table_table_join(&left, &right, topics.output()?);
+        }
         "count" => count::count(&topics.numbered(&builder, 0)?, topics.output()?),
         "window-count" => window_count::window_count(&topics.numbered(&builder, 0)?, topics.output()?),
         "hopping-count" => hopping_count::hopping_count(&topics.numbered(&builder, 0)?, topics.output()?),
@@ -74,6 +99,9 @@ pub fn topology(workload: &str, topics: Topics<'_>) -> Result<Topology> {
 
 /// The first 8 bytes of a value as a big-endian number.
 fn head(value: &[u8]) -> Result<i64> {
-    let head = value.first_chunk().context("a value has less than 8 bytes")?;
-    Ok(i64::from_be_bytes(*head))
+    Ok(i64::from_be_bytes(*first_bytes(value)?))
+}
+
+fn first_bytes(value: &[u8]) -> Result<&[u8; HEAD]> {
+    value.first_chunk().context("a value has less than 8 bytes")
 }

@@ -100,14 +100,23 @@ fn sweep(runs: &Path) {
     }
 }
 
-/// Fails on words that `kafka up|down|status` does not know.
+/// Fails on words that `kafka up|down|status|libs` does not know.
 fn unknown(words: &[&str]) -> Result<()> {
-    bail!("unknown: `kafka {}`; say `kafka up|down|status [--port N]`", words.join(" "))
+    bail!("unknown: `kafka {}`; say `kafka up|down|status [--port N]` or `kafka libs`", words.join(" "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn java_beside_us_has_the_version_of_the_broker() {
+        let version = format!("<kafka.version>{VERSION}</kafka.version>");
+        for pom in ["integration-tests/conformance/oracle/pom.xml", "benches/side-by-side/java/pom.xml"] {
+            let text = std::fs::read_to_string(workspace::root().join(pom)).expect("the POM is there");
+            assert!(text.contains(&version), "{pom} has another version than {VERSION}");
+        }
+    }
 
     #[test]
     fn a_broker_left_by_a_killed_run_is_ended_and_its_folder_removed() {

@@ -31,6 +31,7 @@ Usage: cargo xtask <command>
   setup [--no-broker]             finds or installs compilers, libclang, Maven and a JDK
   rocksdb [--check]               compiles RocksDB once per machine and tells Cargo where it is
   kafka up|down|status [--port N] a broker for daily work (port 9092 unless told)
+  kafka libs                      where Kafka's jars are, fetched once
   conformance [arguments]         the recorded scenarios, passed on to the `conformance` program
   golden [arguments]              its `golden` subcommand";
 

@@ -1,4 +1,4 @@
-//! `cargo xtask kafka up|down|status`: brokers that outlive the command.
+//! `cargo xtask kafka up|down|status`: brokers that outlive the command. `cargo xtask kafka libs`: the jars without a broker.
 
 use std::path::Path;
 
@@ -26,8 +26,16 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
             show(&node(&runs, port(rest)?));
             Ok(())
         }
+        ["libs"] => libs(),
         other => unknown(other),
     }
+}
+
+/// Says last where the jars are: programs that start brokers of their own read it.
+fn libs() -> Result<()> {
+    setup::run(setup::Need::Broker)?;
+    println!("{}", Jars::fetch()?.libs().display());
+    Ok(())
 }
 
 fn port(words: &[&str]) -> Result<u16> {

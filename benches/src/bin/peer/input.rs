@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use headwater::client::{ClientConfig, ClientSupplier, Isolation, OffsetSpec};
+use headwater::client::{ClientConfig, ClientSupplier, ErrorClass, Isolation, OffsetSpec};
 use headwater::kafka::KafkaClients;
 use headwater::record::{Deadline, Offset, Partition, Topic, TopicPartition};
 
 use crate::arguments::Arguments;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The input as it was when the contender started.
 #[derive(Debug)]
@@ -49,7 +50,15 @@ impl Input {
     pub(crate) fn lag(&self) -> Result<u64> {
         let until = Deadline::after(self.clients.clock().now(), PATIENCE);
         let mut membership = self.clients.membership(&self.group, &self.config)?;
-        let committed = membership.committed_offsets(&self.group, &self.partitions, false, until)?;
+        let committed = loop {
+            match membership.committed_offsets(&self.group, &self.partitions, false, until) {
+                // A new cluster makes the topic of committed offsets when it is first asked.
+                Err(error) if error.class() == ErrorClass::Retriable && !until.passed(self.clients.clock().now()) => {
+                    std::thread::sleep(ASK_AGAIN_AFTER);
+                }
+                answer => break answer?,
+            }
+        };
         let lag: i64 = self
             .ends
             .iter()
