@@ -10,12 +10,13 @@ mod retention;
 mod scan;
 mod session;
 mod state;
+mod versioned;
 mod window;
 
-use headwater_store::{OpenContext, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
+use headwater_store::{OpenContext, RowFormat, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
 
 /// Opens stores in memory (Java's `InMemoryKeyValueStore`, `MemoryNavigableLRUCache`, `InMemoryWindowStore` and
-/// `InMemorySessionStore`).
+/// `InMemorySessionStore`), and versioned stores, which Java has on disk only.
 ///
 /// ```
 /// use headwater_store::{OpenContext, Row, Store, StoreKind, StoreSpec, StoreSupplier};
@@ -54,9 +55,15 @@ impl StoreSupplier for MemoryStores {
             StoreKind::Session { retention, .. } => {
                 Ok(Store::Session(Box::new(session::Session::new(spec, retention))))
             }
-            other => {
-                Err(StoreError::Unsupported { store: spec.name.clone(), make: "memory", kind: format!("{other:?}") })
+            StoreKind::Versioned { history_retention, segment_interval } if spec.format == RowFormat::Plain => {
+                let store = versioned::Versioned::new(spec, history_retention, segment_interval);
+                Ok(Store::Versioned(Box::new(store)))
             }
+            other => Err(StoreError::Unsupported {
+                store: spec.name.clone(),
+                make: "memory",
+                kind: format!("{other:?} ({:?} rows)", spec.format),
+            }),
         }
     }
 }

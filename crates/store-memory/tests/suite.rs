@@ -21,3 +21,9 @@ fn session_stores_behave_as_the_suite_says() {
     let directory = tempfile::tempdir().unwrap();
     conformance::session(&MemoryStores::new(), directory.path());
 }
+
+#[test]
+fn versioned_stores_behave_as_the_suite_says() {
+    let directory = tempfile::tempdir().unwrap();
+    conformance::versioned(&MemoryStores::new(), directory.path());
+}

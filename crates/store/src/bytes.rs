@@ -7,7 +7,7 @@ mod window;
 
 pub use key_value::{Entry, KeyRange, KeyValueBytes};
 pub use session::{SessionBytes, SessionEntry, SessionQuery};
-pub use versioned::{Version, VersionedBytes, VersionedPut};
+pub use versioned::{Version, VersionQuery, VersionedBytes, VersionedDelete, VersionedPut};
 pub use window::{KeySelection, WindowBytes, WindowEntry, WindowQuery};
 
 /// In which direction to read.

@@ -18,6 +18,7 @@ mod lifetime;
 mod scan;
 mod session;
 mod setting;
+mod versioned;
 mod window;
 
 use std::path::Path;
@@ -51,6 +52,14 @@ pub fn window(supplier: &dyn StoreSupplier, directory: &Path) {
 /// With the behaviour that is missing.
 pub fn session(supplier: &dyn StoreSupplier, directory: &Path) {
     run(session::CHECKS, supplier, directory);
+}
+
+/// Checks the versioned stores of `supplier`, as [`key_value`] does.
+///
+/// # Panics
+/// With the behaviour that is missing.
+pub fn versioned(supplier: &dyn StoreSupplier, directory: &Path) {
+    run(versioned::CHECKS, supplier, directory);
 }
 
 fn run(checks: &[Check], supplier: &dyn StoreSupplier, directory: &Path) {

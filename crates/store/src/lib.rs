@@ -16,6 +16,7 @@ pub mod cache;
 pub mod conformance;
 mod context;
 mod error;
+pub mod history;
 mod row;
 mod spec;
 mod supplier;

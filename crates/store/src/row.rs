@@ -51,6 +51,11 @@ pub struct RowBuf {
 }
 
 impl RowBuf {
+    /// A value with its timestamp.
+    pub fn timestamped(value: Vec<u8>, timestamp: Timestamp) -> Self {
+        RowBuf { bytes: value, value_start: 0, timestamp, headers: Headers::new() }
+    }
+
     /// The value's bytes.
     pub fn value(&self) -> &[u8] {
         self.bytes.get(self.value_start..).unwrap_or_default()

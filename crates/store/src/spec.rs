@@ -57,6 +57,27 @@ impl StoreKind {
         (retention / 2).max(Duration::from_mins(1))
     }
 
+    /// The segment interval that Java's `Stores#persistentVersionedKeyValueStore` takes unless it is told one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_store::StoreKind;
+    /// let interval = StoreKind::default_history_segment_interval;
+    /// assert_eq!(interval(Duration::from_secs(3)), Duration::from_secs(2));
+    /// assert_eq!(interval(Duration::from_mins(5)), Duration::from_mins(1));
+    /// assert_eq!(interval(Duration::from_hours(24)), Duration::from_hours(1));
+    /// ```
+    pub fn default_history_segment_interval(history_retention: Duration) -> Duration {
+        let (parts, least) = match history_retention.as_millis() {
+            0..=60_000 => (3, Duration::from_secs(2)),
+            60_001..=300_000 => (5, Duration::from_secs(20)),
+            300_001..=3_600_000 => (12, Duration::from_mins(1)),
+            _ => (24, Duration::from_mins(5)),
+        };
+        let millis = history_retention.as_millis() / parts;
+        Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)).max(least)
+    }
+
     /// Width of a segment, the unit in which a persistent store forgets; `None` for stores that do not forget by time.
     pub fn segment_interval(&self) -> Option<Duration> {
         match self {

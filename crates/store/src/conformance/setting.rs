@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use headwater_record::{Header, Offset, OwnedRecord, RawHeaders, Timestamp};
 
-use crate::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan, SessionBytes, WindowBytes};
+use crate::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan, SessionBytes, VersionedBytes, WindowBytes};
 use crate::{OpenContext, Row, RowBuf, RowFormat, StateStore, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
 
 /// The name of every store in the suite; each check has a folder of its own.
@@ -69,6 +69,13 @@ impl<'a> Setting<'a> {
         match self.open(kind, format) {
             Store::Session(store) => store,
             other => self.fail(&format!("a session store is opened as such, but was {other:?}")),
+        }
+    }
+
+    pub(super) fn versioned(&self, kind: StoreKind) -> Box<dyn VersionedBytes> {
+        match self.open(kind, RowFormat::Plain) {
+            Store::Versioned(store) => store,
+            other => self.fail(&format!("a versioned store is opened as such, but was {other:?}")),
         }
     }
 
