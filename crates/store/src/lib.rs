@@ -3,6 +3,7 @@
 //! Stores speak bytes: four traits in [`bytes`] (key-value, window, session, versioned), each a [`StateStore`] that commits its
 //! content together with a changelog offset. A [`StoreSpec`] says as plain data which store is wanted, a [`StoreSupplier`]
 //! opens it. Types, changelog and record cache are put around the bytes where a task is wired; [`cache`] is the cache itself.
+//! [`history`] decides for versioned stores of every make; [`join`] says how a join of streams keeps what has no partner yet.
 //!
 //! Iteration is by [`bytes::Scan`]: a bounded batch of entries and a place to go on from. No iterator is ever open, so none can
 //! be forgotten and writing while iterating is always allowed.
@@ -17,6 +18,7 @@ pub mod conformance;
 mod context;
 mod error;
 pub mod history;
+pub mod join;
 mod row;
 mod spec;
 mod supplier;
