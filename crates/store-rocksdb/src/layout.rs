@@ -35,6 +35,9 @@ pub(crate) fn describe(spec: &StoreSpec) -> String {
             let order = if time_ordered { ", with an index by time" } else { "" };
             format!("a session store (segments of {} ms{order})", segment_interval.as_millis())
         }
+        StoreKind::Versioned { segment_interval, .. } => {
+            format!("a versioned store (segments of {} ms)", segment_interval.as_millis())
+        }
         other => format!("{other:?}"),
     };
     format!("{kind} with {rows}")

@@ -17,13 +17,14 @@ mod scan;
 mod segments;
 mod session;
 mod table;
+mod versioned;
 mod window;
 
-use headwater_store::{MemoryBudget, OpenContext, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
+use headwater_store::{MemoryBudget, OpenContext, RowFormat, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
 
 use options::Shared;
 
-/// Opens stores in RocksDB (Java's `RocksDBStore`, `RocksDBTimestampedStore` and their like).
+/// Opens stores in RocksDB (Java's `RocksDBStore`, `RocksDBTimestampedStore`, `RocksDBVersionedStore` and their like).
 ///
 /// One block cache and one write-buffer manager serve all stores opened from here, so that the memory they use together is what
 /// the [`MemoryBudget`] says, however many there are. A process has one `RocksDbStores`.
@@ -70,9 +71,17 @@ impl StoreSupplier for RocksDbStores {
                 let segments = segments::Segments::new(table()?, retention, segment_interval);
                 Ok(Store::Session(Box::new(session::Session::new(segments, time_ordered))))
             }
-            other => {
-                Err(StoreError::Unsupported { store: spec.name.clone(), make: "RocksDB", kind: format!("{other:?}") })
+            StoreKind::Versioned { history_retention, segment_interval } if spec.format == RowFormat::Plain => {
+                let spec = StoreSpec { format: RowFormat::Timestamped, ..spec.clone() };
+                let table = table::Table::open(&self.shared, &spec, context)?;
+                let segments = segments::Segments::new(table, history_retention, segment_interval);
+                Ok(Store::Versioned(Box::new(versioned::Versioned::new(segments)?)))
             }
+            other => Err(StoreError::Unsupported {
+                store: spec.name.clone(),
+                make: "RocksDB",
+                kind: format!("{other:?} ({:?} rows)", spec.format),
+            }),
         }
     }
 }

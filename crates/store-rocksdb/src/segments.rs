@@ -4,11 +4,13 @@
 //! part, and a row's key begins with the number of its segment: the order is the same, and forgetting a segment is one deletion
 //! of a range.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::time::Duration;
 
 use headwater_record::{Offset, Timestamp};
 use headwater_store::bytes::Order;
+use headwater_store::history::HistoryTime;
 use headwater_store::{Row, RowBuf, StoreError};
 
 use crate::table::{Marks, Table};
@@ -17,11 +19,9 @@ use crate::table::{Marks, Table};
 #[derive(Debug)]
 pub(crate) struct Segments {
     table: Table,
-    retention_ms: i64,
-    interval_ms: i64,
+    time: HistoryTime,
     /// Whether rows that are exactly as old as the retention are still read.
     reads_edge: bool,
-    observed: i64,
     /// Segments before this one are gone.
     forgotten: i64,
     /// The sequence number given last.
@@ -37,20 +37,18 @@ pub(crate) struct Span {
     last: i64,
 }
 
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
+/// Rows that are never forgotten lie behind all segments, as if in this one.
+const LASTING: i64 = i64::MAX;
 
-/// What the keys of a segment begin with.
-fn prefix(segment: i64) -> [u8; 8] {
-    // The sign bit turned over, so that the order of bytes is that of numbers.
-    (segment ^ i64::MIN).to_be_bytes()
+/// A number as bytes in the order of numbers: big-endian with the sign bit turned over.
+pub(crate) fn ordered(number: i64) -> [u8; 8] {
+    (number ^ i64::MIN).to_be_bytes()
 }
 
 /// A key in the segment `segment` that goes on with `rest`.
 fn keyed(segment: i64, rest: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(8 + rest.len());
-    key.extend_from_slice(&prefix(segment));
+    key.extend_from_slice(&ordered(segment));
     key.extend_from_slice(rest);
     key
 }
@@ -60,14 +58,12 @@ impl Segments {
         let marks = table.marks();
         let mut segments = Segments {
             table,
-            retention_ms: millis(retention),
-            interval_ms: millis(interval).max(1),
+            time: HistoryTime::new(retention, interval, marks.time),
             reads_edge: false,
-            observed: marks.time.millis(),
             forgotten: 0,
             sequence: marks.sequence,
         };
-        segments.forgotten = segments.oldest_segment().max(0);
+        segments.forgotten = segments.time.oldest_segment().max(0);
         segments
     }
 
@@ -90,34 +86,35 @@ impl Segments {
     }
 
     pub(crate) fn observed(&self) -> Timestamp {
-        Timestamp::from_millis(self.observed)
+        self.time.observed()
+    }
+
+    pub(crate) fn time(&self) -> HistoryTime {
+        self.time
     }
 
     pub(crate) fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.table.commit(changelog, Marks { time: self.observed(), sequence: self.sequence })
     }
 
-    fn segment_of(&self, time: i64) -> i64 {
-        time / self.interval_ms
-    }
-
-    fn oldest_segment(&self) -> i64 {
-        self.segment_of(self.observed.saturating_sub(self.retention_ms))
+    pub(crate) fn segment_of(&self, time: i64) -> i64 {
+        // No time on earth lies in the last segment; the number is taken.
+        self.time.segment_of(Timestamp::from_millis(time)).min(LASTING - 1)
     }
 
     /// The earliest time whose rows are read.
     fn oldest(&self) -> i64 {
-        let edge = self.observed.saturating_sub(self.retention_ms);
+        let edge = self.time.horizon().millis();
         if self.reads_edge { edge } else { edge.saturating_add(1) }
     }
 
     /// Takes note of a write at `time`; whether its segment is still there.
     pub(crate) fn observe(&mut self, time: i64) -> bool {
-        self.observed = self.observed.max(time);
-        let oldest = self.oldest_segment();
+        self.time.observe(Timestamp::from_millis(time));
+        let oldest = self.time.oldest_segment();
         if oldest > self.forgotten {
             self.forgotten = oldest;
-            self.table.forget_before(&prefix(oldest));
+            self.table.forget_before(&ordered(oldest));
         }
         self.segment_of(time) >= oldest
     }
@@ -156,8 +153,8 @@ impl Segments {
     /// What there is of the times from `from` to `to`, rows among it that are past the retention but not forgotten yet.
     pub(crate) fn span_of_all(&self, from: Timestamp, to: Timestamp) -> Option<Span> {
         // Before the next commit, what was forgotten still lies on disk, and what was deleted of it too.
-        let from = from.millis().max(self.forgotten.saturating_mul(self.interval_ms));
-        let to = to.millis().min(self.observed);
+        let from = from.max(self.time.start_of(self.forgotten)).millis();
+        let to = to.min(self.observed()).millis();
         (from <= to).then(|| Span { from, to, first: self.segment_of(from), last: self.segment_of(to) })
     }
 
@@ -188,27 +185,72 @@ impl Segments {
                 Order::Backward => segments.next_back(),
             };
             let Some(segment) = next else { return Ok(()) };
-            let low = keyed(segment, from);
-            let high = to.map_or_else(|| prefix(segment.saturating_add(1)).to_vec(), |to| keyed(segment, to));
-            let resume = after.as_ref().filter(|(at, _)| *at == segment).map(|(_, rest)| keyed(segment, rest));
-            let bounds = match (&resume, order) {
-                (Some(key), Order::Forward) if *key >= low => {
-                    (Bound::Excluded(key.as_slice()), Bound::Excluded(&*high))
-                }
-                (Some(key), Order::Backward) if *key < high => {
-                    (Bound::Included(low.as_slice()), Bound::Excluded(key.as_slice()))
-                }
-                _ => (Bound::Included(low.as_slice()), Bound::Excluded(&*high)),
-            };
+            let resume = after.as_ref().filter(|(at, _)| *at == segment).map(|(_, rest)| rest.as_slice());
+            let mut bounds = (Bound::Included(from), to.map_or(Bound::Unbounded, Bound::Excluded));
+            match (resume, order) {
+                (Some(rest), Order::Forward) if rest >= from => bounds.0 = Bound::Excluded(rest),
+                (Some(rest), Order::Backward) if to.is_none_or(|to| rest < to) => bounds.1 = Bound::Excluded(rest),
+                _ => {}
+            }
             let mut go_on = true;
-            let on_disk = self.is_on_disk(span.from.max(segment.saturating_mul(self.interval_ms)));
-            self.table.scan(bounds, on_disk, order, |key, row| {
-                go_on = take(key.get(8..).unwrap_or_default(), row)?;
+            self.scan_segment(segment, Timestamp::from_millis(span.from), bounds, order, |rest, row| {
+                go_on = take(rest, row)?;
                 Ok(go_on)
             })?;
             if !go_on {
                 return Ok(());
             }
+        }
+    }
+
+    /// Hands the rows of one segment whose keys go on within the bounds to `take`, until it says no; all are of `earliest` or later.
+    pub(crate) fn scan_segment(
+        &self,
+        segment: i64,
+        earliest: Timestamp,
+        (from, to): (Bound<&[u8]>, Bound<&[u8]>),
+        order: Order,
+        mut take: impl FnMut(&[u8], &dyn Fn() -> Result<RowBuf, StoreError>) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let (low, high) = (from.map(|from| keyed(segment, from)), to.map(|to| keyed(segment, to)));
+        let (start, end) = (ordered(segment), ordered(segment.saturating_add(1)));
+        let low = match &low {
+            Bound::Unbounded => Bound::Included(&start[..]),
+            low => low.as_ref().map(Vec::as_slice),
+        };
+        let high = match &high {
+            Bound::Unbounded => Bound::Excluded(&end[..]),
+            high => high.as_ref().map(Vec::as_slice),
+        };
+        let on_disk = self.is_on_disk(earliest.max(self.time.start_of(segment)).millis());
+        self.table.scan((low, high), on_disk, order, |key, row| take(key.get(8..).unwrap_or_default(), row))
+    }
+
+    /// The row of `key` that is never forgotten.
+    pub(crate) fn get_lasting(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError> {
+        self.table.get(&keyed(LASTING, key))
+    }
+
+    /// Writes the row of `key` that is never forgotten.
+    pub(crate) fn put_lasting(&mut self, key: &[u8], row: Option<Row<'_>>) {
+        self.table.put(&keyed(LASTING, key), row);
+    }
+
+    /// The segments that have rows.
+    pub(crate) fn filled(&self) -> Result<BTreeSet<i64>, StoreError> {
+        let mut filled = BTreeSet::new();
+        let mut from = ordered(i64::MIN);
+        loop {
+            let mut first = None;
+            let bounds = (Bound::Included(&from[..]), Bound::Excluded(&ordered(LASTING)[..]));
+            self.table.scan(bounds, true, Order::Forward, |key, _| {
+                first = key.first_chunk::<8>().copied();
+                Ok(false)
+            })?;
+            let Some(first) = first else { return Ok(filled) };
+            let segment = i64::from_be_bytes(first) ^ i64::MIN;
+            filled.insert(segment);
+            from = ordered(segment.saturating_add(1));
         }
     }
 }

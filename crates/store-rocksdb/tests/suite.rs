@@ -21,3 +21,9 @@ fn session_stores_behave_as_the_suite_says() {
     let directory = tempfile::tempdir().unwrap();
     conformance::session(&RocksDbStores::new(MemoryBudget::default()), directory.path());
 }
+
+#[test]
+fn versioned_stores_behave_as_the_suite_says() {
+    let directory = tempfile::tempdir().unwrap();
+    conformance::versioned(&RocksDbStores::new(MemoryBudget::default()), directory.path());
+}

@@ -117,7 +117,7 @@ impl Numbers {
 }
 
 const KEYS: [&str; 4] = ["", "a", "ab", "b"];
-const STEPS: usize = 1500;
+const STEPS: usize = 1000;
 
 pub(super) fn answers_as_the_model(setting: &Setting<'_>) {
     for (seed, (retention, interval)) in [(20, 7), (50, 100), (0, 5), (100, 1), (1000, 2000), (5, 2)].iter().enumerate()
@@ -166,7 +166,7 @@ impl Run<'_> {
             0..=8 => self.put(key, time, step),
             9..=15 => self.read(key, time),
             16..=18 => self.scan(key, time),
-            _ if self.numbers.below(2) == 0 => {
+            _ if self.numbers.below(4) > 0 => {
                 let last = self.log.len() as i64 - 1;
                 self.setting.done("commit", self.store.commit((last >= 0).then(|| Offset::new(last))));
             }
