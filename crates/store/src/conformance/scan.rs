@@ -5,7 +5,7 @@ use std::ops::Bound;
 use super::Check;
 use super::setting::Setting;
 use crate::RowFormat;
-use crate::bytes::{KeyRange, KeyValueBytes, Order};
+use crate::bytes::{KeyRange, KeyValueBytes, Order, Scan};
 
 pub(super) const CHECKS: &[Check] = &[
     ("a scan reads the keys within its bounds in order", bounds),
@@ -13,6 +13,8 @@ pub(super) const CHECKS: &[Check] = &[
     ("a scan sees what is not committed", uncommitted),
     ("writing between two batches of a scan is seen", writing_between),
     ("a range that ends before it begins is empty", backwards_range),
+    ("the keys that begin with a prefix are a range", prefixes),
+    ("deleting what a scan has read takes nothing from what is left", deleting_between),
 ];
 
 /// The keys, of which `committed` gives some to the disk first.
@@ -135,5 +137,80 @@ fn backwards_range(setting: &Setting<'_>) {
         setting.same("from c to a there is nothing", setting.scan(store.as_ref(), range, order, 10), Vec::new());
         let none = KeyRange { from: Bound::Excluded(b"b"), to: Bound::Excluded(b"b") };
         setting.same("between b and b there is nothing", setting.scan(store.as_ref(), none, order, 10), Vec::new());
+    }
+}
+
+/// Keys as the subscriptions of a foreign-key join have them, and bytes at the edges.
+fn prefixes(setting: &Setting<'_>) {
+    let mut store = setting.key_value(RowFormat::Timestamped);
+    let keys: [&[u8]; 11] = [
+        &[],
+        &[0, 0, 0, 1, b'k'],
+        &[0, 0, 0, 1, b'k', 0],
+        &[0, 0, 0, 1, b'k', 0xff, 0xff],
+        &[0, 0, 0, 1, b'l'],
+        &[0, 0, 0, 2, b'k', b'k'],
+        &[1, 0xfe, 7],
+        &[1, 0xff],
+        &[1, 0xff, 0xff, 0],
+        &[2],
+        &[0xff, 0xff, 3],
+    ];
+    for (index, key) in keys.iter().enumerate() {
+        setting.done("put", store.put(key, Some(crate::Row::plain(b"v"))));
+        if index == 5 {
+            setting.commit(store.as_mut(), 5);
+        }
+    }
+    // A prefix, and the least key after all that begin with it.
+    let ranges: [(&[u8], Option<&[u8]>); 6] = [
+        (&[0, 0, 0, 1, b'k'], Some(&[0, 0, 0, 1, b'l'])),
+        (&[0, 0, 0, 1], Some(&[0, 0, 0, 2])),
+        (&[1, 0xff], Some(&[2])),
+        (&[0xff, 0xff], None),
+        (&[3], Some(&[4])),
+        (&[], None),
+    ];
+    for (prefix, end) in ranges {
+        let range = KeyRange { from: Bound::Included(prefix), to: end.map_or(Bound::Unbounded, Bound::Excluded) };
+        let mut begin: Vec<Vec<u8>> =
+            keys.iter().filter(|key| key.starts_with(prefix)).map(|key| key.to_vec()).collect();
+        for order in [Order::Forward, Order::Backward] {
+            for limit in [1, 2, 100] {
+                let found = setting.entries(store.as_ref(), range, order, limit);
+                let found: Vec<Vec<u8>> = found.into_iter().map(|entry| entry.key).collect();
+                let what = format!("{order:?}, what begins with {prefix:?}, {limit} at a time");
+                setting.same(&what, &found, &begin);
+            }
+            begin.reverse();
+        }
+    }
+}
+
+fn deleting_between(setting: &Setting<'_>) {
+    for order in [Order::Forward, Order::Backward] {
+        let setting = setting.part(&format!("{order:?}"));
+        let mut store = filled(&setting);
+        let mut expected = expected(KeyRange::ALL, order);
+        let mut last: Option<String> = None;
+        loop {
+            let rest = last.as_deref().map_or(KeyRange::ALL, |last| KeyRange::ALL.after(last.as_bytes(), order));
+            let mut batch = Vec::new();
+            let scan = setting.done("scan", store.scan(rest, order, 1, &mut batch));
+            let Some(entry) = batch.pop() else { break };
+            let (key, _) = expected.remove(0);
+            setting.same("the next key that was there", super::setting::text(&entry.key), key.clone());
+            setting.delete(store.as_mut(), &key);
+            if expected.len() == 3 {
+                setting.commit(store.as_mut(), 30);
+            }
+            last = Some(key);
+            if scan == Scan::Done {
+                break;
+            }
+        }
+        setting.same("all keys were read", expected.len(), 0);
+        let left = setting.scan(store.as_ref(), KeyRange::ALL, order, 10);
+        setting.same("and all are deleted", left.len(), 0);
     }
 }

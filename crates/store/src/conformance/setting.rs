@@ -126,6 +126,18 @@ impl<'a> Setting<'a> {
         order: Order,
         limit: usize,
     ) -> Vec<(String, String)> {
+        let entries = self.entries(store, range, order, limit);
+        entries.iter().map(|entry| (text(&entry.key), value(&entry.row))).collect()
+    }
+
+    /// As [`Setting::scan`], with the bytes as they are.
+    pub(super) fn entries(
+        &self,
+        store: &dyn KeyValueBytes,
+        range: KeyRange<'_>,
+        order: Order,
+        limit: usize,
+    ) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         loop {
             let before = entries.len();
@@ -139,7 +151,7 @@ impl<'a> Setting<'a> {
             }
             assert!(read > 0, "{}: a scan that says there may be more has read something", self.check);
         }
-        entries.iter().map(|entry| (text(&entry.key), value(&entry.row))).collect()
+        entries
     }
 }
 
