@@ -99,11 +99,12 @@ impl WindowBytes for Window {
             return Ok(Put::Stored);
         }
         let start = start.millis();
-        if !self.segments.observe(start) {
-            return Ok(Put::Expired);
-        }
+        // A put that is refused takes a number too.
         if self.retain_duplicates {
             self.segments.sequence = self.segments.sequence.wrapping_add(1) & i32::MAX;
+        }
+        if !self.segments.observe(start) {
+            return Ok(Put::Expired);
         }
         let sequence = if self.retain_duplicates { self.segments.sequence } else { 0 };
         let rest = self.row_key(key, start, sequence);

@@ -129,6 +129,21 @@ fn duplicates_come_as_java_s_persistent_store_has_them() {
 }
 
 #[test]
+fn of_duplicates_a_single_window_is_that_of_the_last_sequence_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = window(directory.path(), true);
+    let fetch = |store: &dyn WindowBytes, start: i64| store.fetch(b"a", start.into()).unwrap().as_ref().map(value);
+    for value in ["1", "2"] {
+        assert_eq!(put_window(store.as_mut(), "a", 200_000, value), Put::Stored);
+    }
+    assert_eq!(fetch(store.as_ref(), 200_000), Some("2".to_owned()));
+    assert_eq!(store.put(b"a", 200_000.into(), None).unwrap(), Put::Stored);
+    assert_eq!(fetch(store.as_ref(), 200_000), Some("2".to_owned()), "none takes no number");
+    assert_eq!(put_window(store.as_mut(), "a", 1, "3"), Put::Expired);
+    assert_eq!(fetch(store.as_ref(), 200_000), None, "a refused put takes one");
+}
+
+#[test]
 fn sessions_come_as_java_s_persistent_store_has_them() {
     let directory = tempfile::tempdir().unwrap();
     let mut store = session(directory.path());

@@ -15,6 +15,9 @@ pub(super) const CHECKS: &[Check] = &[
     ("windows of all keys are found, small batches lose none", all_keys),
     ("windows are forgotten after the retention", forgets),
     ("duplicates are kept apart", duplicates),
+    ("duplicates come in the order they were put", duplicates_in_order),
+    ("duplicates are forgotten like other windows", duplicates_are_forgotten),
+    ("duplicates are not replaced after a restart", duplicates_reopen),
     ("a window store opens again at its last commit", reopens),
     ("windows are restored from changelog keys", restores),
     ("a row in a window keeps what its format has", formats),
@@ -216,6 +219,80 @@ fn duplicates(setting: &Setting<'_>) {
     let (from, to) = ALL_TIMES;
     let all = scan(setting, store.as_ref(), (KeySelection::ALL, from, to), Order::Forward, 2);
     setting.same("all keys have all values", all.len(), 4);
+}
+
+fn duplicates_in_order(setting: &Setting<'_>) {
+    let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
+    for (key, start, value) in [("a", 60, "1"), ("a", 3, "2"), ("ab", 3, "3"), ("a", 60, "4")] {
+        stored(setting, store.as_mut(), key, start, value);
+    }
+    setting.commit(store.as_mut(), 4);
+    for (key, start, value) in [("a", 3, "5"), ("a", 60, "6"), ("a", 60, "6")] {
+        stored(setting, store.as_mut(), key, start, value);
+    }
+    setting.same("none changes nothing", put(setting, store.as_mut(), "a", 3, None), Put::Stored);
+    let of = |windows: &[&str]| windows.iter().map(|window| (*window).to_owned()).collect::<Vec<_>>();
+    let (one, few) = (KeySelection::One(b"a"), KeySelection::Between(Some(b"a"), Some(b"a")));
+    let (early, other) = (of(&["a@3=2", "a@3=5"]), of(&["ab@3=3"]));
+    let late = of(&["a@60=1", "a@60=4", "a@60=6", "a@60=6"]);
+    let key = [&early[..], &late].concat();
+    let all = [&early[..], &other, &late].concat();
+    for committed in [false, true] {
+        if committed {
+            setting.commit(store.as_mut(), 8);
+        }
+        for limit in [1, 2, 3, 100] {
+            for (keys, from, to, expected) in [
+                (one, 0, i64::MAX, &key[..]),
+                (one, 3, 3, &early),
+                (one, 4, 60, &late),
+                (one, 4, 59, &[]),
+                (few, 0, i64::MAX, &key),
+                (KeySelection::ALL, 0, i64::MAX, &all),
+                (KeySelection::Between(Some(b"aa"), None), 0, 60, &other),
+            ] {
+                let what = format!("{keys:?} from {from} to {to}, {limit} at a time, committed: {committed}");
+                let found = scan(setting, store.as_ref(), (keys, from, to), Order::Forward, limit);
+                setting.same(&what, found, expected.to_vec());
+                let mut found = scan(setting, store.as_ref(), (keys, from, to), Order::Backward, limit);
+                found.reverse();
+                setting.same(&format!("{what}, backward"), found, expected.to_vec());
+            }
+        }
+    }
+}
+
+fn duplicates_are_forgotten(setting: &Setting<'_>) {
+    let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
+    for (key, start, value) in [("a", 0, "1"), ("a", 0, "2"), ("a", 1, "3"), ("a", 1, "4")] {
+        stored(setting, store.as_mut(), key, start, value);
+    }
+    setting.commit(store.as_mut(), 3);
+    stored(setting, store.as_mut(), "b", 100, "5");
+    let all = |store: &dyn WindowBytes| scan(setting, store, (KeySelection::ALL, 0, i64::MAX), Order::Forward, 2);
+    let young = ["a@1=3", "a@1=4", "b@100=5"].map(String::from).to_vec();
+    setting.same("what is older than the retention is not read", all(store.as_ref()), young);
+    stored(setting, store.as_mut(), "b", 1000, "6");
+    setting.commit(store.as_mut(), 5);
+    setting.same("a put far too old is refused", put(setting, store.as_mut(), "a", 1, Some("7")), Put::Expired);
+    setting.same("only what is young enough is left", all(store.as_ref()), vec!["b@1000=6".to_owned()]);
+}
+
+fn duplicates_reopen(setting: &Setting<'_>) {
+    if !setting.is_persistent() {
+        return;
+    }
+    let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
+    stored(setting, store.as_mut(), "a", 0, "1");
+    stored(setting, store.as_mut(), "a", 0, "2");
+    setting.commit(store.as_mut(), 1);
+    stored(setting, store.as_mut(), "a", 0, "uncommitted");
+    drop(store);
+    let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
+    stored(setting, store.as_mut(), "a", 0, "3");
+    let found = scan(setting, store.as_ref(), (KeySelection::One(b"a"), 0, 9), Order::Forward, 9);
+    let expected = ["a@0=1", "a@0=2", "a@0=3"].map(String::from).to_vec();
+    setting.same("a put after a restart is added to what was committed", found, expected);
 }
 
 fn reopens(setting: &Setting<'_>) {
