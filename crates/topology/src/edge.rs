@@ -19,7 +19,7 @@ pub trait Edge: 'static {
     type Item<'a>: Copy;
 
     /// When it is, and the headers that it has.
-    fn stamp<'a>(item: Self::Item<'a>) -> (Timestamp, &'a Headers);
+    fn stamp(item: Self::Item<'_>) -> (Timestamp, &Headers);
 }
 
 /// The edge of a stream: [`Record`]s.
@@ -29,7 +29,7 @@ pub struct Stream<K, V>(PhantomData<fn(K, V)>);
 impl<K: 'static, V: 'static> Edge for Stream<K, V> {
     type Item<'a> = Record<'a, K, V>;
 
-    fn stamp<'a>(item: Self::Item<'a>) -> (Timestamp, &'a Headers) {
+    fn stamp(item: Self::Item<'_>) -> (Timestamp, &Headers) {
         (item.timestamp, item.headers)
     }
 }
@@ -41,7 +41,7 @@ pub struct Table<K, V>(PhantomData<fn(K, V)>);
 impl<K: 'static, V: 'static> Edge for Table<K, V> {
     type Item<'a> = Update<'a, K, V>;
 
-    fn stamp<'a>(item: Self::Item<'a>) -> (Timestamp, &'a Headers) {
+    fn stamp(item: Self::Item<'_>) -> (Timestamp, &Headers) {
         (item.timestamp, item.headers)
     }
 }
