@@ -30,9 +30,9 @@ impl Admin for MemoryAdmin {
     fn describe_topics(
         &mut self,
         topics: &[Topic],
-        _until: Deadline,
+        until: Deadline,
     ) -> Result<Vec<Option<TopicDescription>>, ClientError> {
-        self.client.request(Api::Metadata, |state, _| {
+        self.client.request(Api::Metadata, until, |state, _| {
             let describe = |topic: &Topic| {
                 let found = state.topics.get(topic)?;
                 Some(TopicDescription { topic: topic.clone(), partitions: found.partition_count() })
@@ -41,12 +41,12 @@ impl Admin for MemoryAdmin {
         })
     }
 
-    fn list_topics(&mut self, _until: Deadline) -> Result<Vec<Topic>, ClientError> {
-        self.client.request(Api::Metadata, |state, _| Ok(state.topics.keys().cloned().collect()))
+    fn list_topics(&mut self, until: Deadline) -> Result<Vec<Topic>, ClientError> {
+        self.client.request(Api::Metadata, until, |state, _| Ok(state.topics.keys().cloned().collect()))
     }
 
-    fn describe_configs(&mut self, topic: &Topic, _until: Deadline) -> Result<BTreeMap<String, String>, ClientError> {
-        self.client.request(Api::DescribeConfigs, |state, _| {
+    fn describe_configs(&mut self, topic: &Topic, until: Deadline) -> Result<BTreeMap<String, String>, ClientError> {
+        self.client.request(Api::DescribeConfigs, until, |state, _| {
             let found = state.topics.get(topic).ok_or_else(|| ClientError::UnknownTopic { topic: topic.clone() })?;
             Ok(found.configs.clone())
         })
@@ -55,28 +55,30 @@ impl Admin for MemoryAdmin {
     fn create_topics(
         &mut self,
         topics: &[NewTopic],
-        _until: Deadline,
+        until: Deadline,
     ) -> Result<Vec<Result<(), ClientError>>, ClientError> {
-        self.client
-            .request(Api::CreateTopics, |state, _| Ok(topics.iter().map(|topic| state.create_topic(topic)).collect()))
+        self.client.request(Api::CreateTopics, until, |state, _| {
+            Ok(topics.iter().map(|topic| state.create_topic(topic)).collect())
+        })
     }
 
     fn delete_topics(
         &mut self,
         topics: &[Topic],
-        _until: Deadline,
+        until: Deadline,
     ) -> Result<Vec<Result<(), ClientError>>, ClientError> {
-        self.client
-            .request(Api::DeleteTopics, |state, _| Ok(topics.iter().map(|topic| state.delete_topic(topic)).collect()))
+        self.client.request(Api::DeleteTopics, until, |state, _| {
+            Ok(topics.iter().map(|topic| state.delete_topic(topic)).collect())
+        })
     }
 
     fn list_offsets(
         &mut self,
         partitions: &[TopicPartition],
         spec: OffsetSpec,
-        _until: Deadline,
+        until: Deadline,
     ) -> Result<Vec<Offset>, ClientError> {
-        self.client.request(Api::ListOffsets, |state, _| {
+        self.client.request(Api::ListOffsets, until, |state, _| {
             let offset = |partition| {
                 let log = state.log(partition)?;
                 Ok(match spec {
@@ -90,8 +92,8 @@ impl Admin for MemoryAdmin {
         })
     }
 
-    fn delete_records(&mut self, before: &[(TopicPartition, Offset)], _until: Deadline) -> Result<(), ClientError> {
-        self.client.request(Api::DeleteRecords, |state, _| {
+    fn delete_records(&mut self, before: &[(TopicPartition, Offset)], until: Deadline) -> Result<(), ClientError> {
+        self.client.request(Api::DeleteRecords, until, |state, _| {
             let mut first_error = None;
             for (partition, offset) in before {
                 if let Err(error) = delete_before(state, partition, *offset) {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use headwater_client::{ClientConfig, ClientError};
-use headwater_record::Timestamp;
+use headwater_record::{Deadline, Timestamp};
 
 use crate::cluster::{Shared, State};
 use crate::fault::{Api, Verdict, lost};
@@ -23,10 +23,12 @@ impl Client {
         Client { shared, id }
     }
 
-    /// Sends a request: `answer` is what the cluster does with it when it arrives.
+    /// Sends a request and waits for the answer until `until`, where answers are late: `answer` is what the cluster does with the
+    /// request when it arrives.
     pub(crate) fn request<T>(
         &self,
         api: Api,
+        until: Deadline,
         answer: impl FnOnce(&mut State, Timestamp) -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
         let now = self.shared.clock.now();
@@ -37,8 +39,12 @@ impl Client {
             Verdict::Fail(error) => Err(error),
             Verdict::LoseResponse => answer(&mut state, now).and_then(|_| Err(lost(api))),
         };
+        let delay = state.faults.delay(&self.id);
         drop(state);
         self.shared.notify();
+        if delay.is_some_and(|delay| !delay.wait(delay.due(), until)) {
+            return Err(lost(api));
+        }
         result
     }
 }

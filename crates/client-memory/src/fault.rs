@@ -1,10 +1,12 @@
 //! What a network and a broker can do wrong, on demand and repeatably.
 #![forbid(unsafe_code)]
 
-use headwater_client::ClientError;
-use headwater_record::Timestamp;
+use std::time::Duration;
 
-use crate::Cluster;
+use headwater_client::ClientError;
+use headwater_record::{Clock, Deadline, Timestamp};
+
+use crate::{Cluster, ManualClock};
 
 /// A kind of request, by Kafka's name of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,27 @@ pub(crate) struct Outage {
     pub(crate) until: Timestamp,
 }
 
+/// How late answers come, and the clock by which whoever waits for one lets time pass.
+#[derive(Clone, Debug)]
+pub(crate) struct Delay {
+    client_id: Option<String>,
+    clock: ManualClock,
+    by: Duration,
+}
+
+impl Delay {
+    /// When the answer to what is sent now comes.
+    pub(crate) fn due(&self) -> Timestamp {
+        self.clock.now().plus(self.by)
+    }
+
+    /// Lets time pass until an answer comes at `due`, but not beyond `until`; whether it has come.
+    pub(crate) fn wait(&self, due: Timestamp, until: Deadline) -> bool {
+        self.clock.set(self.clock.now().max(due.min(until.time())));
+        due <= until.time()
+    }
+}
+
 /// What becomes of one request.
 #[derive(Debug)]
 pub(crate) enum Verdict {
@@ -76,9 +99,15 @@ pub(crate) enum Verdict {
 pub(crate) struct FaultPlan {
     rules: Vec<Rule>,
     pub(crate) outages: Vec<Outage>,
+    delays: Vec<Delay>,
 }
 
 impl FaultPlan {
+    /// How late answers to this client come, if they do.
+    pub(crate) fn delay(&self, client_id: &str) -> Option<Delay> {
+        self.delays.iter().rfind(|delay| delay.client_id.as_deref().is_none_or(|id| id == client_id)).cloned()
+    }
+
     /// What becomes of a request of `client_id`; counted rules are used up by it.
     #[inline]
     pub(crate) fn verdict(&mut self, api: Api, client_id: &str) -> Verdict {
@@ -191,6 +220,14 @@ impl<'a> Faults<'a> {
             group.connect(now, self.client_id.as_deref(), false);
         }
         state.faults.outages.push(Outage { client_id: self.client_id.clone(), until });
+    }
+
+    /// Every answer comes `delay` after its request, for which a client that waits lets time pass on `clock`, the cluster's own: that is
+    /// how a distant cluster looks to a turn. Heartbeats that clients send by themselves, and records, which they ask for ahead, cost
+    /// nobody a wait and are not late. Of several delays that concern a client the last one counts.
+    pub fn delay_answers(&self, clock: &ManualClock, delay: Duration) {
+        let delay = Delay { client_id: self.client_id.clone(), clock: clock.clone(), by: delay };
+        self.cluster.shared.lock().faults.delays.push(delay);
     }
 
     /// Ends all that goes wrong now and forgets what was planned, for all clients.

@@ -1,6 +1,7 @@
 //! A connection to the coordinator.
 #![forbid(unsafe_code)]
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use headwater_client::{
@@ -31,13 +32,15 @@ pub(crate) struct MemoryMembership {
     group: String,
     token: Token,
     kept: Option<Kept>,
+    /// Answers that are under way, and when they come.
+    late: VecDeque<(Timestamp, GroupResponse)>,
 }
 
 impl MemoryMembership {
     pub(crate) fn new(shared: Arc<Shared>, group: &str, config: &ClientConfig) -> Self {
         let token = shared.lock().connect();
         let client = Client::new(shared, config, "consumer");
-        MemoryMembership { client, group: group.to_owned(), token, kept: None }
+        MemoryMembership { client, group: group.to_owned(), token, kept: None, late: VecDeque::new() }
     }
 }
 
@@ -62,10 +65,20 @@ impl GroupMembership for MemoryMembership {
     }
 
     fn response(&mut self, until: Deadline) -> Option<GroupResponse> {
-        let MemoryMembership { client, group, token, kept } = self;
+        let MemoryMembership { client, group, token, kept, late } = self;
         let attempt = |state: &mut State, now| {
             beat(kept, state, now, &client.id, group, *token);
-            let response = state.inbox(*token).and_then(std::collections::VecDeque::pop_front);
+            let delay = state.faults.delay(&client.id);
+            if delay.is_some() || !late.is_empty() {
+                let due = delay.map_or(now, |delay| delay.due());
+                let come = state.inbox(*token).into_iter().flat_map(|inbox| inbox.drain(..));
+                late.extend(come.map(|response| (due, response)));
+            }
+            let response = match late.front() {
+                Some((due, _)) if *due > now => None,
+                Some(_) => late.pop_front().map(|(_, response)| response),
+                None => state.inbox(*token).and_then(VecDeque::pop_front),
+            };
             let goes_on = |kept: &&Kept| !kept.heartbeats.until.passed(kept.next);
             response.ok_or_else(|| kept.as_ref().filter(goes_on).map(|kept| kept.next))
         };
@@ -88,9 +101,9 @@ impl GroupMembership for MemoryMembership {
         self.kept = heartbeats.map(|heartbeats| Kept { next: now.plus(heartbeats.interval), heartbeats });
     }
 
-    fn commit_offsets(&mut self, commit: &OffsetCommit, _until: Deadline) -> Result<(), ClientError> {
+    fn commit_offsets(&mut self, commit: &OffsetCommit, until: Deadline) -> Result<(), ClientError> {
         let group_id = &self.group;
-        self.client.request(Api::OffsetCommit, |state, now| {
+        self.client.request(Api::OffsetCommit, until, |state, now| {
             for (partition, _) in &commit.offsets {
                 state.log(partition)?;
             }
@@ -109,9 +122,9 @@ impl GroupMembership for MemoryMembership {
         group: &str,
         partitions: &[TopicPartition],
         _require_stable: bool,
-        _until: Deadline,
+        until: Deadline,
     ) -> Result<Vec<Option<CommittedOffset>>, ClientError> {
-        self.client.request(Api::OffsetFetch, |state, _| {
+        self.client.request(Api::OffsetFetch, until, |state, _| {
             Ok(match state.groups.get(group) {
                 Some(group) => group.committed_of(partitions),
                 None => vec![None; partitions.len()],

@@ -6,12 +6,12 @@
 mod send;
 mod target;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, PartitionRef, Producer};
-use headwater_record::{Deadline, Partition, RawRecord, Topic, TopicPartition};
+use headwater_record::{Deadline, Partition, RawRecord, Timestamp, Topic, TopicPartition};
 
 use crate::client::{Client, number};
 use crate::cluster::Shared;
@@ -54,6 +54,8 @@ pub(crate) struct MemoryProducer {
     /// Numbers of the targets that have something to send.
     dirty: Vec<u32>,
     buffered: usize,
+    /// Answers that are under way, and when they come.
+    late: VecDeque<(Timestamp, BatchAck)>,
     /// Why this producer is of no more use.
     fatal: Option<ClientError>,
 }
@@ -81,8 +83,38 @@ impl MemoryProducer {
             numbers: BTreeMap::new(),
             dirty: Vec::new(),
             buffered: 0,
+            late: VecDeque::new(),
             fatal: None,
         })
+    }
+
+    /// Sends every batch once and takes the answers that have come. What is to be sent again leaves its target dirty.
+    fn exchange(&mut self, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
+        let delay = self.client.shared.lock().faults.delay(&self.client.id);
+        if delay.is_none() && self.late.is_empty() {
+            return self.send(acks);
+        }
+        let mut sent = Vec::new();
+        let usable = self.send(&mut sent);
+        let now = self.client.shared.clock.now();
+        let due = delay.map_or(now, |delay| delay.due());
+        self.late.extend(sent.into_iter().map(|ack| (due, ack)));
+        while self.late.front().is_some_and(|(due, _)| *due <= now) {
+            acks.extend(self.late.pop_front().map(|(_, ack)| ack));
+        }
+        usable
+    }
+
+    /// Waits for the last answer that is under way, and takes them all.
+    fn await_answers(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
+        let delay = self.client.shared.lock().faults.delay(&self.client.id);
+        if let (Some(delay), Some((due, _))) = (delay, self.late.back())
+            && !delay.wait(*due, until)
+        {
+            return Err(ClientError::TimedOut { request: "flush".into() });
+        }
+        acks.extend(self.late.drain(..).map(|(_, ack)| ack));
+        Ok(())
     }
 
     fn check_usable(&self) -> Result<(), ClientError> {
@@ -106,8 +138,8 @@ impl Producer for MemoryProducer {
         Ok(number)
     }
 
-    fn partition_count(&mut self, topic: &Topic, _until: Deadline) -> Result<Partition, ClientError> {
-        self.client.request(Api::Metadata, |state, _| Ok(state.topic_for_client(topic)?.partition_count()))
+    fn partition_count(&mut self, topic: &Topic, until: Deadline) -> Result<Partition, ClientError> {
+        self.client.request(Api::Metadata, until, |state, _| Ok(state.topic_for_client(topic)?.partition_count()))
     }
 
     fn append(&mut self, to: PartitionRef, record: RawRecord<'_>) -> Result<Appended, ClientError> {
@@ -135,10 +167,10 @@ impl Producer for MemoryProducer {
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.check_usable()?;
         let before = acks.len();
-        self.send(acks)?;
+        self.exchange(acks)?;
         if acks.len() == before && !self.dirty.is_empty() && self.client.shared.blocks() {
             self.client.shared.pause(until, RETRY_BACKOFF);
-            self.send(acks)?;
+            self.exchange(acks)?;
         }
         Ok(())
     }
@@ -148,9 +180,9 @@ impl Producer for MemoryProducer {
         let shared = Arc::clone(&self.client.shared);
         let mut attempts = 0;
         loop {
-            self.send(acks)?;
+            self.exchange(acks)?;
             if self.dirty.is_empty() {
-                return Ok(());
+                return self.await_answers(until, acks);
             }
             attempts += 1;
             // In virtual time an outage does not end while this waits for it, but a counted fault is used up.
