@@ -1,10 +1,12 @@
 //! Commits: caches, records, offsets and stores, in the order that loses nothing.
 
 mod at_least_once;
+mod schedule;
 
 use headwater_client::{ClientError, GroupError};
 
 pub(crate) use at_least_once::at_least_once;
+pub(crate) use schedule::Schedule;
 
 use crate::error::Trouble;
 

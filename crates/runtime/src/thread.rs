@@ -31,6 +31,7 @@ pub(crate) use patterns::SourcePatterns;
 pub(crate) use restore::RestoreWorker;
 
 use crate::application::{Instance, ThreadState};
+use crate::commit::Schedule;
 use crate::config::Role;
 use crate::membership::{MemberSettings, Membership};
 use crate::output::{Output, OutputSettings};
@@ -76,11 +77,7 @@ pub(crate) struct StreamThread {
     positions_not_before: Timestamp,
     /// What the group said while something else was waited for.
     heard: VecDeque<GroupResponse>,
-    last_commit: Timestamp,
-    /// No commit before this time: the last attempt failed.
-    commit_not_before: Timestamp,
-    /// Since when the cluster takes no commit.
-    commit_trouble_since: Option<Timestamp>,
+    commits: Schedule,
     subscribed: bool,
     /// When it was last said that the cluster does not answer.
     silence_told: Option<Timestamp>,
@@ -127,9 +124,7 @@ impl StreamThread {
             lost_positions: BTreeMap::new(),
             positions_not_before: now,
             heard: VecDeque::new(),
-            last_commit: now,
-            commit_not_before: now,
-            commit_trouble_since: None,
+            commits: Schedule::new(config.commit_interval(), now),
             subscribed: false,
             silence_told: None,
             missed_topic: None,
@@ -144,7 +139,7 @@ impl StreamThread {
         Ok((StreamThread { state: ThreadState::Starting, ..thread }, worker))
     }
 
-    /// One round at the time `now`: what the group decided, new tasks, records in, through and out, punctuations, a commit when it
+    /// One round that begins at the time `now`: what the group decided, new tasks, records in, through and out, punctuations, a commit when it
     /// is due. When there was nothing to do it waits for records, no longer than `poll.ms`.
     ///
     /// # Errors
@@ -155,19 +150,24 @@ impl StreamThread {
         if self.ending == Ending::No {
             self.move_tasks(now)?;
             self.fetch(Deadline::NOW)?;
-            let worked = self.process(now).and_then(|processed| Ok(self.punctuate(now)? || processed > 0));
-            let worked = worked.or_else(|trouble| self.failed(now, trouble).map(|()| true))?;
-            self.commit_if_due(now)?;
+            let worked = self.work(self.now());
+            let worked = worked.or_else(|trouble| self.failed(trouble).map(|()| true))?;
+            self.commit_if_due(self.now())?;
             self.registry.actives_mut().for_each(|task| task.tell_dropped(&self.output));
-            self.upkeep_turn(now)?;
+            self.upkeep_turn(self.now())?;
             self.report_state();
             if !worked {
-                self.wait(now)?;
+                self.wait(self.now())?;
             }
         } else if self.ending == Ending::Draining {
             self.drain(now)?;
         }
         Ok(())
+    }
+
+    /// The time now: what went before in a turn may have taken some.
+    fn now(&self) -> Timestamp {
+        self.instance.environment.clock.now()
     }
 
     /// Whether it has ended and needs no more turns.
@@ -183,8 +183,7 @@ impl StreamThread {
             until = until.min(Deadline::after(now, restore::LOOK_INTERVAL));
         }
         if self.registry.actives().any(|task| task.running.commit_needed()) && self.membership.may_commit() {
-            let due = Deadline::after(self.last_commit, config.commit_interval());
-            until = until.min(due.max(Deadline::at(self.commit_not_before)));
+            until = until.min(Deadline::at(self.commits.due()));
         }
         for due in self.registry.actives().filter_map(|task| task.running.next_wall_clock()) {
             until = until.min(Deadline::at(due));

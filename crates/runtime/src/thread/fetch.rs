@@ -82,7 +82,7 @@ impl StreamThread {
     }
 
     fn fetch_failed(&mut self, error: ClientError) -> Result<(), Error> {
-        let now = self.instance.environment.clock.now();
+        let now = self.now();
         match error {
             ClientError::OffsetOutOfRange { partition, offset } => self.out_of_range(partition, offset),
             ClientError::UnknownTopic { topic } => {
@@ -110,7 +110,7 @@ impl StreamThread {
     /// Goes on elsewhere where a position is not in the log any more: the consumer says it once. What the cluster does not answer is
     /// asked again after a pause.
     fn find_positions(&mut self) -> Result<(), Error> {
-        let now = self.instance.environment.clock.now();
+        let now = self.now();
         if now < self.positions_not_before {
             return Ok(());
         }
@@ -121,7 +121,7 @@ impl StreamThread {
                 Ok(to) => to,
                 Err(error) if error.class() == ErrorClass::Retriable => {
                     self.note_silence(now, &error);
-                    self.positions_not_before = now.plus(self.instance.config.retry_backoff());
+                    self.positions_not_before = self.now().plus(self.instance.config.retry_backoff());
                     self.lost_positions.insert(partition, offset);
                     continue;
                 }

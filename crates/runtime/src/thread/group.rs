@@ -112,7 +112,7 @@ impl StreamThread {
         if !self.instance.patterns.is_empty() {
             match self.survey(now) {
                 Ok(known) => topics.extend(known.matches.into_values().flatten().map(Topic::from)),
-                Err(error) => return self.ask_later(now, error),
+                Err(error) => return self.ask_later(error),
             }
         }
         self.subscribed = true;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use headwater_record::Timestamp;
-
 const MOST: usize = 1_000;
 /// A turn that takes longer is too long: the group and commits wait for it.
 const LONG: Duration = Duration::from_millis(200);
@@ -13,56 +11,45 @@ const SHORT: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pace {
     limit: usize,
-    began: Option<Timestamp>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Pace { limit: MOST / 10, began: None }
+        Pace { limit: MOST / 10 }
     }
 }
 
 impl Pace {
-    /// How many now. The time since the last call that was followed by [`Pace::worked`] tells how long those took.
-    pub(super) fn limit(&mut self, now: Timestamp) -> usize {
-        if let Some(began) = self.began.take() {
-            let took = now.since(began);
-            if took > LONG {
-                self.limit = (self.limit / 2).max(1);
-            } else if took < SHORT {
-                self.limit = (self.limit * 2).min(MOST);
-            }
-        }
+    /// How many now.
+    pub(super) fn limit(self) -> usize {
         self.limit
     }
 
-    /// The turn that began at `now` has processed records.
-    pub(super) fn worked(&mut self, now: Timestamp) {
-        self.began = Some(now);
+    /// So many took so long. What else a turn does says nothing about records.
+    pub(super) fn took(&mut self, time: Duration) {
+        if time > LONG {
+            self.limit = (self.limit / 2).max(1);
+        } else if time < SHORT {
+            self.limit = (self.limit * 2).min(MOST);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use headwater_record::Timestamp;
+    use std::time::Duration;
 
     use super::Pace;
 
     #[test]
     fn slow_records_are_taken_one_by_one_and_quick_ones_by_the_thousand() {
         let mut pace = Pace::default();
-        let mut now = 0;
-        let mut turns = |pace: &mut Pace, millis: i64| {
-            for _ in 0..20 {
-                let at = Timestamp::from_millis(now);
-                pace.limit(at);
-                pace.worked(at);
-                now += millis;
-            }
-            pace.limit(Timestamp::from_millis(now))
+        let mut turns = |millis: u64| {
+            (0..20).for_each(|_| pace.took(Duration::from_millis(millis)));
+            pace.limit()
         };
-        assert_eq!(turns(&mut pace, 1_000), 1);
-        assert_eq!(turns(&mut pace, 1), 1_000);
-        assert_eq!(turns(&mut pace, 100), 1_000, "a turn of 100 ms is fine as it is");
+        assert_eq!(turns(1_000), 1);
+        assert_eq!(turns(1), 1_000);
+        assert_eq!(turns(100), 1_000, "a turn of 100 ms is fine as it is");
     }
 }

@@ -12,10 +12,20 @@ use crate::membership::Event;
 use crate::{Error, metric};
 
 impl StreamThread {
+    /// Records and punctuations. Returns whether there were any.
+    pub(super) fn work(&mut self, now: Timestamp) -> Result<bool, Trouble> {
+        let processed = self.process(now)?;
+        let ended = self.now();
+        if processed > 0 {
+            self.pace.took(ended.since(now));
+        }
+        Ok(self.punctuate(ended)? || processed > 0)
+    }
+
     /// Gives each task its turn. Returns how many records were processed.
-    pub(super) fn process(&mut self, now: Timestamp) -> Result<usize, Trouble> {
+    fn process(&mut self, now: Timestamp) -> Result<usize, Trouble> {
         self.tell_watermarks();
-        let limit = self.pace.limit(now);
+        let limit = self.pace.limit();
         let mut processed = 0;
         for task in self.registry.actives_mut() {
             if task.running.is_processable(now) {
@@ -23,7 +33,6 @@ impl StreamThread {
             }
         }
         if processed > 0 {
-            self.pace.worked(now);
             metric::records_processed(processed);
         }
         // Queues also empty by records that are skipped.
@@ -42,7 +51,7 @@ impl StreamThread {
     }
 
     /// Fires what is due. Returns whether anything did.
-    pub(super) fn punctuate(&mut self, now: Timestamp) -> Result<bool, Trouble> {
+    fn punctuate(&mut self, now: Timestamp) -> Result<bool, Trouble> {
         let mut fired = false;
         for task in self.registry.actives_mut() {
             fired |= task.running.punctuate(&mut self.output, now)?;
@@ -52,27 +61,33 @@ impl StreamThread {
 
     /// Commits all tasks when the interval is over or one of them asks for it, unless a rebalance is under way.
     pub(super) fn commit_if_due(&mut self, now: Timestamp) -> Result<(), Error> {
-        let interval = self.instance.config.commit_interval();
-        let due = now.since(self.last_commit) >= interval
-            || self.registry.actives().any(|task| task.running.commit_requested());
-        if !due || now < self.commit_not_before || !self.membership.may_commit() {
+        let requested = self.registry.actives().any(|task| task.running.commit_requested());
+        if !self.commits.is_due(now, requested) || !self.membership.may_commit() {
             return Ok(());
         }
         let tasks: Vec<TaskId> = self.registry.ids();
         let until = Deadline::after(now, self.instance.config.request_timeout());
         match self.commit(&tasks, now, until) {
             Ok(()) => {
-                self.last_commit = now;
-                self.commit_trouble_since = None;
-                self.purge_if_due(now);
+                let ended = self.now();
+                if let Some(took) = self.commits.succeeded(now, ended) {
+                    tracing::warn!(
+                        thread = self.number,
+                        ?took,
+                        interval = ?self.instance.config.commit_interval(),
+                        "a commit took longer than commit.interval.ms, and records wait meanwhile: raise commit.interval.ms, or see why the brokers answer late"
+                    );
+                }
+                self.purge_if_due(ended);
                 Ok(())
             }
             Err(CommitFailure::Refused(error)) => {
                 tracing::debug!(thread = self.number, %error, "the group takes no commit now");
-                self.commit_not_before = now.plus(self.instance.config.retry_backoff());
-                self.tell(now, Event::CommitRefused(error))
+                let ended = self.now();
+                self.commits.put_off(ended.plus(self.instance.config.retry_backoff()));
+                self.tell(ended, Event::CommitRefused(error))
             }
-            Err(CommitFailure::Trouble(trouble)) => self.failed(now, trouble),
+            Err(CommitFailure::Trouble(trouble)) => self.failed(trouble),
         }
     }
 
@@ -89,16 +104,16 @@ impl StreamThread {
     }
 
     /// Does about trouble with tasks what was decided.
-    pub(super) fn failed(&mut self, now: Timestamp, trouble: Trouble) -> Result<(), Error> {
+    pub(super) fn failed(&mut self, trouble: Trouble) -> Result<(), Error> {
+        let now = self.now();
         let config = &self.instance.config;
         match decide(&trouble, config.retry_backoff()) {
             TaskFailure::Retry { after } => {
-                let since = *self.commit_trouble_since.get_or_insert(now);
-                if now.since(since) >= config.task_timeout() {
+                if self.commits.failed(now) >= config.task_timeout() {
                     return Err(Error::from(trouble).within("no commit succeeded for task.timeout.ms"));
                 }
                 tracing::warn!(thread = self.number, error = %trouble, "a commit failed; trying again");
-                self.commit_not_before = now.plus(after);
+                self.commits.put_off(now.plus(after));
                 Ok(())
             }
             TaskFailure::Migrated => {
@@ -153,7 +168,7 @@ impl StreamThread {
         loop {
             match self.connection.response(Deadline::at(end)) {
                 Some(response) => self.heard.push_back(response),
-                None => return end.max(self.instance.environment.clock.now()),
+                None => return end.max(self.now()),
             }
         }
     }

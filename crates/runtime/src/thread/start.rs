@@ -189,7 +189,7 @@ impl StreamThread {
         }
         let beginnings = match self.beginnings(&specs, now) {
             Ok(beginnings) => beginnings,
-            Err(Trouble::Client(error)) if error.class() == ErrorClass::Retriable => return self.ask_later(now, error),
+            Err(Trouble::Client(error)) if error.class() == ErrorClass::Retriable => return self.ask_later(error),
             Err(trouble) => return Err(trouble.into()),
         };
         for spec in specs {
@@ -277,11 +277,11 @@ impl StreamThread {
     }
 
     /// The cluster did not answer about tasks: asks again after a pause what may be asked again.
-    pub(super) fn ask_later(&mut self, now: Timestamp, error: ClientError) -> Result<(), Error> {
+    pub(super) fn ask_later(&mut self, error: ClientError) -> Result<(), Error> {
         match decide(&Trouble::Client(error.clone()), self.instance.config.retry_backoff()) {
             TaskFailure::Retry { after } => {
                 tracing::warn!(thread = self.number, %error, "the cluster does not answer; trying again");
-                self.ask_not_before = now.plus(after);
+                self.ask_not_before = self.now().plus(after);
                 Ok(())
             }
             _ => Err(error.into()),

@@ -64,13 +64,13 @@ impl StreamThread {
         if now.since(self.upkeep.purged) < self.instance.config.repartition_purge_interval() {
             return;
         }
-        self.upkeep.purged = now;
         let committed = self.registry.actives().flat_map(ActiveTask::committed_offsets);
         let before: Vec<(TopicPartition, Offset)> = committed
             .filter(|(partition, _)| self.is_repartition(partition))
             .map(|(partition, committed)| (partition.clone(), committed.offset))
             .collect();
         if before.is_empty() {
+            self.upkeep.purged = now;
             return;
         }
         let until = Deadline::after(now, self.instance.config.request_timeout());
@@ -81,5 +81,6 @@ impl StreamThread {
                 tracing::warn!(%error, "consumed repartition records could not be deleted");
             }
         }
+        self.upkeep.purged = self.now();
     }
 }

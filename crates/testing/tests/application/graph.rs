@@ -56,11 +56,15 @@ fn sink(draft: &Draft, name: &str, parent: &At, topic: &str) {
     );
 }
 
+/// What a user's code does with a line besides.
+pub(crate) type Work = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Forwards each word of a line under the word as key; the word `boom` fails, and `panic` panics.
-struct Split;
+struct Split(Work);
 
 impl Processor<Key, String, Key, String> for Split {
     fn process(&mut self, cx: &mut Context<'_, '_>, record: Record<'_, Key, String>) -> Result<(), ProcessError> {
+        (self.0)(record.value);
         for word in record.value.split_whitespace() {
             if word == "boom" {
                 return Err(ProcessError::user("the word is boom"));
@@ -88,9 +92,18 @@ impl Processor<Key, String, Key, String> for Count {
 
 /// Word count of the topics that `lines` names.
 pub(crate) fn word_count_of(lines: SourceTopics, reset: Option<OffsetReset>) -> Topology {
+    count(lines, reset, Arc::new(|_: &str| {}))
+}
+
+/// Word count of the topic `lines` whose first operator does `work` for each line.
+pub(crate) fn word_count_with(work: impl Fn(&str) + Send + Sync + 'static) -> Topology {
+    count(SourceTopics::Named(vec!["lines".to_owned()]), None, Arc::new(work))
+}
+
+fn count(lines: SourceTopics, reset: Option<OffsetReset>, work: Work) -> Topology {
     let draft = Draft::new();
     let lines = source(&draft, "lines", lines, reset);
-    let words = process(&draft, "split", &lines, None, |_: &mut StoreAccess<'_, '_>| Ok(Split));
+    let words = process(&draft, "split", &lines, None, move |_: &mut StoreAccess<'_, '_>| Ok(Split(Arc::clone(&work))));
     draft.add_repartition_topic("words-repartition", None);
     sink(&draft, "words-out", &words, "words-repartition");
     let words = source(&draft, "words-in", SourceTopics::Named(vec!["words-repartition".to_owned()]), None);

@@ -10,6 +10,7 @@ mod failures;
 mod graph;
 mod metrics;
 mod offsets;
+mod pace;
 mod panics;
 mod rebalances;
 mod recorder;

@@ -8,6 +8,7 @@ use headwater_client_memory::{Cluster, ManualClock};
 use headwater_record::{Headers, OwnedRecord, Timestamp, Topic};
 use headwater_runtime::{Builder, Driven, KafkaStreams, NoDefault, State, StoreMakers};
 use headwater_store_memory::MemoryStores;
+use headwater_topology::Topology;
 
 use crate::graph::word_count;
 
@@ -43,7 +44,12 @@ impl World {
 
     /// An instance whose process is named `id`.
     pub(crate) fn builder(&self, id: u128) -> Builder<NoDefault> {
-        KafkaStreams::<NoDefault>::builder(word_count())
+        self.builder_of(word_count(), id)
+    }
+
+    /// As [`World::builder`], of another topology.
+    pub(crate) fn builder_of(&self, topology: Topology, id: u128) -> Builder<NoDefault> {
+        KafkaStreams::<NoDefault>::builder(topology)
             .application_id(APPLICATION)
             .on(&self.cluster)
             .stores(memory_stores())
