@@ -105,4 +105,9 @@ impl Deadline {
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The time now, milliseconds since the Unix epoch.
     fn now(&self) -> Timestamp;
+
+    /// About now: it may differ from [`Clock::now`] by some milliseconds, and may be asked for each record.
+    fn coarse(&self) -> Timestamp {
+        self.now()
+    }
 }

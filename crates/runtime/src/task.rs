@@ -9,5 +9,5 @@ pub mod spec;
 
 pub use error::TaskError;
 pub use global::GlobalTask;
-pub use running::{ClosedStores, Committed, Parts, Running, TaskSettings};
+pub use running::{ClosedStores, Committed, Parts, Running, Taken, TaskSettings};
 pub use spec::{TaskInput, TaskSpec, TaskStore};

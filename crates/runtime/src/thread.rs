@@ -37,7 +37,7 @@ use crate::membership::{MemberSettings, Membership};
 use crate::output::{Output, OutputSettings};
 use crate::{Error, StreamsConfig, metric};
 use leader::Leading;
-use pace::Pace;
+use pace::{Pace, Rotation};
 use registry::Registry;
 use restore::RestoreLink;
 use upkeep::Upkeep;
@@ -66,6 +66,10 @@ pub(crate) struct StreamThread {
     restore: RestoreLink,
     leading: Leading,
     pace: Pace,
+    /// Whose records are next.
+    records: Rotation,
+    /// Whose punctuations are next.
+    punctuations: Rotation,
     upkeep: Upkeep,
     cache: Rc<Budget>,
     batches: Vec<Box<dyn RecordBatch>>,
@@ -117,6 +121,8 @@ impl StreamThread {
             restore,
             leading: Leading::default(),
             pace: Pace::default(),
+            records: Rotation::default(),
+            punctuations: Rotation::default(),
             upkeep: Upkeep::new(now),
             cache: Rc::new(Budget::new(config.cache_bytes_per_thread())),
             batches: Vec::new(),

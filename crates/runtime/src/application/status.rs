@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -23,6 +24,8 @@ pub(crate) struct Closing {
 /// Shared by the threads of one application and by its handle.
 pub(crate) struct Status {
     inner: Mutex<Inner>,
+    /// Whether there is a wish to close: for those who ask after each record.
+    is_closing: AtomicBool,
     listener: Option<StateListener>,
     gate: Gate,
 }
@@ -53,7 +56,7 @@ impl Status {
             steps: VecDeque::new(),
             delivering: false,
         };
-        Status { inner: Mutex::new(inner), listener, gate: Gate::default() }
+        Status { inner: Mutex::new(inner), is_closing: AtomicBool::new(false), listener, gate: Gate::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -84,12 +87,18 @@ impl Status {
     /// Asks all threads to end. The first wish counts.
     pub(crate) fn close(&self, closing: Closing, state: State) {
         self.lock().closing.get_or_insert(closing);
+        self.is_closing.store(true, Ordering::Relaxed);
         self.become_if_possible(state);
         self.gate.open();
     }
 
     pub(crate) fn closing(&self) -> Option<Closing> {
         self.lock().closing
+    }
+
+    #[inline]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
     }
 
     pub(crate) fn shut_down_application(&self) {

@@ -98,6 +98,15 @@ pub struct ClosedStores {
     pub held: Vec<StoreId>,
 }
 
+/// What became of a record that a task took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It went through the topology.
+    Processed,
+    /// It was left out and counted: it has no time, or a handler let it go.
+    Skipped,
+}
+
 /// A task that processes: its queues, its live graph, its stores. It stays on its thread.
 pub struct Running {
     spec: TaskSpec,
@@ -250,35 +259,28 @@ impl Running {
         self.group.heard(partition, position, watermarks);
     }
 
-    /// Whether to process at the time `now`.
-    pub fn is_processable(&mut self, now: Timestamp) -> bool {
-        self.readiness(now).is_ready()
-    }
-
     /// Whether to process at the time `now`, and else until when the task waits.
     pub fn readiness(&mut self, now: Timestamp) -> Readiness {
         self.group.readiness(now)
     }
 
-    /// Processes up to `limit` records, the earliest first; returns how many.
+    /// Takes the next record, the earliest, if there is one and nothing is waited for.
     ///
     /// # Errors
     /// What no handler let pass. The task is then of no more use but to be closed.
-    pub fn process(&mut self, output: &mut Output, now: Timestamp, limit: usize) -> Result<usize, TaskError> {
+    pub fn process(&mut self, output: &mut Output, now: Timestamp) -> Result<Option<Taken>, TaskError> {
         self.clock.now = now;
-        let mut processed = 0;
-        while processed < limit {
-            self.look_at_heads(output)?;
-            if !self.readiness(now).is_ready() || !self.process_next(output)? {
-                break;
-            }
-            processed += 1;
+        if self.look_at_heads(output)? == Some(Taken::Skipped) {
+            return Ok(Some(Taken::Skipped));
         }
-        Ok(processed)
+        if !self.readiness(now).is_ready() || !self.process_next(output)? {
+            return Ok(None);
+        }
+        Ok(Some(Taken::Processed))
     }
 
-    /// Asks sources for the times of records that have come to the head of their queue.
-    fn look_at_heads(&mut self, output: &mut Output) -> Result<(), TaskError> {
+    /// Asks sources for the times of records that have come to the head of their queue, until one is skipped.
+    fn look_at_heads(&mut self, output: &mut Output) -> Result<Option<Taken>, TaskError> {
         let task = self.spec.id;
         while let Some((index, queue)) = self.group.unseen() {
             let time = match (queue.head(), self.graph.source(queue.node())) {
@@ -306,8 +308,11 @@ impl Running {
             };
             let time = time.map_err(|error| self.failed(output, error))?;
             self.group.seen(index, time).map_err(|error| TaskError::Input { task, error })?;
+            if time.is_none() {
+                return Ok(Some(Taken::Skipped));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn process_next(&mut self, output: &mut Output) -> Result<bool, TaskError> {

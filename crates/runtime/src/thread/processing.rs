@@ -1,44 +1,71 @@
 //! Records through: the turns of tasks, punctuations, and commits when they are due.
 
+use std::sync::Arc;
+
 use headwater_client::GroupError;
 use headwater_record::{Deadline, Timestamp};
 use headwater_topology::TaskId;
 
-use super::StreamThread;
 use super::registry::Place;
+use super::{StreamThread, pace};
 use crate::commit::{self, CommitFailure};
 use crate::error::{TaskFailure, Trouble, decide};
 use crate::membership::Event;
+use crate::task::Taken;
 use crate::{Error, metric};
 
 impl StreamThread {
-    /// Records and punctuations. Returns whether there were any.
+    /// Records and punctuations, until the turn is over. Returns whether there were any.
     pub(super) fn work(&mut self, now: Timestamp) -> Result<bool, Trouble> {
+        if self.instance.status.is_closing() {
+            return Ok(false);
+        }
         let processed = self.process(now)?;
-        let ended = self.now();
-        if processed > 0 {
-            self.pace.took(ended.since(now));
-        }
-        Ok(self.punctuate(ended)? || processed > 0)
-    }
-
-    /// Gives each task its turn. Returns how many records were processed.
-    fn process(&mut self, now: Timestamp) -> Result<usize, Trouble> {
-        self.tell_watermarks();
-        let limit = self.pace.limit();
-        let mut processed = 0;
-        for task in self.registry.actives_mut() {
-            if task.running.is_processable(now) {
-                processed += task.running.process(&mut self.output, now, limit)?;
-            }
-        }
-        if processed > 0 {
-            metric::records_processed(processed);
-        }
+        let punctuated = self.punctuate(self.now())?;
         // Queues also empty by records that are skipped.
         self.resume()?;
         self.poll_output()?;
-        Ok(processed)
+        Ok(processed || punctuated)
+    }
+
+    /// When other things than records are due that wait for the end of a turn which begins `now`.
+    fn end_of_turn(&self, now: Timestamp) -> Deadline {
+        let longest = pace::LONG.min(self.instance.config.max_poll_interval() / 2);
+        let commit = self.membership.may_commit().then(|| self.commits.due());
+        let punctuations = self.registry.actives().filter_map(|task| task.running.next_wall_clock());
+        let others = punctuations.chain(commit).map(Deadline::at);
+        others.fold(Deadline::after(now, longest).min(self.membership.wake_at()), Deadline::min)
+    }
+
+    /// Gives each task its turn, as long as nothing else is due: that waits for one record at most. Returns whether there was any.
+    fn process(&mut self, began: Timestamp) -> Result<bool, Trouble> {
+        self.tell_watermarks();
+        let (end, limit) = (self.end_of_turn(began), self.pace.limit());
+        let instance = Arc::clone(&self.instance);
+        let (mut now, mut taken, mut processed, mut is_over) = (began, 0, 0, false);
+        for id in self.records.order(self.registry.actives().map(|task| task.running.id())) {
+            let Some(task) = self.registry.active(id) else { continue };
+            let mut of_task = 0;
+            while !is_over
+                && of_task < limit
+                && let Some(record) = task.running.process(&mut self.output, now)?
+            {
+                of_task += 1;
+                processed += usize::from(record == Taken::Processed);
+                now = now.max(instance.environment.clock.coarse());
+                is_over = end.passed(now) || instance.status.is_closing();
+            }
+            taken += of_task;
+            if is_over {
+                self.records.stopped_at(id);
+                break;
+            }
+        }
+        if taken > 0 {
+            self.pace.took(self.now().since(began), is_over);
+            metric::records_processed(processed);
+        }
+        Ok(taken > 0)
     }
 
     /// What passes is tried again by the next poll, or by a commit.
@@ -50,11 +77,22 @@ impl StreamThread {
         }
     }
 
-    /// Fires what is due. Returns whether anything did.
-    fn punctuate(&mut self, now: Timestamp) -> Result<bool, Trouble> {
-        let mut fired = false;
-        for task in self.registry.actives_mut() {
-            fired |= task.running.punctuate(&mut self.output, now)?;
+    /// Fires what is due, as long as that is not too much for one turn. Returns whether anything was.
+    fn punctuate(&mut self, began: Timestamp) -> Result<bool, Trouble> {
+        let end = Deadline::after(began, pace::LONG);
+        let instance = Arc::clone(&self.instance);
+        let (mut now, mut fired) = (began, false);
+        for id in self.punctuations.order(self.registry.actives().map(|task| task.running.id())) {
+            let Some(task) = self.registry.active(id) else { continue };
+            if !task.running.punctuate(&mut self.output, now)? {
+                continue;
+            }
+            fired = true;
+            now = now.max(instance.environment.clock.coarse());
+            if end.passed(now) || instance.status.is_closing() {
+                self.punctuations.stopped_at(id);
+                break;
+            }
         }
         Ok(fired)
     }

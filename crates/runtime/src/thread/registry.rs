@@ -151,8 +151,13 @@ impl Registry {
 
     /// The task that processes `partition`.
     pub(super) fn owner(&mut self, partition: &TopicPartition) -> Option<&mut ActiveTask> {
-        let task = self.owners.get(partition)?;
-        match &mut self.entries.get_mut(task)?.place {
+        let task = *self.owners.get(partition)?;
+        self.active(task)
+    }
+
+    /// The task, if it processes.
+    pub(super) fn active(&mut self, task: TaskId) -> Option<&mut ActiveTask> {
+        match &mut self.entries.get_mut(&task)?.place {
             Place::Active(active) => Some(active),
             _ => None,
         }

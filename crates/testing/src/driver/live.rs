@@ -210,21 +210,14 @@ impl Live {
             for partition in &partitions {
                 running.heard(partition, Some(Offset::ZERO), Some(empty));
             }
-            if running.intake().buffered() == 0 || !running.is_processable(now) {
+            if running.intake().buffered() == 0 || !running.readiness(now).is_ready() {
                 return Ok(());
             }
-            let processed = running.process(&mut self.output, now, 1)?;
+            running.process(&mut self.output, now)?;
             running.punctuate_by(PunctuationType::StreamTime, &mut self.output, now)?;
             self.commit()?;
             self.capture()?;
-            if processed == 0 && self.is_idle() {
-                return Ok(());
-            }
         }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.running.as_ref().is_none_or(|running| running.intake().buffered() == 0)
     }
 
     fn commit(&mut self) -> Result<(), DriverError> {

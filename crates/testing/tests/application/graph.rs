@@ -2,15 +2,18 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use headwater_record::{DefaultSerde, Record};
+use headwater_record::{DefaultSerde, Record, Timestamp};
 use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::sink::SinkNode;
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
 use headwater_topology::node::{NodeSpec, OffsetReset, SinkTopic, SourceTopics};
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorNode, ProcessorSupplier, StoreAccess};
 use headwater_topology::state::{KeyValueState, StoreHandle};
-use headwater_topology::{Draft, Port, ProcessError, StoreId, Stream, Topology, TopologySettings, Wiring};
+use headwater_topology::{
+    Draft, Port, ProcessError, PunctuationType, ScheduleId, StoreId, Stream, Topology, TopologySettings, Wiring,
+};
 
 type Key = Option<String>;
 type Text = Stream<Key, String>;
@@ -88,6 +91,33 @@ impl Processor<Key, String, Key, String> for Count {
         self.0.put(cx.task(), key, Some(text.clone()), record.timestamp, record.headers)?;
         cx.forward(Record::new(record.key, &text, record.timestamp, record.headers))
     }
+}
+
+/// Does its work every 100 ms.
+struct Tick(Work);
+
+impl Processor<Key, String, Key, String> for Tick {
+    fn init(&mut self, cx: &mut Context<'_, '_>) -> Result<(), ProcessError> {
+        cx.schedule(Duration::from_millis(100), PunctuationType::WallClockTime)?;
+        Ok(())
+    }
+
+    fn process(&mut self, _: &mut Context<'_, '_>, _: Record<'_, Key, String>) -> Result<(), ProcessError> {
+        Ok(())
+    }
+
+    fn punctuate(&mut self, cx: &mut Context<'_, '_>, _: ScheduleId, _: Timestamp) -> Result<(), ProcessError> {
+        (self.0)(&cx.task_id().to_string());
+        Ok(())
+    }
+}
+
+/// Nothing but `work` every 100 ms, for each partition of `lines`.
+pub(crate) fn ticking(work: impl Fn(&str) + Send + Sync + 'static) -> Topology {
+    let (draft, work): (_, Work) = (Draft::new(), Arc::new(work));
+    let lines = source(&draft, "lines", SourceTopics::Named(vec!["lines".to_owned()]), None);
+    process(&draft, "tick", &lines, None, move |_: &mut StoreAccess<'_, '_>| Ok(Tick(Arc::clone(&work))));
+    draft.freeze(&TopologySettings::new()).expect("the topology is without mistakes")
 }
 
 /// Word count of the topics that `lines` names.

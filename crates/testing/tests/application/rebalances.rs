@@ -54,7 +54,9 @@ fn a_crash_between_commits_loses_nothing() {
     drop(instances);
     world.clock.advance(Duration::from_secs(46));
     let mut instances = vec![world.instance(2)];
-    world.run_until(&mut instances, "all is committed", |_| world.committed_lines() == 100);
+    world.run_until(&mut instances, "all is committed", |_| {
+        world.committed_lines() == 100 && world.words_are_committed()
+    });
     for (word, count) in &world.expected {
         let counted = world.counts()[word];
         // Lines were read again, and so were the words that they had become before.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client_memory::{Cluster, ManualClock};
-use headwater_record::{Headers, OwnedRecord, Timestamp, Topic};
+use headwater_record::{Headers, Offset, OwnedRecord, Timestamp, Topic, TopicPartition};
 use headwater_runtime::{Builder, Driven, KafkaStreams, NoDefault, State, StoreMakers};
 use headwater_store_memory::MemoryStores;
 use headwater_topology::Topology;
@@ -14,6 +14,8 @@ use crate::graph::word_count;
 
 pub(crate) const APPLICATION: &str = "word-count";
 
+/// Clones share clock and cluster.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) cluster: Cluster,
@@ -107,6 +109,17 @@ impl World {
         lines.map(|(_, committed)| committed.offset.value()).sum()
     }
 
+    /// Whether all words that were made of lines are committed too.
+    pub(crate) fn words_are_committed(&self) -> bool {
+        let committed = self.cluster.group(APPLICATION).committed;
+        let words = Topic::from("word-count-words-repartition");
+        let partitions = self.cluster.topic(&words).map_or(Vec::new(), |topic| topic.partitions);
+        partitions.iter().zip(0..).all(|(marks, partition)| {
+            let committed = committed.get(&TopicPartition::new(words.clone(), partition));
+            committed.map_or(Offset::ZERO, |committed| committed.offset) == marks.high
+        })
+    }
+
     /// Gives each instance so many turns, 20 ms apart.
     pub(crate) fn run(&self, instances: &mut [Driven], turns: usize) {
         for _ in 0..turns {
@@ -144,6 +157,7 @@ impl World {
             instances.iter().all(|instance| instance.state() == State::Running)
                 && self.counts() == self.expected
                 && self.committed_lines() == self.fed as i64
+                && self.words_are_committed()
         });
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use headwater_record::{Headers, Timestamp, TopicPartition};
 use headwater_runtime::intake::Readiness;
-use headwater_runtime::task::{Running, TaskError};
+use headwater_runtime::task::{Running, Taken, TaskError};
 use headwater_topology::node::SourceTopics;
 use headwater_topology::node::source::TimestampExtractor;
 use headwater_topology::{TaskId, Topology};
@@ -75,7 +75,7 @@ fn a_task_waits_while_it_does_not_know_what_a_partition_holds() {
     world.fetch(&mut task);
     task.heard(&TopicPartition::new("right", 0), None, None);
     assert_eq!(task.readiness(Timestamp::ZERO), Readiness::Waiting(None));
-    assert_eq!(task.process(&mut world.output, Timestamp::ZERO, 10).unwrap(), 0);
+    assert_eq!(task.process(&mut world.output, Timestamp::ZERO).unwrap(), None);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_caught_up_partition_is_waited_for_as_long_as_the_setting_says() {
     world.write("right", 0, None, "r", 0);
     world.fetch(&mut task);
     assert_eq!(task.readiness(at(150)), Readiness::Ready);
-    assert_eq!(task.process(&mut world.output, at(150), 1).unwrap(), 1);
+    assert_eq!(task.process(&mut world.output, at(150)).unwrap(), Some(Taken::Processed));
     assert_eq!(task.readiness(at(160)), Readiness::Waiting(Some(at(260))), "the time begins anew");
 }
 
@@ -117,9 +117,9 @@ fn what_waits_is_counted_in_records_and_bytes() {
     world.fetch(&mut task);
     assert_eq!(task.intake().buffered(), 5);
     assert!(task.intake().held_bytes() >= 5 * "some text".len());
-    assert_eq!(task.process(&mut world.output, Timestamp::ZERO, 2).unwrap(), 2);
+    assert_eq!(world.process_up_to(&mut task, 2).unwrap(), 2);
     assert_eq!(task.intake().buffered(), 3);
-    assert_eq!(task.process(&mut world.output, Timestamp::ZERO, 10).unwrap(), 3);
+    assert_eq!(world.process_up_to(&mut task, 10).unwrap(), 3);
     assert_eq!((task.intake().buffered(), task.intake().held_bytes()), (0, 0));
 }
 

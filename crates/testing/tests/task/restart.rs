@@ -25,7 +25,7 @@ fn a_commit_holds_the_next_offset_and_javas_text_for_the_partition_time() {
         world.write("in", 0, None, "v", at);
     }
     world.fetch(&mut task);
-    task.process(&mut world.output, Timestamp::ZERO, 2).unwrap();
+    world.process_up_to(&mut task, 2).unwrap();
     assert!(task.commit_needed());
     let offsets = world.commit(&mut task).unwrap();
     // Java: new TopicPartitionMetadata(1_700_000_000_000L, new ProcessorMetadata()).encode()
@@ -119,7 +119,7 @@ fn a_store_whose_source_topic_is_its_changelog_writes_nothing_and_commits_the_in
         world.write("in", 0, Some("k"), value, 0);
     }
     world.fetch(&mut task);
-    task.process(&mut world.output, Timestamp::ZERO, 2).unwrap();
+    world.process_up_to(&mut task, 2).unwrap();
     world.commit(&mut task).unwrap();
     let committed = task.store(store).unwrap().borrow().state().committed_offset().unwrap();
     assert_eq!(committed, Some(Offset::new(1)));

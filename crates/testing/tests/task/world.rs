@@ -10,7 +10,7 @@ use headwater_client_memory::{Cluster, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, Timestamp, Topic, TopicPartition};
 use headwater_runtime::handler::ExceptionHandlers;
 use headwater_runtime::output::{Output, OutputSettings};
-use headwater_runtime::task::{Committed, Parts, Running, TaskError, TaskSettings, TaskSpec};
+use headwater_runtime::task::{Committed, Parts, Running, Taken, TaskError, TaskSettings, TaskSpec};
 use headwater_store::cache::Budget;
 use headwater_store::{OpenContext, Store, StoreSupplier};
 use headwater_store_memory::MemoryStores;
@@ -116,7 +116,18 @@ impl World {
 
     pub(crate) fn process(&mut self, task: &mut Running) -> Result<usize, TaskError> {
         self.fetch(task);
-        task.process(&mut self.output, self.clock.now(), usize::MAX)
+        self.process_up_to(task, usize::MAX)
+    }
+
+    /// Processes what waits, as long as that is no more than `limit` records; gives how many it was.
+    pub(crate) fn process_up_to(&mut self, task: &mut Running, limit: usize) -> Result<usize, TaskError> {
+        let mut processed = 0;
+        while processed < limit
+            && let Some(taken) = task.process(&mut self.output, self.clock.now())?
+        {
+            processed += usize::from(taken == Taken::Processed);
+        }
+        Ok(processed)
     }
 
     pub(crate) fn commit(&mut self, task: &mut Running) -> Result<Vec<(TopicPartition, CommittedOffset)>, TaskError> {
