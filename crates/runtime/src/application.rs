@@ -11,6 +11,7 @@ mod uncaught;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use headwater_topology::Topology;
@@ -30,13 +31,16 @@ use crate::{Error, ErrorKind};
 /// For how long a dropped application is waited for.
 const PATIENCE_OF_DROP: Duration = Duration::from_secs(30);
 
-/// A running application (Java's `KafkaStreams`). Dropping it closes it.
+/// A running application (Java's `KafkaStreams`). Dropping it closes it, and waits for the end for up to 30 s, unless
+/// [`KafkaStreams::close`] has waited in vain before.
 ///
 /// `D` chooses the environment where the user does not: the facade's alias has one that goes by features.
 #[derive(Debug)]
 pub struct KafkaStreams<D = NoDefault> {
     instance: Arc<Instance>,
     threads: Threads,
+    /// Whether somebody has waited for the end as long as they wanted to.
+    waited_in_vain: AtomicBool,
     environment: PhantomData<D>,
 }
 
@@ -49,7 +53,7 @@ impl<D: DefaultEnvironment> KafkaStreams<D> {
 
 impl<D> KafkaStreams<D> {
     pub(crate) fn of(instance: Arc<Instance>, threads: Threads) -> Self {
-        KafkaStreams { instance, threads, environment: PhantomData }
+        KafkaStreams { instance, threads, waited_in_vain: AtomicBool::new(false), environment: PhantomData }
     }
 
     /// Where it stands.
@@ -67,19 +71,22 @@ impl<D> KafkaStreams<D> {
     ///
     /// # Errors
     /// The error that ended the application before, if one did; [`ErrorKind::Unavailable`] when it is not closed in time, in which
-    /// case it goes on closing.
+    /// case it goes on closing, and dropping it does not wait.
     pub fn close(&self, options: CloseOptions) -> Result<(), Error> {
         self.instance.begin_close(options);
         if host::is_own_thread() {
             return Ok(());
         }
         let status = &self.instance.status;
-        if !status.gate().wait_until(options.timeout_or_none(), || status.state().is_final()) {
+        if !status.gate().wait_until(options.timeout_or_none(), || status.has_ended()) {
+            self.waited_in_vain.store(true, Ordering::Relaxed);
             let state = status.state();
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                format!("the application is still {state}: it was not closed in time, and goes on closing"),
-            ));
+            let what = if state.is_final() {
+                format!("the application is {state}, but a thread of it is still busy, perhaps in the state listener")
+            } else {
+                format!("the application is still {state}: it was not closed in time, and goes on closing")
+            };
+            return Err(Error::new(ErrorKind::Unavailable, what));
         }
         self.threads.join();
         status.outcome()
@@ -101,7 +108,7 @@ impl<D> KafkaStreams<D> {
     /// The error that ended it, if one did.
     pub fn wait(&self) -> Result<(), Error> {
         let status = &self.instance.status;
-        status.gate().wait_until(None, || status.state().is_final());
+        status.gate().wait_until(None, || status.has_ended());
         self.threads.join();
         status.outcome()
     }
@@ -122,7 +129,8 @@ impl<D> Drop for KafkaStreams<D> {
             return;
         }
         let status = &self.instance.status;
-        if status.gate().wait_until(Some(PATIENCE_OF_DROP), || status.state().is_final()) {
+        let patience = if *self.waited_in_vain.get_mut() { Duration::ZERO } else { PATIENCE_OF_DROP };
+        if status.gate().wait_until(Some(patience), || status.has_ended()) {
             self.threads.join();
         } else {
             tracing::warn!(state = %status.state(), "an application was dropped and is still closing");

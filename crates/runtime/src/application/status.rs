@@ -32,6 +32,8 @@ pub(crate) struct Status {
 
 struct Inner {
     progress: Progress,
+    /// How many threads of the system run for it.
+    threads: usize,
     closing: Option<Closing>,
     /// Whether all members of the group are to close.
     shut_down_application: bool,
@@ -48,6 +50,7 @@ impl Status {
     pub(crate) fn new(listener: Option<StateListener>) -> Self {
         let inner = Inner {
             progress: Progress::new(),
+            threads: 0,
             closing: None,
             shut_down_application: false,
             error: None,
@@ -75,6 +78,23 @@ impl Status {
         let steps = self.lock().progress.thread_is(thread, state);
         tracing::debug!(thread, %state, "a stream thread changed its state");
         self.announce(steps);
+    }
+
+    /// A thread of the system runs for the application from now on, until [`Status::thread_leaves`].
+    pub(crate) fn thread_enters(&self) {
+        self.lock().threads += 1;
+    }
+
+    /// Nothing that is the application's, or its user's, runs on that thread any more.
+    pub(crate) fn thread_leaves(&self) {
+        self.lock().threads -= 1;
+        self.gate.open();
+    }
+
+    /// Whether it is closed, and everybody who should hear of that has.
+    pub(crate) fn has_ended(&self) -> bool {
+        let inner = self.lock();
+        inner.progress.state().is_final() && inner.threads == 0
     }
 
     pub(crate) fn become_if_possible(&self, next: State) -> bool {

@@ -18,6 +18,8 @@ use crate::{Error, ErrorKind};
 const RESTORE_POLL: Duration = Duration::from_millis(50);
 /// How long a worker without tasks waits for orders at once.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
+/// For how long those are waited for that were started before one could not be.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 thread_local! {
     static OWN: Cell<bool> = const { Cell::new(false) };
@@ -54,11 +56,17 @@ pub(crate) fn spawn_all(instance: &Arc<Instance>) -> Result<Threads, Error> {
     instance.status.become_if_possible(State::Rebalancing);
     for number in 1..=instance.config.threads() {
         let own = Arc::clone(instance);
+        instance.status.thread_enters();
         let spawned = Builder::new().name(instance.thread_name(number)).spawn(move || run(&own, number));
         match spawned {
             Ok(handle) => threads.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle),
             Err(error) => {
                 instance.begin_close(CloseOptions::default());
+                instance.status.thread_leaves();
+                (number..=instance.config.threads())
+                    .for_each(|number| instance.status.thread_is(number, ThreadState::Dead));
+                // Who starts it again finds nothing in use.
+                instance.status.gate().wait_until(Some(PATIENCE), || instance.status.has_ended());
                 return Err(Error::new(ErrorKind::Unavailable, format!("the system gives no thread: {error}")));
             }
         }
@@ -76,7 +84,9 @@ fn run(instance: &Arc<Instance>, number: usize) {
             break;
         }
         // One that fails again and again must not spin.
-        status.gate().wait_until(Some(instance.config.retry_backoff()), || status.closing().is_some());
+        if status.gate().wait_until(Some(instance.config.retry_backoff()), || status.is_closing()) {
+            break;
+        }
     }
 }
 
@@ -89,6 +99,7 @@ struct End<'a> {
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.instance.status.thread_is(self.number, ThreadState::Dead);
+        self.instance.status.thread_leaves();
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use headwater_client_memory::ManualClock;
 use headwater_record::{Clock, Headers, Timestamp, Topic, TopicPartition};
-use headwater_runtime::{Builder, CloseOptions, Driven, KafkaStreams, NoDefault, State};
+use headwater_runtime::{CloseOptions, Driven, State};
 
 use crate::graph::{ticking, word_count_with};
 use crate::threads::{self, PATIENCE};
-use crate::world::{APPLICATION, World, memory_stores};
+use crate::world::{APPLICATION, World};
 
 /// One way over the network, and `commit.interval.ms`.
 const NETWORKS: [u64; 5] = [0, 25, 50, 200, 500];
@@ -247,14 +247,7 @@ fn closing_waits_for_one_slow_record_at_most() {
             goes.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         }
     });
-    let builder: Builder<NoDefault> = KafkaStreams::builder(topology);
-    let streams = builder
-        .application_id(APPLICATION)
-        .on(&cluster)
-        .stores(memory_stores())
-        .set("dsl.store.suppliers.class", "in_memory")
-        .start()
-        .unwrap();
+    let streams = threads::builder_of(topology, &cluster).set("commit.interval.ms", "3600000").start().unwrap();
     started.recv_timeout(PATIENCE).unwrap();
     streams.begin_close(CloseOptions::default());
     go.send(()).unwrap();

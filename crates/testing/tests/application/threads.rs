@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use headwater_client::{ClientConfig, ClientSupplier, Consumer, RecordBatch, StartAt};
+use headwater_client::{
+    Admin, ClientConfig, ClientError, ClientSupplier, Consumer, GroupMembership, Producer, RecordBatch, StartAt,
+};
 use headwater_client_memory::{Cluster, ClusterConfig, Waiting};
 use headwater_record::{Clock, Deadline, Headers, Timestamp, Topic, TopicPartition};
 use headwater_runtime::{
     Builder, CloseOptions, ErrorKind, KafkaStreams, NoDefault, State, SystemClock, UncaughtResponse,
 };
+use headwater_topology::Topology;
 
-use crate::graph::word_count;
+use crate::graph::{word_count, word_count_with};
 use crate::world::{APPLICATION, memory_stores};
 
 /// Only ends a test that hangs.
@@ -30,7 +34,11 @@ pub(crate) fn cluster() -> Cluster {
 }
 
 pub(crate) fn builder(cluster: &Cluster) -> Builder<NoDefault> {
-    KafkaStreams::<NoDefault>::builder(word_count())
+    builder_of(word_count(), cluster)
+}
+
+pub(crate) fn builder_of(topology: Topology, cluster: &Cluster) -> Builder<NoDefault> {
+    KafkaStreams::<NoDefault>::builder(topology)
         .application_id(APPLICATION)
         .on(cluster)
         .stores(memory_stores())
@@ -213,4 +221,106 @@ fn a_listener_may_close_the_application() {
 fn an_application_may_be_sent_to_other_threads() {
     fn check<T: Send + Sync>() {}
     check::<KafkaStreams>();
+}
+
+/// Only ends a test that hangs, before a drop that waits would return by itself.
+const SHORTER_PATIENCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn after_a_close_that_waited_in_vain_nothing_waits_again() {
+    let cluster = cluster();
+    let ((tell, started), (go, goes), (tell_end, ended)) = (channel(), channel::<()>(), channel());
+    let (tell, goes, tell_end) = (Mutex::new(tell), Mutex::new(goes), Mutex::new(tell_end));
+    let topology = word_count_with(move |_| {
+        tell.lock().unwrap().send(()).unwrap();
+        let heard = goes.lock().unwrap().recv_timeout(SHORTER_PATIENCE).is_ok();
+        tell_end.lock().unwrap().send(heard).unwrap();
+    });
+    let streams = builder_of(topology, &cluster).start().unwrap();
+    feed(&cluster, "x");
+    started.recv_timeout(PATIENCE).unwrap();
+    let error = streams.close(CloseOptions::default().timeout(Duration::from_millis(1))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("PENDING_SHUTDOWN"), "{error}");
+    let again = streams.close(CloseOptions::default().timeout(Duration::from_millis(1))).unwrap_err();
+    assert_eq!(again.to_string(), error.to_string(), "it may be asked again");
+    drop(streams);
+    go.send(()).unwrap();
+    assert!(ended.recv_timeout(PATIENCE).unwrap(), "the record was under way when all had returned");
+}
+
+#[test]
+fn close_waits_no_longer_than_told_for_a_listener_that_hears_of_the_end() {
+    let cluster = cluster();
+    let ((go, goes), (tell_end, ended)) = (channel::<()>(), channel());
+    let (goes, tell_end) = (Mutex::new(goes), Mutex::new(tell_end));
+    let streams = builder(&cluster)
+        .state_listener(move |_, to| {
+            if to == State::NotRunning {
+                let heard = goes.lock().unwrap().recv_timeout(SHORTER_PATIENCE).is_ok();
+                tell_end.lock().unwrap().send(heard).unwrap();
+            }
+        })
+        .start()
+        .unwrap();
+    let error = loop {
+        // The first ones may come before the end.
+        match streams.close(CloseOptions::default().timeout(Duration::from_millis(100))) {
+            Err(error) if streams.state() != State::NotRunning => assert_eq!(error.kind(), ErrorKind::Unavailable),
+            other => break other.unwrap_err(),
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    drop(streams);
+    go.send(()).unwrap();
+    assert!(ended.recv_timeout(PATIENCE).unwrap(), "the listener was busy when all had returned");
+}
+
+/// Counts the producers: each stream thread has one.
+#[derive(Clone, Debug)]
+struct Counting(Cluster, Arc<AtomicUsize>);
+
+impl ClientSupplier for Counting {
+    fn clock(&self) -> Arc<dyn Clock> {
+        ClientSupplier::clock(&self.0)
+    }
+
+    fn consumer(&self, config: &ClientConfig) -> Result<Box<dyn Consumer>, ClientError> {
+        self.0.consumer(config)
+    }
+
+    fn producer(&self, config: &ClientConfig) -> Result<Box<dyn Producer>, ClientError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.producer(config)
+    }
+
+    fn admin(&self, config: &ClientConfig) -> Result<Box<dyn Admin>, ClientError> {
+        self.0.admin(config)
+    }
+
+    fn membership(&self, group: &str, config: &ClientConfig) -> Result<Box<dyn GroupMembership>, ClientError> {
+        self.0.membership(group, config)
+    }
+}
+
+#[test]
+fn closing_puts_nobody_in_the_place_of_a_thread_that_failed() {
+    let (cluster, producers) = (cluster(), Arc::new(AtomicUsize::new(0)));
+    let (tell, failed) = channel();
+    let tell = Mutex::new(tell);
+    let streams = builder(&cluster)
+        .on(&Counting(cluster.clone(), Arc::clone(&producers)))
+        .set("retry.backoff.ms", "3600000")
+        .uncaught_error_handler(move |error| {
+            tell.lock().unwrap().send(error.to_string()).unwrap();
+            UncaughtResponse::ReplaceThread
+        })
+        .start()
+        .unwrap();
+    feed(&cluster, "panic");
+    let error = failed.recv_timeout(PATIENCE).unwrap();
+    assert!(error.contains("the word is panic"), "{error}");
+    streams.close(CloseOptions::default().timeout(PATIENCE)).unwrap();
+    assert_eq!(streams.state(), State::NotRunning);
+    assert_eq!(producers.load(Ordering::SeqCst), 1, "only the one that failed");
 }
