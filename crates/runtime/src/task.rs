@@ -4,6 +4,7 @@
 
 mod error;
 mod global;
+mod last_input;
 mod running;
 pub mod spec;
 

@@ -112,31 +112,34 @@ impl PartitionGroup {
         Ok(())
     }
 
-    /// The next queue whose head must be looked at: ask its source for the time, then answer [`PartitionGroup::seen`].
+    /// The next queue whose head must be looked at: ask its source for the time, then answer [`PartitionGroup::seen`] or
+    /// [`PartitionGroup::pass`].
     pub fn unseen(&self) -> Option<(usize, &PartitionQueue)> {
         let index = *self.unseen.front()?;
         Some((index, self.queues.get(index)?))
     }
 
-    /// The head of queue `index` has this time; without one it is skipped.
-    ///
-    /// # Errors
-    /// When the bytes after a skipped head are malformed.
-    pub fn seen(&mut self, index: usize, time: Option<Timestamp>) -> Result<(), ClientError> {
+    /// The head of queue `index`, which [`PartitionGroup::unseen`] showed, has this time, and its turn comes.
+    pub fn seen(&mut self, index: usize, time: Timestamp) {
         if self.unseen.front() == Some(&index) {
             self.unseen.pop_front();
-        } else {
-            self.unseen.retain(|other| *other != index);
         }
-        let Some(queue) = self.queues.get_mut(index) else { return Ok(()) };
-        if let Some(time) = time {
+        if let Some(queue) = self.queues.get_mut(index) {
             queue.head_time = Some(time);
             self.by_time.push(time.millis(), index);
-            return Ok(());
         }
-        let taken = queue.take(None);
-        if !queue.is_empty() {
-            self.unseen.push_front(index);
+    }
+
+    /// The head of queue `index`, which [`PartitionGroup::unseen`] showed, is taken at once: it was processed at `time`, or skipped
+    /// and has none.
+    ///
+    /// # Errors
+    /// When the bytes after it are malformed.
+    pub fn pass(&mut self, index: usize, time: Option<Timestamp>) -> Result<(), ClientError> {
+        let Some(queue) = self.queues.get_mut(index) else { return Ok(()) };
+        let taken = queue.take(time);
+        if queue.is_empty() && self.unseen.front() == Some(&index) {
+            self.unseen.pop_front();
         }
         taken
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use headwater_client::{CommittedOffset, RecordBatch, Watermarks};
-use headwater_record::{Offset, RawHeaders, RawRecord, Timestamp, TopicPartition};
+use headwater_record::{Offset, RawRecord, Timestamp, TopicPartition};
 use headwater_store::Store;
 use headwater_store::cache::Budget;
 use headwater_topology::state::SeenEntry;
@@ -20,6 +20,7 @@ use crate::handler::ExceptionHandlers;
 use crate::intake::{PartitionGroup, PartitionQueue, Readiness};
 use crate::offset_metadata::OffsetMetadata;
 use crate::output::Output;
+use crate::task::last_input::LastInput;
 use crate::task::{TaskError, TaskInput, TaskSpec};
 
 /// How a task behaves.
@@ -119,35 +120,6 @@ pub struct Running {
     punctuated: bool,
     // Where caches may fail later: dead letters of a flush carry the bytes of the last input record, as Java's do.
     last_input: Option<LastInput>,
-}
-
-/// The bytes of the record that was processed last, in buffers that are used again.
-#[derive(Debug, Default)]
-struct LastInput {
-    key: Vec<u8>,
-    value: Vec<u8>,
-    has_key: bool,
-    has_value: bool,
-}
-
-impl LastInput {
-    fn keep(&mut self, raw: RawRecord<'_>) {
-        self.key.clear();
-        self.key.extend_from_slice(raw.key.unwrap_or_default());
-        self.value.clear();
-        self.value.extend_from_slice(raw.value.unwrap_or_default());
-        (self.has_key, self.has_value) = (raw.key.is_some(), raw.value.is_some());
-    }
-
-    fn view(&self) -> RawRecord<'_> {
-        RawRecord {
-            offset: Offset::UNKNOWN,
-            timestamp: Timestamp::UNKNOWN,
-            key: self.has_key.then_some(&self.key),
-            value: self.has_value.then_some(&self.value),
-            headers: RawHeaders::NONE,
-        }
-    }
 }
 
 impl Running {
@@ -264,80 +236,99 @@ impl Running {
         self.group.readiness(now)
     }
 
-    /// Takes the next record, the earliest, if there is one and nothing is waited for.
+    /// Takes records, the earliest first, as long as there are any and none has to be waited for. After each, `next` says at what
+    /// time the next one is taken, or that it is not.
     ///
     /// # Errors
     /// What no handler let pass. The task is then of no more use but to be closed.
-    pub fn process(&mut self, output: &mut Output, now: Timestamp) -> Result<Option<Taken>, TaskError> {
+    pub fn process(
+        &mut self,
+        output: &mut Output,
+        now: Timestamp,
+        next: &mut dyn FnMut(Taken) -> Option<Timestamp>,
+    ) -> Result<(), TaskError> {
         self.clock.now = now;
-        if self.look_at_heads(output)? == Some(Taken::Skipped) {
-            return Ok(Some(Taken::Skipped));
+        loop {
+            let taken = if self.group.queues().len() == 1 {
+                self.take_from_only_queue(output)?
+            } else if let Some(skipped) = self.look_at_heads(output)? {
+                Some(skipped)
+            } else if self.readiness(self.clock.now).is_ready() {
+                self.process_next(output)?
+            } else {
+                None
+            };
+            let Some(taken) = taken else { return Ok(()) };
+            match next(taken) {
+                Some(now) => self.clock.now = now,
+                None => return Ok(()),
+            }
         }
-        if !self.readiness(now).is_ready() || !self.process_next(output)? {
-            return Ok(None);
-        }
-        Ok(Some(Taken::Processed))
     }
 
-    /// Asks sources for the times of records that have come to the head of their queue, until one is skipped.
+    /// Without another partition, a record's time decides nothing before the record is processed.
+    fn take_from_only_queue(&mut self, output: &mut Output) -> Result<Option<Taken>, TaskError> {
+        let task = self.spec.id;
+        let Some((index, queue)) = self.group.unseen() else { return Ok(None) };
+        let mut time = None;
+        if let Some(raw) = queue.head() {
+            let mut emit = output.lane(self.lane);
+            let mut cx = TaskContext::new(task, &mut self.clock, &mut emit, &self.handlers);
+            cx.at_input(input_context(queue, raw, raw.timestamp), raw);
+            let mut result = time_of(&mut self.graph, queue, &mut cx, raw);
+            if let Ok(Some(time)) = result {
+                if time != raw.timestamp {
+                    cx.at_input(input_context(queue, raw, time), raw);
+                }
+                result = self.graph.push(queue.node(), &mut cx, raw, time).map(|()| Some(time));
+                if let Some(last) = &mut self.last_input {
+                    last.keep(raw);
+                }
+            }
+            time = match result {
+                Ok(time) => time,
+                Err(error) => return Err(self.failed(output, error)),
+            };
+        }
+        self.group.pass(index, time).map_err(|error| TaskError::Input { task, error })?;
+        Ok(Some(if time.is_some() { Taken::Processed } else { Taken::Skipped }))
+    }
+
+    /// Has sources decode the records that have come to the head of their queue and say their times, until one is skipped.
     fn look_at_heads(&mut self, output: &mut Output) -> Result<Option<Taken>, TaskError> {
         let task = self.spec.id;
         while let Some((index, queue)) = self.group.unseen() {
-            let time = match (queue.head(), self.graph.source(queue.node())) {
-                (Some(raw), Some(source)) if source.takes_time_of_records() && raw.timestamp.is_known() => {
-                    Ok(Some(raw.timestamp))
-                }
-                (Some(raw), Some(source)) => {
-                    let input = RecordContext {
-                        timestamp: raw.timestamp,
-                        offset: raw.offset,
-                        partition: queue.partition().partition,
-                        topic: Some(queue.partition().topic.clone()),
-                        headers: raw.headers.to_headers(),
-                    };
-                    let mut emit = output.lane(self.lane);
-                    let mut cx = TaskContext::new(task, &mut self.clock, &mut emit, &self.handlers);
-                    cx.at_input(input, raw);
-                    source.timestamp(&mut cx, raw, queue.partition_time())
-                }
-                (Some(_), None) => {
-                    let text = format!("no source reads {}", queue.partition());
-                    Err(ProcessError::failed(FailureKind::Input, text, None))
-                }
-                (None, _) => Ok(None),
-            };
-            let time = time.map_err(|error| self.failed(output, error))?;
-            self.group.seen(index, time).map_err(|error| TaskError::Input { task, error })?;
-            if time.is_none() {
-                return Ok(Some(Taken::Skipped));
+            let mut time = Ok(None);
+            if let Some(raw) = queue.head() {
+                let mut emit = output.lane(self.lane);
+                let mut cx = TaskContext::new(task, &mut self.clock, &mut emit, &self.handlers);
+                cx.at_input(input_context(queue, raw, raw.timestamp), raw);
+                time = time_of(&mut self.graph, queue, &mut cx, raw);
             }
+            let Some(time) = time.map_err(|error| self.failed(output, error))? else {
+                self.group.pass(index, None).map_err(|error| TaskError::Input { task, error })?;
+                return Ok(Some(Taken::Skipped));
+            };
+            self.group.seen(index, time);
         }
         Ok(None)
     }
 
-    fn process_next(&mut self, output: &mut Output) -> Result<bool, TaskError> {
+    fn process_next(&mut self, output: &mut Output) -> Result<Option<Taken>, TaskError> {
         let task = self.spec.id;
-        let Some((_, queue, time)) = self.group.next() else { return Ok(false) };
-        let Some(raw) = queue.head() else { return Ok(false) };
-        let node = queue.node();
-        let input = RecordContext {
-            timestamp: time,
-            offset: raw.offset,
-            partition: queue.partition().partition,
-            topic: Some(queue.partition().topic.clone()),
-            headers: raw.headers.to_headers(),
-        };
+        let Some((_, queue, time)) = self.group.next() else { return Ok(None) };
+        let Some(raw) = queue.head() else { return Ok(None) };
         let mut emit = output.lane(self.lane);
         let mut cx = TaskContext::new(task, &mut self.clock, &mut emit, &self.handlers);
-        cx.at_input(input, raw);
-        if let Err(error) = self.graph.push(node, &mut cx, raw, time) {
+        cx.at_input(input_context(queue, raw, time), raw);
+        if let Err(error) = self.graph.push(queue.node(), &mut cx, raw, time) {
             return Err(self.failed(output, error));
         }
         if let Some(last) = &mut self.last_input {
             last.keep(raw);
         }
         self.group.take().map_err(|error| TaskError::Input { task, error })?;
-        Ok(true)
+        Ok(Some(Taken::Processed))
     }
 
     /// Fires the punctuators that are due, by stream time first; returns whether any was.
@@ -472,6 +463,32 @@ impl Running {
     fn failed(&self, output: &mut Output, error: ProcessError) -> TaskError {
         let task = self.spec.id;
         output.take_failure(task).unwrap_or(TaskError::Process { task, error })
+    }
+}
+
+/// Where the head of `queue` lies, at this time.
+#[inline]
+fn input_context(queue: &PartitionQueue, raw: RawRecord<'_>, timestamp: Timestamp) -> RecordContext {
+    RecordContext {
+        timestamp,
+        offset: raw.offset,
+        partition: queue.partition().partition,
+        topic: Some(queue.partition().topic.clone()),
+        headers: raw.headers.to_headers(),
+    }
+}
+
+/// The time of the head of `queue`, from its source; none when it is to be skipped.
+#[inline]
+fn time_of(
+    graph: &mut TaskGraph,
+    queue: &PartitionQueue,
+    cx: &mut TaskContext<'_>,
+    raw: RawRecord<'_>,
+) -> Result<Option<Timestamp>, ProcessError> {
+    match graph.source(queue.node()) {
+        Some(source) => source.timestamp(cx, raw, queue.partition_time()),
+        None => Err(ProcessError::failed(FailureKind::Input, format!("no source reads {}", queue.partition()), None)),
     }
 }
 

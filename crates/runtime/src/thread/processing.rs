@@ -42,20 +42,18 @@ impl StreamThread {
         self.tell_watermarks();
         let (end, limit) = (self.end_of_turn(began), self.pace.limit());
         let instance = Arc::clone(&self.instance);
+        let (clock, status) = (&*instance.environment.clock, &instance.status);
         let (mut now, mut taken, mut processed, mut is_over) = (began, 0, 0, false);
         for id in self.records.order(self.registry.actives().map(|task| task.running.id())) {
             let Some(task) = self.registry.active(id) else { continue };
-            let mut of_task = 0;
-            while !is_over
-                && of_task < limit
-                && let Some(record) = task.running.process(&mut self.output, now)?
-            {
-                of_task += 1;
+            let most = taken + limit;
+            task.running.process(&mut self.output, now, &mut |record| {
+                taken += 1;
                 processed += usize::from(record == Taken::Processed);
-                now = now.max(instance.environment.clock.coarse());
-                is_over = end.passed(now) || instance.status.is_closing();
-            }
-            taken += of_task;
+                now = now.max(clock.coarse());
+                is_over = end.passed(now) || status.is_closing();
+                (taken < most && !is_over).then_some(now)
+            })?;
             if is_over {
                 self.records.stopped_at(id);
                 break;

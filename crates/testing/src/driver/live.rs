@@ -213,7 +213,7 @@ impl Live {
             if running.intake().buffered() == 0 || !running.readiness(now).is_ready() {
                 return Ok(());
             }
-            running.process(&mut self.output, now)?;
+            running.process(&mut self.output, now, &mut |_| None)?;
             running.punctuate_by(PunctuationType::StreamTime, &mut self.output, now)?;
             self.commit()?;
             self.capture()?;

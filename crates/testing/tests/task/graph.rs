@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_record::{DefaultSerde, Headers, Record, Timestamp};
+use headwater_record::{DefaultSerde, Headers, Record, SharedSerde, Timestamp};
 use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::sink::SinkNode;
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
@@ -45,11 +45,21 @@ impl Graph {
     }
 
     pub(crate) fn source_of(&self, name: &str, topics: SourceTopics, extractor: TimestampExtractor<Key, String>) -> At {
+        self.source_with(name, topics, extractor, String::default_serde())
+    }
+
+    pub(crate) fn source_with(
+        &self,
+        name: &str,
+        topics: SourceTopics,
+        extractor: TimestampExtractor<Key, String>,
+        value: SharedSerde<String>,
+    ) -> At {
         let node = self.draft.add_node(NodeSpec::source(name, topics, None));
         self.draft.add_source(
             node,
             Arc::new(move |wiring| {
-                let (key, value) = (Key::default_serde(), String::default_serde());
+                let (key, value) = (Key::default_serde(), Arc::clone(&value));
                 SourceNode::wire(wiring, node, key, value, extractor.clone())
             }),
         );

@@ -1,15 +1,21 @@
 //! Which record is next, and when a task waits (`max.task.idle.ms`).
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use headwater_record::{Headers, Timestamp, TopicPartition};
+use headwater_client::ClientConfig;
+use headwater_record::{DefaultSerde, Encoded, Headers, Serde, SerdeError, Timestamp, TopicPartition};
+use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::intake::Readiness;
-use headwater_runtime::task::{Running, Taken, TaskError};
+use headwater_runtime::task::{Committed, Running, Taken, TaskError};
 use headwater_topology::node::SourceTopics;
 use headwater_topology::node::source::TimestampExtractor;
+use headwater_topology::processor::StoreAccess;
+use headwater_topology::state::StoreHandle;
 use headwater_topology::{TaskId, Topology};
 
-use crate::graph::Graph;
+use crate::graph::{FailOnBoom, Fill, Graph, LookUp, through};
 use crate::world::World;
 
 const TASK: TaskId = TaskId::new(0, 0);
@@ -32,6 +38,16 @@ fn world() -> (World, Running) {
 fn written(world: &mut World) -> Vec<String> {
     world.output.flush(crate::world::FAR).unwrap();
     world.values("out").into_iter().map(|(_, value)| value).collect()
+}
+
+fn take_one(world: &mut World, task: &mut Running, now: Timestamp) -> Option<Taken> {
+    let mut taken = None;
+    task.process(&mut world.output, now, &mut |record| {
+        taken = Some(record);
+        None
+    })
+    .unwrap();
+    taken
 }
 
 #[test]
@@ -75,7 +91,7 @@ fn a_task_waits_while_it_does_not_know_what_a_partition_holds() {
     world.fetch(&mut task);
     task.heard(&TopicPartition::new("right", 0), None, None);
     assert_eq!(task.readiness(Timestamp::ZERO), Readiness::Waiting(None));
-    assert_eq!(task.process(&mut world.output, Timestamp::ZERO).unwrap(), None);
+    assert_eq!(world.process_up_to(&mut task, 10).unwrap(), 0);
 }
 
 #[test]
@@ -92,7 +108,7 @@ fn a_caught_up_partition_is_waited_for_as_long_as_the_setting_says() {
     world.write("right", 0, None, "r", 0);
     world.fetch(&mut task);
     assert_eq!(task.readiness(at(150)), Readiness::Ready);
-    assert_eq!(task.process(&mut world.output, at(150)).unwrap(), Some(Taken::Processed));
+    assert_eq!(take_one(&mut world, &mut task, at(150)), Some(Taken::Processed));
     assert_eq!(task.readiness(at(160)), Readiness::Waiting(Some(at(260))), "the time begins anew");
 }
 
@@ -157,4 +173,136 @@ fn records_of_a_foreign_partition_are_an_error() {
     consumer.poll(headwater_record::Deadline::NOW, &mut batches).unwrap();
     let error = task.enqueue(batches.remove(0)).unwrap_err();
     assert!(matches!(&error, TaskError::NotAnInput { partition, .. } if *partition == from), "{error}");
+}
+
+/// Bytes that are no text, at this time.
+fn write_corrupted(world: &World, topic: &str, key: Option<&str>, at: i64) {
+    let (to, key) = (TopicPartition::new(topic, 0), key.map(str::as_bytes));
+    world.cluster.produce_to(&to, key, Some(&[0xff]), Timestamp::from_millis(at), &Headers::new()).unwrap();
+}
+
+fn let_go() -> ExceptionHandlers {
+    let deserialization = Arc::new(LogAndContinueExceptionHandler::default());
+    ExceptionHandlers { deserialization, ..ExceptionHandlers::default() }
+}
+
+#[test]
+fn the_time_of_a_corrupted_record_does_not_decide_what_is_next() {
+    let topology = two_topics(TimestampExtractor::FailOnInvalid);
+    let mut world = World::with(topology, &TOPICS, let_go(), &ClientConfig::new());
+    let mut task = world.start(TASK);
+    write_corrupted(&world, "left", None, 1_000);
+    world.write("left", 0, None, "l1", 1);
+    world.write("right", 0, None, "r5", 5);
+    world.write("right", 0, None, "r6", 6);
+    assert_eq!(world.process(&mut task).unwrap(), 3);
+    assert_eq!(written(&mut world), ["l1", "r5", "r6"]);
+    assert_eq!(task.dropped_records(&world.output), 1);
+}
+
+#[test]
+fn a_stream_joins_the_row_behind_a_corrupted_one() {
+    let graph = Graph::default();
+    let store = graph.store("table");
+    let table = graph.source("table-source", &["table"]);
+    graph.process("fill", &table, &[store], |stores: &mut StoreAccess<'_, '_>| {
+        Ok(Fill(stores.key_value(&StoreHandle::named("table"))?))
+    });
+    let stream = graph.source("stream-source", &["stream"]);
+    let found = graph.process("look-up", &stream, &[store], |stores: &mut StoreAccess<'_, '_>| {
+        Ok(LookUp(stores.key_value(&StoreHandle::named("table"))?))
+    });
+    graph.sink("sink", &found, "out");
+    let topics = [("table", 1), ("stream", 1), ("out", 1), ("app-table-changelog", 1)];
+    let mut world = World::with(graph.freeze(), &topics, let_go(), &ClientConfig::new());
+    world.max_task_idle = Some(Duration::from_secs(100));
+    let mut task = world.start(TASK);
+    write_corrupted(&world, "table", Some("k"), 1_000);
+    world.write("table", 0, Some("k"), "7", 1);
+    world.write("stream", 0, Some("k"), "k", 5);
+    world.process(&mut task).unwrap();
+    // The table is read up, and waited for no longer.
+    world.clock.advance(Duration::from_secs(200));
+    world.process(&mut task).unwrap();
+    assert_eq!(written(&mut world), ["7"]);
+}
+
+#[test]
+fn a_corrupted_record_has_no_time_anywhere() {
+    for second in ["right", "left"] {
+        let topology = two_topics(TimestampExtractor::FailOnInvalid);
+        let mut world = World::with(topology, &TOPICS, let_go(), &ClientConfig::new());
+        let mut task = world.start(TASK);
+        write_corrupted(&world, "left", None, 1_000);
+        world.write(second, 0, None, "good", 1);
+        world.process(&mut task).unwrap();
+        assert_eq!(task.stream_time(), Timestamp::from_millis(1));
+        for (partition, committed) in world.commit(&mut task).unwrap() {
+            let time = if partition.topic.as_str() == second { 1 } else { -1 };
+            assert_eq!(Committed::of(&committed).partition_time, Timestamp::from_millis(time), "{partition}");
+        }
+    }
+}
+
+#[test]
+fn the_only_partition_of_a_task_has_no_time_of_corrupted_records_either() {
+    let topology = through(|_: &mut StoreAccess<'_, '_>| Ok(FailOnBoom));
+    let mut world = World::with(topology, &[("in", 1), ("out", 1)], let_go(), &ClientConfig::new());
+    let mut task = world.start(TASK);
+    write_corrupted(&world, "in", None, 1_000);
+    world.write("in", 0, None, "good", 1);
+    write_corrupted(&world, "in", None, 2_000);
+    assert_eq!(world.process(&mut task).unwrap(), 1);
+    assert_eq!(task.stream_time(), Timestamp::from_millis(1));
+    let committed = &world.commit(&mut task).unwrap()[0].1;
+    assert_eq!(Committed::of(committed).partition_time, Timestamp::from_millis(1));
+    assert_eq!(committed.offset.value(), 3, "and it is read no more");
+}
+
+#[test]
+fn a_corrupted_record_fails_the_task_as_soon_as_it_is_at_the_head() {
+    let (mut world, mut task) = world();
+    write_corrupted(&world, "left", None, 1_000);
+    world.write("right", 0, None, "r1", 1);
+    let error = world.process(&mut task).unwrap_err();
+    assert!(error.to_string().contains("Deserialization exception handler is set to fail"), "{error}");
+    assert!(written(&mut world).is_empty());
+}
+
+/// Text, counting how often it is read.
+#[derive(Debug)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Serde<String> for Counted {
+    fn serialize(&self, topic: &str, value: &String, into: &mut Vec<u8>) -> Result<Encoded, SerdeError> {
+        String::default_serde().serialize(topic, value, into)
+    }
+
+    fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<String, SerdeError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        String::default_serde().deserialize(topic, bytes)
+    }
+}
+
+#[test]
+fn each_record_is_decoded_once() {
+    for topics in [&["left", "right"][..], &["left"]] {
+        let decoded = Arc::new(AtomicUsize::new(0));
+        let graph = Graph::default();
+        let named = SourceTopics::Named(topics.iter().map(|topic| (*topic).to_owned()).collect());
+        let serde = Arc::new(Counted(Arc::clone(&decoded)));
+        let source = graph.source_with("source", named, TimestampExtractor::FailOnInvalid, serde);
+        graph.sink("sink", &source, "out");
+        let mut world = World::with(graph.freeze(), &TOPICS, let_go(), &ClientConfig::new());
+        let mut task = world.start(TASK);
+        for at in 0..5 {
+            for topic in topics {
+                world.write(topic, 0, None, "v", at);
+            }
+        }
+        write_corrupted(&world, "left", None, 9);
+        let records = 5 * topics.len();
+        assert_eq!(world.process(&mut task).unwrap(), records);
+        assert_eq!(decoded.load(Ordering::Relaxed), records + 1);
+    }
 }

@@ -121,12 +121,11 @@ impl World {
 
     /// Processes what waits, as long as that is no more than `limit` records; gives how many it was.
     pub(crate) fn process_up_to(&mut self, task: &mut Running, limit: usize) -> Result<usize, TaskError> {
-        let mut processed = 0;
-        while processed < limit
-            && let Some(taken) = task.process(&mut self.output, self.clock.now())?
-        {
+        let (mut processed, now) = (0, self.clock.now());
+        task.process(&mut self.output, now, &mut |taken| {
             processed += usize::from(taken == Taken::Processed);
-        }
+            (processed < limit).then_some(now)
+        })?;
         Ok(processed)
     }
 

@@ -102,7 +102,7 @@ pub struct SourceNode<K: 'static, V: 'static> {
     key: SharedSerde<K>,
     value: SharedSerde<V>,
     extractor: TimestampExtractor<K, V>,
-    // Decoded for a custom extractor, until it is pushed: one for each partition that has a record at the head of its queue.
+    // Decoded when its time was asked for, until it is pushed: one for each partition that has a record at the head of its queue.
     heads: Vec<Head<K, V>>,
     out: Outlet<Stream<K, V>>,
 }
@@ -140,6 +140,40 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
         }
     }
 
+    /// The record's time. A negative one is none.
+    fn extract(
+        &self,
+        cx: &TaskContext<'_>,
+        raw: RawRecord<'_>,
+        (key, value): &(K, V),
+        partition_time: Timestamp,
+    ) -> Result<Timestamp, ProcessError> {
+        match &self.extractor {
+            TimestampExtractor::FailOnInvalid if !raw.timestamp.is_known() => {
+                Err(self.invalid(cx, raw.timestamp, "Possibly because a pre-0.10 producer client was used to write this record to Kafka without embedding a timestamp, or because the input topic was created before upgrading the Kafka cluster to 0.10+."))
+            }
+            TimestampExtractor::UsePartitionTime if !raw.timestamp.is_known() => {
+                if !partition_time.is_known() {
+                    let what = "The partition's time is not known either, so no timestamp can be inferred.";
+                    return Err(self.invalid(cx, raw.timestamp, what));
+                }
+                Ok(partition_time)
+            }
+            TimestampExtractor::WallClock => Ok(cx.now()),
+            TimestampExtractor::Custom(extract) => {
+                let (topic, partition, offset) = cx.input();
+                let unknown = Topic::from("");
+                let topic = topic.unwrap_or(&unknown);
+                let record = ConsumedRecord { key, value, timestamp: raw.timestamp, topic, partition, offset };
+                caught(|| extract(&record, partition_time)).map_err(|error| {
+                    let message = "Fatal user code error in TimestampExtractor callback for record";
+                    ProcessError::failed(FailureKind::Deserialization, message, Some(error.into_source()))
+                })
+            }
+            _ => Ok(raw.timestamp),
+        }
+    }
+
     /// What was decoded of the record at this place when its time was asked for.
     #[inline]
     fn take_head(&mut self, (topic, partition, offset): (Option<&Topic>, Partition, Offset)) -> Option<(K, V)> {
@@ -165,56 +199,21 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
 }
 
 impl<K: 'static, V: 'static> RawInlet for SourceNode<K, V> {
-    #[inline]
-    fn takes_time_of_records(&self) -> bool {
-        !matches!(self.extractor, TimestampExtractor::WallClock | TimestampExtractor::Custom(_))
-    }
-
     fn timestamp(
         &mut self,
         cx: &mut TaskContext<'_>,
         raw: RawRecord<'_>,
         partition_time: Timestamp,
     ) -> Result<Option<Timestamp>, ProcessError> {
-        let timestamp = match &self.extractor {
-            TimestampExtractor::FailOnInvalid if !raw.timestamp.is_known() => {
-                return Err(self.invalid(cx, raw.timestamp, "Possibly because a pre-0.10 producer client was used to write this record to Kafka without embedding a timestamp, or because the input topic was created before upgrading the Kafka cluster to 0.10+."));
-            }
-            TimestampExtractor::UsePartitionTime if !raw.timestamp.is_known() => {
-                if !partition_time.is_known() {
-                    return Err(self.invalid(
-                        cx,
-                        raw.timestamp,
-                        "The partition's time is not known either, so no timestamp can be inferred.",
-                    ));
-                }
-                partition_time
-            }
-            TimestampExtractor::WallClock => cx.now(),
-            TimestampExtractor::Custom(extract) => {
-                let Some((key, value)) = self.decode(cx, raw)? else { return Ok(None) };
-                let (topic, partition, offset) = cx.input();
-                let unknown = Topic::from("");
-                let topic = topic.unwrap_or(&unknown);
-                let record =
-                    ConsumedRecord { key: &key, value: &value, timestamp: raw.timestamp, topic, partition, offset };
-                let extracted = caught(|| extract(&record, partition_time)).map_err(|error| {
-                    let message = "Fatal user code error in TimestampExtractor callback for record";
-                    ProcessError::failed(FailureKind::Deserialization, message, Some(error.into_source()))
-                })?;
-                if extracted.is_known() {
-                    let topic = cx.input().0.cloned();
-                    self.heads.push(Head { topic, partition, offset, decoded: (key, value) });
-                }
-                extracted
-            }
-            _ => raw.timestamp,
-        };
-        if timestamp.is_known() {
-            return Ok(Some(timestamp));
+        let Some(decoded) = self.decode(cx, raw)? else { return Ok(None) };
+        let timestamp = self.extract(cx, raw, &decoded, partition_time)?;
+        if !timestamp.is_known() {
+            cx.drop_record();
+            return Ok(None);
         }
-        cx.drop_record();
-        Ok(None)
+        let (topic, partition, offset) = cx.input();
+        self.heads.push(Head { topic: topic.cloned(), partition, offset, decoded });
+        Ok(Some(timestamp))
     }
 
     fn push_raw(
