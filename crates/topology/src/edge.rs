@@ -125,13 +125,8 @@ pub trait Inlet<E: Edge> {
 
 /// Where bytes become types: one per source node of a running task.
 pub trait RawInlet {
-    /// Whether a timestamp that a record has is its event time, so that [`RawInlet::timestamp`] need not be asked about it.
-    fn takes_time_of_records(&self) -> bool {
-        false
-    }
-
-    /// The event time of the record, or `None` when it is to be skipped (it was counted as dropped). A source whose extractor
-    /// looks into the record keeps what it decoded for the [`RawInlet::push_raw`] that follows.
+    /// Decodes the record and gives its event time, or `None` when it is to be skipped (it was counted as dropped). What was
+    /// decoded is kept for the [`RawInlet::push_raw`] that follows.
     ///
     /// # Errors
     /// What the timestamp extractor or a handler made fatal.
@@ -142,7 +137,7 @@ pub trait RawInlet {
         partition_time: Timestamp,
     ) -> Result<Option<Timestamp>, ProcessError>;
 
-    /// Decodes the record and pushes it through the topology. `cx` stands at this record already.
+    /// Pushes the record through the topology, decoded before or now. `cx` stands at this record already.
     ///
     /// # Errors
     /// What a handler made fatal.
