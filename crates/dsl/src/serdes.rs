@@ -1,4 +1,4 @@
-//! The serdes that a handle has inherited (D15).
+//! The serdes that a handle has inherited (`docs/decisions/0007`).
 
 use std::sync::Arc;
 
