@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::time::Duration;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
@@ -26,13 +25,8 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(spec: &StoreSpec, retention: Duration, retain_duplicates: bool) -> Self {
-        Window {
-            state: State::new(spec),
-            retention: Retention::new(retention),
-            starts: BTreeMap::new(),
-            sequence: retain_duplicates.then_some(0),
-        }
+    pub(crate) fn new(spec: &StoreSpec, retention: Retention, retain_duplicates: bool) -> Self {
+        Window { state: State::new(spec), retention, starts: BTreeMap::new(), sequence: retain_duplicates.then_some(0) }
     }
 
     fn row_key(&self, key: &[u8], sequence: i32) -> Vec<u8> {
@@ -45,7 +39,7 @@ impl Window {
 
     fn write(&mut self, row_key: &[u8], start: i64, row: Option<Row<'_>>) -> Put {
         let in_time = self.retention.observe(start);
-        let oldest = self.retention.oldest();
+        let oldest = self.retention.forgotten_before();
         while self.starts.first_key_value().is_some_and(|(start, _)| *start < oldest) {
             self.starts.pop_first();
         }

@@ -3,6 +3,7 @@
 mod builder;
 mod live;
 mod outputs;
+mod restart;
 mod stores;
 
 use std::cell::RefCell;
@@ -16,6 +17,7 @@ use headwater_topology::Topology;
 use headwater_topology::state::StoreHandle;
 
 pub use builder::Builder;
+pub use restart::StateOnDisk;
 
 pub(crate) use self::live::Live;
 use crate::{DriverError, TestInputTopic, TestKeyValueStore, TestOutputTopic, TestSessionStore, TestWindowStore};
@@ -258,6 +260,33 @@ impl TopologyTestDriver {
     /// As [`TopologyTestDriver::key_value_store`].
     pub fn session_store<K, V>(&self, handle: &StoreHandle<K, V>) -> Result<TestSessionStore<K, V>, DriverError> {
         TestSessionStore::open(self, handle)
+    }
+
+    /// Commits what there is to commit, closes the task and starts it again over the same topics, as a restart of an application
+    /// does: processors are made anew, stores are as `state` says, restored from their changelogs by the code that running
+    /// applications restore with, and what was read but not committed is read again. Global stores stay as they are.
+    ///
+    /// ```
+    /// # use headwater_record::DefaultSerde;
+    /// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+    /// use headwater_testing::{StateOnDisk, TopologyTestDriver};
+    /// # let builder = TopologyBuilder::new();
+    /// # let source = builder.add_source("s", SourceSpec::topics(["in"], String::default_serde(), String::default_serde()));
+    /// # builder.add_sink("k", SinkSpec::topic("out", String::default_serde(), String::default_serde()), &[&source]);
+    /// # let topology = builder.build()?;
+    /// let driver = TopologyTestDriver::new(topology)?;
+    /// driver.input_topic::<String, String>("in").pipe("a".to_owned(), "before".to_owned())?;
+    /// driver.restart(StateOnDisk::Wiped)?;
+    /// driver.input_topic::<String, String>("in").pipe("a".to_owned(), "after".to_owned())?;
+    /// assert_eq!(driver.records("out").len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DriverError::Restore`] when a store cannot be restored, [`DriverError::Held`] when something of the old task is left, and
+    /// those of a last commit and of a start.
+    pub fn restart(&self, state: StateOnDisk) -> Result<(), DriverError> {
+        self.live.borrow_mut().restart(state)
     }
 
     /// Commits what there is to commit and closes the topology: `close` of its processors is called. Output can still be read.

@@ -14,8 +14,9 @@ mod record;
 mod store;
 mod topic;
 
-pub use driver::{Builder, TopologyTestDriver};
+pub use driver::{Builder, StateOnDisk, TopologyTestDriver};
 pub use error::DriverError;
+pub use headwater_store_memory::MemoryStores;
 pub use mock::{Forwarded, MockProcessorContext};
 pub use record::TestRecord;
 pub use store::{TestKeyValueStore, TestSessionStore, TestWindowStore};

@@ -27,19 +27,6 @@ pub const OPTIMISER: &str = "optimiser";
 /// The name that a scenario is counted under that shows what window stores do only on disk, when it is run without one.
 pub const ON_DISK: &str = "a window store on disk";
 
-/// What is read from persistent window stores after a store in memory has forgotten it, and what only the latter counts as
-/// dropped.
-const FORGOTTEN: &[&str] = &[
-    "generated/seed-23",
-    "session/final",
-    "session/final-boundary",
-    "session/final-headers",
-    "session/late",
-    "session/late-uncached",
-    "sliding/final-early",
-    "window/supplier-persistent-short",
-];
-
 /// Single scenarios that come later, by what they need.
 const LATER_BY_NAME: &[(&str, &str)] = &[
     ("naming/explicit-table", "explicit naming of tables"),
@@ -60,8 +47,7 @@ pub fn reason(scenario: &Scenario, stores: Stores) -> Option<&'static str> {
         .map(|(name, _)| *name)
         .or_else(by_name)
         .or_else(|| optimiser::changes_the_plan(scenario).then_some(OPTIMISER));
-    let on_disk = || shows_disk_order(scenario) || FORGOTTEN.contains(&scenario.name().as_str());
-    later.or_else(|| (stores == Stores::Memory && on_disk()).then_some(ON_DISK))
+    later.or_else(|| (stores == Stores::Memory && shows_disk_order(scenario)).then_some(ON_DISK))
 }
 
 /// Whether a processor lists the entries of a persistent window or session store: in memory they have another order.

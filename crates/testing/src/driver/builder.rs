@@ -87,6 +87,7 @@ impl Builder {
     /// Opens stores in memory with `supplier`.
     #[must_use]
     pub fn memory_stores(mut self, supplier: Arc<dyn StoreSupplier>) -> Self {
+        self.stores.in_place_of_disk = Arc::clone(&supplier);
         self.stores.in_memory = supplier;
         self
     }

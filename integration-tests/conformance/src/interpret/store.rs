@@ -10,6 +10,7 @@ use headwater::processor::state::StoreHandle;
 use headwater::store::{
     Logging, OpenContext, RowFormat, Store, StoreError, StoreKind, StoreSpec, StoreSupplier, StoreType,
 };
+use headwater::testing::MemoryStores;
 
 use super::drive;
 use super::key::Key;
@@ -130,8 +131,10 @@ impl Supplied {
     pub(super) fn of(supplier: Spec<'_>) -> Result<Supplied> {
         let (kind, _) = kind(supplier)?;
         let makers = drive::makers()?;
-        let disk = makers.persistent.filter(|_| supplier.is("persistent"));
-        Ok(Supplied { kind, memory: makers.in_memory, disk })
+        let persistent = supplier.is("persistent");
+        let memory: Arc<dyn StoreSupplier> =
+            if persistent { Arc::new(MemoryStores::in_place_of_disk()) } else { makers.in_memory };
+        Ok(Supplied { kind, memory, disk: makers.persistent.filter(|_| persistent) })
     }
 }
 
