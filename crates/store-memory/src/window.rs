@@ -180,6 +180,10 @@ impl WindowBytes for Window {
         Ok(Scan::Done)
     }
 
+    fn last_sequence(&self) -> i32 {
+        self.sequence.unwrap_or_default()
+    }
+
     fn observed_time(&self) -> Timestamp {
         self.retention.observed()
     }

@@ -149,6 +149,10 @@ impl WindowBytes for Window {
         Ok(end)
     }
 
+    fn last_sequence(&self) -> i32 {
+        self.segments.sequence
+    }
+
     fn observed_time(&self) -> Timestamp {
         self.segments.observed()
     }

@@ -4,6 +4,7 @@
 //! handed the [`TaskContext`], which knows the record, logs changes and leads evicted entries on.
 
 mod handle;
+mod join;
 mod key_value;
 mod session;
 mod suppress;
@@ -17,6 +18,7 @@ use headwater_window::Window;
 use crate::{ProcessError, TaskContext};
 
 pub use self::handle::{FlushTo, StoreHandle};
+pub use self::join::{Fate, JoinState, Unjoined};
 pub use self::key_value::KeyValueState;
 pub use self::session::{BySession, SessionState};
 pub use self::suppress::SuppressState;

@@ -2,6 +2,7 @@
 //! bytes.
 
 mod cached;
+mod duplicates;
 mod scan;
 
 use std::cell::RefCell;
@@ -24,6 +25,10 @@ pub use self::scan::{Found, Keys, entries_of};
 pub trait Timed: Sized + 'static {
     /// For stores of this kind.
     fn of(kind: StoreKind) -> Option<Self>;
+    /// Goes on where an open store of this kind ended.
+    fn resume(&self, store: &Store) {
+        let _ = store;
+    }
     /// Whether an open store is of this kind.
     fn is(store: &Store) -> bool;
     /// Appends what stands behind the key's bytes in store and changelog.
@@ -147,6 +152,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let wrong = || WiringError::StoreType { store: name.clone() };
         let node = wiring.topology().store(id).ok_or_else(wrong)?;
         let timed = T::of(node.spec.kind).filter(|_| T::is(&store.borrow())).ok_or_else(wrong)?;
+        timed.resume(&store.borrow());
         let budget = wiring.cache_budget();
         let read_only = node.global && wiring.task().partition >= 0;
         let cached = node.spec.caching && !node.spec.kind.retains_duplicates() && budget.max() > 0 && !read_only;

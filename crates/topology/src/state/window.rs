@@ -33,7 +33,7 @@ impl ByWindow {
     }
 }
 
-fn bytes(store: &Store) -> Result<&dyn WindowBytes, StoreError> {
+pub(super) fn bytes(store: &Store) -> Result<&dyn WindowBytes, StoreError> {
     match store {
         Store::Window(store) => Ok(store.as_ref()),
         other => Err(wrong_kind(other, "a window store")),
@@ -54,6 +54,12 @@ impl Timed for ByWindow {
         let StoreKind::Window { window_size, retain_duplicates, .. } = kind else { return None };
         let size_ms = i64::try_from(window_size.as_millis()).unwrap_or(i64::MAX);
         Some(ByWindow { size_ms, sequence: retain_duplicates.then(|| Cell::new(0)) })
+    }
+
+    fn resume(&self, store: &Store) {
+        if let (Some(last), Store::Window(store)) = (&self.sequence, store) {
+            last.set(store.last_sequence());
+        }
     }
 
     fn is(store: &Store) -> bool {
