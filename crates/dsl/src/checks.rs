@@ -1,6 +1,7 @@
 //! What settings ask of a whole topology.
 
 use headwater_store::{Logging, StoreKind};
+use headwater_topology::node::StoreNode;
 use headwater_topology::{Topology, TopologyError, TopologySettings};
 
 const EXPLICIT: &str = "ensure.explicit.internal.resource.naming";
@@ -24,7 +25,8 @@ pub(crate) fn optimization(settings: &TopologySettings) -> Option<TopologyError>
 /// The internal resources with generated names, where the settings of the builder refuse them (KIP-1111).
 pub(crate) fn explicit_names(topology: &Topology, settings: &TopologySettings) -> Option<TopologyError> {
     settings.value(EXPLICIT).filter(|value| value.eq_ignore_ascii_case("true"))?;
-    let generated = || topology.stores().map(|(_, store)| &store.spec).filter(|spec| is_generated(&spec.name));
+    let unnamed = |store: &&StoreNode| store.unnamed || is_generated(&store.spec.name);
+    let generated = || topology.stores().map(|(_, store)| store).filter(unnamed).map(|store| &store.spec);
     let logged = generated().filter(|spec| matches!(spec.logging, Logging::Enabled(_)));
     let changelogs: Vec<String> = logged.map(|spec| format!("{}-changelog", spec.name)).collect();
     // The buffer of a suppression counts by its changelog only.

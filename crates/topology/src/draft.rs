@@ -176,6 +176,7 @@ impl Draft {
             source_changelog: None,
             global: false,
             own: false,
+            unnamed: false,
         });
         id
     }

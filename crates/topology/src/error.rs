@@ -21,6 +21,9 @@ pub enum TopologyError {
     /// A setting cannot be, or is missing (Java's `ConfigException`).
     #[error("{0}")]
     Config(String),
+    /// A store that was given to an operator does not fit it (Java's `StreamsException`).
+    #[error("{0}")]
+    Store(String),
     /// Something required was not given (Java's `NullPointerException`).
     #[error("{0}")]
     Missing(String),

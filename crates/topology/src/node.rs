@@ -186,6 +186,9 @@ pub struct StoreNode {
     pub global: bool,
     /// Whether the user added it: settings for the stores of operators are not for it.
     pub own: bool,
+    /// Whether its name counts as generated even if it does not look so (KIP-1111): stores given to a join of streams that has no
+    /// name for its stores.
+    pub unnamed: bool,
 }
 
 /// What the changelog of a store keeps, which decides its settings.
@@ -198,7 +201,7 @@ pub enum Cleanup {
         /// The store's retention.
         retention: Duration,
     },
-    /// Everything for a time: `delete` (the windows of stream-stream joins).
+    /// Everything for a time: `delete` (window stores of plain rows that retain duplicates).
     Delete {
         /// The store's retention.
         retention: Duration,
@@ -211,10 +214,13 @@ pub enum Cleanup {
 }
 
 impl Cleanup {
-    /// What the changelog of a store of this kind keeps.
-    pub fn of(kind: &StoreKind) -> Self {
-        match kind {
-            StoreKind::Window { retention, retain_duplicates: true, .. } => Cleanup::Delete { retention: *retention },
+    /// What the changelog of such a store keeps.
+    pub fn of(spec: &StoreSpec) -> Self {
+        match &spec.kind {
+            // Java's builders of stores with timestamps leave it as it is for other windows.
+            StoreKind::Window { retention, retain_duplicates: true, .. } if !spec.format.has_timestamp() => {
+                Cleanup::Delete { retention: *retention }
+            }
             StoreKind::Window { retention, .. } | StoreKind::Session { retention, .. } => {
                 Cleanup::CompactDelete { retention: *retention }
             }
