@@ -44,6 +44,7 @@ pub use error::{BoxError, Failure, FailureKind, ProcessError, TopologyError, Top
 pub use frozen::{Topology, TopologySettings};
 pub use headwater_store::RecordContext;
 pub use id::{NodeId, StoreId, SubtopologyId, TaskId, TaskIdError};
+pub use plan::StreamJoin;
 pub use port::{MakeInlet, Port};
 pub use punctuate::{PunctuationType, Punctuations, ScheduleId, Scheduled};
 pub use subtopology::Subtopology;

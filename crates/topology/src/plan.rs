@@ -3,6 +3,9 @@
 //! Each rule is one file. What Java calls the optimiser are rules of the setting `topology.optimization`.
 
 mod reuse_source_topics;
+mod single_store_self_join;
+
+pub use single_store_self_join::StreamJoin;
 
 use crate::graph::Graph;
 use crate::{NodeId, Topology, TopologySettings};
@@ -21,6 +24,9 @@ impl Plan {
         let mut plan = Plan { order: graph.ids().collect(), graph, settings: settings.clone() };
         if plan.settings.optimizes("reuse.ktable.source.topics") {
             reuse_source_topics::apply(&mut plan.graph);
+        }
+        if plan.settings.optimizes("single.store.self.join") {
+            single_store_self_join::apply(&mut plan);
         }
         plan
     }
