@@ -428,7 +428,7 @@ impl StreamsBuilder {
         TopologyBuilder::over(&self.draft)
     }
 
-    /// The topology (`StreamsBuilder#build`).
+    /// The topology (`StreamsBuilder#build`), not optimised.
     ///
     /// ```
     /// use headwater_dsl::{Materialized, Repartitioned, StreamsBuilder};
@@ -444,7 +444,8 @@ impl StreamsBuilder {
     /// # Errors
     /// All mistakes that were made, in the order in which they were made.
     pub fn build(&self) -> Result<Topology, TopologyErrors> {
-        self.build_with(&self.draft.settings())
+        // Java's optimiser hears of nothing but the settings of `build`.
+        self.build_with(&self.draft.settings().without("topology.optimization"))
     }
 
     /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`).

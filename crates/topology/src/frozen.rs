@@ -34,6 +34,13 @@ impl TopologySettings {
         self
     }
 
+    /// Without `key`.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.values.remove(key);
+        self
+    }
+
     /// The value of `key`.
     pub fn value(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
