@@ -79,6 +79,10 @@ pub fn topology(workload: &str, topics: Topics<'_>) -> Result<Topology> {
             count::count(&stream, topics.output()?);
             window_count::by_minute(&stream, "windows");
         }
+        "stream-stream-join" => {
+            let (left, right) = (topics.numbered(&builder, 0)?, topics.numbered(&builder, 1)?);
+            joins::stream_stream_join(&left, &right, topics.output()?);
+        }
         "stream-table-join" => {
             let (stream, table) = (topics.numbered(&builder, 0)?, topics.rows(&builder, 1, "table")?);
             joins::stream_table_join(&stream, &table, topics.output()?);

@@ -1,4 +1,6 @@
-//! Joins with tables: each result is the first 8 bytes of the left value, then those of the right.
+//! Joins: each result is the first 8 bytes of the left value, then those of the right.
+
+use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -9,6 +11,13 @@ use super::{HEAD, Numbered, Rows, first_bytes};
 
 /// What stands for a right value that is missing.
 const NOTHING: [u8; HEAD] = [0; HEAD];
+
+pub(super) fn stream_stream_join(left: &Numbered, right: &Numbered, output: &str) {
+    let ten_seconds = Duration::from_secs(10);
+    let windows = JoinWindows::of_time_difference_and_grace(ten_seconds, ten_seconds);
+    let options = StreamJoined::by_type();
+    left.try_join_with(right, |_, left, right| heads(left, Some(right)), windows, options).to(output);
+}
 
 pub(super) fn stream_table_join(stream: &Numbered, table: &Rows, output: &str) {
     let options = Grouped::inherited();

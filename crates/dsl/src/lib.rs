@@ -1,7 +1,7 @@
 //! Streams and tables, and the words that are said of them: what a user writes.
 //!
 //! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
-//! ([`Consumed`], [`Produced`], [`Grouped`], [`Materialized`], [`Repartitioned`], [`Suppressed`],
+//! ([`Consumed`], [`Produced`], [`Grouped`], [`StreamJoined`], [`Materialized`], [`Repartitioned`], [`Suppressed`],
 //! [`Printed`]).
 //!
 //! Every operator writes a node into the topology that is being drafted and subscribes to its parent's port; nothing runs
@@ -40,6 +40,7 @@ mod session_stream;
 mod settings;
 mod sources;
 mod stream;
+mod stream_join;
 mod stream_table_join;
 mod table;
 mod table_join;
@@ -53,8 +54,8 @@ pub use global_table::GlobalKTable;
 pub use grouped_stream::KGroupedStream;
 pub use grouped_table::KGroupedTable;
 pub use option::{
-    BufferConfig, Consumed, Eager, Grouped, Materialized, Printed, Produced, Repartitioned, Strict, Suppressed,
-    WhenFull, WindowedKey,
+    BufferConfig, Consumed, Eager, Grouped, Materialized, Printed, Produced, Repartitioned, StreamJoined, Strict,
+    Suppressed, WhenFull, WindowedKey,
 };
 pub use row::Row;
 pub use session_stream::SessionWindowedKStream;

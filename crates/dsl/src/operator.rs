@@ -9,6 +9,7 @@ mod session_aggregate;
 mod sliding_aggregate;
 mod stateless;
 pub(crate) mod step;
+mod stream_join;
 mod table;
 mod table_aggregate;
 mod table_repartition;
@@ -19,8 +20,9 @@ mod windowed_table;
 
 pub(crate) use aggregate::{AggregateSpec, aggregate, row_format};
 pub(crate) use folding::{Fold, Folding};
-pub(crate) use repartition::{Repartition, add_source, repartition_source};
+pub(crate) use repartition::{ForJoin, Repartition, add_source, repartition_for_join, repartition_source};
 pub(crate) use session_aggregate::{Merge, SessionSpec, session_aggregate};
+pub(crate) use stream_join::{Join, Rows, StreamJoinSpec, stream_join};
 pub(crate) use table_aggregate::{TableAggregateSpec, table_aggregate};
 pub(crate) use table_repartition::changed_repartition;
 pub(crate) use table_source::table_source;

@@ -6,6 +6,7 @@ mod materialized;
 mod printed;
 mod produced;
 mod repartitioned;
+mod stream_joined;
 mod suppressed;
 
 pub use consumed::Consumed;
@@ -14,6 +15,7 @@ pub use materialized::Materialized;
 pub use printed::Printed;
 pub use produced::Produced;
 pub use repartitioned::Repartitioned;
+pub use stream_joined::StreamJoined;
 pub(crate) use suppressed::{Bounds, Until};
 pub use suppressed::{BufferConfig, Eager, Strict, Suppressed, WhenFull, WindowedKey};
 

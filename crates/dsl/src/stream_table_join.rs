@@ -6,7 +6,7 @@ use headwater_record::Record;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::{BoxError, Inlet, Outlet, Port, ProcessError, Stream, TaskContext};
 
-use crate::operator::{Repartition, repartition_source};
+use crate::operator::{ForJoin, repartition_for_join};
 use crate::serdes::Serdes;
 use crate::view::View;
 use crate::{Grouped, KStream, KTable};
@@ -122,14 +122,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         if !draft.takes(table.draft()) {
             return self.below(Port::new(draft, self.node()), serdes.key_only(), false);
         }
-        let upstream = if self.repartition {
-            let stream = self.name();
-            let prefix = options.name.as_deref().unwrap_or(&stream);
-            let repartition = Repartition { prefix, serdes: serdes.clone(), partitions: None, partitioner: None };
-            repartition_source(self, repartition)
-        } else {
-            self.clone()
-        };
+        let ForJoin { stream: upstream, topics } = repartition_for_join(self, options.name.as_deref(), &serdes);
         let prefix = if left { "KSTREAM-LEFTJOIN-" } else { "KSTREAM-JOIN-" };
         let name = draft.name_or(options.name.as_deref(), prefix);
         let node = draft.add_node(NodeSpec::processor(name, [upstream.node()]));
@@ -137,7 +130,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         if left {
             draft.keep_null_keys_above(node);
         }
-        draft.copartition(draft.topics_above(node).union(&draft.topics_above(table.node())).cloned().collect());
+        draft.copartition(topics.union(&draft.topics_above(table.node())).cloned().collect());
         let (views, input) = (table.views.clone(), serdes.clone());
         upstream.port.listen(
             node,

@@ -4,12 +4,12 @@
 //! implement. The rest is in [`crate::dsl`], [`crate::runtime`] (such as `CloseOptions`) and the other modules.
 
 pub use headwater_dsl::{
-    BufferConfig, Consumed, EmitStrategy, GlobalKTable, Grouped, KStream, KTable, Materialized, Produced,
+    BufferConfig, Consumed, EmitStrategy, GlobalKTable, Grouped, KStream, KTable, Materialized, Produced, StreamJoined,
     StreamsBuilder, Suppressed,
 };
 pub use headwater_record::{Record, Serde, Timestamp};
 pub use headwater_runtime::StreamsConfig;
 pub use headwater_topology::processor::Processor;
-pub use headwater_window::{SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed};
+pub use headwater_window::{JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed};
 
 pub use crate::KafkaStreams;

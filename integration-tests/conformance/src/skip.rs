@@ -15,7 +15,6 @@ pub const LATER: &[(&str, Uses)] = &[
     ("joiner with the mapped key", |used| used.statement.is("with_mapped_key")),
     ("partitioner with headers", |used| partitioners(used.statement).any(|chosen| chosen.contains("header:"))),
     ("join with grace", |used| used.statement.object("joined").is_some_and(|joined| joined.has("grace_ms"))),
-    ("stream-stream join", |used| used.joins(Place::Stream, Place::Stream)),
     ("cogroup", |used| used.statement.op() == "cogroup"),
     ("versioned store", |used| kinds(used.statement).any(|kind| kind == "versioned")),
     ("versioned commands", |used| processor_type(used.statement) == Some("versioned_commands")),
@@ -32,7 +31,6 @@ const LATER_BY_NAME: &[(&str, &str)] = &[
     ("naming/explicit-table", "explicit naming of tables"),
     ("naming/explicit-to-table", "explicit naming of tables"),
     ("optimization/merge-of-merges", OPTIMISER),
-    ("optimization/per-topology-reuse", "settings of the builder alone"),
 ];
 
 /// Whether a statement uses something.

@@ -1,5 +1,7 @@
 //! Through a topic and back, so that equal keys meet.
 
+use std::any::TypeId;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use headwater_record::{Partition, Record};
@@ -67,6 +69,47 @@ pub(crate) fn repartition_source<K: 'static, V: 'static>(
         _ => draft.mistake(missing_serde(&names.source)),
     }
     stream.below(Port::new(draft, node), serdes, false)
+}
+
+/// The repartition that joins of a stream share.
+#[derive(Clone, Copy)]
+struct ForJoins {
+    source: NodeId,
+    types: TypeId,
+}
+
+/// A stream as a join needs it.
+pub(crate) struct ForJoin<K: 'static, V: 'static> {
+    pub(crate) stream: KStream<K, V>,
+    /// The topics that must have as many partitions as those of the other side.
+    pub(crate) topics: BTreeSet<String>,
+}
+
+/// The stream as a join needs it: through a repartition topic if its key was changed since the last one. Joins that do not name
+/// theirs share it with the last join of the same stream; numbers of names are used up all the same. Java does not ask a topic that is
+/// shared so for its partitions again.
+pub(crate) fn repartition_for_join<K: 'static, V: 'static>(
+    stream: &KStream<K, V>,
+    name: Option<&str>,
+    serdes: &Serdes<K, V>,
+) -> ForJoin<K, V> {
+    let draft = stream.draft();
+    let for_join = |stream: KStream<K, V>| ForJoin { topics: draft.topics_above(stream.node()), stream };
+    if !stream.repartition {
+        return for_join(stream.clone());
+    }
+    let (own, types) = (stream.name(), TypeId::of::<Stream<K, V>>());
+    let last = draft.parts::<ForJoins>(stream.node()).pop().filter(|last| last.types == types);
+    if let (None, Some(last)) = (name, last) {
+        Names::new(stream, &own, &own);
+        let stream = stream.below(Port::new(draft, last.source), serdes.clone(), false);
+        return ForJoin { stream, topics: BTreeSet::new() };
+    }
+    let prefix = name.unwrap_or(&own);
+    let repartition = Repartition { prefix, serdes: serdes.clone(), partitions: None, partitioner: None };
+    let repartitioned = repartition_source(stream, repartition);
+    draft.add_part(stream.node(), ForJoins { source: repartitioned.node(), types });
+    for_join(repartitioned)
 }
 
 /// Says what brings a source to life.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use headwater::dsl::{Consumed, Grouped, Materialized, Produced, Repartitioned};
+use headwater::dsl::{Consumed, Grouped, Materialized, Produced, Repartitioned, StreamJoined};
 use headwater::processor::node::OffsetReset;
 
 use super::function;
@@ -140,6 +140,48 @@ impl Options {
             Some(name) => joined.with_name(name),
             None => joined,
         })
+    }
+
+    /// The options of a join of streams, and the serdes of the rows of both sides.
+    pub(super) fn stream_joined<K: Key>(
+        &self,
+        option: Option<Spec<'_>>,
+    ) -> Result<(StreamJoined<K, Val, Val>, [Known; 2])> {
+        let this = self.given(option, &Known::default())?;
+        let other_value = option.and_then(|option| option.text("other_value")).map(Format::parse).transpose()?;
+        let other = Known { key: this.key.clone(), value: Some(other_value.unwrap_or_else(|| self.value.clone())) };
+        let mut joined = with_serdes!(StreamJoined::inherited(), this.clone());
+        if let Some(value) = &other.value {
+            joined = joined.with_other_value_serde(Key::serde(value));
+        }
+        let Some(option) = option else { return Ok((joined, [this, other])) };
+        if let Some(name) = option.text("name") {
+            joined = joined.with_name(name);
+        }
+        if let Some(name) = option.text("store_name") {
+            joined = joined.with_store_name(name);
+        }
+        if let Some(store) = option.object("this_store") {
+            joined = joined.with_this_store(store::spec(store)?);
+        }
+        if let Some(store) = option.object("other_store") {
+            joined = joined.with_other_store(store::spec(store)?);
+        }
+        joined = match option.text("store_type") {
+            Some("in_memory") => joined.in_memory(),
+            Some("rocks_db") => joined.in_rocksdb(),
+            Some(other) => bail!("no store type `{other}`"),
+            None => joined,
+        };
+        joined = match option.logging() {
+            Logging::NotGiven => joined,
+            Logging::Disabled => joined.with_logging_disabled(),
+            Logging::Enabled(settings) => {
+                let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+                joined.with_logging_enabled(settings.collect())
+            }
+        };
+        Ok((joined, [this, other]))
     }
 
     pub(super) fn repartitioned<K: Key>(

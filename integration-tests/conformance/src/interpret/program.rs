@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use headwater::dsl::{GlobalKTable, KGroupedTable, KTable, StreamsBuilder, Topics};
 use headwater::processor::by_hand::{NodeRef, TopologyBuilder};
 use headwater::processor::state::StoreHandle;
-use headwater::processor::{Topology, TopologyErrors, TopologySettings};
+use headwater::processor::{NodeId, Topology, TopologyErrors, TopologySettings};
 use headwater::window::Windowed;
 
 use super::contents::Keeping;
@@ -37,6 +37,13 @@ struct Kept<'a> {
     known: Known,
 }
 
+/// A join of streams: the node that hands on its results, and the serdes of the rows of both sides.
+pub(super) struct JoinKept {
+    pub(super) node: Arc<str>,
+    pub(super) this: Known,
+    pub(super) other: Known,
+}
+
 /// A program in the making.
 pub(super) struct Program<'a> {
     pub(super) builder: StreamsBuilder,
@@ -47,6 +54,7 @@ pub(super) struct Program<'a> {
     handles: BTreeMap<&'a str, Handle>,
     branches: BTreeMap<String, String>,
     tables: Vec<Kept<'a>>,
+    pub(super) joins: Vec<JoinKept>,
     globals: Vec<(GlobalKTable<Val, Val>, Known)>,
     /// Stores that the program describes itself.
     pub(super) stores: Stores,
@@ -68,6 +76,7 @@ impl<'a> Program<'a> {
             handles: BTreeMap::new(),
             branches: BTreeMap::new(),
             tables: Vec::new(),
+            joins: Vec::new(),
             globals: Vec::new(),
             stores: Stores::of(scenario)?,
         })
@@ -178,6 +187,19 @@ impl<'a> Program<'a> {
             let node = topology.node_named(&kept.node).and_then(|id| topology.node(id));
             for store in node.into_iter().flat_map(|node| &node.stores).filter_map(|id| topology.store(*id)) {
                 keeping.add(&store.spec, &kept.known);
+            }
+        }
+        for join in &self.joins {
+            let above = |node: NodeId| topology.node(node).map(|node| node.parents.clone()).unwrap_or_default();
+            let sides = topology.node_named(&join.node).map(above).unwrap_or_default();
+            // A stream that is joined with itself may be kept once, right above.
+            let windowed = if sides.len() == 1 { sides } else { sides.into_iter().flat_map(above).collect() };
+            for (node, known) in windowed.into_iter().zip([&join.this, &join.other]) {
+                let stores = topology.node(node).map(|node| node.stores.as_slice()).unwrap_or_default();
+                stores
+                    .iter()
+                    .filter_map(|id| topology.store(*id))
+                    .for_each(|store| keeping.add_joined(&store.spec, known));
             }
         }
         for (table, known) in &self.globals {

@@ -103,7 +103,7 @@ fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
 }
 
 /// A store as the library wants it described.
-fn spec(store: Spec<'_>) -> Result<StoreSpec> {
+pub(super) fn spec(store: Spec<'_>) -> Result<StoreSpec> {
     let (kind, format) = kind(store)?;
     let logging = match store.logging() {
         scenario::Logging::NotGiven => Logging::default(),

@@ -1,8 +1,8 @@
 //! Whether Java's optimiser would change the plan of a program.
 //!
 //! The program's logical graph is drawn as Java's `InternalStreamsBuilder` draws it, as far as `topology.optimization` looks
-//! at it, and one of its three rules is asked: whether repartitions would move below the operator that changed the key. (Source
-//! topics that serve as changelogs are there; the third rule is about joins.)
+//! at it, and one of its three rules is asked: whether repartitions would move below the operator that changed the key. The
+//! other two, about topics that tables are read from and streams joined with themselves, are there.
 
 mod graph;
 mod program;

@@ -33,11 +33,14 @@ struct Drawing<'a> {
     graph: Graph,
     handles: BTreeMap<&'a str, Handle>,
     shared: BTreeMap<String, Place>,
+    /// The last repartition for a join of each stream.
+    for_joins: BTreeMap<Place, Place>,
 }
 
-/// Draws the statements of a builder. What it does not know (joins, cogroups) stands alone: such programs do not run yet.
+/// Draws the statements of a builder. What it does not know (cogroups) stands alone: such programs do not run yet.
 pub(super) fn draw<'a>(statements: impl Iterator<Item = Spec<'a>>) -> Graph {
-    let mut drawing = Drawing { graph: Graph::new(), handles: BTreeMap::new(), shared: BTreeMap::new() };
+    let mut drawing =
+        Drawing { graph: Graph::new(), handles: BTreeMap::new(), shared: BTreeMap::new(), for_joins: BTreeMap::new() };
     for statement in statements {
         let made = drawing.statement(statement);
         if let (Some(id), Some(handle)) = (statement.text("id"), made) {
@@ -103,14 +106,7 @@ impl<'a> Drawing<'a> {
                 let at = graph.add(Sort::Merge, &[at, *other]);
                 return Some(Handle::Stream { at, repartition_required: required || *repartition_required });
             }
-            "join" | "left_join" => {
-                let other = statement.text("other").and_then(|other| self.handles.get(other));
-                let repartitions = required && matches!(other, Some(Handle::Table { .. }));
-                let generated = !statement.object("joined").is_some_and(|joined| joined.has("name"));
-                let parent = if repartitions { graph.add(Sort::Repartition { generated }, &[at]) } else { at };
-                let at = graph.add(Sort::Plain, &[parent]);
-                return Some(Handle::Stream { at, repartition_required: required && !repartitions });
-            }
+            "join" | "left_join" | "outer_join" => return Some(self.join(statement, at, required)),
             "to_table" => {
                 let generated = !statement.has("named");
                 let parent = if required { graph.add(Sort::Repartition { generated }, &[at]) } else { at };
@@ -128,6 +124,39 @@ impl<'a> Drawing<'a> {
         };
         let at = graph.add(sort, &[at]);
         Some(Handle::Stream { at, repartition_required })
+    }
+
+    fn join(&mut self, statement: Spec<'a>, at: Place, required: bool) -> Handle {
+        let named = |option| statement.object(option).is_some_and(|option| option.has("name"));
+        let other = statement.text("other").and_then(|other| self.handles.get(other)).cloned();
+        match other {
+            Some(Handle::Stream { at: other, repartition_required }) => {
+                let left = self.repartition_for_join(at, required, named("stream_joined"));
+                let right = self.repartition_for_join(other, repartition_required, named("stream_joined"));
+                self.graph.add(Sort::Plain, &[left]);
+                self.graph.add(Sort::Plain, &[right]);
+                let at = self.graph.add(Sort::Plain, &[left, right]);
+                Handle::Stream { at, repartition_required: false }
+            }
+            Some(Handle::Table { .. }) => {
+                let parent = self.repartition_for_join(at, required, named("joined"));
+                Handle::Stream { at: self.graph.add(Sort::Plain, &[parent]), repartition_required: false }
+            }
+            _ => Handle::Stream { at: self.graph.add(Sort::Plain, &[at]), repartition_required: required },
+        }
+    }
+
+    /// Joins of a stream that do not name their repartition share the last one.
+    fn repartition_for_join(&mut self, at: Place, required: bool, named: bool) -> Place {
+        if !required {
+            return at;
+        }
+        if let Some(last) = self.for_joins.get(&at).filter(|_| !named) {
+            return *last;
+        }
+        let repartition = self.graph.add(Sort::Repartition { generated: !named }, &[at]);
+        self.for_joins.insert(at, repartition);
+        repartition
     }
 
     fn split(&mut self, statement: Spec<'a>, at: Place, repartition_required: bool) {
