@@ -155,6 +155,16 @@ impl Default for Logging {
     }
 }
 
+/// Which records of a changelog have the headers of the record that caused them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoggedHeaders {
+    /// Tombstones of stores whose rows have headers.
+    #[default]
+    OfTombstones,
+    /// All, whether rows have them or not, as in stores that only an operator itself reads.
+    Always,
+}
+
 /// A store that is wanted.
 #[derive(Clone, Debug)]
 pub struct StoreSpec {
@@ -168,6 +178,8 @@ pub struct StoreSpec {
     pub store_type: StoreType,
     /// Whether writes are logged.
     pub logging: Logging,
+    /// Which of these have headers.
+    pub logged_headers: LoggedHeaders,
     /// Whether writes pass a record cache.
     pub caching: bool,
 }
@@ -182,6 +194,7 @@ impl StoreSpec {
             format,
             store_type: StoreType::Configured,
             logging: Logging::default(),
+            logged_headers: LoggedHeaders::default(),
             caching: false,
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use headwater_record::{Encoded, Headers, RawHeaders, SharedSerde, Timestamp};
 use headwater_store::bytes::KeyValueBytes;
-use headwater_store::{Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError};
+use headwater_store::{LoggedHeaders, Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError};
 
 use super::write_behind::{Cached, WriteBehind};
 use super::{FlushTo, Stamped, StoreHandle};
@@ -29,6 +29,7 @@ pub struct KeyValueState<K: 'static, V: 'static> {
     value: SharedSerde<V>,
     format: RowFormat,
     logged: bool,
+    logged_headers: LoggedHeaders,
     // A global store, seen by a task that does not fill it.
     read_only: bool,
     cache: Option<WriteBehind<V>>,
@@ -69,6 +70,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
             logged: node.is_some_and(|node| {
                 matches!(node.spec.logging, Logging::Enabled(_)) && node.source_changelog.is_none() && !node.global
             }),
+            logged_headers: node.map_or_else(LoggedHeaders::default, |node| node.spec.logged_headers),
             read_only,
             flush_to: RefCell::new(None),
             buffers: RefCell::default(),
@@ -322,7 +324,8 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         if self.read_only {
             return Err(ProcessError::user("Global store is read only"));
         }
-        let list = if self.format.has_headers() { context.headers.snapshot() } else { None };
+        let always = self.logged_headers == LoggedHeaders::Always;
+        let list = if always || self.format.has_headers() { context.headers.snapshot() } else { None };
         let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
         let evicted = self.with_bytes(|store| {
             store.put(key, value.map(|value| Row { value, timestamp, headers }))?;
@@ -332,8 +335,8 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
             return Ok(());
         }
         let logged_at = if value.is_some() && self.format.has_timestamp() { timestamp } else { context.timestamp };
-        // As Java's: headers go with tombstones only, and what a put drives out is gone before it is there.
-        let logged_headers = if value.is_none() { headers } else { RawHeaders::NONE };
+        // As Java's: headers mostly go with tombstones only, and what a put drives out is gone before it is there.
+        let logged_headers = if always || value.is_none() { headers } else { RawHeaders::NONE };
         if !self.format.has_timestamp() {
             // Java logs what leaves an LRU store only where that store is a plain one.
             evicted.iter().try_for_each(|key| cx.log(self.id, key, None, context.timestamp, RawHeaders::NONE))?;
