@@ -1,8 +1,9 @@
 //! What settings ask of a whole topology.
 
-use headwater_store::{Logging, StoreKind};
-use headwater_topology::node::StoreNode;
+use headwater_store::{Logging, StoreKind, StoreSpec};
 use headwater_topology::{Topology, TopologyError, TopologySettings};
+
+use crate::operator::{SUBSCRIPTIONS, Unnamed};
 
 const EXPLICIT: &str = "ensure.explicit.internal.resource.naming";
 const OPTIMIZATION: &str = "topology.optimization";
@@ -25,12 +26,11 @@ pub(crate) fn optimization(settings: &TopologySettings) -> Option<TopologyError>
 /// The internal resources with generated names, where the settings of the builder refuse them (KIP-1111).
 pub(crate) fn explicit_names(topology: &Topology, settings: &TopologySettings) -> Option<TopologyError> {
     settings.value(EXPLICIT).filter(|value| value.eq_ignore_ascii_case("true"))?;
-    let unnamed = |store: &&StoreNode| store.unnamed || is_generated(&store.spec.name);
-    let generated = || topology.stores().map(|(_, store)| store).filter(unnamed).map(|store| &store.spec);
-    let logged = generated().filter(|spec| matches!(spec.logging, Logging::Enabled(_)));
+    let generated = generated_stores(topology);
+    let logged = generated.iter().filter(|spec| matches!(spec.logging, Logging::Enabled(_)));
     let changelogs: Vec<String> = logged.map(|spec| format!("{}-changelog", spec.name)).collect();
     // The buffer of a suppression counts by its changelog only.
-    let kept = generated().filter(|spec| spec.kind != StoreKind::Suppress);
+    let kept = generated.iter().filter(|spec| spec.kind != StoreKind::Suppress);
     let stores: Vec<String> = kept.map(|spec| spec.name.clone()).collect();
     let sinks = topology.nodes().filter_map(|(_, node)| node.sink_topic());
     let repartition = sinks.filter(|topic| {
@@ -44,6 +44,24 @@ pub(crate) fn explicit_names(topology: &Topology, settings: &TopologySettings) -
         .collect::<Vec<_>>()
         .concat();
     (!words.is_empty()).then_some(TopologyError::Invalid(words))
+}
+
+/// The stores with generated names, in the order of their numbers: those that there are, and those that tables would have. The
+/// store of a foreign-key join's subscriptions does not count in Java.
+fn generated_stores(topology: &Topology) -> Vec<StoreSpec> {
+    let counts = |spec: &StoreSpec| is_generated(&spec.name) && !spec.name.starts_with(SUBSCRIPTIONS);
+    let made = topology.stores().filter(|(_, store)| store.unnamed || counts(&store.spec));
+    let made = made.map(|(_, store)| store.spec.clone());
+    let unnamed = topology.nodes().flat_map(|(_, node)| node.parts_of::<Unnamed>()).map(|Unnamed(spec)| spec);
+    let mut stores: Vec<StoreSpec> = made.chain(unnamed.filter(counts)).collect();
+    stores.sort_by_key(|spec| (number(&spec.name).map(str::to_owned), spec.name.clone()));
+    stores.dedup_by(|one, other| one.name == other.name);
+    stores
+}
+
+/// The digits that a generated name ends in, after which a join's stores have `-store`.
+fn number(name: &str) -> Option<&str> {
+    name.strip_suffix("-store").unwrap_or(name).rsplit_once('-').map(|(_, digits)| digits)
 }
 
 /// Whether a name ends as generated ones do: in ten digits, after which a join's stores have `-store`.

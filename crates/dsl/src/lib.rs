@@ -1,8 +1,8 @@
 //! Streams and tables, and the words that are said of them: what a user writes.
 //!
 //! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
-//! ([`Consumed`], [`Produced`], [`Grouped`], [`StreamJoined`], [`Materialized`], [`Repartitioned`], [`Suppressed`],
-//! [`Printed`]).
+//! ([`Consumed`], [`Produced`], [`Grouped`], [`StreamJoined`], [`TableJoined`], [`Materialized`], [`Repartitioned`],
+//! [`Suppressed`], [`Printed`]).
 //!
 //! Every operator writes a node into the topology that is being drafted and subscribes to its parent's port; nothing runs
 //! before a task is wired. Names, numbers, stores and topics are those of Java's `StreamsBuilder`.
@@ -28,6 +28,7 @@ mod builder;
 mod changed;
 mod checks;
 mod emit_strategy;
+mod foreign_key_join;
 mod global_table;
 mod grouped_stream;
 mod grouped_table;
@@ -55,7 +56,7 @@ pub use grouped_stream::KGroupedStream;
 pub use grouped_table::KGroupedTable;
 pub use option::{
     BufferConfig, Consumed, Eager, Grouped, Materialized, Printed, Produced, Repartitioned, StreamJoined, Strict,
-    Suppressed, WhenFull, WindowedKey,
+    Suppressed, TableJoined, WhenFull, WindowedKey,
 };
 pub use row::Row;
 pub use session_stream::SessionWindowedKStream;

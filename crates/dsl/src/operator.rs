@@ -3,6 +3,7 @@
 mod aggregate;
 mod emit_final;
 mod folding;
+pub(crate) mod foreign_key;
 mod process;
 mod repartition;
 mod session_aggregate;
@@ -20,11 +21,12 @@ mod windowed_table;
 
 pub(crate) use aggregate::{AggregateSpec, aggregate, row_format};
 pub(crate) use folding::{Fold, Folding};
+pub(crate) use foreign_key::{ChoosePartition, Extract, ForeignKeyJoin, SUBSCRIPTIONS, foreign_key_join};
 pub(crate) use repartition::{ForJoin, Repartition, add_source, repartition_for_join, repartition_source};
 pub(crate) use session_aggregate::{Merge, SessionSpec, session_aggregate};
 pub(crate) use stream_join::{Join, Rows, StreamJoinSpec, stream_join};
 pub(crate) use table_aggregate::{TableAggregateSpec, table_aggregate};
 pub(crate) use table_repartition::changed_repartition;
-pub(crate) use table_source::table_source;
+pub(crate) use table_source::{Unnamed, table_source};
 pub(crate) use to::{missing_serde, sink};
 pub(crate) use window_aggregate::{Shape, WindowSpec, window_aggregate};

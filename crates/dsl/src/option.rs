@@ -8,6 +8,7 @@ mod produced;
 mod repartitioned;
 mod stream_joined;
 mod suppressed;
+mod table_joined;
 
 pub use consumed::Consumed;
 pub use grouped::Grouped;
@@ -18,6 +19,7 @@ pub use repartitioned::Repartitioned;
 pub use stream_joined::StreamJoined;
 pub(crate) use suppressed::{Bounds, Until};
 pub use suppressed::{BufferConfig, Eager, Strict, Suppressed, WhenFull, WindowedKey};
+pub use table_joined::TableJoined;
 
 /// Writes the constructors and the `Debug` that all options with serdes and a name share.
 macro_rules! serde_options {

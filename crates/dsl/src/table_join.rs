@@ -294,7 +294,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     }
 
     /// What stands for a table that cannot be: the topology has a mistake and will not be built.
-    fn refused<W: 'static>(&self) -> KTable<K, W> {
+    pub(crate) fn refused<W: 'static>(&self) -> KTable<K, W> {
         let (port, old_values) = (Port::new(self.draft(), self.node()), self.old_values.clone());
         let (serdes, views) = (Serdes::none(), Views::of_store(None));
         KTable { port, serdes, store: None, old_values, named_after: Vec::new(), views }

@@ -5,7 +5,7 @@
 
 pub use headwater_dsl::{
     BufferConfig, Consumed, EmitStrategy, GlobalKTable, Grouped, KStream, KTable, Materialized, Produced, StreamJoined,
-    StreamsBuilder, Suppressed,
+    StreamsBuilder, Suppressed, TableJoined,
 };
 pub use headwater_record::{Record, Serde, Timestamp};
 pub use headwater_runtime::StreamsConfig;

@@ -29,6 +29,8 @@ fn topology(alive: &Arc<()>) -> Topology {
     ))
     .to_stream()
     .to("rarely");
+    let joined = left.left_join_on(&right, |_, value| value.clone(), |one, other| format!("{one}{other:?}"));
+    joined.to_stream().to("found");
     let sales = builder.stream::<String, String>("sales");
     sales.join_table(&kept, |_, sale, length| format!("{sale}{length}"), Grouped::inherited()).to("sold");
     let held = Arc::clone(alive);

@@ -140,8 +140,8 @@ impl NodeSpec {
         self
     }
 
-    /// Its parts of type `T`, in the order in which they were added.
-    pub(crate) fn parts_of<T: Clone + 'static>(&self) -> Vec<T> {
+    /// Its parts of type `T` ([`Draft::add_part`](crate::Draft::add_part)), in the order in which they were added.
+    pub fn parts_of<T: Clone + 'static>(&self) -> Vec<T> {
         self.parts.iter().filter_map(|part| part.downcast_ref::<T>()).cloned().collect()
     }
 

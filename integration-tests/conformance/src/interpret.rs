@@ -3,6 +3,7 @@
 mod contents;
 mod drive;
 mod failure;
+mod foreign_key;
 mod function;
 mod grouped;
 mod hand;

@@ -11,7 +11,6 @@ use crate::scenario::{Scenario, Spec};
 
 /// Operators and kinds of stores that come later, by the name that a skipped scenario is counted under.
 pub const LATER: &[(&str, Uses)] = &[
-    ("foreign-key join", |used| used.statement.has("foreign_key")),
     ("joiner with the mapped key", |used| used.statement.is("with_mapped_key")),
     ("partitioner with headers", |used| partitioners(used.statement).any(|chosen| chosen.contains("header:"))),
     ("join with grace", |used| used.statement.object("joined").is_some_and(|joined| joined.has("grace_ms"))),
@@ -28,8 +27,6 @@ pub const ON_DISK: &str = "a window store on disk";
 
 /// Single scenarios that come later, by what they need.
 const LATER_BY_NAME: &[(&str, &str)] = &[
-    ("naming/explicit-table", "explicit naming of tables"),
-    ("naming/explicit-to-table", "explicit naming of tables"),
     ("optimization/merge-of-merges", OPTIMISER),
 ];
 
@@ -111,7 +108,7 @@ mod tests {
             (r#"{"op": "stream", "topic": "in"}"#, None),
             (
                 r#"{"op": "table", "id": "a", "topic": "a"}, {"op": "left_join", "on": "a", "other": "a", "foreign_key": "v"}"#,
-                Some("foreign-key join"),
+                None,
             ),
             (r#"{"op": "cogroup", "on": "a"}"#, Some("cogroup")),
             (r#"{"op": "global_table", "topic": "g"}"#, None),

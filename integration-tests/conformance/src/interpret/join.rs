@@ -144,7 +144,7 @@ fn global_join<K: Key>(
 }
 
 /// The joiner: key, left and right. It sees the key only where the statement says so.
-fn joiner<K: Key>(
+pub(super) fn joiner<K: Key>(
     statement: Spec<'_>,
 ) -> Result<impl Fn(&K, &Val, &Val) -> Result<Val, UserError> + Clone + Send + Sync + use<K>> {
     let expr = Expr::parse(statement.need("joiner")?)?;

@@ -27,6 +27,9 @@ pub(super) trait Key: Clone + WindowedKey + 'static {
     /// The key as functions of the format see it.
     fn seen(&self) -> Cow<'_, Val>;
 
+    /// The key that a value of the format is; `None` for null, and for what is no such key.
+    fn of(value: Val) -> Option<Self>;
+
     /// A serde of the format for such keys.
     fn serde(format: &Format) -> SharedSerde<Self>;
 
@@ -40,6 +43,10 @@ pub(super) trait Key: Clone + WindowedKey + 'static {
 impl Key for Val {
     fn seen(&self) -> Cow<'_, Val> {
         Cow::Borrowed(self)
+    }
+
+    fn of(value: Val) -> Option<Val> {
+        (!value.is_null()).then_some(value)
     }
 
     fn serde(format: &Format) -> SharedSerde<Val> {
@@ -61,6 +68,13 @@ impl Key for Val {
 impl Key for Windowed<Val> {
     fn seen(&self) -> Cow<'_, Val> {
         Cow::Owned(self.into())
+    }
+
+    fn of(value: Val) -> Option<Self> {
+        match value {
+            Val::Windowed { key, start, end } => Some(Windowed::new(*key, Window::of_millis(start, end))),
+            _ => None,
+        }
     }
 
     fn serde(format: &Format) -> SharedSerde<Self> {
