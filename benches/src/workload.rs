@@ -61,6 +61,12 @@ pub fn passes(workload: &str) -> u64 {
     if workload == "repartition" { 2 } else { 1 }
 }
 
+/// Whether the number of records that sources process is known before: what a foreign-key join sends itself depends on how its
+/// sides meet.
+pub fn is_counted(workload: &str) -> bool {
+    workload != "foreign-key-join"
+}
+
 /// The topology of `workload`.
 ///
 /// # Errors
@@ -90,6 +96,10 @@ pub fn topology(workload: &str, topics: Topics<'_>) -> Result<Topology> {
         "table-table-join" => {
             let (left, right) = (topics.rows(&builder, 0, "left")?, topics.rows(&builder, 1, "right")?);
             joins::table_table_join(&left, &right, topics.output()?);
+        }
+        "foreign-key-join" => {
+            let (left, right) = (topics.rows(&builder, 0, "left")?, topics.rows(&builder, 1, "right")?);
+            joins::foreign_key_join(&left, &right, topics.output()?);
         }
         "count" => count::count(&topics.numbered(&builder, 0)?, topics.output()?),
         "window-count" => window_count::window_count(&topics.numbered(&builder, 0)?, topics.output()?),
