@@ -244,7 +244,7 @@ impl Draft {
             let Some(spec) = state.graph.node(node).filter(|_| seen.insert(node)) else { continue };
             topics.extend(spec.source_topics().iter().cloned());
             if !spec.hides_topics {
-                next.extend(spec.parents.iter().copied());
+                next.extend(spec.parents.iter().copied().chain(spec.lies_with));
             }
         }
         topics
@@ -265,16 +265,15 @@ impl Draft {
         self.state().graph.repartition.insert(name.to_owned(), partitions);
     }
 
-    /// These topics must have equally many partitions, and as many as those that share a group with one of them.
-    pub fn copartition(&self, mut topics: BTreeSet<String>) {
-        if topics.is_empty() {
-            return;
-        }
-        let groups = &mut self.state().graph.copartition;
-        let (shared, others): (Vec<_>, Vec<_>) = groups.drain(..).partition(|group| !group.is_disjoint(&topics));
-        topics.extend(shared.into_iter().flatten());
-        *groups = others;
-        groups.push(topics);
+    /// These topics must have equally many partitions.
+    pub fn copartition(&self, topics: BTreeSet<String>) {
+        self.state().graph.copartition.push(topics);
+    }
+
+    /// The records of `node` lie as those of `other` do, though it reads another topic: for joins below, the topics above `other`
+    /// are above `node` too.
+    pub fn lies_with(&self, node: NodeId, other: NodeId) {
+        self.change_node(node, |node| node.lies_with = Some(other));
     }
 
     /// Null keys mean something to `node`: repartitions above it let them pass (KIP-962).

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use headwater_store::{Logging, RowFormat, StoreKind};
 
+use crate::copartition;
 use crate::graph::Graph;
 use crate::java_order;
 use crate::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics, StoreNode};
@@ -76,6 +77,7 @@ struct Frozen {
     children: Vec<Vec<NodeId>>,
     store_order: Vec<StoreId>,
     subtopologies: Vec<Subtopology>,
+    copartition: Vec<BTreeSet<String>>,
     settings: TopologySettings,
     /// The application that it is bound to.
     application: Option<Arc<str>>,
@@ -98,8 +100,10 @@ impl Topology {
             }
         }
         let store_order = store_order(&graph, &order);
+        let copartition = copartition::collapse(&graph.copartition);
+        let subtopologies = Vec::new();
         let frozen =
-            Frozen { graph, order, children, store_order, subtopologies: Vec::new(), settings, application: None };
+            Frozen { graph, order, children, store_order, subtopologies, copartition, settings, application: None };
         let unnumbered = Topology(Arc::new(frozen));
         let subtopologies = subtopology::divide(&unnumbered);
         unnumbered.changed(|frozen| frozen.subtopologies = subtopologies)
@@ -186,9 +190,9 @@ impl Topology {
         self.0.subtopologies.iter().find(|part| part.id == id)
     }
 
-    /// Groups of topics that must have equally many partitions.
+    /// Groups of topics that must have equally many partitions (Java's `InternalTopologyBuilder#copartitionGroups`).
     pub fn copartition_groups(&self) -> &[BTreeSet<String>] {
-        &self.0.graph.copartition
+        &self.0.copartition
     }
 
     /// Whether `topic` is a repartition topic of this topology.
@@ -236,6 +240,7 @@ impl Topology {
             Some(bound) if **bound == *application_id => self.clone(),
             _ => self.clone().changed(|frozen| {
                 bind(&mut frozen.graph);
+                frozen.copartition = copartition::collapse(&frozen.graph.copartition);
                 frozen.application = Some(application_id.into());
             }),
         }

@@ -15,6 +15,7 @@
 pub mod by_hand;
 mod caught;
 mod context;
+mod copartition;
 mod describe;
 mod draft;
 mod edge;

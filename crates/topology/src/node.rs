@@ -89,6 +89,8 @@ pub struct NodeSpec {
     pub(crate) grace: Option<Duration>,
     /// Whether nodes below do not know from which topics they have their records.
     pub(crate) hides_topics: bool,
+    /// Another node whose topics count as read above this one too.
+    pub(crate) lies_with: Option<NodeId>,
     /// Whether it is part of the operator below it, which stands for it in texts.
     pub(crate) part_of_below: bool,
     /// Its children with what brings them to life.
@@ -126,6 +128,7 @@ impl NodeSpec {
             keeps_null_keys: false,
             grace: None,
             hides_topics: false,
+            lies_with: None,
             part_of_below: false,
             listeners: Vec::new(),
             source: None,
