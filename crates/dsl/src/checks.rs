@@ -1,6 +1,7 @@
 //! What settings ask of a whole topology.
 
 use headwater_store::{Logging, StoreKind, StoreSpec};
+use headwater_topology::node::StoreNode;
 use headwater_topology::{Topology, TopologyError, TopologySettings};
 
 use crate::operator::{SUBSCRIPTIONS, Unnamed};
@@ -46,22 +47,25 @@ pub(crate) fn explicit_names(topology: &Topology, settings: &TopologySettings) -
     (!words.is_empty()).then_some(TopologyError::Invalid(words))
 }
 
-/// The stores with generated names, in the order of their numbers: those that there are, and those that tables would have. The
-/// store of a foreign-key join's subscriptions does not count in Java.
+/// The stores with generated names: those that nodes use, in their order, each with those that tables would have; then those that
+/// the plan left out. The store of a foreign-key join's subscriptions does not count in Java.
 fn generated_stores(topology: &Topology) -> Vec<StoreSpec> {
     let counts = |spec: &StoreSpec| is_generated(&spec.name) && !spec.name.starts_with(SUBSCRIPTIONS);
-    let made = topology.stores().filter(|(_, store)| store.unnamed || counts(&store.spec));
-    let made = made.map(|(_, store)| store.spec.clone());
-    let unnamed = topology.nodes().flat_map(|(_, node)| node.parts_of::<Unnamed>()).map(|Unnamed(spec)| spec);
-    let mut stores: Vec<StoreSpec> = made.chain(unnamed.filter(counts)).collect();
-    stores.sort_by_key(|spec| (number(&spec.name).map(str::to_owned), spec.name.clone()));
-    stores.dedup_by(|one, other| one.name == other.name);
+    let unnamed = |store: &&StoreNode| store.unnamed || counts(&store.spec);
+    let mut stores: Vec<StoreSpec> = Vec::new();
+    let mut add = |spec: StoreSpec| {
+        if stores.iter().all(|other| other.name != spec.name) {
+            stores.push(spec);
+        }
+    };
+    for (_, node) in topology.nodes() {
+        let used = node.stores.iter().filter_map(|id| topology.store(*id));
+        used.filter(unnamed).for_each(|store| add(store.spec.clone()));
+        let wanted = node.parts_of::<Unnamed>().into_iter().map(|Unnamed(spec)| spec);
+        wanted.filter(counts).for_each(&mut add);
+    }
+    topology.stores().map(|(_, store)| store).filter(unnamed).for_each(|store| add(store.spec.clone()));
     stores
-}
-
-/// The digits that a generated name ends in, after which a join's stores have `-store`.
-fn number(name: &str) -> Option<&str> {
-    name.strip_suffix("-store").unwrap_or(name).rsplit_once('-').map(|(_, digits)| digits)
 }
 
 /// Whether a name ends as generated ones do: in ten digits, after which a join's stores have `-store`.

@@ -35,6 +35,11 @@ impl Retention {
         Retention { time: HistoryTime::new(retention, interval, Timestamp::UNKNOWN), forgets }
     }
 
+    /// Whether it is that of a store on disk.
+    pub(crate) fn is_by_segments(&self) -> bool {
+        matches!(self.forgets, Forgets::BySegments { .. })
+    }
+
     /// The latest time seen.
     pub(crate) fn observed(&self) -> Timestamp {
         self.time.observed()
@@ -51,7 +56,7 @@ impl Retention {
         let edge = self.time.horizon().millis();
         match self.forgets {
             Forgets::BySegments { reads_edge: true, .. } => edge,
-            _ => edge.saturating_add(1),
+            Forgets::BySegments { .. } | Forgets::AtOnce => edge.saturating_add(1),
         }
     }
 
@@ -61,11 +66,5 @@ impl Retention {
             Forgets::AtOnce => self.oldest(),
             Forgets::BySegments { .. } => self.time.start_of(self.time.oldest_segment()).millis(),
         }
-    }
-
-    /// The earliest time of which there may be entries, for who looks for what has closed: a store on disk shows what is past its
-    /// retention but not forgotten yet.
-    pub(crate) fn oldest_closed(&self) -> i64 {
-        self.forgotten_before()
     }
 }

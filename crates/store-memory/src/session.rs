@@ -167,9 +167,10 @@ impl SessionBytes for Session {
         limit: usize,
         into: &mut Vec<SessionEntry>,
     ) -> Result<Scan, StoreError> {
-        // Sessions that have closed are looked for by their ends (Java's `fetchSessions`).
+        // Sessions that have closed are looked for by their ends (Java's `fetchSessions`): on disk, what is past the retention but
+        // not forgotten yet is there.
         let closed = matches!(query.keys, KeySelection::Between(..)) && query.latest_end < Timestamp::MAX;
-        let oldest = if closed { self.retention.oldest_closed() } else { self.retention.oldest() };
+        let oldest = if closed { self.retention.forgotten_before() } else { self.retention.oldest() };
         let mut from = query.earliest_end.millis().max(oldest);
         let mut to = query.latest_end.millis();
         match (after, order) {

@@ -112,12 +112,15 @@ impl StateStore for Window {
 impl WindowBytes for Window {
     fn put(&mut self, key: &[u8], start: Timestamp, row: Option<Row<'_>>) -> Result<Put, StoreError> {
         let Some(last) = self.sequence else { return Ok(self.write(key, start.millis(), row)) };
+        // Java's stores on disk do not look at a null, and number what they refuse.
+        let on_disk = self.retention.is_by_segments();
         if row.is_none() {
-            return Ok(if self.retention.observe(start.millis()) { Put::Stored } else { Put::Expired });
+            let stored = on_disk || self.retention.observe(start.millis());
+            return Ok(if stored { Put::Stored } else { Put::Expired });
         }
         let next = last.wrapping_add(1) & i32::MAX;
         let put = self.write(&self.row_key(key, next), start.millis(), row);
-        if put == Put::Stored {
+        if put == Put::Stored || on_disk {
             self.sequence = Some(next);
         }
         Ok(put)

@@ -26,9 +26,7 @@ pub const OPTIMISER: &str = "optimiser";
 pub const ON_DISK: &str = "a window store on disk";
 
 /// Single scenarios that come later, by what they need.
-const LATER_BY_NAME: &[(&str, &str)] = &[
-    ("optimization/merge-of-merges", OPTIMISER),
-];
+const LATER_BY_NAME: &[(&str, &str)] = &[("optimization/merge-of-merges", OPTIMISER)];
 
 /// Whether a statement uses something.
 pub type Uses = fn(Used<'_>) -> bool;
