@@ -1,5 +1,6 @@
 //! The workloads of the side-by-side benchmarks, as a user would write them: one function each.
 
+mod cogroup;
 mod count;
 mod hopping_count;
 mod joins;
@@ -79,6 +80,7 @@ pub fn topology(workload: &str, topics: Topics<'_>) -> Result<Topology> {
         "repartition" => {
             repartition::repartition(&topics.numbered(&builder, 0)?, topics.output()?, topics.partitions);
         }
+        "cogroup" => cogroup::cogroup(&topics.numbered(&builder, 0)?, topics.output()?),
         "restore" => drop(topics.rows(&builder, 0, "table")?),
         "count+window" => {
             let stream = topics.numbered(&builder, 0)?;

@@ -1,5 +1,6 @@
 //! A table whose rows are grouped by another key.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -257,7 +258,7 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
         store: &str,
         sink: String,
         source: String,
-    ) -> (KStream<K, Changed<V>>, Vec<(NodeId, &'static str)>) {
+    ) -> (KStream<K, Changed<V>>, Vec<(NodeId, Cow<'static, str>)>) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shared) = shared.as_ref() {
             return (shared.clone(), Vec::new());
@@ -266,7 +267,7 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
         let grouped = KStream { port: self.port.clone(), serdes, repartition: false };
         let topic = format!("{}-repartition", self.name.as_deref().unwrap_or(store));
         let (sink, stream) = changed_repartition(&grouped, topic, sink, source);
-        let named_after = vec![(sink, "-sink"), (stream.node(), "-source")];
+        let named_after = vec![(sink, "-sink".into()), (stream.node(), "-source".into())];
         if self.name.is_some() {
             *shared = Some(stream.clone());
         }

@@ -1,6 +1,6 @@
 //! Streams and tables, and the words that are said of them: what a user writes.
 //!
-//! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
+//! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`CogroupedKStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
 //! ([`Consumed`], [`Produced`], [`Grouped`], [`StreamJoined`], [`TableJoined`], [`Materialized`], [`Repartitioned`],
 //! [`Suppressed`], [`Printed`]).
 //!
@@ -27,6 +27,7 @@ mod branched_stream;
 mod builder;
 mod changed;
 mod checks;
+mod cogrouped_stream;
 mod emit_strategy;
 mod foreign_key_join;
 mod global_table;
@@ -50,6 +51,7 @@ mod windowed_stream;
 
 pub use branched_stream::BranchedKStream;
 pub use builder::{StreamsBuilder, Topics};
+pub use cogrouped_stream::{CogroupedKStream, SessionWindowedCogroupedKStream, TimeWindowedCogroupedKStream};
 pub use emit_strategy::EmitStrategy;
 pub use global_table::GlobalKTable;
 pub use grouped_stream::KGroupedStream;

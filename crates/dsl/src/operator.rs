@@ -1,6 +1,7 @@
 //! The operators: one word, one file.
 
 mod aggregate;
+mod cogroup;
 mod emit_final;
 mod folding;
 pub(crate) mod foreign_key;
@@ -20,7 +21,8 @@ mod window_aggregate;
 mod windowed_table;
 
 pub(crate) use aggregate::{AggregateSpec, aggregate, row_format};
-pub(crate) use folding::{Fold, Folding};
+pub(crate) use cogroup::{Cogroup, GroupInput, Input};
+pub(crate) use folding::{Fold, Folding, Initial};
 pub(crate) use foreign_key::{ChoosePartition, Extract, ForeignKeyJoin, SUBSCRIPTIONS, foreign_key_join};
 pub(crate) use repartition::{ForJoin, Repartition, add_source, repartition_for_join, repartition_source};
 pub(crate) use session_aggregate::{Merge, SessionSpec, session_aggregate};

@@ -289,7 +289,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
             JoinedViews { left: self.views.clone(), right: other.views.clone(), join }.views()
         };
         let store = kept.map(|(_, handle)| handle);
-        let named_after = vec![(this_node, "-join-this"), (other_node, "-join-other")];
+        let named_after = vec![(this_node, "-join-this".into()), (other_node, "-join-other".into())];
         KTable { port, serdes, store, old_values, named_after, views }
     }
 

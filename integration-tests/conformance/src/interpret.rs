@@ -1,5 +1,6 @@
 //! Builds a scenario's program through the public facade and runs it on the test driver.
 
+mod cogrouped;
 mod contents;
 mod drive;
 mod failure;

@@ -14,7 +14,6 @@ pub const LATER: &[(&str, Uses)] = &[
     ("joiner with the mapped key", |used| used.statement.is("with_mapped_key")),
     ("partitioner with headers", |used| partitioners(used.statement).any(|chosen| chosen.contains("header:"))),
     ("join with grace", |used| used.statement.object("joined").is_some_and(|joined| joined.has("grace_ms"))),
-    ("cogroup", |used| used.statement.op() == "cogroup"),
     ("versioned store", |used| kinds(used.statement).any(|kind| kind == "versioned")),
     ("versioned commands", |used| processor_type(used.statement) == Some("versioned_commands")),
 ];
@@ -108,7 +107,7 @@ mod tests {
                 r#"{"op": "table", "id": "a", "topic": "a"}, {"op": "left_join", "on": "a", "other": "a", "foreign_key": "v"}"#,
                 None,
             ),
-            (r#"{"op": "cogroup", "on": "a"}"#, Some("cogroup")),
+            (r#"{"op": "cogroup", "on": "a"}"#, None),
             (r#"{"op": "global_table", "topic": "g"}"#, None),
             (r#"{"op": "join", "on": "s", "other": "g", "with_mapped_key": true}"#, Some("joiner with the mapped key")),
             (r#"{"op": "to", "produced": {"partitioner": "v > length"}}"#, None),

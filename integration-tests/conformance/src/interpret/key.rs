@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use headwater::dsl::{KGroupedStream, KStream, KTable, WindowedKey};
+use headwater::dsl::{CogroupedKStream, KGroupedStream, KStream, KTable, WindowedKey};
 use headwater::record::{Encoded, Serde, SerdeError, SharedSerde};
 use headwater::window::{Window, Windowed};
 
@@ -20,6 +20,7 @@ pub(super) enum Keyed<K: 'static> {
     Stream(KStream<K, Val>, Known),
     Table(KTable<K, Val>, Known),
     Grouped(Rc<KGroupedStream<K, Val>>, Known),
+    Cogrouped(CogroupedKStream<K, Val>, Known),
 }
 
 /// A type of keys.
@@ -125,6 +126,14 @@ pub(super) fn stream_of<K: Key>(handle: Handle) -> Result<(KStream<K, Val>, Know
     match K::keyed(handle) {
         Some(Keyed::Stream(stream, known)) => Ok((stream, known)),
         _ => None.context("a stream with keys of the same type is needed here"),
+    }
+}
+
+/// The grouped stream that a handle must be.
+pub(super) fn grouped_of<K: Key>(handle: Handle) -> Result<Rc<KGroupedStream<K, Val>>> {
+    match K::keyed(handle) {
+        Some(Keyed::Grouped(grouped, _)) => Ok(grouped),
+        _ => None.context("a grouped stream with keys of the same type is needed here"),
     }
 }
 
