@@ -92,6 +92,8 @@ impl StreamsBuilder {
 
     /// An empty topology whose settings are known from the start (Java's constructor with a `TopologyConfig`).
     ///
+    /// As in Java, `topology.optimization` is only looked at in the settings of [`StreamsBuilder::build_with`].
+    ///
     /// ```
     /// use headwater_dsl::StreamsBuilder;
     /// use headwater_topology::TopologySettings;
@@ -102,7 +104,12 @@ impl StreamsBuilder {
     /// assert!(mistakes.contains("state store(s) has not been named: KSTREAM-AGGREGATE-STATE-STORE-0000000001"));
     /// ```
     pub fn with_settings(settings: TopologySettings) -> Self {
-        StreamsBuilder { draft: Draft::with_settings(settings), ..Self::default() }
+        let wrong = checks::optimization(&settings);
+        let draft = Draft::with_settings(settings);
+        if let Some(wrong) = wrong {
+            draft.mistake(wrong);
+        }
+        StreamsBuilder { draft, ..Self::default() }
     }
 
     /// Puts `wrapper` around every processor, those of operators included (`processor.wrapper.class`, KIP-1112).

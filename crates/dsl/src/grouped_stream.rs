@@ -274,7 +274,11 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     /// The stream with its records by key: through a repartition topic where the key was changed.
     fn by_key(&self, store: &str) -> KStream<K, V> {
         let kept = if self.name.is_some() { Some(&*self.shared) } else { None };
-        self.by_key_kept(store, kept)
+        let by_key = self.by_key_kept(store, kept);
+        if kept.is_some() && self.stream.repartition {
+            self.draft().add_again(by_key.node());
+        }
+        by_key
     }
 
     /// As [`KGroupedStream::by_key`]; what was made once is taken from where it was kept.

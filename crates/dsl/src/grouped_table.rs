@@ -261,6 +261,7 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     ) -> (KStream<K, Changed<V>>, Vec<(NodeId, Cow<'static, str>)>) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shared) = shared.as_ref() {
+            shared.draft().add_again(shared.node());
             return (shared.clone(), Vec::new());
         }
         let serdes = Serdes::of(self.serdes.key.clone(), self.serdes.value.as_ref().map(ChangedSerde::shared));

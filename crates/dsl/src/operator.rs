@@ -24,7 +24,9 @@ pub(crate) use aggregate::{AggregateSpec, aggregate, row_format};
 pub(crate) use cogroup::{Cogroup, GroupInput, Input};
 pub(crate) use folding::{Fold, Folding, Initial};
 pub(crate) use foreign_key::{ChoosePartition, Extract, ForeignKeyJoin, SUBSCRIPTIONS, foreign_key_join};
-pub(crate) use repartition::{ForJoin, Repartition, add_source, repartition_for_join, repartition_source};
+pub(crate) use repartition::{
+    ForJoin, Repartition, add_source, repartition_for_join, repartition_here, repartition_source,
+};
 pub(crate) use session_aggregate::{Merge, SessionSpec, session_aggregate};
 pub(crate) use stream_join::{Join, Rows, StreamJoinSpec, stream_join};
 pub(crate) use table_aggregate::{TableAggregateSpec, table_aggregate};

@@ -7,7 +7,7 @@ use headwater_record::DefaultSerde;
 use headwater_topology::by_hand::NodeRef;
 use headwater_topology::{BoxError, Draft, NodeId, Port, RecordContext, Stream, TopologyError};
 
-use crate::operator::{Repartition, repartition_source, sink, table_source};
+use crate::operator::{Repartition, repartition_here, repartition_source, sink, table_source};
 use crate::row::Row;
 use crate::serdes::Serdes;
 use crate::{Grouped, KGroupedStream, KTable, Materialized, Produced, Repartitioned};
@@ -199,7 +199,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             partitions: options.partitions,
             partitioner: options.partitioner,
         };
-        repartition_source(self, repartition)
+        repartition_here(self, repartition)
     }
 
     /// Writes every record to `topic` (`KStream#to`).

@@ -170,7 +170,7 @@ impl TopologyBuilder {
     /// # Errors
     /// All mistakes that were made, in the order in which they were made.
     pub fn build(&self) -> Result<Topology, TopologyErrors> {
-        self.draft.freeze(&self.draft.settings())
+        self.draft.freeze_as_written(&self.draft.settings())
     }
 }
 

@@ -8,7 +8,7 @@ use headwater_store::StoreSpec;
 
 use crate::graph::Graph;
 use crate::naming::Naming;
-use crate::node::{NodeKind, NodeSpec, SourceTopics, StoreNode};
+use crate::node::{Effect, NodeKind, NodeSpec, SourceTopics, StoreNode};
 use crate::plan::Plan;
 use crate::port::Listener;
 use crate::processor::ProcessorWrapper;
@@ -25,7 +25,23 @@ pub(crate) struct DraftState {
     pub(crate) naming: Naming,
     pub(crate) graph: Graph,
     mistakes: Vec<TopologyError>,
+    /// How often a node was added.
+    additions: u32,
     settings: TopologySettings,
+}
+
+impl DraftState {
+    fn next_priority(&mut self) -> u32 {
+        self.additions += 1;
+        self.additions
+    }
+
+    fn add(&mut self, mut node: NodeSpec) -> NodeId {
+        node.priority = self.next_priority();
+        let id = NodeId::new(self.graph.nodes.len());
+        self.graph.nodes.push(node);
+        id
+    }
 }
 
 impl Draft {
@@ -105,14 +121,29 @@ impl Draft {
     /// Adds a node. A second one of the same name is a mistake.
     pub fn add_node(&self, node: NodeSpec) -> NodeId {
         let mut state = self.state();
-        if state.graph.node_named(&node.name).is_some() {
-            state.mistakes.push(TopologyError::Invalid(format!("Processor {} is already added.", node.name)));
-        }
-        let mistakes = source_mistakes(&state.graph, &node);
+        let others = state.graph.nodes.iter();
+        let mistakes = mistakes_beside(others, &node);
         state.mistakes.extend(mistakes);
-        let id = NodeId::new(state.graph.nodes.len());
-        state.graph.nodes.push(node);
-        id
+        state.add(node)
+    }
+
+    /// Adds a node that a plan may leave out: only then it is known whether its name and topics are its own.
+    pub(crate) fn add_movable_node(&self, node: NodeSpec) -> NodeId {
+        self.state().add(node)
+    }
+
+    /// Java adds `node` to its graph once more, which is written later for that.
+    pub fn add_again(&self, node: NodeId) {
+        let mut state = self.state();
+        let priority = state.next_priority();
+        if let Some(spec) = state.graph.node_mut(node) {
+            spec.priority = priority;
+        }
+    }
+
+    /// Says what `node` does to its records.
+    pub fn set_effect(&self, node: NodeId, effect: Effect) {
+        self.change_node(node, |node| node.effect = effect);
     }
 
     /// Gives `node` another name. An illegal one, or one that another node has, is a mistake.
@@ -289,23 +320,52 @@ impl Draft {
         }
     }
 
-    /// The topology as it was said until now, planned and frozen. What is added to the draft later belongs to the next one.
+    /// The topology as it was said until now, planned as `settings` ask and frozen. What is added to the draft later belongs to the
+    /// next one.
     ///
     /// # Errors
     /// All mistakes that were made, and those that only a plan shows.
     pub fn freeze(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
+        self.planned(settings, Plan::optimize)
+    }
+
+    /// As [`Draft::freeze`], whatever `settings` ask of the optimiser.
+    ///
+    /// # Errors
+    /// As [`Draft::freeze`].
+    pub fn freeze_as_written(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
+        self.planned(settings, |_| Ok(()))
+    }
+
+    fn planned(
+        &self,
+        settings: &TopologySettings,
+        rewrite: impl FnOnce(&mut Plan) -> Result<(), TopologyError>,
+    ) -> Result<Topology, TopologyErrors> {
         let state = self.state();
-        match TopologyErrors::of(state.mistakes.clone()) {
-            Some(mistakes) => Err(mistakes),
-            None => Ok(Plan::of(state.graph.clone(), settings).freeze()),
+        if let Some(mistakes) = TopologyErrors::of(state.mistakes.clone()) {
+            return Err(mistakes);
         }
+        let mut plan = Plan::new(state.graph.clone(), settings);
+        rewrite(&mut plan).map_err(TopologyErrors::from)?;
+        plan.freeze()
     }
 }
 
+/// What is wrong with one more node beside `others`: names are unique, and a topic is read by one source only.
+pub(crate) fn mistakes_beside<'a>(
+    others: impl Iterator<Item = &'a NodeSpec> + Clone,
+    node: &NodeSpec,
+) -> Vec<TopologyError> {
+    let named = others.clone().any(|other| other.name == node.name);
+    let named = named.then(|| TopologyError::Invalid(format!("Processor {} is already added.", node.name)));
+    named.into_iter().chain(source_mistakes(others, node)).collect()
+}
+
 /// Topics may be read by one source only, a pattern's included.
-fn source_mistakes(graph: &Graph, node: &NodeSpec) -> Vec<TopologyError> {
+fn source_mistakes<'a>(others: impl Iterator<Item = &'a NodeSpec>, node: &NodeSpec) -> Vec<TopologyError> {
     let NodeKind::Source { topics, .. } = &node.kind else { return Vec::new() };
-    let others = graph.nodes.iter().filter_map(|other| match &other.kind {
+    let others = others.filter_map(|other| match &other.kind {
         NodeKind::Source { topics, .. } => Some(topics),
         _ => None,
     });

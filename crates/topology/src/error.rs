@@ -24,6 +24,9 @@ pub enum TopologyError {
     /// A store that was given to an operator does not fit it (Java's `StreamsException`).
     #[error("{0}")]
     Store(String),
+    /// No plan can be made as the settings ask (Java's `StreamsException`).
+    #[error("{0}")]
+    Plan(String),
     /// Something required was not given (Java's `NullPointerException`).
     #[error("{0}")]
     Missing(String),
@@ -32,6 +35,12 @@ pub enum TopologyError {
 /// All mistakes of a topology, in the order in which they were made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopologyErrors(Vec<TopologyError>);
+
+impl From<TopologyError> for TopologyErrors {
+    fn from(mistake: TopologyError) -> Self {
+        TopologyErrors(vec![mistake])
+    }
+}
 
 impl TopologyErrors {
     /// `mistakes`, unless there is none.

@@ -10,7 +10,6 @@ use crate::copartition;
 use crate::graph::Graph;
 use crate::java_order;
 use crate::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics, StoreNode};
-use crate::plan::Plan;
 use crate::port::Listener;
 use crate::processor::ProcessorWrapper;
 use crate::subtopology::{self, Subtopology};
@@ -84,8 +83,8 @@ struct Frozen {
 }
 
 impl Topology {
-    pub(crate) fn of(plan: Plan) -> Self {
-        let Plan { mut graph, order, settings } = plan;
+    /// The nodes of `graph` that `order` names, written in that order.
+    pub(crate) fn of(mut graph: Graph, order: Vec<NodeId>, settings: TopologySettings) -> Self {
         for node in &mut graph.nodes {
             node.listeners.sort_by_key(|listener| order.iter().position(|other| *other == listener.child));
         }

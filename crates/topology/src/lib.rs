@@ -1,7 +1,7 @@
 //! A topology is a value: drafted, frozen, and wired into the live graph of each task.
 //!
 //! In reading order: [`node`] (the graph as plain data), [`Draft`] (what the DSL and the Processor API write into), `plan` (rules
-//! that rewrite it), [`Topology`] (frozen), [`edge`](Inlet) (what travels between nodes), [`Wiring`] (from a frozen topology to a
+//! that rewrite it, and the order in which it is written), [`Topology`] (frozen), [`edge`](Inlet) (what travels between nodes), [`Wiring`] (from a frozen topology to a
 //! live graph), [`state`] (typed stores of a running task), [`processor`] (the low-level API), [`handler`] (who decides about
 //! failed records).
 //!

@@ -1,5 +1,6 @@
 //! The graph as plain data: nodes, what they read, write and keep.
 
+pub mod repartition;
 pub mod sink;
 pub mod source;
 
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 use headwater_store::{StoreKind, StoreSpec};
 
+use self::repartition::Movable;
+pub use self::repartition::{Moves, Repartition, RepartitionNames};
 use crate::port::Listener;
 use crate::{MakeSource, NodeId, StoreId};
 
@@ -67,6 +70,20 @@ pub enum NodeKind {
     },
 }
 
+/// What an operator does to its records, as far as the optimiser asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing that it asks for.
+    #[default]
+    Plain,
+    /// It gives them other keys.
+    ChangesKey,
+    /// It gives them other values under the same keys.
+    ChangesValue,
+    /// It makes one stream of several.
+    Merges,
+}
+
 /// A node of a topology: what is said of it as data, and what brings it and its children to life in a task.
 #[derive(Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any of them may go with any other")]
@@ -85,6 +102,12 @@ pub struct NodeSpec {
     pub sends_old_values: bool,
     /// Whether null keys mean something to it or to a node below it, as they do to left joins (KIP-962).
     pub keeps_null_keys: bool,
+    /// What it does to records.
+    pub effect: Effect,
+    /// Set at the filter that a repartition begins with, when the optimiser may replace the repartition.
+    pub(crate) movable: Option<Movable>,
+    /// Its place in the order in which nodes are written: those of a smaller number come first, below their parents.
+    pub(crate) priority: u32,
     /// For how long it keeps windows open after their end, if it aggregates by windows.
     pub(crate) grace: Option<Duration>,
     /// Whether nodes below do not know from which topics they have their records.
@@ -126,6 +149,9 @@ impl NodeSpec {
             keeps: None,
             sends_old_values: false,
             keeps_null_keys: false,
+            effect: Effect::Plain,
+            movable: None,
+            priority: 0,
             grace: None,
             hides_topics: false,
             lies_with: None,

@@ -1,6 +1,5 @@
 //! What the library does not have yet, in one place: a scenario that uses any of it is skipped, and counted under it.
 
-mod optimiser;
 mod place;
 
 use place::Places;
@@ -18,14 +17,11 @@ pub const LATER: &[(&str, Uses)] = &[
     ("versioned commands", |used| processor_type(used.statement) == Some("versioned_commands")),
 ];
 
-/// The name that a scenario is counted under whose plan the optimiser would change.
-pub const OPTIMISER: &str = "optimiser";
-
 /// The name that a scenario is counted under that shows what window stores do only on disk, when it is run without one.
 pub const ON_DISK: &str = "a window store on disk";
 
 /// Single scenarios that come later, by what they need.
-const LATER_BY_NAME: &[(&str, &str)] = &[("optimization/merge-of-merges", OPTIMISER)];
+const LATER_BY_NAME: &[(&str, &str)] = &[];
 
 /// Whether a statement uses something.
 pub type Uses = fn(Used<'_>) -> bool;
@@ -35,10 +31,7 @@ pub fn reason(scenario: &Scenario, stores: Stores) -> Option<&'static str> {
     let placed = Places::of(scenario);
     let later = LATER.iter().find(|(_, uses)| placed.iter().any(uses));
     let by_name = || LATER_BY_NAME.iter().find(|(name, _)| *name == scenario.name()).map(|(_, reason)| *reason);
-    let later = later
-        .map(|(name, _)| *name)
-        .or_else(by_name)
-        .or_else(|| optimiser::changes_the_plan(scenario).then_some(OPTIMISER));
+    let later = later.map(|(name, _)| *name).or_else(by_name);
     later.or_else(|| (stores == Stores::Memory && shows_disk_order(scenario)).then_some(ON_DISK))
 }
 

@@ -8,8 +8,8 @@ use headwater_topology::processor::{
 };
 use headwater_topology::{Draft, NodeId, Port, TopologyError, WiringError};
 
-use crate::KStream;
 use crate::serdes::Serdes;
+use crate::{KStream, settings};
 
 /// Makes fixed-key processors as processors.
 struct FixedKeySupplier<S>(S);
@@ -137,6 +137,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         V2: 'static,
     {
         let node = self.draft().add_node(NodeSpec::processor(name, [self.node()]));
+        self.draft().set_effect(node, settings::effect_of_process(&self.draft().settings(), repartition));
         connect(self.draft(), node, stores);
         self.port.listen(node, Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier)));
         self.below(Port::new(self.draft(), node), serdes, repartition)

@@ -39,7 +39,7 @@ impl fmt::Debug for StreamJoin {
 }
 
 pub(super) fn apply(plan: &mut Plan) {
-    for merge in plan.order.clone() {
+    for merge in plan.graph.ids() {
         let join = plan.graph.node(merge).and_then(|node| node.parts_of::<StreamJoin>().pop());
         if let Some(StreamJoin { windowed, sides, alike: Some(make) }) = join {
             plan.join_in_one_store(merge, windowed, sides, make);
@@ -60,13 +60,14 @@ impl Plan {
         }
         let mut stores = Vec::new();
         if let Some(this) = self.graph.node_mut(this) {
-            this.listeners = vec![Listener { child: merge, make }];
+            this.listeners = vec![Listener { child: merge, make, seen_as: None }];
             stores.clone_from(&this.stores);
         }
         if let Some(merge) = self.graph.node_mut(merge) {
             merge.parents = vec![this];
             merge.stores = stores;
         }
-        self.order.retain(|node| *node != other && !sides.contains(node));
+        self.gone.insert(other);
+        self.gone.extend(sides);
     }
 }

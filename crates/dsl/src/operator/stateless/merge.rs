@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_record::Record;
-use headwater_topology::node::NodeSpec;
+use headwater_topology::node::{Effect, NodeSpec};
 use headwater_topology::{Draft, Inlet, MakeInlet, NodeId, Outlet, Port, ProcessError, Stream, TaskContext};
 
 use crate::KStream;
@@ -49,6 +49,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         }
         let name = draft.next_name("KSTREAM-MERGE-");
         let node = draft.add_node(NodeSpec::processor(name, [self.node(), other.node()]));
+        draft.set_effect(node, Effect::Merges);
         let make = merge::<K, V>(node);
         self.port.listen(node, Arc::clone(&make));
         if self.node() != other.node() {
