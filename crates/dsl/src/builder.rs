@@ -476,7 +476,7 @@ impl StreamsBuilder {
         if let Some(format) = settings::row_format(settings) {
             topology = topology.with_row_format(format);
         }
-        let unnamed = checks::explicit_names(&topology, &self.draft.settings());
+        let unnamed = checks::explicit_names(&self.draft);
         match TopologyErrors::of(checks::optimization(settings).into_iter().chain(unnamed).collect()) {
             Some(mistakes) => Err(mistakes),
             None => Ok(topology),

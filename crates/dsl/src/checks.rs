@@ -1,10 +1,10 @@
 //! What settings ask of a whole topology.
 
-use headwater_store::{Logging, StoreKind, StoreSpec};
+use headwater_store::{Logging, StoreKind};
 use headwater_topology::node::StoreNode;
-use headwater_topology::{Topology, TopologyError, TopologySettings};
+use headwater_topology::{Draft, TopologyError, TopologySettings};
 
-use crate::operator::{SUBSCRIPTIONS, Unnamed};
+use crate::operator::SUBSCRIPTIONS;
 
 const EXPLICIT: &str = "ensure.explicit.internal.resource.naming";
 const OPTIMIZATION: &str = "topology.optimization";
@@ -25,19 +25,20 @@ pub(crate) fn optimization(settings: &TopologySettings) -> Option<TopologyError>
 }
 
 /// The internal resources with generated names, where the settings of the builder refuse them (KIP-1111).
-pub(crate) fn explicit_names(topology: &Topology, settings: &TopologySettings) -> Option<TopologyError> {
-    settings.value(EXPLICIT).filter(|value| value.eq_ignore_ascii_case("true"))?;
-    let generated = generated_stores(topology);
-    let logged = generated.iter().filter(|spec| matches!(spec.logging, Logging::Enabled(_)));
+pub(crate) fn explicit_names(draft: &Draft) -> Option<TopologyError> {
+    draft.settings().value(EXPLICIT).filter(|value| value.eq_ignore_ascii_case("true"))?;
+    let stores = draft.named_stores();
+    // The store of a foreign-key join's subscriptions does not count in Java.
+    let counts = |name: &str| is_generated(name) && !name.starts_with(SUBSCRIPTIONS);
+    let unnamed = |store: &&StoreNode| store.unnamed || counts(&store.spec.name);
+    let generated = || stores.iter().filter(unnamed).map(|store| &store.spec);
+    let logged = generated().filter(|spec| matches!(spec.logging, Logging::Enabled(_)));
     let changelogs: Vec<String> = logged.map(|spec| format!("{}-changelog", spec.name)).collect();
     // The buffer of a suppression counts by its changelog only.
-    let kept = generated.iter().filter(|spec| spec.kind != StoreKind::Suppress);
+    let kept = generated().filter(|spec| spec.kind != StoreKind::Suppress);
     let stores: Vec<String> = kept.map(|spec| spec.name.clone()).collect();
-    let sinks = topology.nodes().filter_map(|(_, node)| node.sink_topic());
-    let repartition = sinks.filter(|topic| {
-        topology.is_repartition_topic(topic) && topic.strip_suffix("-repartition").is_some_and(is_generated)
-    });
-    let repartition: Vec<String> = repartition.map(str::to_owned).collect();
+    let mut repartition = draft.repartition_topics();
+    repartition.retain(|topic| topic.strip_suffix("-repartition").is_some_and(is_generated));
     let groups = [("changelog topic", changelogs), ("state store", stores), ("repartition topic", repartition)];
     let lines = groups.into_iter().filter(|(_, names)| !names.is_empty());
     let words: String = lines
@@ -45,27 +46,6 @@ pub(crate) fn explicit_names(topology: &Topology, settings: &TopologySettings) -
         .collect::<Vec<_>>()
         .concat();
     (!words.is_empty()).then_some(TopologyError::Invalid(words))
-}
-
-/// The stores with generated names: those that nodes use, in their order, each with those that tables would have; then those that
-/// the plan left out. The store of a foreign-key join's subscriptions does not count in Java.
-fn generated_stores(topology: &Topology) -> Vec<StoreSpec> {
-    let counts = |spec: &StoreSpec| is_generated(&spec.name) && !spec.name.starts_with(SUBSCRIPTIONS);
-    let unnamed = |store: &&StoreNode| store.unnamed || counts(&store.spec);
-    let mut stores: Vec<StoreSpec> = Vec::new();
-    let mut add = |spec: StoreSpec| {
-        if stores.iter().all(|other| other.name != spec.name) {
-            stores.push(spec);
-        }
-    };
-    for (_, node) in topology.nodes() {
-        let used = node.stores.iter().filter_map(|id| topology.store(*id));
-        used.filter(unnamed).for_each(|store| add(store.spec.clone()));
-        let wanted = node.parts_of::<Unnamed>().into_iter().map(|Unnamed(spec)| spec);
-        wanted.filter(counts).for_each(&mut add);
-    }
-    topology.stores().map(|(_, store)| store).filter(unnamed).for_each(|store| add(store.spec.clone()));
-    stores
 }
 
 /// Whether a name ends as generated ones do: in ten digits, after which a join's stores have `-store`.

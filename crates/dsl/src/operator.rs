@@ -31,6 +31,6 @@ pub(crate) use session_aggregate::{Merge, SessionSpec, session_aggregate};
 pub(crate) use stream_join::{Join, Rows, StreamJoinSpec, stream_join};
 pub(crate) use table_aggregate::{TableAggregateSpec, table_aggregate};
 pub(crate) use table_repartition::changed_repartition;
-pub(crate) use table_source::{Unnamed, table_source};
+pub(crate) use table_source::table_source;
 pub(crate) use to::{missing_serde, sink};
 pub(crate) use window_aggregate::{Shape, WindowSpec, window_aggregate};

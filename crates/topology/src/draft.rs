@@ -25,6 +25,8 @@ pub(crate) struct DraftState {
     pub(crate) naming: Naming,
     pub(crate) graph: Graph,
     mistakes: Vec<TopologyError>,
+    /// Stores that may be made later, each with how many there were before it.
+    expected: Vec<(usize, StoreNode)>,
     /// How often a node was added.
     additions: u32,
     settings: TopologySettings,
@@ -201,15 +203,34 @@ impl Draft {
             return store;
         }
         let id = StoreId::new(state.graph.stores.len());
-        state.graph.stores.push(StoreNode {
-            spec,
-            source_topic: None,
-            source_changelog: None,
-            global: false,
-            own: false,
-            unnamed: false,
-        });
+        state.graph.stores.push(StoreNode::of(spec));
         id
+    }
+
+    /// A store that is made once somebody needs it has its name already.
+    pub fn expect_store(&self, spec: StoreSpec) {
+        let mut state = self.state();
+        let before = state.graph.stores.len();
+        state.expected.push((before, StoreNode::of(spec)));
+    }
+
+    /// All stores that have a name, whether they are made or not, in the order in which they were named.
+    pub fn named_stores(&self) -> Vec<StoreNode> {
+        let state = self.state();
+        let made = state.graph.stores.iter().enumerate().map(|(index, store)| (index, true, store));
+        let expected = state.expected.iter().map(|(before, store)| (*before, false, store));
+        let mut named: Vec<_> = expected.chain(made).collect();
+        named.sort_by_key(|(place, made, _)| (*place, *made));
+        let mut seen = BTreeSet::new();
+        named.retain(|(.., store)| seen.insert(&store.spec.name));
+        named.into_iter().map(|(.., store)| store.clone()).collect()
+    }
+
+    /// The repartition topics, without prefix, in the order in which they were named.
+    pub fn repartition_topics(&self) -> Vec<String> {
+        let state = self.state();
+        let written = state.graph.nodes.iter().filter_map(NodeSpec::sink_topic);
+        written.filter(|topic| state.graph.repartition.contains_key(*topic)).map(str::to_owned).collect()
     }
 
     /// Adds a store of the user's, as [`Draft::add_store`] does.

@@ -220,6 +220,13 @@ pub struct StoreNode {
     pub unnamed: bool,
 }
 
+impl StoreNode {
+    /// An operator's own store.
+    pub(crate) fn of(spec: StoreSpec) -> Self {
+        StoreNode { spec, source_topic: None, source_changelog: None, global: false, own: false, unnamed: false }
+    }
+}
+
 /// What the changelog of a store keeps, which decides its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleanup {

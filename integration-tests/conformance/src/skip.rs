@@ -20,9 +20,6 @@ pub const LATER: &[(&str, Uses)] = &[
 /// The name that a scenario is counted under that shows what window stores do only on disk, when it is run without one.
 pub const ON_DISK: &str = "a window store on disk";
 
-/// Single scenarios that come later, by what they need.
-const LATER_BY_NAME: &[(&str, &str)] = &[];
-
 /// Whether a statement uses something.
 pub type Uses = fn(Used<'_>) -> bool;
 
@@ -30,8 +27,7 @@ pub type Uses = fn(Used<'_>) -> bool;
 pub fn reason(scenario: &Scenario, stores: Stores) -> Option<&'static str> {
     let placed = Places::of(scenario);
     let later = LATER.iter().find(|(_, uses)| placed.iter().any(uses));
-    let by_name = || LATER_BY_NAME.iter().find(|(name, _)| *name == scenario.name()).map(|(_, reason)| *reason);
-    let later = later.map(|(name, _)| *name).or_else(by_name);
+    let later = later.map(|(name, _)| *name);
     later.or_else(|| (stores == Stores::Memory && shows_disk_order(scenario)).then_some(ON_DISK))
 }
 

@@ -53,10 +53,6 @@ impl<K: 'static, I: 'static, V: Clone + 'static> Inlet<Stream<K, I>> for TableSo
     }
 }
 
-/// The store that a table has or would have, where nobody gave it a name: explicit naming (KIP-1111) refuses it either way.
-#[derive(Clone)]
-pub(crate) struct Unnamed(pub(crate) StoreSpec);
-
 /// Where a table is kept: nowhere, until somebody needs it there.
 struct Keep<K, V> {
     draft: Draft,
@@ -136,10 +132,10 @@ pub(crate) fn table_source<K: 'static, I: 'static, V: Clone + 'static>(
         serdes: serdes.clone(),
         topic: topic.map(str::to_owned),
     });
-    if materialized.name.is_none() {
-        draft.add_part(node, Unnamed(keep.spec.clone()));
-    }
     let handle = keep.handle();
+    if materialized.name.is_none() {
+        draft.expect_store(keep.spec.clone());
+    }
     let store = if materialized.name.is_some() { keep.make().and(handle.clone()) } else { None };
     let input = serdes.clone();
     stream.port.listen(
