@@ -23,13 +23,12 @@ use crate::{differs, skip};
 
 /// Scenarios in which a restart shows, each with the reason. At most fifty, and nothing else.
 pub const EXCEPTIONS: &[(&str, &str)] = &[
-    ("aggregate/count-no-logging", "a store without changelog begins empty"),
-    ("processor/counter-no-log", "a store without changelog begins empty"),
-    ("session/no-log", "a store without changelog begins empty"),
-    ("suppress/final-unnamed-no-log", "a buffer without changelog begins empty"),
     ("processor/commands-lru", "a changelog does not say in which order keys were read, in Java too"),
-    ("processor/window-commands-duplicates-in-memory", "duplicates are counted anew, in Java too"),
+    ("processor/window-commands-duplicates-in-memory", "duplicates are numbered anew, in Java too"),
 ];
+
+/// Why no restart can be judged of a scenario with a store or a buffer without changelog.
+const UNLOGGED: &str = "a store without changelog begins empty";
 
 /// What is cut, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +73,8 @@ fn judge(scenario: &Scenario, stores: Stores, cuts: Cuts) -> Vec<Verdict> {
         return vec![Verdict::Skipped(reason.to_owned())];
     }
     let exception = EXCEPTIONS.iter().find(|(listed, _)| *listed == name).map(|(_, reason)| *reason);
+    let unlogged = scenario.statements().any(|statement| statement.to_string().contains("\"logging\":false"));
+    let exception = exception.or_else(|| unlogged.then_some(UNLOGGED));
     if let Some(reason) = differs::reason(&name).or(exception) {
         return vec![Verdict::Differs(reason.to_owned())];
     }

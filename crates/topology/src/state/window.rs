@@ -58,7 +58,9 @@ impl Timed for ByWindow {
 
     fn resume(&self, store: &Store) {
         if let (Some(last), Store::Window(store)) = (&self.sequence, store) {
-            last.set(store.last_sequence());
+            // Nulls are logged under numbers that the store does not know. None is greater than there are records in the changelog.
+            let logged = store.committed_offset().ok().flatten().map_or(0, |last| last.value().saturating_add(1));
+            last.set(store.last_sequence().max(i32::try_from(logged & i64::from(i32::MAX)).unwrap_or_default()));
         }
     }
 
