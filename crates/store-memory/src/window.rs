@@ -102,6 +102,10 @@ impl StateStore for Window {
                 reason: format!("store {}: a changelog key of {} bytes has no window", self.state.name, key.len()),
             })?;
             self.sequence = self.sequence.map(|last| last.max(sequence));
+            // As on disk, where a null beside duplicates changes nothing, not even the store's time.
+            if self.retention.is_by_segments() && self.sequence.is_some() && record.value.is_none() {
+                continue;
+            }
             // A record too old to be kept is no error: the topic forgets later than the store.
             let _ = self.write(&self.row_key(key, sequence), start.millis(), row_of(&record));
         }
