@@ -42,12 +42,12 @@
 //! let finals = driver.output_topic::<String, Option<i64>>("finals");
 //! // Times are milliseconds.
 //! for time in [1_000, 59_000, 61_000] {
-//!     visits.pipe_at("home".to_owned(), String::new(), time)?;
+//!     visits.pipe_at("home", "", time)?;
 //! }
 //! let counts = driver.window_store(&StoreHandle::<String, i64>::named("visits-by-minute"))?;
 //! assert_eq!(counts.get(&"home".to_owned(), 0)?, Some(2));
 //! assert!(finals.is_empty(), "late visits of the first minute still count");
-//! visits.pipe_at("home".to_owned(), String::new(), 65_000)?;
+//! visits.pipe_at("home", "", 65_000)?;
 //! assert_eq!(finals.read_key_values()?, [("home".to_owned(), Some(2))]);
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -83,6 +83,33 @@ pub use headwater_record as record;
 pub use headwater_runtime as runtime;
 pub use headwater_runtime::{Error, ErrorKind, StreamsConfig};
 pub use headwater_store as store;
+/// State in RocksDB (feature `rocksdb`): what an application has by itself, and a test asks for.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// use std::sync::Arc;
+///
+/// use headwater::prelude::*;
+/// use headwater::rocksdb::RocksDbStores;
+/// use headwater::store::MemoryBudget;
+/// use headwater::testing::TopologyTestDriver;
+///
+/// let builder = StreamsBuilder::new();
+/// builder.stream::<String, String>("visits").group_by_key().count().to_stream().to("counts");
+///
+/// let directory = std::env::temp_dir().join(format!("visits-{}", std::process::id()));
+/// let driver = TopologyTestDriver::builder(builder.build()?)
+///     .persistent_stores(Arc::new(RocksDbStores::new(MemoryBudget::default())), &directory)
+///     .build()?;
+/// driver.input_topic::<String, String>("visits").pipe("home", "now")?;
+/// assert_eq!(driver.output_topic::<String, Option<i64>>("counts").read_value()?, Some(1));
+/// driver.close()?;
+/// std::fs::remove_dir_all(&directory)?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(feature = "rocksdb")]
+pub use headwater_store_rocksdb as rocksdb;
 #[cfg(feature = "testing")]
 pub use headwater_testing as testing;
 pub use headwater_topology as processor;

@@ -45,7 +45,7 @@ use crate::{DriverError, TestInputTopic, TestKeyValueStore, TestOutputTopic, Tes
 /// let lines = driver.input_topic::<(), String>("lines");
 /// let copies = driver.output_topic::<(), String>("copies");
 ///
-/// lines.pipe_at((), "hello".to_owned(), 42)?;
+/// lines.pipe_at((), "hello", 42)?;
 ///
 /// assert_eq!(copies.read_record()?, TestRecord::new((), "hello".to_owned(), 42));
 /// assert!(copies.is_empty());
@@ -232,7 +232,7 @@ impl TopologyTestDriver {
     /// let driver = TopologyTestDriver::new(builder.build()?)?;
     ///
     /// let stock = driver.input_topic::<String, i64>("stock");
-    /// stock.pipe_all([("pens".to_owned(), 3), ("ink".to_owned(), 1), ("pens".to_owned(), 2)])?;
+    /// stock.pipe_all([("pens", 3), ("ink", 1), ("pens", 2)])?;
     /// let pieces = driver.key_value_store(&StoreHandle::<String, i64>::named("pieces"))?;
     /// assert_eq!(pieces.get(&"pens".to_owned())?, Some(2));
     /// assert_eq!(pieces.all()?.len(), 2);

@@ -20,4 +20,4 @@ pub use headwater_store_memory::MemoryStores;
 pub use mock::{Forwarded, MockProcessorContext};
 pub use record::TestRecord;
 pub use store::{TestKeyValueStore, TestSessionStore, TestWindowStore};
-pub use topic::{TestInputTopic, TestOutputTopic};
+pub use topic::{Given, TestInputTopic, TestOutputTopic};

@@ -20,6 +20,7 @@ use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
 use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology};
 
+use super::builder::OwnHandlers;
 use super::outputs::Outputs;
 use super::stores::StoreChoice;
 use crate::DriverError;
@@ -75,6 +76,7 @@ impl Live {
         settings: &BTreeMap<String, String>,
         start: Timestamp,
         stores: &StoreChoice,
+        own: OwnHandlers,
     ) -> Result<Self, DriverError> {
         let setting = |key: &str| settings.get(key).map(String::as_str);
         let topology = match setting(ROW_FORMAT) {
@@ -82,7 +84,7 @@ impl Live {
             _ => topology,
         };
         let topology = topology.for_application(setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION));
-        let handlers = ExceptionHandlers::configured(setting)?;
+        let handlers = own.or(ExceptionHandlers::configured(setting)?);
         let idle = number(settings, MAX_TASK_IDLE, 0)?;
         let cache_key = if settings.contains_key(CACHE) { CACHE } else { CACHE_DEPRECATED };
         let cache = Rc::new(Budget::new(number(settings, cache_key, DEFAULT_CACHE)?.max(0) as usize));
