@@ -64,7 +64,8 @@
 //! |---|---|---|
 //! | `kafka` | yes | real clusters |
 //! | `rocksdb` | yes | state on disk, in RocksDB |
-//! | `json` | no | `record::serde::json` |
+//! | `json` | no | JSON: `#[derive(headwater::Json)]`, `record::serde::json` |
+//! | `protobuf` | no | Protocol Buffers: `#[derive(headwater::Protobuf)]`, `record::serde::protobuf` |
 //! | `testing` | no | `testing::TopologyTestDriver` |
 //!
 //! **Architecture Invariant:** this crate has no logic of its own but the choice of environment.
@@ -78,6 +79,50 @@ pub use headwater_client as client;
 #[cfg(feature = "kafka")]
 pub use headwater_client_kafka as kafka;
 pub use headwater_client_memory as memory;
+/// Writes a type as JSON in Kafka: keys, values and the content of stores (feature `json`).
+///
+/// It goes by the type's `serde::Serialize` and `serde::Deserialize`. A `Vec` of it is a JSON array, and `None` of an `Option` of it
+/// is Kafka's null. As with every JSON key, two keys are the same only when their text is: leave maps out of them.
+///
+/// ```
+/// use headwater::prelude::*;
+///
+/// #[derive(serde::Serialize, serde::Deserialize, headwater::Json, Clone)]
+/// struct Order {
+///     item: String,
+///     pieces: u32,
+/// }
+///
+/// let builder = StreamsBuilder::new();
+/// let orders = builder.stream::<String, Order>("orders");
+/// orders.group_by(|_, order| order.item.clone()).reduce(|last, order| Order { pieces: last.pieces + order.pieces, ..last });
+/// # builder.build()?;
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
+/// ```
+#[cfg(feature = "json")]
+pub use headwater_derive::Json;
+/// Writes a message of `prost` as Protocol Buffers in Kafka (feature `protobuf`).
+///
+/// Code that `prost-build` generates has it with `Config::type_attribute(".", "#[derive(headwater::Protobuf)]")`.
+///
+/// ```
+/// use headwater::prelude::*;
+///
+/// #[derive(Clone, PartialEq, prost::Message, headwater::Protobuf)]
+/// struct Payment {
+///     #[prost(string, tag = "1")]
+///     from: String,
+///     #[prost(int64, tag = "2")]
+///     cents: i64,
+/// }
+///
+/// let builder = StreamsBuilder::new();
+/// builder.values::<Payment>("payments").filter(|_, payment| payment.cents > 100_000).to("large-payments");
+/// # builder.build()?;
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
+/// ```
+#[cfg(feature = "protobuf")]
+pub use headwater_derive::Protobuf;
 pub use headwater_dsl as dsl;
 pub use headwater_record as record;
 pub use headwater_runtime as runtime;

@@ -34,6 +34,14 @@ pub enum SerdeError {
         /// What is wrong with them.
         reason: String,
     },
+    /// A value that the format has no bytes for.
+    #[error("a {type_name} cannot be written: {reason}")]
+    Unwritable {
+        /// The type of the value.
+        type_name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The user's own serde refused; its text.
     #[error("{0}")]
     Custom(String),
@@ -43,6 +51,11 @@ impl SerdeError {
     /// A [`SerdeError::Malformed`] for the type `T`.
     pub fn malformed<T: ?Sized>(reason: impl std::fmt::Display) -> Self {
         SerdeError::Malformed { type_name: std::any::type_name::<T>(), reason: reason.to_string() }
+    }
+
+    /// A [`SerdeError::Unwritable`] for the type `T`.
+    pub fn unwritable<T: ?Sized>(reason: impl std::fmt::Display) -> Self {
+        SerdeError::Unwritable { type_name: std::any::type_name::<T>(), reason: reason.to_string() }
     }
 
     /// A [`SerdeError::Custom`] with the text of `error`.

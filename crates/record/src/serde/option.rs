@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DefaultSerde, Encoded, Serde, SharedSerde};
+use super::{DefaultSerde, Encoded, FixedSize, Serde, SharedSerde};
 use crate::SerdeError;
 
 /// Reads and writes null as `None` and everything else by the serde of `T`.
@@ -31,6 +31,7 @@ impl<T, S: Serde<T>> Serde<Option<T>> for OptionSerde<S> {
 }
 
 impl<T: DefaultSerde> DefaultSerde for Option<T> {
+    const SIZE_IN_LISTS: FixedSize = T::SIZE_IN_LISTS;
     fn default_serde() -> SharedSerde<Self> {
         Arc::new(OptionSerde(T::default_serde()))
     }
