@@ -14,49 +14,7 @@ use crate::checks;
 use crate::operator::table_source;
 use crate::serdes::Serdes;
 use crate::sources::Sources;
-use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, settings};
-
-/// Which topics a stream reads (Java's collection of names, or a `Pattern`).
-///
-/// ```
-/// use headwater_dsl::{StreamsBuilder, Topics};
-/// let builder = StreamsBuilder::new();
-/// builder.stream::<String, String>(["orders-eu", "orders-us"]).to("orders");
-/// builder.stream::<String, String>(Topics::Matching("logs-.*".to_owned())).to("logs");
-/// assert!(builder.build()?.describe().contains("Source: KSTREAM-SOURCE-0000000002 (topics: logs-.*)"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Topics {
-    /// These.
-    Named(Vec<String>),
-    /// All whose whole name matches this regular expression, those that come later included.
-    Matching(String),
-}
-
-impl From<&str> for Topics {
-    fn from(topic: &str) -> Self {
-        Topics::Named(vec![topic.to_owned()])
-    }
-}
-
-impl From<String> for Topics {
-    fn from(topic: String) -> Self {
-        Topics::Named(vec![topic])
-    }
-}
-
-impl<const N: usize> From<[&str; N]> for Topics {
-    fn from(topics: [&str; N]) -> Self {
-        Topics::Named(topics.iter().map(|topic| (*topic).to_owned()).collect())
-    }
-}
-
-impl From<Vec<String>> for Topics {
-    fn from(topics: Vec<String>) -> Self {
-        Topics::Named(topics)
-    }
-}
+use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, Topics, settings};
 
 /// Writes a topology of streams and tables (Java's `StreamsBuilder`).
 ///
@@ -180,6 +138,7 @@ impl StreamsBuilder {
         topics: impl Into<Topics>,
         consumed: Consumed<K, V>,
     ) -> KStream<K, V> {
+        let consumed = consumed.resolved();
         let name = self.draft.name_or(consumed.name.as_deref(), "KSTREAM-SOURCE-");
         self.source(name, topics.into(), consumed, Reader::Stream)
     }
@@ -216,6 +175,7 @@ impl StreamsBuilder {
         consumed: Consumed<K, V>,
         materialized: Materialized<K, V>,
     ) -> KTable<K, V> {
+        let consumed = consumed.resolved();
         let store = match &materialized.name {
             Some(name) => self.draft.checked(name),
             None => self.draft.next_name(&format!("{topic}-STATE-STORE-")),
@@ -251,6 +211,7 @@ impl StreamsBuilder {
         consumed: Consumed<K, V>,
         materialized: Materialized<K, V>,
     ) -> GlobalKTable<K, V> {
+        let consumed = consumed.resolved();
         let store = match &materialized.name {
             Some(name) => self.draft.checked(name),
             None => self.draft.next_name(&format!("{topic}-STATE-STORE-")),
@@ -302,6 +263,9 @@ impl StreamsBuilder {
             Reader::Stream => sources.merge::<K, V>(&topics, reset),
             Reader::Table => Ok(None),
         };
+        if let Err(mistake) = topics.check() {
+            self.draft.mistake(mistake);
+        }
         let first = merged.unwrap_or_else(|mistake| {
             self.draft.mistake(mistake);
             None
@@ -314,7 +278,7 @@ impl StreamsBuilder {
             let node = self.draft.add_node(NodeSpec::source(name.as_str(), named, reset));
             match (serdes.key.clone(), serdes.value.clone()) {
                 (Some(key), Some(value)) => crate::operator::add_source(&self.draft, node, key, value, extractor),
-                _ => self.draft.mistake(crate::operator::missing_serde(&name)),
+                _ => self.draft.mistake(crate::operator::missing_serde(&name, &serdes)),
             }
             if reader == Reader::Stream {
                 sources.add::<K, V>(topics, reset, node);

@@ -1,5 +1,7 @@
 //! What settings ask of a whole topology.
 
+use std::any::TypeId;
+
 use headwater_store::{Logging, StoreKind};
 use headwater_topology::node::StoreNode;
 use headwater_topology::{Draft, TopologyError, TopologySettings};
@@ -11,6 +13,16 @@ const OPTIMIZATION: &str = "topology.optimization";
 
 /// Java's text, as it is.
 const OPTIMIZATIONS: &str = "Acceptable values are: \"+NO_OPTIMIZATION+\", \"+OPTIMIZE+\", or a comma separated list of specific optimizations: (\"+REUSE_KTABLE_SOURCE_TOPICS+\", \"+MERGE_REPARTITION_TOPICS+\" + \"SINGLE_STORE_SELF_JOIN+\").";
+
+/// That records without keys are grouped by their key: each would be left out.
+pub(crate) fn keyless<K: 'static>(node: &str) -> Option<TopologyError> {
+    (TypeId::of::<K>() == TypeId::of::<()>()).then(|| {
+        TopologyError::Invalid(format!(
+            "{node} has no keys, and a grouping or table by key leaves out each record without one: choose a key first, with \
+             `group_by` or `select_key`, or read the topic with its keys, as `stream::<Key, Value>(..)`"
+        ))
+    })
+}
 
 /// What is wrong with `topology.optimization`, if it is given.
 pub(crate) fn optimization(settings: &TopologySettings) -> Option<TopologyError> {

@@ -221,8 +221,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
             None => draft.next_name(&format!("{prefix}STATE-STORE-")),
         };
         let name = draft.next_name(prefix);
-        let own = Serdes::of(materialized.serdes.key.clone(), materialized.serdes.value.clone());
-        let serdes = own.or(&self.stream.serdes.key_only());
+        let serdes = materialized.serdes.given().or(&self.stream.serdes.key_only());
         let upstream = self.by_key(&store);
         Placed { upstream, name, store, serdes }
     }

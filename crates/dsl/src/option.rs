@@ -39,6 +39,17 @@ macro_rules! serde_options {
                 Self::with(K::default_serde(), V::default_serde())
             }
 
+            /// With this name, and with the serdes that are inherited, or else the types' own.
+            ///
+            /// For types without serdes of their own there is `with(key_serde, value_serde).with_name(name)`.
+            pub fn named(name: impl Into<String>) -> Self
+            where
+                K: headwater_record::DefaultSerde,
+                V: headwater_record::DefaultSerde,
+            {
+                $option { serdes: crate::serdes::Serdes::inherited_or_own(), ..Self::inherited() }.with_name(name)
+            }
+
             /// With this serde for keys.
             #[must_use]
             pub fn with_key_serde(mut self, key: headwater_record::SharedSerde<K>) -> Self {

@@ -7,6 +7,7 @@ use headwater_record::DefaultSerde;
 use headwater_topology::by_hand::NodeRef;
 use headwater_topology::{BoxError, Draft, NodeId, Port, RecordContext, Stream, TopologyError};
 
+use crate::checks;
 use crate::operator::{Repartition, repartition_here, repartition_source, sink, table_source};
 use crate::row::Row;
 use crate::serdes::Serdes;
@@ -159,6 +160,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     fn group(&self, serdes: Serdes<K, V>, name: Option<String>) -> KGroupedStream<K, V> {
+        self.need_keys();
         KGroupedStream::new(KStream { serdes, ..self.clone() }, name)
     }
 
@@ -284,10 +286,18 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.as_table(Some(name), materialized)
     }
 
+    /// That the stream has no keys is a mistake here.
+    fn need_keys(&self) {
+        if let Some(mistake) = checks::keyless::<K>(&self.name()) {
+            self.draft().mistake(mistake);
+        }
+    }
+
     fn as_table<R: Clone + 'static>(&self, name: Option<&str>, materialized: Materialized<K, R>) -> KTable<K, R>
     where
         V: Row<R>,
     {
+        self.need_keys();
         let name = self.draft().name_or(name, "KSTREAM-TOTABLE-");
         let store = match &materialized.name {
             Some(name) => self.draft().checked(name),

@@ -330,7 +330,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     ) -> Option<(StoreId, StoreHandle<K, W>)> {
         let (materialized, store) = (materialized?, store?);
         let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
-            self.draft().mistake(missing_serde(name));
+            self.draft().mistake(missing_serde(name, serdes));
             return None;
         };
         let id = self.draft().add_store(materialized.key_value_spec(&store, row_format(self.draft())));

@@ -348,7 +348,7 @@ impl<'a> TaskContext<'a> {
         };
         let response = self.handlers.deserialization(&context, &raw.to_owned(), &error);
         let message = format!(
-            "Deserialization exception handler is set to fail upon a deserialization error at {}-{} offset {}. If you would rather have the streaming pipeline continue after a deserialization error, please set the deserialization.exception.handler appropriately",
+            "Deserialization exception handler is set to fail upon a deserialization error at {}-{} offset {}: {error}. To go on without such records, set deserialization.exception.handler to LogAndContinueExceptionHandler",
             self.input.topic.as_ref().map_or("null", Topic::as_str),
             self.input.partition,
             self.input.offset

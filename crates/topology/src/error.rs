@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use headwater_record::SerdeError;
+use headwater_record::{SerdeError, short_name};
 use headwater_store::StoreError;
 
 /// Any error of the user's code.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One mistake in a topology. The first words are Java's, the cure may follow.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopologyError {
     /// The program is no valid topology (Java's `TopologyException`).
@@ -33,7 +33,7 @@ pub enum TopologyError {
 }
 
 /// All mistakes of a topology, in the order in which they were made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TopologyErrors(Vec<TopologyError>);
 
 impl From<TopologyError> for TopologyErrors {
@@ -71,7 +71,7 @@ impl fmt::Display for TopologyErrors {
 impl std::error::Error for TopologyErrors {}
 
 /// Why a task could not be wired: found when its stores and nodes are made.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WiringError {
     /// A serde is missing.
@@ -123,11 +123,11 @@ pub enum WiringError {
 }
 
 /// Why a record could not be processed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ProcessError {
     /// The user's code, or a check made in its name. Goes to the processing exception handler.
-    #[error("{0}")]
+    #[error(transparent)]
     User(BoxError),
     /// A value has no bytes, or bytes no value, in the middle of a topology. Goes to the processing exception handler.
     #[error(transparent)]
@@ -136,12 +136,58 @@ pub enum ProcessError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A handler decided to fail, or nobody could be asked: the task stops here.
-    #[error("{0}")]
+    #[error(transparent)]
     Failed(Box<Failure>),
 }
 
+headwater_record::debug_as_text!(TopologyError, TopologyErrors, WiringError, ProcessError, UndecodedError, Failure);
+
+/// A key or a value that could not be read. The text names the cure.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UndecodedError {
+    /// Which of the two.
+    pub half: Half,
+    /// Why.
+    pub error: SerdeError,
+}
+
+/// A half of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// The key.
+    Key,
+    /// The value.
+    Value,
+}
+
+impl fmt::Display for UndecodedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.half, &self.error) {
+            (Half::Key, SerdeError::Null { type_name }) => write!(
+                f,
+                "the key is null, and `{0}` has no null: read a topic whose keys do not matter as `builder.values::<Value>(topic)`, \
+                 one where some are missing with the key type `Option<{0}>`",
+                short_name(type_name)
+            ),
+            (Half::Value, SerdeError::Null { type_name }) => write!(
+                f,
+                "the value is null, and `{0}` has no null: read a topic where some are missing with the value type `Option<{0}>`, one \
+                 where they delete as a table",
+                short_name(type_name)
+            ),
+            (Half::Key, error) => write!(f, "the key cannot be read: {error}"),
+            (Half::Value, error) => write!(f, "the value cannot be read: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for UndecodedError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
 /// What made a task stop.
-#[derive(Debug)]
 pub struct Failure {
     /// At what, with node, topic, partition and offset where known.
     pub message: String,
@@ -172,10 +218,16 @@ pub enum FailureKind {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        if let Some(source) = &self.source {
-            write!(f, ": {source}")?;
+        match self.source.as_ref().map(ToString::to_string) {
+            Some(source) if !self.message.contains(&source) => write!(f, ": {source}"),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|error| &**error as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -196,5 +248,28 @@ impl ProcessError {
             ProcessError::User(error) => error,
             other => Box::new(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_what_went_wrong_and_why() {
+        let parse = "x".parse::<i32>().unwrap_err();
+        let user = ProcessError::user(parse.clone());
+        assert_eq!(format!("{user:?}"), format!("ProcessError: {parse}"));
+        let failed = ProcessError::failed(FailureKind::Processing, "at the node n", Some(parse.clone().into()));
+        assert_eq!(format!("{failed:?}"), format!("ProcessError: at the node n: {parse}"));
+        let said = ProcessError::failed(FailureKind::Processing, format!("at n: {parse}. Mend it"), Some(parse.into()));
+        assert_eq!(said.to_string().matches("invalid digit").count(), 1, "{said}");
+    }
+
+    #[test]
+    fn a_null_says_whether_it_is_the_key_and_begins_with_the_cure() {
+        let null = |half| UndecodedError { half, error: SerdeError::Null { type_name: "i64" } }.to_string();
+        assert!(null(Half::Key).starts_with("the key is null") && null(Half::Key).contains("builder.values"));
+        assert!(null(Half::Value).starts_with("the value is null") && null(Half::Value).contains("`Option<i64>`"));
     }
 }

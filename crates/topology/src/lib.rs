@@ -41,7 +41,9 @@ pub use by_hand::{NodeRef, SinkSpec, SourceSpec, TopologyBuilder};
 pub use context::{Destination, Emit, Handlers, OutputTopic, TaskClock, TaskContext};
 pub use draft::Draft;
 pub use edge::{Catch, Change, Edge, Inlet, Outlet, RawInlet, Stream, Table, Update};
-pub use error::{BoxError, Failure, FailureKind, ProcessError, TopologyError, TopologyErrors, WiringError};
+pub use error::{
+    BoxError, Failure, FailureKind, Half, ProcessError, TopologyError, TopologyErrors, UndecodedError, WiringError,
+};
 pub use frozen::{Topology, TopologySettings};
 pub use headwater_store::RecordContext;
 pub use id::{NodeId, StoreId, SubtopologyId, TaskId, TaskIdError};

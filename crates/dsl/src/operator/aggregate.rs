@@ -61,7 +61,7 @@ impl<K: 'static, A: 'static> KeptIn<K, A> {
     /// The store `id`, unless it has no serdes, which is a mistake of the node `name`.
     pub(crate) fn new(draft: &Draft, name: &str, id: StoreId, store: &str, serdes: Serdes<K, A>) -> Option<Self> {
         let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
-            draft.mistake(missing_serde(name));
+            draft.mistake(missing_serde(name, &serdes));
             return None;
         };
         Some(KeptIn { id, handle: StoreHandle::with(store, key, value), serdes })

@@ -133,8 +133,13 @@ pub(crate) fn foreign_key_join<K: 'static, V: 'static, K2: 'static, V2: 'static,
         Some(name) => draft.checked(name),
         None => draft.next_name("KTABLE-FK-JOIN-OUTPUT-STATE-STORE-"),
     };
-    let Some(known) = Known::of(serdes.or(&left.serdes), other_serdes.or(&right.serdes)) else {
-        draft.mistake(missing_serde(&names.send));
+    let (serdes, other_serdes) = (serdes.or(&left.serdes), other_serdes.or(&right.serdes));
+    let Some(known) = Known::of(serdes.clone(), other_serdes.clone()) else {
+        draft.mistake(if serdes.is_whole() {
+            missing_serde(&names.send, &other_serdes)
+        } else {
+            missing_serde(&names.send, &serdes)
+        });
         return None;
     };
     right.old_values.ask(true);

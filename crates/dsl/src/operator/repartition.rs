@@ -48,7 +48,7 @@ fn add<K: 'static, V: 'static>(
     let Repartition { prefix, serdes, partitions, partitioner } = repartition;
     let names = names(stream, prefix);
     let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
-        stream.draft().mistake(missing_serde(&names.sink));
+        stream.draft().mistake(missing_serde(&names.sink, &serdes));
         return stream.below(stream.port.clone(), serdes, false);
     };
     let port = node::Repartition { key, value, partitioner, partitions }.add(&stream.port, names, moves);

@@ -96,9 +96,15 @@ pub(crate) fn stream_join<K: 'static, V: 'static, V2: 'static, W: 'static>(
     let nodes = Nodes::add(draft, names, [left.node(), right.node()]);
     nodes.connect(draft, &stores, rows);
     let (Nodes { windowed: [this_windowed, other_windowed], sides, merge }, unjoined) = (nodes, stores.unjoined);
+    let (this_serdes, other_serdes) = (left_serdes.clone(), right_serdes.clone());
     let kept = Kept::of(draft, stores.this, left_serdes).zip(Kept::of(draft, stores.other, right_serdes));
     let Some((this_kept, other_kept)) = kept else {
-        draft.mistake(missing_serde(&draft.node_name(merge)));
+        let name = draft.node_name(merge);
+        draft.mistake(if this_serdes.is_whole() {
+            missing_serde(&name, &other_serdes)
+        } else {
+            missing_serde(&name, &this_serdes)
+        });
         return left.below(Port::new(draft, merge), result, false);
     };
     let turned = Arc::clone(&join);

@@ -74,7 +74,7 @@ impl<K: 'static, V: 'static> Keep<K, V> {
             return Some(made);
         }
         if self.handle().is_none() {
-            self.draft.mistake(missing_serde(&self.draft.node_name(self.node)));
+            self.draft.mistake(missing_serde(&self.draft.node_name(self.node), &self.serdes));
             return None;
         }
         let id = self.draft.add_store(self.spec.clone());

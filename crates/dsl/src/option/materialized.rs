@@ -48,11 +48,6 @@ impl<K, V> Materialized<K, V> {
         }
     }
 
-    /// In the store `name` (Java's `Materialized.as`).
-    pub fn named(name: impl Into<String>) -> Self {
-        Self::inherited().with_name(name)
-    }
-
     /// In this process's memory, restored from the changelog after a start (`Materialized#withStoreType`).
     #[must_use]
     pub fn in_memory(mut self) -> Self {

@@ -74,6 +74,18 @@ impl<K: 'static, V: 'static> SinkNode<K, V> {
         Ok(topic)
     }
 
+    fn check_chosen(&self, chosen: &[Partition], topic: &str, count: Partition) -> Result<(), ProcessError> {
+        let unknown = chosen.iter().find(|partition| !(0..count).contains(*partition));
+        unknown.map_or(Ok(()), |partition| {
+            Err(ProcessError::user(format!(
+                "the partitioner of {} chose partition {partition} of {topic}, which has {count} partitions: choose one from 0 to {}, or \
+                 `None` for the partition of the key (Java: Invalid partition given with record)",
+                self.name,
+                count - 1
+            )))
+        })
+    }
+
     #[cold]
     fn refused(
         &self,
@@ -118,7 +130,12 @@ impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for SinkNode<K, V> {
             headers: headers.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list)),
         };
         let chosen = match &self.partitioner {
-            Some(choose) => choose(name, record.key, record.value, cx.emit().partitions(topic)?),
+            Some(choose) => {
+                let count = cx.emit().partitions(topic)?;
+                let chosen = choose(name, record.key, record.value, count);
+                self.check_chosen(chosen.as_deref().unwrap_or_default(), name, count)?;
+                chosen
+            }
             None => None,
         };
         match chosen {

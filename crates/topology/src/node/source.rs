@@ -6,7 +6,9 @@ use std::sync::Arc;
 use headwater_record::{Offset, Partition, RawRecord, Record, SharedSerde, Timestamp, Topic};
 
 use crate::caught::caught;
-use crate::{FailureKind, NodeId, Outlet, ProcessError, RawInlet, Stream, TaskContext, Wiring, WiringError};
+use crate::{
+    FailureKind, Half, NodeId, Outlet, ProcessError, RawInlet, Stream, TaskContext, UndecodedError, Wiring, WiringError,
+};
 
 /// A record as a [`TimestampExtractor`] sees it (Java's `ConsumerRecord`).
 #[derive(Debug)]
@@ -127,15 +129,13 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
     /// `None` when a handler let the record go.
     fn decode(&self, cx: &mut TaskContext<'_>, raw: RawRecord<'_>) -> Result<Option<(K, V)>, ProcessError> {
         let topic = cx.input().0.map_or("", Topic::as_str);
+        let undecoded = |half| move |error| ProcessError::user(UndecodedError { half, error });
         let decoded = caught(|| {
-            let key = self.key.deserialize(topic, raw.key)?;
-            Ok((key, self.value.deserialize(topic, raw.value)?))
+            let key = self.key.deserialize(topic, raw.key).map_err(undecoded(Half::Key))?;
+            Ok((key, self.value.deserialize(topic, raw.value).map_err(undecoded(Half::Value))?))
         });
         match decoded {
             Ok(decoded) => Ok(Some(decoded)),
-            Err(ProcessError::Serde(error)) => {
-                cx.deserialization_failed(&self.name, raw, Box::new(error)).map(|()| None)
-            }
             Err(error) => cx.deserialization_failed(&self.name, raw, error.into_source()).map(|()| None),
         }
     }

@@ -51,7 +51,7 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         allowed.ok_or_else(|| {
             let node = self.wiring.name(self.node);
             WiringError::NoAccess(format!(
-                "Processor {node} has no access to StateStore {name} as the store is not connected to the processor. If you add stores manually via '.addStateStore()' make sure to connect the added store to the processor by providing the processor name to '.addStateStore()' or connect them via '.connectProcessorAndStateStores()'. DSL users need to provide the store name to '.process()', '.transform()', or '.transformValues()' to connect the store to the corresponding operator, or they can provide a StoreBuilder by implementing the stores() method on the Supplier itself. If you do not add stores manually, please file a bug report at https://issues.apache.org/jira/projects/KAFKA."
+                "Processor {node} has no access to StateStore {name} as the store is not connected to the processor. Name it where the processor is added, as in `.process(supplier, &[\"{name}\"])`, after `builder.add_state_store(..)`; in a topology by hand, name the processor in `add_state_store(store, &[\"{node}\"])`, or connect them by `connect(\"{node}\", &[\"{name}\"])`"
             ))
         })
     }
