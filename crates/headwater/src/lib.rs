@@ -73,11 +73,15 @@
 
 mod environment;
 pub mod prelude;
+pub mod processor;
 
 pub use environment::{FromFeatures, KafkaStreams};
+#[doc(inline)]
 pub use headwater_client as client;
 #[cfg(feature = "kafka")]
+#[doc(inline)]
 pub use headwater_client_kafka as kafka;
+#[doc(inline)]
 pub use headwater_client_memory as memory;
 /// Writes a type as JSON in Kafka: keys, values and the content of stores (feature `json`).
 ///
@@ -123,10 +127,14 @@ pub use headwater_derive::Json;
 /// ```
 #[cfg(feature = "protobuf")]
 pub use headwater_derive::Protobuf;
+#[doc(inline)]
 pub use headwater_dsl as dsl;
+#[doc(inline)]
 pub use headwater_record as record;
+#[doc(inline)]
 pub use headwater_runtime as runtime;
 pub use headwater_runtime::{Error, ErrorKind, StreamsConfig};
+#[doc(inline)]
 pub use headwater_store as store;
 /// State in RocksDB (feature `rocksdb`): what an application has by itself, and a test asks for.
 ///
@@ -154,8 +162,10 @@ pub use headwater_store as store;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[cfg(feature = "rocksdb")]
+#[doc(inline)]
 pub use headwater_store_rocksdb as rocksdb;
 #[cfg(feature = "testing")]
+#[doc(inline)]
 pub use headwater_testing as testing;
-pub use headwater_topology as processor;
+#[doc(inline)]
 pub use headwater_window as window;

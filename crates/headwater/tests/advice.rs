@@ -1,5 +1,5 @@
 //! Errors say what is wrong, and what to do here.
-#![allow(missing_docs, reason = "a test")]
+#![cfg(test)]
 
 use headwater::prelude::*;
 use headwater::record::Headers;

@@ -16,6 +16,9 @@ macro_rules! run {
 }
 
 run! {
+    bank_balance: "../examples/bank_balance.rs", "json";
+    deduplication: "../examples/deduplication.rs", "testing";
     json_orders: "../examples/json_orders.rs", "json";
+    page_views: "../examples/page_views.rs", "json";
     protobuf_payments: "../examples/protobuf_payments.rs", "protobuf";
 }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use headwater::dsl::{KStream, StreamsBuilder};
-use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
 use headwater::processor::{ProcessError, PunctuationType, ScheduleId};
+use headwater::processor::{Processor, ProcessorContext};
 use headwater::record::{Header, Headers, OwnedRecord, Record, Timestamp};
 use headwater::testing::TopologyTestDriver;
 
@@ -90,8 +90,7 @@ impl Processor<String, String, String, String> for Elsewhere {
 #[test]
 fn a_dead_letter_has_time_and_headers_of_what_was_forwarded_or_of_the_punctuation() {
     let driver = driver(|builder| {
-        let elsewhere: KStream<String, String> =
-            builder.stream::<String, String>("in").process(|_: &mut StoreAccess<'_, '_>| Ok(Elsewhere), &[]);
+        let elsewhere: KStream<String, String> = builder.stream::<String, String>("in").process(|_| Ok(Elsewhere), &[]);
         elsewhere.try_filter(|_, value| if value == "bad" { Err("bad") } else { Ok(true) }).to("out");
     });
     pipe(&driver, "in", "k", "bad", 5);
@@ -135,7 +134,7 @@ fn a_panic_of_an_aggregation_leaves_the_aggregate_as_it_was() {
 #[test]
 fn without_a_handler_that_lets_it_pass_a_panic_names_its_operator_and_its_record() {
     let builder = StreamsBuilder::new();
-    builder.values::<String>("in").map_values(|_, text| text[..2].to_owned()).named("cut").to("out");
+    builder.values::<String>("in").map_values(|(), text| text[..2].to_owned()).named("cut").to("out");
     let driver = TopologyTestDriver::new(builder.build().unwrap()).unwrap();
     let input = driver.input_topic::<(), String>("in");
     let error = input.pipe_at((), "éé".to_owned(), 1).map(|()| String::new());

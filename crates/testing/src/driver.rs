@@ -148,7 +148,7 @@ impl TopologyTestDriver {
     ///
     /// let builder = TopologyBuilder::new();
     /// let source = builder.add_source("source", SourceSpec::topics(["in"], <()>::default_serde(), <()>::default_serde()));
-    /// let ticks: NodeRef<(), i64> = builder.add_processor("ticks", |_: &mut StoreAccess<'_, '_>| Ok(Ticks), &[&source]);
+    /// let ticks: NodeRef<(), i64> = builder.add_processor("ticks", |_| Ok(Ticks), &[&source]);
     /// builder.add_sink("sink", SinkSpec::topic("times", <()>::default_serde(), i64::default_serde()), &[&ticks]);
     /// let driver = TopologyTestDriver::new(builder.build()?)?;
     ///

@@ -110,7 +110,7 @@ impl TopologyBuilder {
     /// let lines = SourceSpec::topics(["lines"], <()>::default_serde(), String::default_serde());
     /// let source = builder.add_source("source", lines);
     /// let lengths: NodeRef<(), i64> =
-    ///     builder.add_processor("lengths", |_: &mut StoreAccess<'_, '_>| Ok(Lengths), &[&source]);
+    ///     builder.add_processor("lengths", |_| Ok(Lengths), &[&source]);
     /// assert_eq!(builder.build()?.node_named("lengths"), Some(lengths.id()));
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
     /// ```

@@ -11,17 +11,16 @@ use headwater_topology::handler::{
 };
 use headwater_topology::node::SourceTopics;
 use headwater_topology::node::source::TimestampExtractor;
-use headwater_topology::processor::StoreAccess;
 use headwater_topology::{BoxError, PunctuationType};
 
 use crate::graph::{FailOnBoom, Graph, Key, Times, count_by_value, counts, look_up_names, through};
 
 fn forward() -> headwater_topology::Topology {
-    through(|_: &mut StoreAccess<'_, '_>| Ok(FailOnBoom))
+    through(|_| Ok(FailOnBoom))
 }
 
 fn times(kind: Option<PunctuationType>) -> headwater_topology::Topology {
-    through(move |_: &mut StoreAccess<'_, '_>| Ok(Times(kind)))
+    through(move |_| Ok(Times(kind)))
 }
 
 #[test]

@@ -13,20 +13,11 @@ use crate::punctuate::Punctuations;
 use crate::state::{KeyValueState, SessionState, StoreHandle, WindowState};
 use crate::{Inlet, NodeId, Outlet, ProcessError, ScheduleId, StoreId, Stream, TaskContext, Wiring, WiringError};
 
-/// Makes a processor for each task. Any closure that takes the store access and returns a processor is one.
-pub trait ProcessorSupplier<P>: Send + Sync + 'static {
-    /// A new processor, with the stores it needs.
-    ///
-    /// # Errors
-    /// [`WiringError`] when a store is not connected or of other types.
-    fn make(&self, stores: &mut StoreAccess<'_, '_>) -> Result<P, WiringError>;
-}
+/// Makes a processor for each task: a closure that takes the store access and returns a new processor with the stores it needs.
+/// Its error says that a store is not connected or of other types.
+pub trait ProcessorSupplier<P>: Fn(&mut StoreAccess<'_, '_>) -> Result<P, WiringError> + Send + Sync + 'static {}
 
-impl<P, F: Fn(&mut StoreAccess<'_, '_>) -> Result<P, WiringError> + Send + Sync + 'static> ProcessorSupplier<P> for F {
-    fn make(&self, stores: &mut StoreAccess<'_, '_>) -> Result<P, WiringError> {
-        self(stores)
-    }
-}
+impl<P, F: Fn(&mut StoreAccess<'_, '_>) -> Result<P, WiringError> + Send + Sync + 'static> ProcessorSupplier<P> for F {}
 
 /// Opens the stores that are connected to a node.
 pub struct StoreAccess<'a, 'w> {
@@ -127,7 +118,7 @@ where
         supplier: &dyn ProcessorSupplier<P>,
     ) -> Result<Box<dyn Inlet<Stream<KIn, VIn>>>, WiringError> {
         let shared = wiring.shared_part(node, "processor", |wiring| {
-            let processor = supplier.make(&mut StoreAccess::new(wiring, node))?;
+            let processor = supplier(&mut StoreAccess::new(wiring, node))?;
             let out = wiring.outlet(node)?;
             let live = Rc::new(ProcessorNode {
                 name: wiring.name(node),
