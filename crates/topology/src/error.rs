@@ -140,15 +140,15 @@ pub enum ProcessError {
     Failed(Box<Failure>),
 }
 
-headwater_record::debug_as_text!(TopologyError, TopologyErrors, WiringError, ProcessError, UndecodedError, Failure);
+headwater_record::debug_as_text!(TopologyError, TopologyErrors, WiringError, ProcessError, NullError, Failure);
 
-/// A key or a value that could not be read. The text names the cure.
+/// A key or a value that is null, where the type has no null. The text names the cure.
 #[derive(Clone, PartialEq, Eq)]
-pub struct UndecodedError {
+pub struct NullError {
     /// Which of the two.
     pub half: Half,
-    /// Why.
-    pub error: SerdeError,
+    /// The Rust type that was asked for.
+    pub type_name: &'static str,
 }
 
 /// A half of a record.
@@ -160,32 +160,25 @@ pub enum Half {
     Value,
 }
 
-impl fmt::Display for UndecodedError {
+impl fmt::Display for NullError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.half, &self.error) {
-            (Half::Key, SerdeError::Null { type_name }) => write!(
+        let name = short_name(self.type_name);
+        match self.half {
+            Half::Key => write!(
                 f,
-                "the key is null, and `{0}` has no null: read a topic whose keys do not matter as `builder.values::<Value>(topic)`, \
-                 one where some are missing with the key type `Option<{0}>`",
-                short_name(type_name)
+                "the key is null, and `{name}` has no null: read a topic whose keys do not matter as `builder.values::<Value>(topic)`, one \
+                 where some are missing with the key type `Option<{name}>`"
             ),
-            (Half::Value, SerdeError::Null { type_name }) => write!(
+            Half::Value => write!(
                 f,
-                "the value is null, and `{0}` has no null: read a topic where some are missing with the value type `Option<{0}>`, one \
-                 where they delete as a table",
-                short_name(type_name)
+                "the value is null, and `{name}` has no null: read a topic where some are missing with the value type `Option<{name}>`, one \
+                 where they delete as a table"
             ),
-            (Half::Key, error) => write!(f, "the key cannot be read: {error}"),
-            (Half::Value, error) => write!(f, "the value cannot be read: {error}"),
         }
     }
 }
 
-impl std::error::Error for UndecodedError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
+impl std::error::Error for NullError {}
 
 /// What made a task stop.
 pub struct Failure {
@@ -268,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_null_says_whether_it_is_the_key_and_begins_with_the_cure() {
-        let null = |half| UndecodedError { half, error: SerdeError::Null { type_name: "i64" } }.to_string();
+        let null = |half| NullError { half, type_name: "i64" }.to_string();
         assert!(null(Half::Key).starts_with("the key is null") && null(Half::Key).contains("builder.values"));
         assert!(null(Half::Value).starts_with("the value is null") && null(Half::Value).contains("`Option<i64>`"));
     }

@@ -42,7 +42,7 @@ pub use context::{Destination, Emit, Handlers, OutputTopic, TaskClock, TaskConte
 pub use draft::Draft;
 pub use edge::{Catch, Change, Edge, Inlet, Outlet, RawInlet, Stream, Table, Update};
 pub use error::{
-    BoxError, Failure, FailureKind, Half, ProcessError, TopologyError, TopologyErrors, UndecodedError, WiringError,
+    BoxError, Failure, FailureKind, Half, NullError, ProcessError, TopologyError, TopologyErrors, WiringError,
 };
 pub use frozen::{Topology, TopologySettings};
 pub use headwater_store::RecordContext;

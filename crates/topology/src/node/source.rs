@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_record::{Offset, Partition, RawRecord, Record, SharedSerde, Timestamp, Topic};
+use headwater_record::{Offset, Partition, RawRecord, Record, SerdeError, SharedSerde, Timestamp, Topic};
 
 use crate::caught::caught;
 use crate::{
-    FailureKind, Half, NodeId, Outlet, ProcessError, RawInlet, Stream, TaskContext, UndecodedError, Wiring, WiringError,
+    FailureKind, Half, NodeId, NullError, Outlet, ProcessError, RawInlet, Stream, TaskContext, Wiring, WiringError,
 };
 
 /// A record as a [`TimestampExtractor`] sees it (Java's `ConsumerRecord`).
@@ -129,13 +129,21 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
     /// `None` when a handler let the record go.
     fn decode(&self, cx: &mut TaskContext<'_>, raw: RawRecord<'_>) -> Result<Option<(K, V)>, ProcessError> {
         let topic = cx.input().0.map_or("", Topic::as_str);
-        let undecoded = |half| move |error| ProcessError::user(UndecodedError { half, error });
+        let undecoded = |half| {
+            move |error| match error {
+                SerdeError::Null { type_name } => ProcessError::user(NullError { half, type_name }),
+                error => ProcessError::Serde(error),
+            }
+        };
         let decoded = caught(|| {
             let key = self.key.deserialize(topic, raw.key).map_err(undecoded(Half::Key))?;
             Ok((key, self.value.deserialize(topic, raw.value).map_err(undecoded(Half::Value))?))
         });
         match decoded {
             Ok(decoded) => Ok(Some(decoded)),
+            Err(ProcessError::Serde(error)) => {
+                cx.deserialization_failed(&self.name, raw, Box::new(error)).map(|()| None)
+            }
             Err(error) => cx.deserialization_failed(&self.name, raw, error.into_source()).map(|()| None),
         }
     }
