@@ -47,7 +47,7 @@ pub(crate) fn run(with: With) -> Result<()> {
     }
     match with {
         With::Broker => {
-            println!("\ntest: every test passed, with a real broker, and the scenarios on both stores, restarted too")
+            println!("\ntest: every test passed, with a real broker, and the scenarios on both stores, restarted too");
         }
         With::NoBroker => println!(
             "\ntest: passed without a broker. Skipped: every test that meets a real Kafka (client-kafka's conformance \

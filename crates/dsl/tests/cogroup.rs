@@ -10,6 +10,7 @@ fn grouped(builder: &StreamsBuilder, topic: &str) -> KGroupedStream<String, i64>
     builder.stream::<String, i64>(topic).group_by_key()
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what aggregations call")]
 fn add(_: &String, value: &i64, sum: i64) -> i64 {
     sum + value
 }

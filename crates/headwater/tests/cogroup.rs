@@ -90,9 +90,9 @@ impl World {
             if done(instances) {
                 return;
             }
-            instances.iter_mut().for_each(|instance| {
+            for instance in instances.iter_mut() {
                 instance.turn();
-            });
+            }
             self.clock.advance(Duration::from_millis(20));
         }
         panic!("it never came to this: {what}; out: {:?}, expected: {:?}", self.out(), self.expected);

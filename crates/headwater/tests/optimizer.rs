@@ -21,11 +21,7 @@ fn refused(builder: &StreamsBuilder) -> String {
     builder.build_with(&merging()).map(|_| ()).map_err(|mistakes: TopologyErrors| mistakes.to_string()).unwrap_err()
 }
 
-fn named<K: 'static, V: 'static>(name: &str) -> Grouped<K, V>
-where
-    K: headwater::record::DefaultSerde,
-    V: headwater::record::DefaultSerde,
-{
+fn named<K: headwater::record::DefaultSerde, V: headwater::record::DefaultSerde>(name: &str) -> Grouped<K, V> {
     Grouped::by_type().with_name(name)
 }
 
@@ -50,6 +46,7 @@ fn last(topology: Topology, lines: &[&str], outputs: &[&str]) -> Vec<BTreeMap<St
 
 const LINES: &[&str] = &["ab", "ac", "bc", "a", "cab"];
 
+#[expect(clippy::ptr_arg, clippy::trivially_copy_pass_by_ref, reason = "what operators call")]
 fn first_letter(_: &(), line: &String) -> String {
     line.chars().take(1).collect()
 }
@@ -75,7 +72,7 @@ fn handles_that_see_another_type_move_as_well() {
     let builder = StreamsBuilder::new();
     let optional: KStream<String, Option<Option<i64>>> = builder
         .values::<String>("lines")
-        .map(|_, line| (first_letter(&(), line), Some(i64::try_from(line.len()).ok())));
+        .map(|(), line| (first_letter(&(), line), Some(i64::try_from(line.len()).ok())));
     let flat: KStream<String, Option<i64>> = optional.into_nullable();
     let sum = |sum: Option<i64>, length: &Option<i64>| Some(sum.unwrap_or(0) + length.unwrap_or(0));
     let kept = || Materialized::by_type();

@@ -78,8 +78,11 @@ pub(super) fn drive(
         if let Some(cut) = run.cut.filter(|cut| cut.after == number + 1 && result.is_ok()) {
             result = driver.restart(cut.state);
             // A commit has been there in any case: what a restart writes is one difference more.
-            if let (Some(last), more) = (produced.last_mut(), read(&driver)) {
-                more.into_iter().for_each(|(topic, records)| last.entry(topic).or_default().extend(records));
+            let mut more = read(&driver);
+            if let Some(last) = produced.last_mut() {
+                for (topic, records) in &mut more {
+                    last.entry(topic.clone()).or_default().append(records);
+                }
             }
         }
         if let Err(error) = result {
