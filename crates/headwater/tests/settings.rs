@@ -72,7 +72,7 @@ impl World {
             .application_id("settings")
             .on(&cluster)
             .set("dsl.store.suppliers.class", "in_memory")
-            .set("commit.interval.ms", "1000")
+            .set("commit.interval.ms", "1500")
             .set_all(settings.iter().copied());
         let mut world = World { clock, cluster, application: application.drive().expect("an application") };
         world.turn();

@@ -15,7 +15,6 @@ use headwater::testing::StateOnDisk;
 
 use crate::compare::compare;
 use crate::interpret::{Cache, Cut, Run, Stores};
-use crate::outcome::Outcome;
 use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
 use crate::suite::{files, outcome};
@@ -82,16 +81,19 @@ fn judge(scenario: &Scenario, stores: Stores, cuts: Cuts) -> Vec<Verdict> {
         let cut = after.map(|(after, state)| Cut { after, state });
         outcome(scenario, Run { stores, cut, cache: Cache::Off })
     };
-    let differs_from = |other: Outcome, here: &Outcome| compare(&other, here, steps).err();
+    let place = format!("{}: {}", scenario.file.display(), scenario.title);
+    let whole = match run(None) {
+        Ok(whole) => whole,
+        Err(error) => return vec![Verdict::Failed(format!("{place}\n  {error:#}"))],
+    };
     let verdict = |after: usize| -> Result<Option<String>> {
         let here = run(Some((after, cuts.state)))?;
-        if differs_from(run(None)?, &here).is_none() {
+        if compare(&whole, &here, steps).is_ok() {
             return Ok(None);
         }
         let anew = run(Some((after, StateOnDisk::HandedOver)))?;
-        Ok(differs_from(anew, &here).map(|difference| difference.report(scenario)))
+        Ok(compare(&anew, &here, steps).err().map(|difference| difference.report(scenario)))
     };
-    let place = format!("{}: {}", scenario.file.display(), scenario.title);
     let told = |after: usize| {
         let of_cut = format!("{place}\n  restarted after step {after} with its state {:?}", cuts.state);
         match verdict(after) {
