@@ -7,7 +7,7 @@
 //! Every operator writes a node into the topology that is being drafted and subscribes to its parent's port; nothing runs
 //! before a task is wired. Names, numbers, stores and topics are those of Java's `StreamsBuilder`.
 //!
-//! An operator has a plain form for types with a default serde, a `_with` form that takes its options, and, where it takes a
+//! An operator has a plain form for types with a default serde, a `_with` form that takes its options, and, nearly always where it takes a
 //! closure, a `try_` form whose closure may fail: failures go to the processing exception handler.
 //!
 //! ```

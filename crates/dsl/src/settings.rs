@@ -4,7 +4,7 @@ use headwater_store::RowFormat;
 use headwater_topology::TopologySettings;
 use headwater_topology::node::Effect;
 
-/// How rows of DSL stores lie: `dsl.store.format` (KIP-1271).
+/// How rows of DSL stores lie: `dsl.store.format` (KIP-1285).
 pub(crate) fn row_format(settings: &TopologySettings) -> Option<RowFormat> {
     settings
         .value("dsl.store.format")

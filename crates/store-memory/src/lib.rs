@@ -1,7 +1,8 @@
 //! Stores in this process's memory: ordered maps that are gone with the process and are restored from their changelogs.
 //!
-//! **Architecture Invariant:** these stores are exact about order and expiry (Java's in-memory stores); the ones in RocksDB are
-//! another implementation of the same contract, and the two never meet.
+//! **Architecture Invariant:** these stores are exact about order and, unless they stand for stores on disk
+//! ([`MemoryStores::in_place_of_disk`]), about expiry, as Java's in-memory stores are. Versioned stores, which Java has on disk
+//! only, forget by segments. The stores in RocksDB are another implementation of the same contract, and the two never meet.
 #![forbid(unsafe_code)]
 
 mod key_value;
