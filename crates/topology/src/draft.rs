@@ -192,7 +192,7 @@ impl Draft {
         self.change_node(node, |node| node.listeners.push(listener));
     }
 
-    /// Adds a store. One of the same name is a mistake, unless it is `same`: then its id is returned.
+    /// Adds a store. One of the same name is a mistake; the id of the first is returned.
     pub fn add_store(&self, spec: StoreSpec) -> StoreId {
         let mut state = self.state();
         if let Some(store) = state.graph.store_named(&spec.name) {
@@ -422,7 +422,7 @@ fn taken(topic: &str, others: &[&SourceTopics]) -> Option<String> {
 
 /// Whether all of `topic` matches.
 fn matches(pattern: &str, topic: &str) -> bool {
-    regex::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|pattern| pattern.is_match(topic))
+    naming::pattern(pattern).is_ok_and(|pattern| pattern.is_match(topic))
 }
 
 impl fmt::Debug for Draft {

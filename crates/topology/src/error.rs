@@ -235,6 +235,18 @@ impl ProcessError {
         ProcessError::Failed(Box::new(Failure { message: message.into(), kind, source }))
     }
 
+    /// What a handler decides about.
+    ///
+    /// # Errors
+    /// The error itself, where it is fatal: a store's, or a decision to fail.
+    pub(crate) fn of_user_code(self) -> Result<BoxError, ProcessError> {
+        match self {
+            ProcessError::User(error) => Ok(error),
+            ProcessError::Serde(error) => Ok(Box::new(error)),
+            fatal @ (ProcessError::Failed(_) | ProcessError::Store(_)) => Err(fatal),
+        }
+    }
+
     /// The reason as a boxed error, for a handler or a cause.
     pub fn into_source(self) -> BoxError {
         match self {
