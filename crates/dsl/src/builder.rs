@@ -368,6 +368,7 @@ impl StreamsBuilder {
     ) where
         P: Processor<K, V, (), ()>,
     {
+        let consumed = consumed.resolved();
         let source = self.draft.name_with_suffix_or(consumed.name.as_deref(), "-source", "KSTREAM-SOURCE-");
         let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
         let stream = self.source(source, topic.into(), consumed, Reader::Table);

@@ -180,6 +180,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
                 }),
             );
         }
-        self.below(Port::new(draft, node), self.serdes.key_only(), self.repartition)
+        KStream::at(Port::new(draft, node), self.serdes.key_only(), self.repartition)
     }
 }

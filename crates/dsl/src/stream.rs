@@ -33,13 +33,8 @@ impl<K: 'static, V: 'static> Clone for KStream<K, V> {
 }
 
 impl<K: 'static, V: 'static> KStream<K, V> {
-    #[expect(clippy::unused_self, reason = "it reads as what it says")]
-    pub(crate) fn below<K2: 'static, V2: 'static>(
-        &self,
-        port: Port<Stream<K2, V2>>,
-        serdes: Serdes<K2, V2>,
-        repartition: bool,
-    ) -> KStream<K2, V2> {
+    /// The handle of what a node hands on.
+    pub(crate) fn at(port: Port<Stream<K, V>>, serdes: Serdes<K, V>, repartition: bool) -> Self {
         KStream { port, serdes, repartition }
     }
 
@@ -265,7 +260,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         K: DefaultSerde,
         R: DefaultSerde + Clone,
     {
-        let serdes = Serdes::none().or_default();
+        let serdes = self.serdes.of_rows().or_default();
         self.as_table(None, Materialized { serdes, ..Materialized::inherited() })
     }
 

@@ -120,7 +120,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         let serdes = options.serdes.or(&self.serdes);
         let draft = self.draft();
         if !draft.takes(table.draft()) {
-            return self.below(Port::new(draft, self.node()), serdes.key_only(), false);
+            return KStream::at(Port::new(draft, self.node()), serdes.key_only(), false);
         }
         let ForJoin { stream: upstream, topics } = repartition_for_join(self, options.name.as_deref(), &serdes);
         let prefix = if left { "KSTREAM-LEFTJOIN-" } else { "KSTREAM-JOIN-" };
@@ -139,6 +139,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
                 Ok(Box::new(TableJoin { input: input.clone(), table, join: Arc::clone(&join), left, out }))
             }),
         );
-        upstream.below(Port::new(draft, node), serdes.key_only(), false)
+        KStream::at(Port::new(draft, node), serdes.key_only(), false)
     }
 }

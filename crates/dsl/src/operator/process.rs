@@ -140,7 +140,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.draft().set_effect(node, settings::effect_of_process(&self.draft().settings(), repartition));
         connect(self.draft(), node, stores);
         self.port.listen(node, Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier)));
-        self.below(Port::new(self.draft(), node), serdes, repartition)
+        KStream::at(Port::new(self.draft(), node), serdes, repartition)
     }
 }
 

@@ -49,10 +49,10 @@ fn add<K: 'static, V: 'static>(
     let names = names(stream, prefix);
     let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
         stream.draft().mistake(missing_serde(&names.sink, &serdes));
-        return stream.below(stream.port.clone(), serdes, false);
+        return KStream::at(stream.port.clone(), serdes, false);
     };
     let port = node::Repartition { key, value, partitioner, partitions }.add(&stream.port, names, moves);
-    stream.below(port, serdes, false)
+    KStream::at(port, serdes, false)
 }
 
 /// The repartition that joins of a stream share.
@@ -86,7 +86,7 @@ pub(crate) fn repartition_for_join<K: 'static, V: 'static>(
     let last = draft.parts::<ForJoins>(stream.node()).pop().filter(|last| last.types == types);
     if let (None, Some(last)) = (name, last) {
         names(stream, &own);
-        let stream = stream.below(Port::new(draft, last.source), serdes.clone(), false);
+        let stream = KStream::at(Port::new(draft, last.source), serdes.clone(), false);
         return ForJoin { stream, topics: BTreeSet::new() };
     }
     let prefix = name.unwrap_or(&own);

@@ -80,7 +80,7 @@ pub(crate) fn stream_join<K: 'static, V: 'static, V2: 'static, W: 'static>(
     let right_serdes = Serdes::of(left_serdes.key.clone(), options.other_value.clone()).or(&right.serdes);
     let result = left_serdes.key_only();
     if !draft.takes(right.draft()) {
-        return left.below(Port::new(draft, left.node()), result, false);
+        return KStream::at(Port::new(draft, left.node()), result, false);
     }
     if let Err(error) = windows.validate() {
         draft.mistake(TopologyError::Argument(error.to_string()));
@@ -105,7 +105,7 @@ pub(crate) fn stream_join<K: 'static, V: 'static, V2: 'static, W: 'static>(
         } else {
             missing_serde(&name, &this_serdes)
         });
-        return left.below(Port::new(draft, merge), result, false);
+        return KStream::at(Port::new(draft, merge), result, false);
     };
     let turned = Arc::clone(&join);
     let turned: Join<K, V2, V, W> = Arc::new(move |key, right, left| turned(key, left, right));
@@ -119,7 +119,7 @@ pub(crate) fn stream_join<K: 'static, V: 'static, V2: 'static, W: 'static>(
     listen(&other_port, sides[1], other_side, (&other_kept, &this_kept), turned);
     let alike = as_self_join(&join).map(|join| self_join(merge, windows, this_kept, join));
     draft.add_part(merge, StreamJoin::new(nodes.windowed, sides, alike));
-    left.below(pass_on(draft, merge, &sides), result, false)
+    KStream::at(pass_on(draft, merge, &sides), result, false)
 }
 
 /// The nodes of a join.

@@ -25,5 +25,5 @@ pub(crate) fn changed_repartition<K: 'static, V: 'static>(
         (Some(key), Some(value)) => add_source(draft, node, key, value, TimestampExtractor::FailOnInvalid),
         _ => draft.mistake(missing_serde(&source, serdes)),
     }
-    (sink, stream.below(Port::new(draft, node), serdes.clone(), false))
+    (sink, KStream::at(Port::new(draft, node), serdes.clone(), false))
 }

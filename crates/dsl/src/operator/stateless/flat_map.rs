@@ -35,6 +35,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             Ok(())
         });
         self.draft().set_effect(port.node(), Effect::ChangesKey);
-        self.below(port, crate::serdes::Serdes::none(), true)
+        KStream::at(port, crate::serdes::Serdes::none(), true)
     }
 }

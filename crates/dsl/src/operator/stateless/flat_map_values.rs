@@ -38,6 +38,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             Ok(())
         });
         self.draft().set_effect(port.node(), Effect::ChangesValue);
-        self.below(port, self.serdes.key_only(), self.repartition)
+        KStream::at(port, self.serdes.key_only(), self.repartition)
     }
 }

@@ -33,6 +33,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             out.push(cx, record.with_key(&key).with_value(&value))
         });
         self.draft().set_effect(port.node(), Effect::ChangesKey);
-        self.below(port, crate::serdes::Serdes::none(), true)
+        KStream::at(port, crate::serdes::Serdes::none(), true)
     }
 }

@@ -55,6 +55,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         if self.node() != other.node() {
             other.port.listen(node, make);
         }
-        self.below(Port::new(draft, node), Serdes::none(), self.repartition || other.repartition)
+        KStream::at(Port::new(draft, node), Serdes::none(), self.repartition || other.repartition)
     }
 }

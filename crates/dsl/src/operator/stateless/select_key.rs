@@ -30,6 +30,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             out.push(cx, record.with_key(&key))
         });
         self.draft().set_effect(port.node(), Effect::ChangesKey);
-        self.below(port, self.serdes.value_only(), true)
+        KStream::at(port, self.serdes.value_only(), true)
     }
 }
