@@ -18,7 +18,8 @@ use headwater_store::cache::Budget;
 use headwater_store::{RowFormat, Store};
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
-use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology};
+use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, naming};
+use regex::Regex;
 
 use super::builder::OwnHandlers;
 use super::outputs::Outputs;
@@ -33,6 +34,8 @@ const MAX_TASK_IDLE: &str = "max.task.idle.ms";
 const CACHE: &str = "statestore.cache.max.bytes";
 const CACHE_DEPRECATED: &str = "cache.max.bytes.buffering";
 const DEFAULT_CACHE: i64 = 10 << 20;
+/// Begins what stands for a pattern among the inputs: no topic has it in its name.
+const PATTERN: &str = "/";
 
 /// All that is alive in a driver.
 pub(crate) struct Live {
@@ -47,7 +50,7 @@ pub(crate) struct Live {
     pub(super) global: GlobalTask,
     // Positions in the topics of global stores.
     global_topics: HashMap<Topic, Offset>,
-    patterns: Vec<(NodeId, String)>,
+    patterns: Vec<(NodeId, Regex)>,
     pub(super) dropped_before: u64,
     /// What the task is made of anew when it restarts.
     pub(super) made_of: MadeOf,
@@ -104,7 +107,7 @@ impl Live {
             deserialization: Arc::new(LogAndContinueExceptionHandler::default()),
             ..handlers.clone()
         };
-        let global_stores = stores.open(&topology, |store| store.global, setting)?;
+        let global_stores = stores.within("global").open(&topology, |store| store.global, setting)?;
         let global = GlobalTask::start(&topology, global_stores, global_handlers, Rc::clone(&cache), now)?;
         let global_topics = GlobalTask::topics(&topology).into_keys().map(|topic| (topic, Offset::ZERO)).collect();
 
@@ -115,6 +118,7 @@ impl Live {
             handlers,
             cache,
         };
+        let stores = stores.within("0_0");
         let parts = Parts {
             topology: &topology,
             stores: stores.open(&topology, |store| !store.global, setting)?,
@@ -124,7 +128,7 @@ impl Live {
             spec,
         };
         let running = Running::start(parts, &mut output, now)?;
-        let made_of = MadeOf { stores: stores.clone(), settings: settings.clone(), task: task_settings };
+        let made_of = MadeOf { stores, settings: settings.clone(), task: task_settings };
         let mut live = Live {
             clock,
             outputs: Outputs::default(),
@@ -148,9 +152,8 @@ impl Live {
     /// Reads every input of the task that is not read yet; a pattern is none.
     pub(super) fn read_inputs(&mut self) -> Result<(), DriverError> {
         let Some(running) = &self.running else { return Err(DriverError::Closed) };
-        let is_pattern = |topic: &str| self.patterns.iter().any(|(_, pattern)| pattern == topic);
         for partition in running.spec().partitions() {
-            if !is_pattern(partition.topic.as_str()) && self.consumer.position(partition).is_none() {
+            if !partition.topic.as_str().starts_with(PATTERN) && self.consumer.position(partition).is_none() {
                 if self.cluster.topic(&partition.topic).is_none() {
                     self.cluster.create_topic(partition.topic.clone(), 1)?;
                 }
@@ -201,7 +204,7 @@ impl Live {
         if running.spec().input(partition).is_some() {
             return Ok(true);
         }
-        let matching = self.patterns.iter().find(|(_, pattern)| matches(pattern, partition.topic.as_str()));
+        let matching = self.patterns.iter().find(|(_, pattern)| pattern.is_match(partition.topic.as_str()));
         let Some((node, _)) = matching else { return Ok(false) };
         running.add_input(TaskInput { node: *node, partition: partition.clone(), reset: None }, None);
         self.read_inputs()?;
@@ -351,7 +354,7 @@ impl Live {
 
 /// One task for all of the topology: Java's driver has only task `0_0`. A pattern stands as an input that never has records, until
 /// a topic matches it.
-fn whole(topology: &Topology) -> (TaskSpec, Vec<(NodeId, String)>) {
+fn whole(topology: &Topology) -> (TaskSpec, Vec<(NodeId, Regex)>) {
     let mut spec = TaskSpec { id: TaskId::new(0, 0), inputs: Vec::new(), stores: Vec::new() };
     let mut patterns = Vec::new();
     let mut stores: HashMap<StoreId, TaskStore> = HashMap::new();
@@ -364,19 +367,15 @@ fn whole(topology: &Topology) -> (TaskSpec, Vec<(NodeId, String)>) {
             if let Some(NodeKind::Source { topics: SourceTopics::Pattern(pattern), reset }) =
                 topology.node(node).map(|spec| &spec.kind)
             {
-                let partition = TopicPartition::new(pattern.as_str(), 0);
+                let partition = TopicPartition::new(format!("{PATTERN}{pattern}"), 0);
                 spec.inputs.push(TaskInput { node, partition, reset: *reset });
-                patterns.push((node, pattern.clone()));
+                // Building refuses those that are none.
+                patterns.extend(naming::pattern(pattern).ok().map(|pattern| (node, pattern)));
             }
         }
     }
     spec.stores = topology.store_order().iter().filter_map(|id| stores.remove(id)).collect();
     (spec, patterns)
-}
-
-/// Whether all of `topic` matches.
-fn matches(pattern: &str, topic: &str) -> bool {
-    regex::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|pattern| pattern.is_match(topic))
 }
 
 fn number(settings: &BTreeMap<String, String>, key: &str, default: i64) -> Result<i64, DriverError> {

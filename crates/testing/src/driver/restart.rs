@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use headwater_client::{ClientConfig, ClientError, ClientSupplier, CommittedOffset, StartAt};
@@ -152,7 +153,10 @@ impl super::stores::StoreChoice {
     /// Deletes what lies in the directory of the stores.
     fn wipe(&self) -> Result<(), DriverError> {
         let Some((_, directory)) = &self.persistent else { return Ok(()) };
-        let wiped = fs::remove_dir_all(directory).and_then(|()| fs::create_dir_all(directory));
-        wiped.map_err(|error| DriverError::Directory(format!("{}: {error}", directory.display())))
+        match fs::remove_dir_all(directory) {
+            // Nothing lies there yet.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            wiped => wiped.map_err(|error| DriverError::Directory(format!("{}: {error}", directory.display()))),
+        }
     }
 }

@@ -33,6 +33,13 @@ impl Default for StoreChoice {
 }
 
 impl StoreChoice {
+    /// The same, with what lies on disk in this folder of the directory.
+    pub(super) fn within(&self, folder: &str) -> Self {
+        let persistent = self.persistent.as_ref();
+        let persistent = persistent.map(|(supplier, directory)| (Arc::clone(supplier), directory.join(folder)));
+        StoreChoice { persistent, ..self.clone() }
+    }
+
     /// Opens those stores of `topology` that are `wanted`.
     pub(super) fn open<'a>(
         &self,
