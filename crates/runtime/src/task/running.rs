@@ -1,6 +1,5 @@
 //! A task that processes.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
@@ -153,9 +152,9 @@ impl Running {
         let cache_bytes = settings.cache.max();
         let lane = output.lane_of(task);
         let stores: HashMap<StoreId, SharedStore> =
-            stores.into_iter().map(|(id, store)| (id, Rc::new(RefCell::new(store)))).collect();
+            stores.into_iter().map(|(id, store)| (id, SharedStore::own(store))).collect();
         let mut reachable = globals;
-        reachable.extend(stores.iter().map(|(id, store)| (*id, Rc::clone(store))));
+        reachable.extend(stores.iter().map(|(id, store)| (*id, store.clone())));
         let graph = TaskGraph::wire(
             topology,
             task,
@@ -439,7 +438,7 @@ impl Running {
             } else {
                 output.changelog_offset(task, store.id)
             };
-            if let Err(error) = shared.borrow_mut().state_mut().commit(offset) {
+            if let Err(error) = shared.write(|store| store.state_mut().commit(offset)) {
                 result = result.and(Err(TaskError::Store { task, error }));
             }
         }
@@ -452,9 +451,9 @@ impl Running {
         drop(self.graph);
         let mut closed = ClosedStores::default();
         for (id, shared) in self.stores {
-            match Rc::into_inner(shared) {
+            match shared.into_inner() {
                 Some(store) => {
-                    closed.stores.insert(id, store.into_inner());
+                    closed.stores.insert(id, store);
                 }
                 None => closed.held.push(id),
             }

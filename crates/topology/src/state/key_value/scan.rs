@@ -92,7 +92,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         inside: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<(Vec<u8>, RowBuf)>, ProcessError> {
         let mut found = std::collections::BTreeMap::new();
-        self.with_bytes(|store| {
+        self.read_bytes(|store| {
             let mut page: Vec<Entry> = Vec::new();
             let mut last: Option<Vec<u8>> = None;
             loop {
