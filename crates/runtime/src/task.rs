@@ -9,5 +9,6 @@ pub mod spec;
 
 pub use error::TaskError;
 pub use global::GlobalTask;
+pub(crate) use global::NO_TASK;
 pub use running::{ClosedStores, Committed, Parts, Running, TaskSettings};
 pub use spec::{TaskInput, TaskSpec, TaskStore};

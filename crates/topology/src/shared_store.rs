@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use headwater_store::{Store, StoreError};
 
@@ -92,14 +92,9 @@ impl GlobalStore {
         &self.name
     }
 
-    /// Puts an open store here, instead of the one before.
-    pub fn open(&self, store: Store) {
-        *self.store.write().unwrap_or_else(PoisonError::into_inner) = Some(store);
-    }
-
-    /// Closes the store that is here.
-    pub fn close(&self) {
-        drop(self.store.write().unwrap_or_else(PoisonError::into_inner).take());
+    /// What is here, to close it or to put another in its place. Readers wait as long as it is held.
+    pub fn slot(&self) -> RwLockWriteGuard<'_, Option<Store>> {
+        self.store.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As [`SharedStore::read`].
@@ -118,7 +113,7 @@ impl GlobalStore {
     /// # Errors
     /// As [`SharedStore::read`].
     pub fn write<R>(&self, work: impl FnOnce(&mut Store) -> Result<R, StoreError>) -> Result<R, StoreError> {
-        match &mut *self.store.write().unwrap_or_else(PoisonError::into_inner) {
+        match &mut *self.slot() {
             Some(store) => work(store),
             None => Err(self.closed()),
         }

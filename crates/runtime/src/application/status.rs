@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use super::state::{Progress, State, ThreadState};
+use super::state::{GlobalThreadState, Progress, State, ThreadState};
 use crate::Error;
 use crate::host::{Gate, of_panic};
 
@@ -72,6 +72,23 @@ impl Status {
         let steps = self.lock().progress.thread_is(thread, state);
         tracing::debug!(thread, %state, "a stream thread changed its state");
         self.announce(steps);
+    }
+
+    /// `None`: there is no global store.
+    pub(crate) fn global_state(&self) -> Option<GlobalThreadState> {
+        self.lock().progress.global()
+    }
+
+    pub(crate) fn stream_threads_ended(&self) -> bool {
+        self.lock().progress.stream_threads_ended()
+    }
+
+    pub(crate) fn global_is(&self, state: GlobalThreadState) {
+        let steps = self.lock().progress.global_is(state);
+        tracing::debug!(%state, "the global thread changed its state");
+        self.announce(steps);
+        // Stream threads wait for it to have filled its stores.
+        self.gate.open();
     }
 
     pub(crate) fn become_if_possible(&self, next: State) -> bool {
