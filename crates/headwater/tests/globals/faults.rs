@@ -175,6 +175,14 @@ fn a_failed_global_thread_ends_the_application_unless_the_handler_replaces_it() 
 }
 
 #[test]
+fn nobody_is_left_to_tell_others_when_a_global_thread_fails_before_the_first_task() {
+    let world = World::without_shops();
+    let builder = world.builder(cities(), 1).uncaught_error_handler(|_| UncaughtResponse::ShutdownApplication);
+    let mut instances = [builder.drive().unwrap()];
+    world.run_until(&mut instances, "it has ended", |instances| instances[0].state() == State::Error);
+}
+
+#[test]
 fn stores_are_open_until_the_last_task_has_read_them() {
     let world = World::new();
     world.shop("a", Some("Rome"));

@@ -28,6 +28,7 @@ fn a_record_that_cannot_be_decoded_ends_the_application_unless_a_handler_lets_it
     world.put("shops", b"a", Some(b"\xff\xfe"));
     world.run_until(&mut instances, "it has ended", |instances| instances[0].state() == State::Error);
     assert_eq!(instances[0].outcome().expect_err("it failed").kind(), ErrorKind::Data);
+    assert_eq!(world.values("dead").len(), 1, "its dead letter was sent");
 }
 
 #[test]

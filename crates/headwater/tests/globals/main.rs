@@ -7,5 +7,6 @@ mod disk;
 mod faults;
 mod filling;
 mod handlers;
+mod metrics;
 mod threads;
 mod world;

@@ -81,7 +81,7 @@ impl Driven {
             let is_replaced = self.instance.after_global_failure(error);
             match &mut self.global {
                 Some(_) if is_replaced => self.global = None,
-                Some(thread) => thread.give_up(),
+                Some(thread) => thread.give_up(now),
                 None => return !is_replaced,
             }
             false

@@ -40,7 +40,12 @@ impl Instance {
 
     /// The global thread has ended with `error`. Returns whether another takes its place, which Java does not know.
     pub(crate) fn after_global_failure(&self, error: Error) -> bool {
-        let response = self.response_to(&error);
+        let mut response = self.response_to(&error);
+        let nobody_tells = self.stream_threads() == 0 || !self.globals.is_filled();
+        if response == UncaughtResponse::ShutdownApplication && nobody_tells {
+            tracing::warn!("no stream thread is in the group to tell the other instances to close: only this one does");
+            response = UncaughtResponse::ShutdownClient;
+        }
         tracing::error!(%error, kind = ?error.kind(), ?response, "the global thread failed");
         self.follow(response, error)
     }

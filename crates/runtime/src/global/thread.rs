@@ -22,6 +22,8 @@ use crate::{Error, ErrorKind, metric};
 
 /// How often the log tells how far the filling is.
 const TELL_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a thread that failed waits for its dead letters to be written.
+const LAST_LETTERS: Duration = Duration::from_secs(3);
 /// How soon a thread that has nothing to do looks again.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -136,8 +138,14 @@ impl GlobalThread {
         self.phase == Phase::Ended
     }
 
-    /// After an error that nobody replaces it for: its stores stay open until the tasks that read them are gone.
-    pub(crate) fn give_up(&mut self) {
+    /// After an error that nobody replaces it for: its stores stay open until the tasks that read them are gone. Nothing is
+    /// committed, but dead letters are still sent.
+    pub(crate) fn give_up(&mut self, now: Timestamp) {
+        if self.output.under_way() > 0
+            && let Err(error) = self.output.flush(Deadline::after(now, LAST_LETTERS))
+        {
+            tracing::warn!(%error, "dead letters of the global thread that failed could not be sent");
+        }
         if let Some(fill) = self.fill.take() {
             fill.close();
         }

@@ -100,7 +100,7 @@ fn run_global(instance: &Arc<Instance>) {
                 if instance.after_global_failure(error) {
                     thread = None;
                 } else if let Some(thread) = &mut thread {
-                    thread.give_up();
+                    thread.give_up(clock.now());
                 } else {
                     return;
                 }
