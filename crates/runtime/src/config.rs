@@ -114,9 +114,6 @@ impl StreamsConfig {
                 let meant = names::nearest(key).map_or_else(String::new, |name| format!("; did you mean {name}?"));
                 warnings.push(format!("{key} was supplied but is not used: there is no such setting{meant}"));
             }
-            if key.starts_with("global.consumer.") {
-                warnings.push(format!("{key} has no effect: there are no global stores yet"));
-            }
             let Some(setting) = options::find(key) else { continue };
             match setting.support {
                 Support::NoEffect(reason) if !parse::is_default(setting, value) => {
@@ -244,6 +241,11 @@ impl StreamsConfig {
     /// `auto.offset.reset`.
     pub fn offset_reset(&self) -> OffsetReset {
         parse::offset_reset(self.consumer_text("auto.offset.reset")).unwrap_or(OffsetReset::Earliest)
+    }
+
+    /// `processing.exception.handler.global.enabled`.
+    pub fn handles_errors_of_global_stores(&self) -> bool {
+        self.text(&["processing.exception.handler.global.enabled"]).trim().eq_ignore_ascii_case("true")
     }
 
     /// Settings of internal topics.

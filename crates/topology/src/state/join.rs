@@ -72,7 +72,7 @@ impl<K: 'static> JoinState<K> {
 
     fn make(wiring: &Wiring<'_>, id: StoreId, key: &SharedSerde<K>) -> Result<Self, WiringError> {
         let (store, name) = (wiring.store(id)?, wiring.store_name(id));
-        if !matches!(&*store.borrow(), Store::KeyValue(_)) {
+        if !store.read(|store| Ok(matches!(store, Store::KeyValue(_))))? {
             return Err(WiringError::StoreType { store: name });
         }
         let spec = wiring.topology().store(id).map(|node| &node.spec);
@@ -197,10 +197,10 @@ impl<K: 'static> JoinState<K> {
         &self,
         work: impl FnOnce(&mut dyn KeyValueBytes) -> Result<R, StoreError>,
     ) -> Result<R, ProcessError> {
-        match &mut *self.store.borrow_mut() {
-            Store::KeyValue(store) => Ok(work(store.as_mut())?),
-            other => Err(wrong_kind(other, "a key-value store").into()),
-        }
+        Ok(self.store.write(|store| match store {
+            Store::KeyValue(store) => work(store.as_mut()),
+            other => Err(wrong_kind(other, "a key-value store")),
+        })?)
     }
 
     fn with_key<R>(

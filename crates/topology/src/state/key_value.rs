@@ -50,7 +50,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     fn make(wiring: &mut Wiring<'_>, id: StoreId, handle: &StoreHandle<K, V>) -> Result<Self, WiringError> {
         let store = wiring.store(id)?;
         let name = wiring.store_name(id);
-        if !matches!(&*store.borrow(), Store::KeyValue(_)) {
+        if !store.read(|store| Ok(matches!(store, Store::KeyValue(_))))? {
             return Err(WiringError::StoreType { store: name });
         }
         let node = wiring.topology().store(id);
@@ -240,22 +240,14 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
 
     /// How many entries there are, about, those in the cache that are not written yet left out.
     pub fn approximate_len(&self) -> u64 {
-        self.with_bytes(|store| Ok(store.approximate_len())).unwrap_or_default()
+        self.read_bytes(|store| Ok(store.approximate_len())).unwrap_or_default()
     }
 
-    fn with_bytes<R>(
-        &self,
-        work: impl FnOnce(&mut dyn KeyValueBytes) -> Result<R, StoreError>,
-    ) -> Result<R, ProcessError> {
-        match &mut *self.store.borrow_mut() {
-            Store::KeyValue(store) => Ok(work(store.as_mut())?),
-            other => Err(StoreError::TypeChanged {
-                store: other.state().name().to_owned(),
-                expected: "a key-value store".to_owned(),
-                found: "another kind".to_owned(),
-            }
-            .into()),
-        }
+    fn read_bytes<R>(&self, look: impl FnOnce(&dyn KeyValueBytes) -> Result<R, StoreError>) -> Result<R, ProcessError> {
+        Ok(self.store.read(|store| match store {
+            Store::KeyValue(store) => look(store.as_ref()),
+            other => Err(of_another_kind(other)),
+        })?)
     }
 
     fn key_bytes(&self, key: &K) -> Result<Vec<u8>, ProcessError> {
@@ -280,7 +272,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<RowBuf>, ProcessError> {
-        self.with_bytes(|store| store.get(key))
+        self.read_bytes(|store| store.get(key))
     }
 
     fn decode(&self, row: &RowBuf) -> Result<Stamped<V>, ProcessError> {
@@ -327,9 +319,12 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let always = self.logged_headers == LoggedHeaders::Always;
         let list = if always || self.format.has_headers() { context.headers.snapshot() } else { None };
         let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
-        let evicted = self.with_bytes(|store| {
-            store.put(key, value.map(|value| Row { value, timestamp, headers }))?;
-            Ok(store.take_evicted())
+        let evicted = self.store.write(|store| match store {
+            Store::KeyValue(store) => {
+                store.put(key, value.map(|value| Row { value, timestamp, headers }))?;
+                Ok(store.take_evicted())
+            }
+            other => Err(of_another_kind(other)),
         })?;
         if !self.logged {
             return Ok(());
@@ -342,6 +337,15 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
             evicted.iter().try_for_each(|key| cx.log(self.id, key, None, context.timestamp, RawHeaders::NONE))?;
         }
         cx.log(self.id, key, value.map(Vec::as_slice), logged_at, logged_headers)
+    }
+}
+
+#[cold]
+fn of_another_kind(store: &Store) -> StoreError {
+    StoreError::TypeChanged {
+        store: store.state().name().to_owned(),
+        expected: "a key-value store".to_owned(),
+        found: "another kind".to_owned(),
     }
 }
 

@@ -151,14 +151,20 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let name = wiring.store_name(id);
         let wrong = || WiringError::StoreType { store: name.clone() };
         let node = wiring.topology().store(id).ok_or_else(wrong)?;
-        let timed = T::of(node.spec.kind).filter(|_| T::is(&store.borrow())).ok_or_else(wrong)?;
-        timed.resume(&store.borrow());
+        let timed = T::of(node.spec.kind).ok_or_else(wrong)?;
+        let found = store.read(|store| {
+            Ok(T::is(store).then(|| {
+                timed.resume(store);
+                store.state().is_persistent()
+            }))
+        })?;
+        let is_persistent = found.ok_or_else(wrong)?;
         let budget = wiring.cache_budget();
         let read_only = node.global && wiring.task().partition >= 0;
         let cached = node.spec.caching && !node.spec.kind.retains_duplicates() && budget.max() > 0 && !read_only;
         let time_first = node.spec.kind.is_time_ordered();
         let segment = node.spec.kind.segment_interval().map_or(1, |interval| interval.as_millis().max(1));
-        let by_segment = store.borrow().state().is_persistent() && !time_first;
+        let by_segment = is_persistent && !time_first;
         // Java's caches put the number of the segment before a key, and where time comes first, a byte that says so.
         let key_extra = 8 + usize::from(time_first);
         let (topic, name): (String, Arc<str>) = (wiring.topology().serde_topic(id), name.clone().into());
@@ -369,7 +375,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     }
 
     fn read(&self, key: &[u8], window: Window) -> Result<Option<RowBuf>, ProcessError> {
-        Ok(self.timed.fetch(&self.store.borrow(), key, window)?)
+        Ok(self.store.read(|store| self.timed.fetch(store, key, window))?)
     }
 
     fn decode(&self, row: &RowBuf) -> Result<Stamped<V>, ProcessError> {
@@ -416,7 +422,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let list = if self.format.has_headers() { context.headers.snapshot() } else { None };
         let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
         let row = value.map(|value| Row { value, timestamp, headers });
-        if self.timed.put(&mut self.store.borrow_mut(), key, window, row)? == Put::Expired {
+        if self.store.write(|store| self.timed.put(store, key, window, row))? == Put::Expired {
             cx.drop_record();
         }
         if !self.logged {

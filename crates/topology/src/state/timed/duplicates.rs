@@ -37,7 +37,7 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
         let window = Window::new(timestamp, timestamp);
         let result = self.with_key(key, |buf| {
             let row = present.then_some(Row { value: &encoded, timestamp, headers });
-            if self.timed.put(&mut self.store.borrow_mut(), buf.key(), window, row)? == Put::Expired {
+            if self.store.write(|store| self.timed.put(store, buf.key(), window, row))? == Put::Expired {
                 cx.drop_record();
             }
             if !self.logged {
@@ -67,7 +67,9 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
             let query = WindowQuery { keys: KeySelection::One(buf.key()), from, to };
             let (mut page, mut last): (Vec<WindowEntry>, Option<WindowEntry>) = (Vec::new(), None);
             loop {
-                let scan = bytes(&self.store.borrow())?.scan(query, Order::Forward, last.as_ref(), SCAN, &mut page)?;
+                let after = last.as_ref();
+                let scan =
+                    self.store.read(|store| bytes(store)?.scan(query, Order::Forward, after, SCAN, &mut page))?;
                 last = page.last().filter(|_| scan == Scan::More).cloned();
                 for entry in page.drain(..) {
                     let value = self.decode(&entry.row)?.value;
