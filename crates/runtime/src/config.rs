@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use headwater_client::ClientConfig;
+use headwater_store::RowFormat;
 use headwater_topology::node::OffsetReset;
 
 pub use clients::Role;
@@ -236,6 +237,11 @@ impl StreamsConfig {
     /// `dsl.store.suppliers.class`: what stores are that do not say themselves.
     pub fn configured_stores(&self) -> ConfiguredStores {
         ConfiguredStores::parse(self.text(&["dsl.store.suppliers.class", "default.dsl.store"])).unwrap_or_default()
+    }
+
+    /// `dsl.store.format`: what the rows of operators' stores keep.
+    pub fn row_format(&self) -> RowFormat {
+        RowFormat::of_setting(self.text(&["dsl.store.format"]))
     }
 
     /// `auto.offset.reset`.

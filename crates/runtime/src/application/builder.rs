@@ -193,7 +193,8 @@ impl<D: DefaultEnvironment> Builder<D> {
             application = config.application_id(), process = %directory.process_id(), threads = config.threads(),
             state = ?directory.path(), "starting"
         );
-        let topology = self.topology.for_application(config.application_id());
+        let topology =
+            self.topology.for_application(config.application_id()).with_default_row_format(config.row_format());
         Ok(Arc::new(Instance {
             globals: Globals::of(&topology),
             topology,

@@ -83,8 +83,8 @@ impl Live {
     ) -> Result<Self, DriverError> {
         let setting = |key: &str| settings.get(key).map(String::as_str);
         let topology = match setting(ROW_FORMAT) {
-            Some(format) if format.eq_ignore_ascii_case("headers") => topology.with_row_format(RowFormat::Headers),
-            _ => topology,
+            Some(format) => topology.with_default_row_format(RowFormat::of_setting(format)),
+            None => topology,
         };
         let topology = topology.for_application(setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION));
         let handlers = own.or(ExceptionHandlers::configured(setting)?);
