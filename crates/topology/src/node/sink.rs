@@ -124,7 +124,7 @@ impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for SinkNode<K, V> {
         let chosen = match &self.partitioner {
             Some(choose) => {
                 let count = cx.emit().partitions(topic)?;
-                let chosen = choose(name, record.key, record.value, &record.headers, count);
+                let chosen = choose(name, record.key, record.value, record.headers, count);
                 self.check_chosen(chosen.as_deref().unwrap_or_default(), name, count)?;
                 chosen
             }
