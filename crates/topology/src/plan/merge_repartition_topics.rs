@@ -81,16 +81,19 @@ struct Merged {
 /// Puts one repartition below `changer` in the place of those that begin with `repartitions`.
 fn merge(plan: &mut Plan, changer: NodeId, repartitions: &[NodeId]) -> Result<(), TopologyError> {
     let Some(first) = repartitions.iter().find_map(|filter| plan.movable(*filter)) else { return Ok(()) };
-    let keeps_null_keys =
-        repartitions.iter().any(|filter| plan.graph.node(*filter).is_some_and(|spec| spec.keeps_null_keys));
-    let mut merged = add(plan, &first, changer, keeps_null_keys);
+    let mut merged = add(plan, &first, changer);
     for filter in repartitions {
         let Some(replaced) = plan.movable(*filter) else { continue };
         let operators = plan.operators();
         let child = operators.find(*filter, &|above| operators.is_child(above, changer));
         let Some(child) = child else { return Err(no_child(plan, &replaced)) };
         for node in operators.nodes(child) {
+            // Of a node to which null keys mean something, all that is above knows.
+            let keeps_null_keys = plan.graph.node(*node).is_some_and(|spec| spec.keeps_null_keys);
             move_below(plan, *node, changer, &mut merged)?;
+            if let Some(filter) = plan.graph.node_mut(merged.filter) {
+                filter.keeps_null_keys |= keeps_null_keys;
+            }
         }
         leave_out(plan, *filter, &replaced);
         plan.graph.repartition.remove(&replaced.topic);
@@ -104,7 +107,7 @@ fn merge(plan: &mut Plan, changer: NodeId, repartitions: &[NodeId]) -> Result<()
 }
 
 /// Adds a repartition like `first`, below nothing yet.
-fn add(plan: &mut Plan, first: &Movable, changer: NodeId, keeps_null_keys: bool) -> Merged {
+fn add(plan: &mut Plan, first: &Movable, changer: NodeId) -> Merged {
     let topic = first.topic.clone();
     let priority = plan.graph.node(changer).map_or(0, |spec| spec.priority);
     let mut add = |node: NodeSpec| {
@@ -113,7 +116,7 @@ fn add(plan: &mut Plan, first: &Movable, changer: NodeId, keeps_null_keys: bool)
         id
     };
     let filter = NodeSpec::processor(format!("{topic}-filter"), []);
-    let filter = add(NodeSpec { part_of_below: true, keeps_null_keys, ..filter });
+    let filter = add(NodeSpec { part_of_below: true, ..filter });
     let sink = add(NodeSpec::sink(format!("{topic}-sink"), SinkTopic::Named(topic.clone()), [filter]));
     let source = add(NodeSpec::source(format!("{topic}-source"), SourceTopics::Named(vec![topic.clone()]), None));
     if let Some(spec) = plan.graph.node_mut(filter) {
