@@ -3,6 +3,7 @@
 //! A state is shared by the nodes that use its store (`Rc`); nothing of it leaves the task's thread. Every read and write is
 //! handed the [`TaskContext`], which knows the record, logs changes and leads evicted entries on.
 
+mod core;
 mod handle;
 mod key_value;
 mod session;

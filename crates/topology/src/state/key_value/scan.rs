@@ -76,8 +76,8 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         mut each: impl FnMut(&mut TaskContext<'_>, K, Stamped<V>) -> Result<ControlFlow<()>, ProcessError>,
     ) -> Result<(), ProcessError> {
         for (key, row) in entries {
-            let typed = self.key.deserialize(&self.topic, Some(&key))?;
-            if each(cx, typed, self.decode(&row)?)?.is_break() {
+            let typed = self.core.decode_key(&key)?;
+            if each(cx, typed, self.core.decode(&row)?)?.is_break() {
                 break;
             }
         }
@@ -122,12 +122,12 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
 
     pub(super) fn row_of(&self, value: &V, cached: &Cached<V>) -> Result<RowBuf, ProcessError> {
         let mut bytes = Vec::new();
-        self.value.serialize(&self.topic, value, &mut bytes)?;
+        self.core.value.serialize(&self.core.topic, value, &mut bytes)?;
         let headers = cached.context.as_ref().and_then(|context| context.headers.snapshot());
         let headers = headers.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
         let mut row = Vec::new();
-        self.format.encode(Row { value: &bytes, timestamp: cached.timestamp, headers }, &mut row);
-        Ok(self.format.decode(row)?)
+        self.core.format.encode(Row { value: &bytes, timestamp: cached.timestamp, headers }, &mut row);
+        Ok(self.core.format.decode(row)?)
     }
 }
 
