@@ -18,5 +18,5 @@ pub use driver::{Builder, TopologyTestDriver};
 pub use error::DriverError;
 pub use mock::{Forwarded, MockProcessorContext};
 pub use record::TestRecord;
-pub use store::{TestKeyValueStore, TestSessionStore, TestWindowStore};
+pub use store::{TestKeyValueStore, TestSessionStore, TestVersionedStore, TestWindowStore, VersionedRecord};
 pub use topic::{TestInputTopic, TestOutputTopic};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use headwater_store::StoreSpec;
+use headwater_store::{RowFormat, StoreKind, StoreSpec};
 
 use crate::graph::Graph;
 use crate::naming::Naming;
@@ -159,9 +159,10 @@ impl Draft {
         self.change_node(node, |node| node.listeners.push(listener));
     }
 
-    /// Adds a store. One of the same name is a mistake, unless it is `same`: then its id is returned.
+    /// Adds a store. One of the same name is a mistake; its id is returned then. So is what no store of its kind can be.
     pub fn add_store(&self, spec: StoreSpec) -> StoreId {
         let mut state = self.state();
+        state.mistakes.extend(store_mistake(&spec).map(TopologyError::Argument));
         if let Some(store) = state.graph.store_named(&spec.name) {
             state.mistakes.push(TopologyError::Invalid(format!(
                 "A different StateStore has already been added with the name {}",
@@ -300,6 +301,19 @@ impl Draft {
             None => Ok(Plan::of(state.graph.clone(), settings).freeze()),
         }
     }
+}
+
+/// Versioned stores have no cache, and rows of one format only.
+fn store_mistake(spec: &StoreSpec) -> Option<String> {
+    let StoreKind::Versioned { .. } = spec.kind else { return None };
+    let name = &spec.name;
+    if spec.caching {
+        return Some(format!("Versioned stores do not support caching: make store {name} without"));
+    }
+    let plain = spec.format == RowFormat::Plain;
+    (!plain).then(|| {
+        format!("Versioned stores have plain rows, which store {name} is not made with: a version has its time anyway")
+    })
 }
 
 /// Topics may be read by one source only, a pattern's included.

@@ -8,7 +8,9 @@ mod handle;
 mod key_value;
 mod session;
 mod suppress;
+mod table;
 mod timed;
+mod versioned;
 mod window;
 mod write_behind;
 
@@ -21,7 +23,9 @@ pub use self::handle::{FlushTo, StoreHandle};
 pub use self::key_value::KeyValueState;
 pub use self::session::{BySession, SessionState};
 pub use self::suppress::SuppressState;
+pub use self::table::TableState;
 pub use self::timed::{ChangeOf, Found, KeyBuf, Keys, Timed, TimedState, Wanted, entries_of};
+pub use self::versioned::VersionedState;
 pub use self::window::{ByWindow, WindowState};
 
 /// A value with its event time.

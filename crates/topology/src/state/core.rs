@@ -174,6 +174,20 @@ impl<K: 'static, V: 'static> Core<K, V> {
         if self.logged { cx.log(self.id, key, value, timestamp, RawHeaders::NONE) } else { Ok(()) }
     }
 
+    /// What was there before a change: what the change left of it, or what `row` says, or, where nothing was, what `absent` makes.
+    pub(super) fn old_value(
+        &self,
+        left: Option<Stamped<V>>,
+        row: Option<&RowBuf>,
+        absent: impl FnOnce() -> Option<V>,
+    ) -> Result<Option<V>, ProcessError> {
+        match (left, row) {
+            (Some(left), _) => Ok(Some(left.value)),
+            (None, Some(row)) => Ok(Some(self.decode(row)?.value)),
+            (None, None) => Ok(absent()),
+        }
+    }
+
     fn headers_of(&self, context: &RecordContext) -> Option<Arc<Vec<Header>>> {
         if self.format.has_headers() { context.headers.snapshot() } else { None }
     }

@@ -191,12 +191,8 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let new = change(&mut slot)?;
         self.write(cx, bytes, Write::new(new.value.as_ref(), new.timestamp), context)?;
         let Some(to) = self.flush_to.borrow().clone() else { return Ok(()) };
-        let old = match (to.send_old, slot, row) {
-            (false, ..) => None,
-            (true, Some(kept), _) => Some(kept.value),
-            (true, None, Some(row)) => Some(self.core.decode(&row)?.value),
-            (true, None, None) => absent.map(|absent| absent()),
-        };
+        let absent = || absent.map(|absent| absent());
+        let old = if to.send_old { self.core.old_value(slot, row.as_ref(), absent)? } else { None };
         let change = Change::new(&new.value, &old);
         to.push(cx, Update { key, change, timestamp: new.timestamp, headers: &context.headers })
     }

@@ -272,11 +272,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let row = self.read(buf.key(), window)?;
         let mut slot = row.as_ref().map(|row| self.core.decode(row)).transpose()?;
         let new = change(&mut slot)?;
-        let old = || match (slot, row) {
-            (Some(kept), _) => Ok(Some(kept.value)),
-            (None, Some(row)) => Ok(Some(self.core.decode(&row)?.value)),
-            (None, None) => Ok(absent.and_then(|absent| absent())),
-        };
+        let old = || self.core.old_value(slot, row.as_ref(), || absent.and_then(|absent| absent()));
         self.write_and_hand_on(cx, (key, buf.key()), window, &new, (headers, &context), old)
     }
 
