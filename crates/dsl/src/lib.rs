@@ -1,7 +1,7 @@
 //! Streams and tables, and the words that are said of them: what a user writes.
 //!
 //! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
-//! ([`Consumed`], [`Produced`], [`Grouped`], [`Materialized`], [`Repartitioned`], [`Suppressed`],
+//! ([`Consumed`], [`Produced`], [`Grouped`], [`Joined`], [`Materialized`], [`Repartitioned`], [`Suppressed`],
 //! [`Printed`]).
 //!
 //! Every operator writes a node into the topology that is being drafted and subscribes to its parent's port; nothing runs
@@ -28,6 +28,7 @@ mod builder;
 mod changed;
 mod checks;
 mod emit_strategy;
+mod global_join;
 mod global_table;
 mod grouped_stream;
 mod grouped_table;
@@ -53,7 +54,7 @@ pub use global_table::GlobalKTable;
 pub use grouped_stream::KGroupedStream;
 pub use grouped_table::KGroupedTable;
 pub use option::{
-    BufferConfig, Consumed, Eager, Grouped, Materialized, Printed, Produced, Repartitioned, Strict, Suppressed,
+    BufferConfig, Consumed, Eager, Grouped, Joined, Materialized, Printed, Produced, Repartitioned, Strict, Suppressed,
     WhenFull, WindowedKey,
 };
 pub use row::Row;

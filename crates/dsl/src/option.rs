@@ -2,6 +2,7 @@
 
 mod consumed;
 mod grouped;
+mod joined;
 mod materialized;
 mod printed;
 mod produced;
@@ -10,6 +11,7 @@ mod suppressed;
 
 pub use consumed::Consumed;
 pub use grouped::Grouped;
+pub use joined::Joined;
 pub use materialized::Materialized;
 pub use printed::Printed;
 pub use produced::Produced;

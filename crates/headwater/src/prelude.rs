@@ -4,7 +4,7 @@
 //! implement. The rest is in [`crate::dsl`], [`crate::runtime`] (such as `CloseOptions`) and the other modules.
 
 pub use headwater_dsl::{
-    BufferConfig, Consumed, EmitStrategy, GlobalKTable, Grouped, KStream, KTable, Materialized, Produced,
+    BufferConfig, Consumed, EmitStrategy, GlobalKTable, Grouped, Joined, KStream, KTable, Materialized, Produced,
     StreamsBuilder, Suppressed,
 };
 pub use headwater_record::{Record, Serde, Timestamp};

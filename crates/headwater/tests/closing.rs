@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater::dsl::{BufferConfig, Grouped, KTable, Materialized, StreamsBuilder, Suppressed};
+use headwater::dsl::{BufferConfig, KTable, Materialized, StreamsBuilder, Suppressed};
 use headwater::processor::Topology;
 use headwater::testing::TopologyTestDriver;
 
@@ -29,7 +29,7 @@ fn topology(alive: &Arc<()>) -> Topology {
     .to_stream()
     .to("rarely");
     let sales = builder.stream::<String, String>("sales");
-    sales.join_table(&kept, |_, sale, length| format!("{sale}{length}"), Grouped::inherited()).to("sold");
+    sales.join_table(&kept, |_, sale, length| format!("{sale}{length}")).to("sold");
     builder.build().unwrap()
 }
 

@@ -40,8 +40,8 @@ fn built(store: StoreSpec) -> Result<headwater_topology::Topology, TopologyError
     builder.build()
 }
 
-fn at(value: &str, timestamp: i64) -> Option<Stamped<String>> {
-    Some(Stamped { value: value.to_owned(), timestamp: timestamp.into() })
+fn at(value: &str, timestamp: i64) -> Stamped<String> {
+    Stamped { value: value.to_owned(), timestamp: timestamp.into() }
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn versions_are_read_as_of_a_time_and_logged_at_theirs() {
         input.pipe_at(key.clone(), value.to_owned(), at).unwrap();
     }
     let store = driver.versioned_store(&StoreHandle::<String, String>::named("versions")).unwrap();
-    assert_eq!(store.get(&key).unwrap(), at("w", 200));
+    assert_eq!(store.get(&key).unwrap(), Some(at("w", 200)));
     assert_eq!(store.get_as_of(&key, 25).unwrap(), None, "that is further back than the history");
     assert_eq!(store.get_as_of(&key, 199).unwrap(), None, "it was deleted then");
     assert_eq!(
@@ -88,9 +88,9 @@ fn a_put_says_what_became_of_it_and_a_delete_what_it_ended() {
     assert_eq!(put("z", 30).unwrap(), VersionedPut::Latest);
     assert_eq!(put("y", 20).unwrap(), VersionedPut::ValidTo(30.into()));
     let delete = |at: i64| mock.with(|cx| store.delete(cx.task(), &key, at.into())).unwrap();
-    assert_eq!(delete(25), at("y", 20));
+    assert_eq!(delete(25), Some(at("y", 20)));
     assert_eq!(store.get_as_of(&key, 27.into()).unwrap(), None);
-    assert_eq!(store.get_as_of(&key, 22.into()).unwrap(), at("y", 20));
+    assert_eq!(store.get_as_of(&key, 22.into()).unwrap(), Some(at("y", 20)));
     assert_eq!(put("w", 200).unwrap(), VersionedPut::Latest);
     assert_eq!(put("late", 99).unwrap(), VersionedPut::Expired);
     assert_eq!(delete(99), None);

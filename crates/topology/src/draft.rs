@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
 
@@ -220,6 +221,16 @@ impl Draft {
         self.change_node(node, |node| node.keeps = Some(store));
     }
 
+    /// The table of `node` is made of that above it, value by value, and has versions if that one has.
+    pub fn pass_versions(&self, node: NodeId) {
+        self.change_node(node, |node| node.passes_versions = true);
+    }
+
+    /// Whether the table of `node` has versions, as far as is said until now.
+    pub fn is_versioned(&self, node: NodeId) -> bool {
+        self.state().graph.is_versioned(node)
+    }
+
     /// The stores connected to `node` now.
     pub fn stores_of(&self, node: NodeId) -> Vec<StoreId> {
         self.node(node).map(|spec| spec.stores).unwrap_or_default()
@@ -305,8 +316,11 @@ impl Draft {
 
 /// Versioned stores have no cache, and rows of one format only.
 fn store_mistake(spec: &StoreSpec) -> Option<String> {
-    let StoreKind::Versioned { .. } = spec.kind else { return None };
+    let StoreKind::Versioned { segment_interval, .. } = spec.kind else { return None };
     let name = &spec.name;
+    if segment_interval < Duration::from_millis(1) {
+        return Some(format!("segmentInterval cannot be zero or negative: store {name} takes a millisecond or more"));
+    }
     if spec.caching {
         return Some(format!("Versioned stores do not support caching: make store {name} without"));
     }

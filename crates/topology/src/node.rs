@@ -85,6 +85,8 @@ pub struct NodeSpec {
     pub sends_old_values: bool,
     /// Whether null keys mean something to it or to a node below it, as they do to left joins (KIP-962).
     pub keeps_null_keys: bool,
+    /// Whether its table has versions where that above it has: it is made of it value by value, and kept nowhere.
+    pub(crate) passes_versions: bool,
     /// For how long it keeps windows open after their end, if it aggregates by windows.
     pub(crate) grace: Option<Duration>,
     /// Whether nodes below do not know from which topics they have their records.
@@ -124,6 +126,7 @@ impl NodeSpec {
             keeps: None,
             sends_old_values: false,
             keeps_null_keys: false,
+            passes_versions: false,
             grace: None,
             hides_topics: false,
             part_of_below: false,

@@ -11,6 +11,7 @@ mod suppress;
 mod table;
 mod timed;
 mod versioned;
+mod waiting;
 mod window;
 mod write_behind;
 
@@ -26,6 +27,7 @@ pub use self::suppress::SuppressState;
 pub use self::table::TableState;
 pub use self::timed::{ChangeOf, Found, KeyBuf, Keys, Timed, TimedState, Wanted, entries_of};
 pub use self::versioned::VersionedState;
+pub use self::waiting::WaitingState;
 pub use self::window::{ByWindow, WindowState};
 
 /// A value with its event time.

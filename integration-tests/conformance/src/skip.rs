@@ -12,13 +12,9 @@ use crate::scenario::{Scenario, Spec};
 /// Operators and kinds of stores that come later, by the name that a skipped scenario is counted under.
 pub const LATER: &[(&str, Uses)] = &[
     ("foreign-key join", |used| used.statement.has("foreign_key")),
-    ("joiner with the mapped key", |used| used.statement.is("with_mapped_key")),
     ("partitioner with headers", |used| partitioners(used.statement).any(|chosen| chosen.contains("header:"))),
-    ("join with grace", |used| used.statement.object("joined").is_some_and(|joined| joined.has("grace_ms"))),
     ("stream-stream join", |used| used.joins(Place::Stream, Place::Stream)),
     ("cogroup", |used| used.statement.op() == "cogroup"),
-    ("versioned store", |used| kinds(used.statement).any(|kind| kind == "versioned")),
-    ("versioned commands", |used| processor_type(used.statement) == Some("versioned_commands")),
 ];
 
 /// The name that a scenario is counted under whose plan the optimiser would change.
@@ -78,12 +74,6 @@ fn described(statement: Spec<'_>) -> impl Iterator<Item = Spec<'_>> {
     statement.object("store").into_iter().chain(connected.into_iter().flatten())
 }
 
-/// The kinds of the stores that a statement names, whether added, supplied or connected by a processor.
-fn kinds(statement: Spec<'_>) -> impl Iterator<Item = &str> {
-    let supplied = statement.object("materialized").and_then(|materialized| materialized.object("supplier"));
-    described(statement).chain(supplied).filter_map(|store| store.text("kind"))
-}
-
 /// The partitioners of what a statement writes.
 fn partitioners(statement: Spec<'_>) -> impl Iterator<Item = &str> {
     let options = ["produced", "repartitioned"].into_iter().filter_map(move |option| statement.object(option));
@@ -131,7 +121,6 @@ mod tests {
             ),
             (r#"{"op": "cogroup", "on": "a"}"#, Some("cogroup")),
             (r#"{"op": "global_table", "topic": "g"}"#, None),
-            (r#"{"op": "join", "on": "s", "other": "g", "with_mapped_key": true}"#, Some("joiner with the mapped key")),
             (r#"{"op": "to", "produced": {"partitioner": "v > length"}}"#, None),
             (r#"{"op": "to", "produced": {"partitioner": "header:to"}}"#, Some("partitioner with headers")),
             (
@@ -140,13 +129,7 @@ mod tests {
             ),
             (r#"{"op": "add_global_store", "topic": "g"}"#, None),
             (r#"{"op": "add_read_only_state_store", "topic": "g"}"#, None),
-            (r#"{"op": "add_state_store", "store": {"kind": "versioned"}}"#, Some("versioned store")),
-            (r#"{"op": "table", "materialized": {"supplier": {"kind": "versioned"}}}"#, Some("versioned store")),
-            (
-                r#"{"op": "process", "processor": {"connected_stores": [{"kind": "kv"}, {"kind": "versioned"}]}}"#,
-                Some("versioned store"),
-            ),
-            (r#"{"op": "process", "processor": {"type": "versioned_commands"}}"#, Some("versioned commands")),
+            (r#"{"op": "add_state_store", "store": {"kind": "versioned"}}"#, None),
         ];
         for (statement, expected) in cases {
             assert_eq!(reason_of(statement), expected, "{statement}");

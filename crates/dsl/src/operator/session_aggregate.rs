@@ -206,6 +206,9 @@ pub(crate) fn session_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
             retention.as_millis()
         )));
     }
+    if let Err(mistake) = materialized.without_versions(&placed.store) {
+        draft.mistake(mistake);
+    }
     let kept = Kept {
         store: store_spec(&placed.store, windows, emit, &materialized, row_format(draft)),
         named: materialized.name.is_some(),

@@ -241,6 +241,9 @@ pub(crate) fn window_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
     if let Some(words) = materialized.retention.and_then(|retention| shape.forgets(&placed.store, retention)) {
         draft.mistake(TopologyError::Argument(words));
     }
+    if let Err(mistake) = materialized.without_versions(&placed.store) {
+        draft.mistake(mistake);
+    }
     let kept = Kept {
         store: store_spec(&placed.store, shape, emit, &materialized, row_format(draft)),
         named: materialized.name.is_some(),

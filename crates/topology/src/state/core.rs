@@ -97,6 +97,10 @@ impl<K: 'static, V: 'static> Core<K, V> {
         })
     }
 
+    pub(super) fn key_is_null(&self, key: &K) -> bool {
+        self.key.is_null(key)
+    }
+
     pub(super) fn encode_key(&self, key: &K, into: &mut Vec<u8>) -> Result<(), ProcessError> {
         match self.key.serialize(&self.topic, key, into)? {
             Encoded::Bytes => Ok(()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use headwater::dsl::{Consumed, Grouped, Materialized, Produced, Repartitioned};
+use headwater::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned};
 use headwater::processor::node::OffsetReset;
 
 use super::function;
@@ -134,8 +134,11 @@ impl Options {
         })
     }
 
-    pub(super) fn joined<K: Key>(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Grouped<K, Val>> {
-        let joined = with_serdes!(Grouped::inherited(), self.given(option, inherited)?);
+    pub(super) fn joined<K: Key>(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Joined<K, Val>> {
+        let mut joined = with_serdes!(Joined::inherited(), self.given(option, inherited)?);
+        if let Some(option) = option.filter(|option| option.has("grace_ms")) {
+            joined = joined.with_grace_period(store::duration(option, "grace_ms")?);
+        }
         Ok(match option.and_then(|option| option.text("name")) {
             Some(name) => joined.with_name(name),
             None => joined,
@@ -186,12 +189,15 @@ impl Options {
     /// `inherited` is what the operator gives its store by itself.
     pub(super) fn materialized<K: Key>(&self, statement: Spec<'_>, inherited: &Known) -> Result<Materialized<K, Val>> {
         let option = statement.object("materialized");
-        let mut materialized = with_serdes!(Materialized::inherited(), self.given(option, inherited)?);
+        let versioned =
+            option.and_then(|option| option.object("supplier")).filter(|supplier| store::is_versioned(*supplier));
+        let made = versioned.map_or_else(|| Ok(Materialized::inherited()), versioned_table)?;
+        let mut materialized = with_serdes!(made, self.given(option, inherited)?);
         let Some(option) = option else { return Ok(materialized) };
         if let Some(store) = option.text("store") {
             materialized = materialized.with_name(store);
         }
-        if let Some(supplier) = option.object("supplier") {
+        if let Some(supplier) = option.object("supplier").filter(|supplier| !store::is_versioned(*supplier)) {
             materialized = match supplier.need("kind")? {
                 "kv" | "timestamped_kv" if supplier.is("persistent") => {
                     materialized.with_name(supplier.need("name")?).in_rocksdb()
@@ -223,4 +229,14 @@ impl Options {
             }
         })
     }
+}
+
+/// A table that a supplier of versioned stores keeps.
+fn versioned_table<K: Key>(supplier: Spec<'_>) -> Result<Materialized<K, Val>> {
+    let (name, history) = (supplier.need("name")?, store::duration(supplier, "history_retention_ms")?);
+    Ok(if supplier.has("segment_interval_ms") {
+        Materialized::versioned_with_segments(name, history, store::duration(supplier, "segment_interval_ms")?)
+    } else {
+        Materialized::versioned(name, history)
+    })
 }

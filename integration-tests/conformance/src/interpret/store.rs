@@ -71,6 +71,11 @@ pub(super) fn duration(spec: Spec<'_>, field: &str) -> Result<Duration> {
     Ok(Duration::from_millis(millis))
 }
 
+/// Whether a store or supplier is a versioned one; all of Java's are persistent.
+pub(super) fn is_versioned(store: Spec<'_>) -> bool {
+    store.text("kind") == Some("versioned")
+}
+
 /// A kind of store, and how its rows lie.
 fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
     Ok(match store.need("kind")? {
@@ -97,6 +102,15 @@ fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
             let segment_interval = StoreKind::default_segment_interval(retention);
             (StoreKind::Session { retention, segment_interval, time_ordered: false }, RowFormat::Plain)
         }
+        "versioned" => {
+            let history_retention = duration(store, "history_retention_ms")?;
+            let segment_interval = if store.has("segment_interval_ms") {
+                duration(store, "segment_interval_ms")?
+            } else {
+                StoreKind::default_history_segment_interval(history_retention)
+            };
+            (StoreKind::Versioned { history_retention, segment_interval }, RowFormat::Plain)
+        }
         other => bail!("no store of kind `{other}`"),
     })
 }
@@ -111,7 +125,8 @@ fn spec(store: Spec<'_>) -> Result<StoreSpec> {
             Logging::Enabled(settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
         }
     };
-    let store_type = if store.is("persistent") { StoreType::RocksDb } else { StoreType::InMemory };
+    let store_type =
+        if store.is("persistent") || is_versioned(store) { StoreType::RocksDb } else { StoreType::InMemory };
     let spec = StoreSpec::new(store.need("name")?, kind);
     Ok(StoreSpec { format, store_type, logging, caching: store.is("caching"), ..spec })
 }
