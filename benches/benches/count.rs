@@ -1,4 +1,5 @@
-//! A count whose keys lie in the cache, whose keys mostly do not, and one without a cache, on each kind of store.
+//! A count whose keys lie in the cache, whose keys mostly do not, and one without a cache, on each kind of store; and the same of
+//! two streams that are aggregated together.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -14,7 +15,12 @@ const FEW: Input = Input::of(100_000, 100);
 const MANY: Input = Input { keys: 100_000, ..FEW };
 
 fn count(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("count");
+    workload(criterion, "count");
+    workload(criterion, "cogroup");
+}
+
+fn workload(criterion: &mut Criterion, workload: &str) {
+    let mut group = criterion.benchmark_group(workload);
     group.throughput(Throughput::Elements(FEW.records)).sample_size(10).measurement_time(Duration::from_secs(5));
     for (what, input, cache) in
         [("cache hit", FEW, "10485760"), ("cache missed", MANY, "100000"), ("no cache", MANY, "0")]
@@ -23,7 +29,7 @@ fn count(criterion: &mut Criterion) {
         for (name, suppliers) in STORES {
             let settings = [("dsl.store.suppliers.class", suppliers), ("statestore.cache.max.bytes", cache)];
             group.bench_function(format!("{what}, {name}"), |bencher| {
-                bencher.iter_custom(|times| bed.times(times, |bed, run| bed.time(run, "count", &settings)).unwrap());
+                bencher.iter_custom(|times| bed.times(times, |bed, run| bed.time(run, workload, &settings)).unwrap());
             });
         }
     }

@@ -22,6 +22,8 @@ use crate::workload::{self, Topics};
 
 /// The time of the first input record, ms.
 const BASE_MS: i64 = 1_700_000_000_000;
+/// So many turns in which nothing is processed say that nothing more is to be done.
+const QUIET_TURNS: u32 = 100;
 /// So many turns end a run that will never come to its end.
 const TURNS: usize = 1_000_000;
 
@@ -178,7 +180,31 @@ impl Bed {
         settings: &[(&str, &str)],
         records: u64,
     ) -> Result<Duration> {
+        self.time_until(run, topology, settings, |processed| processed >= records)
+    }
+
+    /// As [`Bed::time_topology`], until nothing more is to be done, of a topology that sends itself nobody knows how much.
+    ///
+    /// # Errors
+    /// As [`Bed::time`].
+    pub fn time_until_quiet(&self, run: &Run, topology: Topology, settings: &[(&str, &str)]) -> Result<Duration> {
+        let (mut last, mut quiet) = (0, 0);
+        self.time_until(run, topology, settings, |processed| {
+            quiet = if processed == last { quiet + 1 } else { 0 };
+            last = processed;
+            processed >= self.input.records && quiet >= QUIET_TURNS
+        })
+    }
+
+    fn time_until(
+        &self,
+        run: &Run,
+        topology: Topology,
+        settings: &[(&str, &str)],
+        mut is_done: impl FnMut(u64) -> bool,
+    ) -> Result<Duration> {
         let progress = Progress::default();
+        let mut ended = false;
         let mut application = KafkaStreams::builder(topology)
             .application_id(&run.application)
             .on(&self.cluster)
@@ -189,7 +215,8 @@ impl Bed {
         let began = processor_time()?;
         metrics::with_local_recorder(&progress, || {
             for _ in 0..TURNS {
-                if progress.processed() >= records {
+                if is_done(progress.processed()) {
+                    ended = true;
                     application.begin_close(CloseOptions::default());
                     break;
                 }
@@ -205,7 +232,7 @@ impl Bed {
         });
         let took = processor_time()?.saturating_sub(began);
         application.outcome()?;
-        ensure!(progress.processed() >= records, "only {} of {records} were processed", progress.processed());
+        ensure!(ended, "after {TURNS} turns it has processed {} records and is not done", progress.processed());
         ensure!(application.state() == State::NotRunning, "it is {}", application.state());
         Ok(took)
     }

@@ -1,5 +1,6 @@
 //! The workloads of the side-by-side benchmarks, as a user would write them: one function each.
 
+mod cogroup;
 mod count;
 mod hopping_count;
 mod joins;
@@ -63,6 +64,12 @@ pub fn passes(workload: &str) -> u64 {
     if workload == "repartition" { 2 } else { 1 }
 }
 
+/// Whether the number of records that sources process is known before: what a foreign-key join sends itself depends on how its
+/// sides meet.
+pub fn is_counted(workload: &str) -> bool {
+    workload != "foreign-key-join"
+}
+
 /// The topology of `workload`.
 ///
 /// # Errors
@@ -75,11 +82,16 @@ pub fn topology(workload: &str, topics: Topics<'_>) -> Result<Topology> {
         "repartition" => {
             repartition::repartition(&topics.numbered(&builder, 0)?, topics.output()?, topics.partitions);
         }
+        "cogroup" => cogroup::cogroup(&topics.numbered(&builder, 0)?, topics.output()?),
         "restore" => drop(topics.rows(&builder, 0, "table")?),
         "count+window" => {
             let stream = topics.numbered(&builder, 0)?;
             count::count(&stream, topics.output()?);
             window_count::by_minute(&stream, "windows");
+        }
+        "stream-stream-join" => {
+            let (left, right) = (topics.numbered(&builder, 0)?, topics.numbered(&builder, 1)?);
+            joins::stream_stream_join(&left, &right, topics.output()?);
         }
         "stream-table-join" => {
             let (stream, table) = (topics.numbered(&builder, 0)?, topics.rows(&builder, 1, "table")?);
@@ -92,6 +104,10 @@ pub fn topology(workload: &str, topics: Topics<'_>) -> Result<Topology> {
         "table-table-join" => {
             let (left, right) = (topics.rows(&builder, 0, "left")?, topics.rows(&builder, 1, "right")?);
             joins::table_table_join(&left, &right, topics.output()?);
+        }
+        "foreign-key-join" => {
+            let (left, right) = (topics.rows(&builder, 0, "left")?, topics.rows(&builder, 1, "right")?);
+            joins::foreign_key_join(&left, &right, topics.output()?);
         }
         "count" => count::count(&topics.numbered(&builder, 0)?, topics.output()?),
         "window-count" => window_count::window_count(&topics.numbered(&builder, 0)?, topics.output()?),

@@ -29,7 +29,7 @@ fn millis(millis: u64) -> Duration {
 /// `sales` joined with the versions of `prices`, which are kept for `history`.
 fn topology(history: u64, grace: Option<u64>) -> Topology {
     let builder = StreamsBuilder::new();
-    let kept = Materialized::versioned_with_segments("prices", millis(history), millis(7));
+    let kept = Materialized::inherited().in_versioned_store("prices", millis(history), millis(7));
     let prices = builder.table_with("prices", Consumed::<String, String>::by_type(), kept);
     let joined = match grace {
         Some(grace) => Joined::inherited().with_name("priced").with_grace_period(millis(grace)),

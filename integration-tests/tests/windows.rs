@@ -67,7 +67,7 @@ fn program(
     let builder = StreamsBuilder::new();
     let consumed = headwater::dsl::Consumed::with(key_serde(), i64::default_serde());
     let grouped = builder.stream_with("in", consumed).group_by_key_with(headwater::dsl::Grouped::inherited());
-    let kept = Materialized::named("sums").with_value_serde(i64::default_serde());
+    let kept = Materialized::named("sums").with_value_serde(i64::default_serde()).in_memory();
     let kept = if caching { kept } else { kept.with_caching_disabled() };
     sum(&grouped, kept).to_stream().to_with("out", Produced::inherited());
     Program { topology: builder.build().unwrap(), keys }

@@ -42,8 +42,13 @@ pub(crate) fn run(with: With) -> Result<()> {
     for stores in ["memory", "rocksdb"] {
         conformance(&["--stores", stores])?;
     }
+    for (stores, state) in [("memory", "wiped"), ("rocksdb", "kept"), ("rocksdb", "wiped")] {
+        conformance(&["--restart", state, "--stores", stores])?;
+    }
     match with {
-        With::Broker => println!("\ntest: every test passed, with a real broker, and the scenarios on both stores"),
+        With::Broker => {
+            println!("\ntest: every test passed, with a real broker, and the scenarios on both stores, restarted too");
+        }
         With::NoBroker => println!(
             "\ntest: passed without a broker. Skipped: every test that meets a real Kafka (client-kafka's conformance \
              suite, a cluster of three whose brokers crash, exactness under rolling, Kafka's own tools, Java beside us)"

@@ -164,7 +164,7 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
         draft.add_part::<Test<K, V>>(split, test);
         let node = draft.add_node(NodeSpec::processor(name, [split]));
         self.port.listen(node, Arc::new(move |wiring| Ok(Box::new(Branch(wiring.outlet(node)?)))));
-        self.stream.below(Port::new(draft, node), self.stream.serdes.clone(), self.stream.repartition)
+        KStream::at(Port::new(draft, node), self.stream.serdes.clone(), self.stream.repartition)
     }
 }
 

@@ -14,49 +14,7 @@ use crate::checks;
 use crate::operator::table_source;
 use crate::serdes::Serdes;
 use crate::sources::Sources;
-use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, settings};
-
-/// Which topics a stream reads (Java's collection of names, or a `Pattern`).
-///
-/// ```
-/// use headwater_dsl::{StreamsBuilder, Topics};
-/// let builder = StreamsBuilder::new();
-/// builder.stream::<String, String>(["orders-eu", "orders-us"]).to("orders");
-/// builder.stream::<String, String>(Topics::Matching("logs-.*".to_owned())).to("logs");
-/// assert!(builder.build()?.describe().contains("Source: KSTREAM-SOURCE-0000000002 (topics: logs-.*)"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Topics {
-    /// These.
-    Named(Vec<String>),
-    /// All whose whole name matches this regular expression, those that come later included.
-    Matching(String),
-}
-
-impl From<&str> for Topics {
-    fn from(topic: &str) -> Self {
-        Topics::Named(vec![topic.to_owned()])
-    }
-}
-
-impl From<String> for Topics {
-    fn from(topic: String) -> Self {
-        Topics::Named(vec![topic])
-    }
-}
-
-impl<const N: usize> From<[&str; N]> for Topics {
-    fn from(topics: [&str; N]) -> Self {
-        Topics::Named(topics.iter().map(|topic| (*topic).to_owned()).collect())
-    }
-}
-
-impl From<Vec<String>> for Topics {
-    fn from(topics: Vec<String>) -> Self {
-        Topics::Named(topics)
-    }
-}
+use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, Topics, settings};
 
 /// Writes a topology of streams and tables (Java's `StreamsBuilder`).
 ///
@@ -92,6 +50,8 @@ impl StreamsBuilder {
 
     /// An empty topology whose settings are known from the start (Java's constructor with a `TopologyConfig`).
     ///
+    /// As in Java, `topology.optimization` is only looked at in the settings of [`StreamsBuilder::build_with`].
+    ///
     /// ```
     /// use headwater_dsl::StreamsBuilder;
     /// use headwater_topology::TopologySettings;
@@ -102,7 +62,12 @@ impl StreamsBuilder {
     /// assert!(mistakes.contains("state store(s) has not been named: KSTREAM-AGGREGATE-STATE-STORE-0000000001"));
     /// ```
     pub fn with_settings(settings: TopologySettings) -> Self {
-        StreamsBuilder { draft: Draft::with_settings(settings), ..Self::default() }
+        let wrong = checks::optimization(&settings);
+        let draft = Draft::with_settings(settings);
+        if let Some(wrong) = wrong {
+            draft.mistake(wrong);
+        }
+        StreamsBuilder { draft, ..Self::default() }
     }
 
     /// Puts `wrapper` around every processor, those of operators included (`processor.wrapper.class`, KIP-1112).
@@ -173,6 +138,7 @@ impl StreamsBuilder {
         topics: impl Into<Topics>,
         consumed: Consumed<K, V>,
     ) -> KStream<K, V> {
+        let consumed = consumed.resolved();
         let name = self.draft.name_or(consumed.name.as_deref(), "KSTREAM-SOURCE-");
         self.source(name, topics.into(), consumed, Reader::Stream)
     }
@@ -209,6 +175,7 @@ impl StreamsBuilder {
         consumed: Consumed<K, V>,
         materialized: Materialized<K, V>,
     ) -> KTable<K, V> {
+        let consumed = consumed.resolved();
         let store = match &materialized.name {
             Some(name) => self.draft.checked(name),
             None => self.draft.next_name(&format!("{topic}-STATE-STORE-")),
@@ -244,6 +211,7 @@ impl StreamsBuilder {
         consumed: Consumed<K, V>,
         materialized: Materialized<K, V>,
     ) -> GlobalKTable<K, V> {
+        let consumed = consumed.resolved();
         let store = match &materialized.name {
             Some(name) => self.draft.checked(name),
             None => self.draft.next_name(&format!("{topic}-STATE-STORE-")),
@@ -298,6 +266,9 @@ impl StreamsBuilder {
             Reader::Stream => sources.merge::<K, V>(&topics, reset),
             Reader::Table => Ok(None),
         };
+        if let Err(mistake) = topics.check() {
+            self.draft.mistake(mistake);
+        }
         let first = merged.unwrap_or_else(|mistake| {
             self.draft.mistake(mistake);
             None
@@ -310,7 +281,7 @@ impl StreamsBuilder {
             let node = self.draft.add_node(NodeSpec::source(name.as_str(), named, reset));
             match (serdes.key.clone(), serdes.value.clone()) {
                 (Some(key), Some(value)) => crate::operator::add_source(&self.draft, node, key, value, extractor),
-                _ => self.draft.mistake(crate::operator::missing_serde(&name)),
+                _ => self.draft.mistake(crate::operator::missing_serde(&name, &serdes)),
             }
             if reader == Reader::Stream {
                 sources.add::<K, V>(topics, reset, node);
@@ -400,6 +371,7 @@ impl StreamsBuilder {
     ) where
         P: Processor<K, V, (), ()>,
     {
+        let consumed = consumed.resolved();
         let source = self.draft.name_with_suffix_or(consumed.name.as_deref(), "-source", "KSTREAM-SOURCE-");
         let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
         let stream = self.source(source, topic.into(), consumed, Reader::Table);
@@ -431,7 +403,7 @@ impl StreamsBuilder {
         TopologyBuilder::over(&self.draft)
     }
 
-    /// The topology (`StreamsBuilder#build`).
+    /// The topology (`StreamsBuilder#build`), not optimised.
     ///
     /// ```
     /// use headwater_dsl::{Materialized, Repartitioned, StreamsBuilder};
@@ -447,7 +419,8 @@ impl StreamsBuilder {
     /// # Errors
     /// All mistakes that were made, in the order in which they were made.
     pub fn build(&self) -> Result<Topology, TopologyErrors> {
-        self.build_with(&self.draft.settings())
+        // Java's optimiser hears of nothing but the settings of `build`.
+        self.build_with(&self.draft.settings().without("topology.optimization"))
     }
 
     /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`).
@@ -471,7 +444,7 @@ impl StreamsBuilder {
         if let Some(format) = settings::row_format(settings) {
             topology = topology.with_row_format(format);
         }
-        let unnamed = checks::explicit_names(&topology, &self.draft.settings());
+        let unnamed = checks::explicit_names(&self.draft);
         match TopologyErrors::of(checks::optimization(settings).into_iter().chain(unnamed).collect()) {
             Some(mistakes) => Err(mistakes),
             None => Ok(topology),

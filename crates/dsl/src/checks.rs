@@ -1,13 +1,28 @@
 //! What settings ask of a whole topology.
 
+use std::any::TypeId;
+
 use headwater_store::{Logging, StoreKind};
-use headwater_topology::{Topology, TopologyError, TopologySettings};
+use headwater_topology::node::StoreNode;
+use headwater_topology::{Draft, TopologyError, TopologySettings};
+
+use crate::operator::SUBSCRIPTIONS;
 
 const EXPLICIT: &str = "ensure.explicit.internal.resource.naming";
 const OPTIMIZATION: &str = "topology.optimization";
 
 /// Java's text, as it is.
 const OPTIMIZATIONS: &str = "Acceptable values are: \"+NO_OPTIMIZATION+\", \"+OPTIMIZE+\", or a comma separated list of specific optimizations: (\"+REUSE_KTABLE_SOURCE_TOPICS+\", \"+MERGE_REPARTITION_TOPICS+\" + \"SINGLE_STORE_SELF_JOIN+\").";
+
+/// That records without keys are grouped by their key: each would be left out.
+pub(crate) fn keyless<K: 'static>(node: &str) -> Option<TopologyError> {
+    (TypeId::of::<K>() == TypeId::of::<()>()).then(|| {
+        TopologyError::Invalid(format!(
+            "{node} has no keys, and a grouping or table by key leaves out each record without one: choose a key first, with \
+             `group_by` or `select_key`, or read the topic with its keys, as `stream::<Key, Value>(..)`"
+        ))
+    })
+}
 
 /// What is wrong with `topology.optimization`, if it is given.
 pub(crate) fn optimization(settings: &TopologySettings) -> Option<TopologyError> {
@@ -22,19 +37,20 @@ pub(crate) fn optimization(settings: &TopologySettings) -> Option<TopologyError>
 }
 
 /// The internal resources with generated names, where the settings of the builder refuse them (KIP-1111).
-pub(crate) fn explicit_names(topology: &Topology, settings: &TopologySettings) -> Option<TopologyError> {
-    settings.value(EXPLICIT).filter(|value| value.eq_ignore_ascii_case("true"))?;
-    let generated = || topology.stores().map(|(_, store)| &store.spec).filter(|spec| is_generated(&spec.name));
+pub(crate) fn explicit_names(draft: &Draft) -> Option<TopologyError> {
+    draft.settings().value(EXPLICIT).filter(|value| value.eq_ignore_ascii_case("true"))?;
+    let stores = draft.named_stores();
+    // The store of a foreign-key join's subscriptions does not count in Java.
+    let counts = |name: &str| is_generated(name) && !name.starts_with(SUBSCRIPTIONS);
+    let unnamed = |store: &&StoreNode| store.unnamed || counts(&store.spec.name);
+    let generated = || stores.iter().filter(unnamed).map(|store| &store.spec);
     let logged = generated().filter(|spec| matches!(spec.logging, Logging::Enabled(_)));
     let changelogs: Vec<String> = logged.map(|spec| format!("{}-changelog", spec.name)).collect();
     // The buffer of a suppression counts by its changelog only.
     let kept = generated().filter(|spec| spec.kind != StoreKind::Suppress);
     let stores: Vec<String> = kept.map(|spec| spec.name.clone()).collect();
-    let sinks = topology.nodes().filter_map(|(_, node)| node.sink_topic());
-    let repartition = sinks.filter(|topic| {
-        topology.is_repartition_topic(topic) && topic.strip_suffix("-repartition").is_some_and(is_generated)
-    });
-    let repartition: Vec<String> = repartition.map(str::to_owned).collect();
+    let mut repartition = draft.repartition_topics();
+    repartition.retain(|topic| topic.strip_suffix("-repartition").is_some_and(is_generated));
     let groups = [("changelog topic", changelogs), ("state store", stores), ("repartition topic", repartition)];
     let lines = groups.into_iter().filter(|(_, names)| !names.is_empty());
     let words: String = lines

@@ -1,5 +1,6 @@
 //! A stream whose records are grouped by their key.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -220,8 +221,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
             None => draft.next_name(&format!("{prefix}STATE-STORE-")),
         };
         let name = draft.next_name(prefix);
-        let own = Serdes::of(materialized.serdes.key.clone(), materialized.serdes.value.clone());
-        let serdes = own.or(&self.stream.serdes.key_only());
+        let serdes = materialized.serdes.given().or(&self.stream.serdes.key_only());
         let upstream = self.by_key(&store);
         Placed { upstream, name, store, serdes }
     }
@@ -257,31 +257,55 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         self.stream.draft()
     }
 
+    pub(crate) fn key_serde(&self) -> Option<SharedSerde<K>> {
+        self.stream.serdes.key.clone()
+    }
+
+    /// The topics that the stream comes from, before a repartition of its own.
+    pub(crate) fn topics(&self) -> BTreeSet<String> {
+        self.draft().topics_above(self.stream.node())
+    }
+
     pub(crate) fn value_serde(&self) -> Option<SharedSerde<V>> {
         self.stream.serdes.value.clone()
     }
 
     /// The stream with its records by key: through a repartition topic where the key was changed.
     fn by_key(&self, store: &str) -> KStream<K, V> {
+        let kept = if self.name.is_some() { Some(&*self.shared) } else { None };
+        let by_key = self.by_key_kept(store, kept);
+        if kept.is_some() && self.stream.repartition {
+            self.draft().add_again(by_key.node());
+        }
+        by_key
+    }
+
+    /// As [`KGroupedStream::by_key`]; what was made once is taken from where it was kept.
+    pub(crate) fn by_key_kept(&self, store: &str, kept: Option<&Mutex<Option<KStream<K, V>>>>) -> KStream<K, V> {
         if !self.stream.repartition {
             return self.stream.clone();
         }
-        let prefix = self.name.as_deref().unwrap_or(store);
-        let serdes = self.stream.serdes.clone();
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = shared.as_ref() {
+        let mut kept = kept.map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(made) = kept.as_ref().and_then(|kept| kept.as_ref()) {
             // The numbers of a topic of its own are used up all the same.
             for prefix in ["KSTREAM-SINK-", "KSTREAM-FILTER-", "KSTREAM-SOURCE-"] {
                 self.stream.draft().next_name(prefix);
             }
-            return shared.clone();
+            return made.clone();
         }
+        let prefix = self.name.as_deref().unwrap_or(store);
+        let serdes = self.stream.serdes.clone();
         let source =
             repartition_source(&self.stream, Repartition { prefix, serdes, partitions: None, partitioner: None });
-        if self.name.is_some() {
-            *shared = Some(source.clone());
+        if let Some(kept) = &mut kept {
+            **kept = Some(source.clone());
         }
         source
+    }
+
+    /// An address that clones of this grouping have, and no other grouping.
+    pub(crate) fn address(&self) -> *const () {
+        Arc::as_ptr(&self.shared).cast()
     }
 }
 

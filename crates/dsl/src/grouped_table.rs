@@ -1,5 +1,6 @@
 //! A table whose rows are grouped by another key.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -257,16 +258,17 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
         store: &str,
         sink: String,
         source: String,
-    ) -> (KStream<K, Changed<V>>, Vec<(NodeId, &'static str)>) {
+    ) -> (KStream<K, Changed<V>>, Vec<(NodeId, Cow<'static, str>)>) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(shared) = shared.as_ref() {
+            shared.draft().add_again(shared.node());
             return (shared.clone(), Vec::new());
         }
         let serdes = Serdes::of(self.serdes.key.clone(), self.serdes.value.as_ref().map(ChangedSerde::shared));
         let grouped = KStream { port: self.port.clone(), serdes, repartition: false };
         let topic = format!("{}-repartition", self.name.as_deref().unwrap_or(store));
         let (sink, stream) = changed_repartition(&grouped, topic, sink, source);
-        let named_after = vec![(sink, "-sink"), (stream.node(), "-source")];
+        let named_after = vec![(sink, "-sink".into()), (stream.node(), "-source".into())];
         if self.name.is_some() {
             *shared = Some(stream.clone());
         }

@@ -1,13 +1,13 @@
 //! Streams and tables, and the words that are said of them: what a user writes.
 //!
-//! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
-//! ([`Consumed`], [`Produced`], [`Grouped`], [`Joined`], [`Materialized`], [`Repartitioned`], [`Suppressed`],
-//! [`Printed`]).
+//! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`CogroupedKStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
+//! ([`Consumed`], [`Produced`], [`Grouped`], [`Joined`], [`StreamJoined`], [`TableJoined`], [`Materialized`],
+//! [`Repartitioned`], [`Suppressed`], [`Printed`]).
 //!
 //! Every operator writes a node into the topology that is being drafted and subscribes to its parent's port; nothing runs
 //! before a task is wired. Names, numbers, stores and topics are those of Java's `StreamsBuilder`.
 //!
-//! An operator has a plain form for types with a default serde, a `_with` form that takes its options, and, where it takes a
+//! An operator has a plain form for types with a default serde, a `_with` form that takes its options, and, nearly always where it takes a
 //! closure, a `try_` form whose closure may fail: failures go to the processing exception handler.
 //!
 //! ```
@@ -27,7 +27,9 @@ mod branched_stream;
 mod builder;
 mod changed;
 mod checks;
+mod cogrouped_stream;
 mod emit_strategy;
+mod foreign_key_join;
 mod global_join;
 mod global_table;
 mod grouped_stream;
@@ -41,24 +43,28 @@ mod session_stream;
 mod settings;
 mod sources;
 mod stream;
+mod stream_join;
 mod stream_table_join;
 mod table;
 mod table_join;
+mod topics;
 mod view;
 mod windowed_stream;
 
 pub use branched_stream::BranchedKStream;
-pub use builder::{StreamsBuilder, Topics};
+pub use builder::StreamsBuilder;
+pub use cogrouped_stream::{CogroupedKStream, SessionWindowedCogroupedKStream, TimeWindowedCogroupedKStream};
 pub use emit_strategy::EmitStrategy;
 pub use global_table::GlobalKTable;
 pub use grouped_stream::KGroupedStream;
 pub use grouped_table::KGroupedTable;
 pub use option::{
-    BufferConfig, Consumed, Eager, Grouped, Joined, Materialized, Printed, Produced, Repartitioned, Strict, Suppressed,
-    WhenFull, WindowedKey,
+    BufferConfig, Consumed, Eager, Grouped, Joined, Materialized, Printed, Produced, Repartitioned, StreamJoined,
+    Strict, Suppressed, TableJoined, WhenFull, WindowedKey,
 };
 pub use row::Row;
 pub use session_stream::SessionWindowedKStream;
 pub use stream::KStream;
 pub use table::KTable;
+pub use topics::Topics;
 pub use windowed_stream::{TimeWindowedKStream, WindowedBy};

@@ -21,8 +21,8 @@ enum From {
     StoreIfMade(Box<dyn Fn(bool) -> bool + Send + Sync>),
     /// From the old values of another table.
     Table(OldValues),
-    /// From those of two tables, which are kept in stores for it.
-    Join(OldValues, OldValues),
+    /// From those of several tables, which are kept in stores for it.
+    All(Vec<OldValues>),
 }
 
 impl OldValues {
@@ -47,7 +47,12 @@ impl OldValues {
 
     /// Of a table that is joined of two.
     pub(crate) fn of_join(draft: &Draft, node: NodeId, left: &OldValues, right: &OldValues) -> Self {
-        Self::new(draft, node, From::Join(left.clone(), right.clone()))
+        Self::of_all(draft, node, vec![left.clone(), right.clone()])
+    }
+
+    /// Of a table whose rows come from all of these.
+    pub(crate) fn of_all(draft: &Draft, node: NodeId, parts: Vec<OldValues>) -> Self {
+        Self::new(draft, node, From::All(parts))
     }
 
     fn new(draft: &Draft, node: NodeId, from: From) -> Self {
@@ -63,9 +68,10 @@ impl OldValues {
             From::Store => true,
             From::StoreIfMade(make) => make(force),
             From::Table(parent) => parent.ask(force),
-            From::Join(left, right) => {
-                left.ask(true);
-                right.ask(true);
+            From::All(parts) => {
+                for part in parts {
+                    part.ask(true);
+                }
                 true
             }
         };

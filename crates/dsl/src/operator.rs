@@ -1,8 +1,10 @@
 //! The operators: one word, one file.
 
 mod aggregate;
+mod cogroup;
 mod emit_final;
 mod folding;
+pub(crate) mod foreign_key;
 mod global_join;
 mod process;
 mod repartition;
@@ -10,6 +12,7 @@ mod session_aggregate;
 mod sliding_aggregate;
 mod stateless;
 pub(crate) mod step;
+mod stream_join;
 mod stream_table_join;
 mod table;
 mod table_aggregate;
@@ -20,10 +23,15 @@ mod window_aggregate;
 mod windowed_table;
 
 pub(crate) use aggregate::{AggregateSpec, aggregate, row_format};
-pub(crate) use folding::{Fold, Folding};
+pub(crate) use cogroup::{Cogroup, GroupInput, Input};
+pub(crate) use folding::{Fold, Folding, Initial};
+pub(crate) use foreign_key::{ChoosePartition, Extract, ForeignKeyJoin, SUBSCRIPTIONS, foreign_key_join};
 pub(crate) use global_join::{GlobalJoinSpec, global_join};
-pub(crate) use repartition::{Repartition, add_source, repartition_source};
+pub(crate) use repartition::{
+    ForJoin, Repartition, add_source, repartition_for_join, repartition_here, repartition_source,
+};
 pub(crate) use session_aggregate::{Merge, SessionSpec, session_aggregate};
+pub(crate) use stream_join::{Join, Rows, StreamJoinSpec, stream_join};
 pub(crate) use stream_table_join::{TableJoinSpec, stream_table_join};
 pub(crate) use table_aggregate::{TableAggregateSpec, table_aggregate};
 pub(crate) use table_repartition::changed_repartition;

@@ -7,7 +7,9 @@ mod materialized;
 mod printed;
 mod produced;
 mod repartitioned;
+mod stream_joined;
 mod suppressed;
+mod table_joined;
 
 pub use consumed::Consumed;
 pub use grouped::Grouped;
@@ -16,8 +18,10 @@ pub use materialized::Materialized;
 pub use printed::Printed;
 pub use produced::Produced;
 pub use repartitioned::Repartitioned;
+pub use stream_joined::StreamJoined;
 pub(crate) use suppressed::{Bounds, Until};
 pub use suppressed::{BufferConfig, Eager, Strict, Suppressed, WhenFull, WindowedKey};
+pub use table_joined::TableJoined;
 
 /// Writes the constructors and the `Debug` that all options with serdes and a name share.
 macro_rules! serde_options {
@@ -35,6 +39,17 @@ macro_rules! serde_options {
                 V: headwater_record::DefaultSerde,
             {
                 Self::with(K::default_serde(), V::default_serde())
+            }
+
+            /// With this name, and with the serdes that are inherited, or else the types' own.
+            ///
+            /// For types without serdes of their own there is `with(key_serde, value_serde).with_name(name)`.
+            pub fn named(name: impl Into<String>) -> Self
+            where
+                K: headwater_record::DefaultSerde,
+                V: headwater_record::DefaultSerde,
+            {
+                $option { serdes: crate::serdes::Serdes::inherited_or_own(), ..Self::inherited() }.with_name(name)
             }
 
             /// With this serde for keys.

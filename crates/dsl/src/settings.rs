@@ -2,10 +2,22 @@
 
 use headwater_store::RowFormat;
 use headwater_topology::TopologySettings;
+use headwater_topology::node::Effect;
 
-/// How rows of DSL stores lie: `dsl.store.format` (KIP-1271).
+/// How rows of DSL stores lie: `dsl.store.format` (KIP-1285).
 pub(crate) fn row_format(settings: &TopologySettings) -> Option<RowFormat> {
     settings
         .value("dsl.store.format")
         .map(|format| if format.eq_ignore_ascii_case("headers") { RowFormat::Headers } else { RowFormat::Timestamped })
+}
+
+/// What a processor does to records, as far as the optimiser asks: nothing, unless Kafka's own switch says that it may change keys
+/// or values (KAFKA-19668).
+pub(crate) fn effect_of_process(settings: &TopologySettings, changes_key: bool) -> Effect {
+    let asked = settings.value("__enable.process.processValue.fix__");
+    match (asked.is_some_and(|asked| asked.eq_ignore_ascii_case("true")), changes_key) {
+        (false, _) => Effect::Plain,
+        (true, true) => Effect::ChangesKey,
+        (true, false) => Effect::ChangesValue,
+    }
 }

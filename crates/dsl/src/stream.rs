@@ -7,7 +7,8 @@ use headwater_record::DefaultSerde;
 use headwater_topology::by_hand::NodeRef;
 use headwater_topology::{BoxError, Draft, NodeId, Port, RecordContext, Stream, TopologyError};
 
-use crate::operator::{Repartition, repartition_source, sink, table_source};
+use crate::checks;
+use crate::operator::{Repartition, repartition_here, repartition_source, sink, table_source};
 use crate::row::Row;
 use crate::serdes::Serdes;
 use crate::{Grouped, KGroupedStream, KTable, Materialized, Produced, Repartitioned};
@@ -32,13 +33,8 @@ impl<K: 'static, V: 'static> Clone for KStream<K, V> {
 }
 
 impl<K: 'static, V: 'static> KStream<K, V> {
-    #[expect(clippy::unused_self, reason = "it reads as what it says")]
-    pub(crate) fn below<K2: 'static, V2: 'static>(
-        &self,
-        port: Port<Stream<K2, V2>>,
-        serdes: Serdes<K2, V2>,
-        repartition: bool,
-    ) -> KStream<K2, V2> {
+    /// The handle of what a node hands on.
+    pub(crate) fn at(port: Port<Stream<K, V>>, serdes: Serdes<K, V>, repartition: bool) -> Self {
         KStream { port, serdes, repartition }
     }
 
@@ -159,6 +155,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     fn group(&self, serdes: Serdes<K, V>, name: Option<String>) -> KGroupedStream<K, V> {
+        self.need_keys();
         KGroupedStream::new(KStream { serdes, ..self.clone() }, name)
     }
 
@@ -199,7 +196,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             partitions: options.partitions,
             partitioner: options.partitioner,
         };
-        repartition_source(self, repartition)
+        repartition_here(self, repartition)
     }
 
     /// Writes every record to `topic` (`KStream#to`).
@@ -263,7 +260,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         K: DefaultSerde,
         R: DefaultSerde + Clone,
     {
-        let serdes = Serdes::none().or_default();
+        let serdes = self.serdes.of_rows().or_default();
         self.as_table(None, Materialized { serdes, ..Materialized::inherited() })
     }
 
@@ -284,10 +281,18 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.as_table(Some(name), materialized)
     }
 
+    /// That the stream has no keys is a mistake here.
+    fn need_keys(&self) {
+        if let Some(mistake) = checks::keyless::<K>(&self.name()) {
+            self.draft().mistake(mistake);
+        }
+    }
+
     fn as_table<R: Clone + 'static>(&self, name: Option<&str>, materialized: Materialized<K, R>) -> KTable<K, R>
     where
         V: Row<R>,
     {
+        self.need_keys();
         let name = self.draft().name_or(name, "KSTREAM-TOTABLE-");
         let store = match &materialized.name {
             Some(name) => self.draft().checked(name),

@@ -1,5 +1,6 @@
 //! A table: the last value of every key.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,8 +21,9 @@ pub struct KTable<K: 'static, V: 'static> {
     pub(crate) store: Option<StoreHandle<K, V>>,
     /// Whether somebody downstream wants old values, and from where it has them.
     pub(crate) old_values: OldValues,
-    /// Nodes that are named after this one, with what is added to the name.
-    pub(crate) named_after: Vec<(NodeId, &'static str)>,
+    /// Nodes that are named after this one, with what is added to the name. It is itself among them where something is added to
+    /// its own.
+    pub(crate) named_after: Vec<(NodeId, Cow<'static, str>)>,
     /// How its values are looked up.
     pub(crate) views: Views<K, V>,
 }
@@ -57,7 +59,9 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
-        self.draft().rename(self.node(), name);
+        if self.named_after.iter().all(|(node, _)| *node != self.node()) {
+            self.draft().rename(self.node(), name);
+        }
         for (node, suffix) in &self.named_after {
             self.draft().rename(*node, &format!("{name}{suffix}"));
         }

@@ -298,12 +298,12 @@ impl<K: 'static, V: 'static> KTable<K, V> {
             JoinedViews { left: self.views.clone(), right: other.views.clone(), join }.views()
         };
         let store = kept.map(|(_, handle)| handle);
-        let named_after = vec![(this_node, "-join-this"), (other_node, "-join-other")];
+        let named_after = vec![(this_node, "-join-this".into()), (other_node, "-join-other".into())];
         KTable { port, serdes, store, old_values, named_after, views }
     }
 
     /// What stands for a table that cannot be: the topology has a mistake and will not be built.
-    fn refused<W: 'static>(&self) -> KTable<K, W> {
+    pub(crate) fn refused<W: 'static>(&self) -> KTable<K, W> {
         let (port, old_values) = (Port::new(self.draft(), self.node()), self.old_values.clone());
         let (serdes, views) = (Serdes::none(), Views::of_store(None));
         KTable { port, serdes, store: None, old_values, named_after: Vec::new(), views }
@@ -340,7 +340,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     ) -> Option<(StoreId, StoreHandle<K, W>)> {
         let (materialized, store) = (materialized?, store?);
         let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
-            self.draft().mistake(missing_serde(name));
+            self.draft().mistake(missing_serde(name, serdes));
             return None;
         };
         let id = self.draft().add_store(materialized.key_value_spec(&store, row_format(self.draft())));

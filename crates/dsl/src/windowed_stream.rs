@@ -8,7 +8,10 @@ use headwater_window::{SessionWindows, SlidingWindows, TimeWindows, UnlimitedWin
 
 use crate::grouped_stream::{AGGREGATE, AGGREGATE_STORE, REDUCE};
 use crate::operator::{Folding, Shape, WindowSpec, window_aggregate};
-use crate::{EmitStrategy, KGroupedStream, KTable, Materialized, SessionWindowedKStream};
+use crate::{
+    CogroupedKStream, EmitStrategy, KGroupedStream, KTable, Materialized, SessionWindowedCogroupedKStream,
+    SessionWindowedKStream, TimeWindowedCogroupedKStream,
+};
 
 /// Windows that a grouped stream can be aggregated by; see [`KGroupedStream::windowed_by`].
 pub trait WindowedBy: sealed::Sealed {
@@ -16,6 +19,10 @@ pub trait WindowedBy: sealed::Sealed {
     type Stream<K: 'static, V: 'static>;
     #[doc(hidden)]
     fn window<K: 'static, V: 'static>(self, grouped: KGroupedStream<K, V>) -> Self::Stream<K, V>;
+    /// What streams that are aggregated together become.
+    type Cogrouped<K: Clone + 'static, A: 'static>;
+    #[doc(hidden)]
+    fn window_cogrouped<K: Clone + 'static, A: 'static>(self, all: CogroupedKStream<K, A>) -> Self::Cogrouped<K, A>;
 }
 
 mod sealed {
@@ -36,6 +43,16 @@ macro_rules! windowed_by {
                 }
                 TimeWindowedKStream { grouped, shape: Shape::$shape(self), emit: EmitStrategy::default() }
             }
+            type Cogrouped<K: Clone + 'static, A: 'static> = TimeWindowedCogroupedKStream<K, A>;
+            fn window_cogrouped<K: Clone + 'static, A: 'static>(
+                self,
+                all: CogroupedKStream<K, A>,
+            ) -> TimeWindowedCogroupedKStream<K, A> {
+                if let Err(mistake) = self.validate() {
+                    all.draft().mistake(TopologyError::Argument(mistake.to_string()));
+                }
+                TimeWindowedCogroupedKStream::new(all, Shape::$shape(self))
+            }
         }
     };
 }
@@ -51,6 +68,16 @@ impl WindowedBy for SessionWindows {
             grouped.draft().mistake(TopologyError::Argument(mistake.to_string()));
         }
         SessionWindowedKStream::new(grouped, self)
+    }
+    type Cogrouped<K: Clone + 'static, A: 'static> = SessionWindowedCogroupedKStream<K, A>;
+    fn window_cogrouped<K: Clone + 'static, A: 'static>(
+        self,
+        all: CogroupedKStream<K, A>,
+    ) -> SessionWindowedCogroupedKStream<K, A> {
+        if let Err(mistake) = self.validate() {
+            all.draft().mistake(TopologyError::Argument(mistake.to_string()));
+        }
+        SessionWindowedCogroupedKStream::new(all, self)
     }
 }
 

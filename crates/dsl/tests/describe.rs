@@ -1,7 +1,7 @@
 //! Descriptions of topologies, equal to what Java Kafka Streams recorded for the same programs.
 #![allow(missing_docs, clippy::ptr_arg, reason = "tests; functions of the types that operators hand over")]
 
-use headwater_dsl::{Grouped, KStream, Materialized, StreamsBuilder};
+use headwater_dsl::{Consumed, Grouped, KStream, Materialized, Produced, StreamsBuilder, Topics};
 
 fn check(builder: &StreamsBuilder, recorded: &str) {
     let topology = builder.build().expect("the program has no mistakes");
@@ -99,13 +99,70 @@ fn all_mistakes_are_reported_at_once() {
 }
 
 #[test]
+fn a_name_alone_leaves_the_serdes_of_the_types() {
+    let builder = StreamsBuilder::new();
+    let words = builder.stream_with("in", Consumed::<String, String>::named("words"));
+    let lengths = words.group_by_with(|_, word| word.len() as i64, Grouped::named("by-length"));
+    let sums = lengths.aggregate_with(|| 0_i64, |_, word, sum| sum + word.len() as i64, Materialized::named("sums"));
+    sums.to_stream().to_with("out", Produced::named("sums-sink"));
+    words.map_values(|_, word| word.len() as i64).to_with("lengths", Produced::named("lengths-sink"));
+    builder.table_with("t", Consumed::<String, i64>::named("table"), Materialized::named("kept"));
+    let text = builder.build().expect("all serdes are known").describe();
+    for name in ["words", "by-length-repartition", "sums", "sums-sink", "lengths-sink", "kept"] {
+        assert!(text.contains(name), "{name} in {text}");
+    }
+}
+
+#[test]
 fn a_missing_serde_is_a_mistake_that_names_the_node() {
     struct Foreign;
     let builder = StreamsBuilder::new();
     builder
         .stream::<String, String>("in")
         .map_values(|_, _| Foreign)
-        .to_with("out", headwater_dsl::Produced::inherited().with_name("my-sink"));
+        .to_with("out", Produced::inherited().with_name("my-sink"));
     let mistakes = builder.build().expect_err("there is one").to_string();
-    assert!(mistakes.contains("my-sink has inherited no serde"), "{mistakes}");
+    assert!(mistakes.contains("my-sink has no serde for its values, which are `Foreign`"), "{mistakes}");
+    assert!(mistakes.contains("`.with_value_serde(..)`") && !mistakes.contains("key serde"), "{mistakes}");
+}
+
+#[test]
+fn what_has_no_keys_is_not_grouped_by_them() {
+    let builder = StreamsBuilder::new();
+    let lines = builder.values::<String>("lines");
+    lines.group_by_key().count().to_stream().to("counts");
+    lines.to_table::<String>().to_stream().to("last");
+    lines.group_by(|(), line| line.clone()).count().to_stream().to("by-line");
+    let mistakes = builder.build().expect_err("nothing would be counted");
+    assert_eq!(mistakes.iter().count(), 2, "{mistakes}");
+    let first = mistakes.to_string();
+    assert!(first.contains("KSTREAM-SOURCE-0000000000 has no keys") && first.contains("`group_by`"), "{first}");
+}
+
+#[test]
+fn a_pattern_that_is_none_is_a_mistake_of_the_topology() {
+    for pattern in ["(?!internal-).*-events", "(orders"] {
+        let builder = StreamsBuilder::new();
+        builder.stream::<String, String>(Topics::Matching(pattern.to_owned())).to("out");
+        let mistakes = builder.build().expect_err("it matches nothing").to_string();
+        assert!(mistakes.starts_with(&format!("Invalid topology: {pattern:?} is no regular expression")), "{mistakes}");
+    }
+}
+
+#[test]
+fn topics_come_as_any_list_of_names() {
+    let names = vec!["a".to_owned(), "b".to_owned()];
+    let all = Topics::Named(names.clone());
+    assert_eq!(
+        [Topics::from(&names), Topics::from(names.as_slice()), Topics::from(["a", "b"])],
+        [(); 3].map(|()| all.clone())
+    );
+    assert_eq!(
+        [Topics::from(&["a", "b"]), Topics::from(vec!["a", "b"]), Topics::from(names)],
+        [(); 3].map(|()| all.clone())
+    );
+    assert_eq!(
+        [Topics::from(&"a".to_owned()), Topics::from("a")],
+        [(); 2].map(|()| Topics::Named(vec!["a".to_owned()]))
+    );
 }

@@ -288,7 +288,7 @@ fn a_global_store_is_a_part_of_its_own_without_changelog() {
             None => consumed,
         };
         let store = headwater_store::StoreSpec::new("gs", headwater_store::StoreKind::KeyValue);
-        builder.add_global_store(store, "g", consumed, |_: &mut StoreAccess<'_, '_>| Ok(Fill));
+        builder.add_global_store(store, "g", consumed, |_| Ok(Fill));
         let stream: Texts = texts(&builder, "in").process(forward, &[]);
         stream.to("out");
         check(&builder, recorded);

@@ -73,3 +73,18 @@ fn generated_names_are_mistakes_where_explicit_ones_are_asked_for() {
     let expected = "Invalid topology: Following changelog topic(s) has not been named: KSTREAM-AGGREGATE-STATE-STORE-0000000002-changelog\nFollowing state store(s) has not been named: KSTREAM-AGGREGATE-STATE-STORE-0000000002\nFollowing repartition topic(s) has not been named: KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition\n";
     assert_eq!(mistakes, expected);
 }
+
+#[test]
+fn a_table_needs_a_name_for_its_store_before_anybody_needs_the_store() {
+    let settings = || TopologySettings::new().with("ensure.explicit.internal.resource.naming", "true");
+    let builder = StreamsBuilder::with_settings(settings());
+    builder.table::<String, String>("stock").to_stream().to("out");
+    let _ = builder.stream::<String, String>("in").to_table();
+    let mistakes = builder.build().expect_err("names were generated").to_string();
+    let stores = "has not been named: stock-STATE-STORE-0000000000, KSTREAM-TOTABLE-STATE-STORE-0000000007\n";
+    assert!(mistakes.contains(stores), "{mistakes}");
+    let named = StreamsBuilder::with_settings(settings());
+    let kept = Materialized::named("pieces");
+    named.table_with("stock", Consumed::<String, String>::by_type(), kept).to_stream().to("out");
+    assert!(named.build().is_ok());
+}

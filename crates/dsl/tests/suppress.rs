@@ -112,7 +112,7 @@ fn a_suppression_without_serdes_is_a_mistake() {
     assert!(builder.build().is_ok());
     let _ = lengths.suppress(limit());
     let mistakes = builder.build().expect_err("nobody knows how the lengths are written").to_string();
-    assert!(mistakes.contains("has inherited no serde"), "{mistakes}");
+    assert!(mistakes.contains("has no serde for its values"), "{mistakes}");
 }
 
 #[test]

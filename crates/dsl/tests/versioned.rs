@@ -55,7 +55,7 @@ fn windows_and_sessions_have_no_versions() {
 #[test]
 fn segments_have_a_width() {
     let words = mistake(|builder| {
-        let kept = Materialized::versioned_with_segments("versions", HOUR, Duration::ZERO);
+        let kept = Materialized::inherited().in_versioned_store("versions", HOUR, Duration::ZERO);
         let _ = builder.table_with("rows", Consumed::<String, String>::by_type(), kept);
     });
     assert!(words.starts_with("segmentInterval cannot be zero or negative"), "{words}");

@@ -42,12 +42,12 @@
 //! let finals = driver.output_topic::<String, Option<i64>>("finals");
 //! // Times are milliseconds.
 //! for time in [1_000, 59_000, 61_000] {
-//!     visits.pipe_at("home".to_owned(), String::new(), time)?;
+//!     visits.pipe_at("home", "", time)?;
 //! }
 //! let counts = driver.window_store(&StoreHandle::<String, i64>::named("visits-by-minute"))?;
 //! assert_eq!(counts.get(&"home".to_owned(), 0)?, Some(2));
 //! assert!(finals.is_empty(), "late visits of the first minute still count");
-//! visits.pipe_at("home".to_owned(), String::new(), 65_000)?;
+//! visits.pipe_at("home", "", 65_000)?;
 //! assert_eq!(finals.read_key_values()?, [("home".to_owned(), Some(2))]);
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -64,7 +64,8 @@
 //! |---|---|---|
 //! | `kafka` | yes | real clusters |
 //! | `rocksdb` | yes | state on disk, in RocksDB |
-//! | `json` | no | `record::serde::json` |
+//! | `json` | no | JSON: `#[derive(headwater::Json)]`, `record::serde::json` |
+//! | `protobuf` | no | Protocol Buffers: `#[derive(headwater::Protobuf)]`, `record::serde::protobuf` |
 //! | `testing` | no | `testing::TopologyTestDriver` |
 //!
 //! **Architecture Invariant:** this crate has no logic of its own but the choice of environment.
@@ -72,18 +73,99 @@
 
 mod environment;
 pub mod prelude;
+pub mod processor;
 
 pub use environment::{FromFeatures, KafkaStreams};
+#[doc(inline)]
 pub use headwater_client as client;
 #[cfg(feature = "kafka")]
+#[doc(inline)]
 pub use headwater_client_kafka as kafka;
+#[doc(inline)]
 pub use headwater_client_memory as memory;
+/// Writes a type as JSON in Kafka: keys, values and the content of stores (feature `json`).
+///
+/// It goes by the type's `serde::Serialize` and `serde::Deserialize`. A `Vec` of it is a JSON array, and `None` of an `Option` of it
+/// is Kafka's null. As with every JSON key, two keys are the same only when their text is: leave maps out of them.
+///
+/// ```
+/// use headwater::prelude::*;
+///
+/// #[derive(serde::Serialize, serde::Deserialize, headwater::Json, Clone)]
+/// struct Order {
+///     item: String,
+///     pieces: u32,
+/// }
+///
+/// let builder = StreamsBuilder::new();
+/// let orders = builder.stream::<String, Order>("orders");
+/// orders.group_by(|_, order| order.item.clone()).reduce(|last, order| Order { pieces: last.pieces + order.pieces, ..last });
+/// # builder.build()?;
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
+/// ```
+#[cfg(feature = "json")]
+pub use headwater_derive::Json;
+/// Writes a message of `prost` as Protocol Buffers in Kafka (feature `protobuf`).
+///
+/// Code that `prost-build` generates has it with `Config::type_attribute(".", "#[derive(headwater::Protobuf)]")`.
+///
+/// ```
+/// use headwater::prelude::*;
+///
+/// #[derive(Clone, PartialEq, prost::Message, headwater::Protobuf)]
+/// struct Payment {
+///     #[prost(string, tag = "1")]
+///     from: String,
+///     #[prost(int64, tag = "2")]
+///     cents: i64,
+/// }
+///
+/// let builder = StreamsBuilder::new();
+/// builder.values::<Payment>("payments").filter(|_, payment| payment.cents > 100_000).to("large-payments");
+/// # builder.build()?;
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
+/// ```
+#[cfg(feature = "protobuf")]
+pub use headwater_derive::Protobuf;
+#[doc(inline)]
 pub use headwater_dsl as dsl;
+#[doc(inline)]
 pub use headwater_record as record;
+#[doc(inline)]
 pub use headwater_runtime as runtime;
 pub use headwater_runtime::{Error, ErrorKind, StreamsConfig};
+#[doc(inline)]
 pub use headwater_store as store;
+/// State in RocksDB (feature `rocksdb`): what an application has by itself, and a test asks for.
+///
+/// ```
+/// # #[cfg(feature = "testing")] {
+/// use std::sync::Arc;
+///
+/// use headwater::prelude::*;
+/// use headwater::rocksdb::RocksDbStores;
+/// use headwater::store::MemoryBudget;
+/// use headwater::testing::TopologyTestDriver;
+///
+/// let builder = StreamsBuilder::new();
+/// builder.stream::<String, String>("visits").group_by_key().count().to_stream().to("counts");
+///
+/// let directory = std::env::temp_dir().join(format!("visits-{}", std::process::id()));
+/// let driver = TopologyTestDriver::builder(builder.build()?)
+///     .persistent_stores(Arc::new(RocksDbStores::new(MemoryBudget::default())), &directory)
+///     .build()?;
+/// driver.input_topic::<String, String>("visits").pipe("home", "now")?;
+/// assert_eq!(driver.output_topic::<String, Option<i64>>("counts").read_value()?, Some(1));
+/// driver.close()?;
+/// std::fs::remove_dir_all(&directory)?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(feature = "rocksdb")]
+#[doc(inline)]
+pub use headwater_store_rocksdb as rocksdb;
 #[cfg(feature = "testing")]
+#[doc(inline)]
 pub use headwater_testing as testing;
-pub use headwater_topology as processor;
+#[doc(inline)]
 pub use headwater_window as window;

@@ -5,11 +5,11 @@
 
 pub use headwater_dsl::{
     BufferConfig, Consumed, EmitStrategy, GlobalKTable, Grouped, Joined, KStream, KTable, Materialized, Produced,
-    StreamsBuilder, Suppressed,
+    StreamJoined, StreamsBuilder, Suppressed, TableJoined,
 };
 pub use headwater_record::{Record, Serde, Timestamp};
 pub use headwater_runtime::StreamsConfig;
 pub use headwater_topology::processor::Processor;
-pub use headwater_window::{SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed};
+pub use headwater_window::{JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed};
 
 pub use crate::KafkaStreams;

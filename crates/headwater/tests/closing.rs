@@ -7,6 +7,7 @@ use std::time::Duration;
 use headwater::dsl::{BufferConfig, KTable, Materialized, StreamsBuilder, Suppressed};
 use headwater::processor::Topology;
 use headwater::testing::TopologyTestDriver;
+use headwater::window::JoinWindows;
 
 /// Counts how often something is alive: captured by a closure of the topology, so that it lives as long as its nodes.
 fn topology(alive: &Arc<()>) -> Topology {
@@ -28,8 +29,17 @@ fn topology(alive: &Arc<()>) -> Topology {
     ))
     .to_stream()
     .to("rarely");
+    let joined = left.left_join_on(&right, |_, value| value.clone(), |one, other| format!("{one}{other:?}"));
+    joined.to_stream().to("found");
     let sales = builder.stream::<String, String>("sales");
     sales.join_table(&kept, |_, sale, length| format!("{sale}{length}")).to("sold");
+    let held = Arc::clone(alive);
+    let with_itself = move |_: &String, one: Option<&String>, other: Option<&String>| {
+        let _ = &held;
+        format!("{one:?}{other:?}")
+    };
+    let windows = JoinWindows::of_time_difference_with_no_grace(Duration::from_millis(1));
+    sales.outer_join(&sales, with_itself, windows).to("paired");
     builder.build().unwrap()
 }
 

@@ -1,12 +1,18 @@
 //! Where and when a record failed, and what becomes of user code that panics.
 #![cfg(test)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use headwater::dsl::{Consumed, Grouped, Materialized, Produced};
 use headwater::dsl::{KStream, StreamsBuilder};
-use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-use headwater::processor::{ProcessError, PunctuationType, ScheduleId};
-use headwater::record::{Header, Headers, OwnedRecord, Record, Timestamp};
+use headwater::processor::handler::{
+    ErrorContext, HandlerResponse, ProcessingExceptionHandler, ProductionErrorOrigin, ProductionExceptionHandler,
+};
+use headwater::processor::state::StoreHandle;
+use headwater::processor::{BoxError, ProcessError, PunctuationType, ScheduleId};
+use headwater::processor::{Processor, ProcessorContext};
+use headwater::record::{DefaultSerde, Encoded, Header, Headers, OwnedRecord, Record, Serde, SerdeError, Timestamp};
 use headwater::testing::TopologyTestDriver;
 
 /// A driver that goes on after failures of user code, with dead letters in `dead`.
@@ -90,8 +96,7 @@ impl Processor<String, String, String, String> for Elsewhere {
 #[test]
 fn a_dead_letter_has_time_and_headers_of_what_was_forwarded_or_of_the_punctuation() {
     let driver = driver(|builder| {
-        let elsewhere: KStream<String, String> =
-            builder.stream::<String, String>("in").process(|_: &mut StoreAccess<'_, '_>| Ok(Elsewhere), &[]);
+        let elsewhere: KStream<String, String> = builder.stream::<String, String>("in").process(|_| Ok(Elsewhere), &[]);
         elsewhere.try_filter(|_, value| if value == "bad" { Err("bad") } else { Ok(true) }).to("out");
     });
     pipe(&driver, "in", "k", "bad", 5);
@@ -135,7 +140,7 @@ fn a_panic_of_an_aggregation_leaves_the_aggregate_as_it_was() {
 #[test]
 fn without_a_handler_that_lets_it_pass_a_panic_names_its_operator_and_its_record() {
     let builder = StreamsBuilder::new();
-    builder.values::<String>("in").map_values(|_, text| text[..2].to_owned()).named("cut").to("out");
+    builder.values::<String>("in").map_values(|(), text| text[..2].to_owned()).named("cut").to("out");
     let driver = TopologyTestDriver::new(builder.build().unwrap()).unwrap();
     let input = driver.input_topic::<(), String>("in");
     let error = input.pipe_at((), "éé".to_owned(), 1).map(|()| String::new());
@@ -144,4 +149,108 @@ fn without_a_handler_that_lets_it_pass_a_panic_names_its_operator_and_its_record
     for part in ["processor=cut", "topic=in, partition=0, offset=1", "panicked"] {
         assert!(error.contains(part), "{error}");
     }
+}
+
+/// Text that panics when it is written, if it is "bad".
+struct Panics;
+
+impl Serde<String> for Panics {
+    fn serialize(&self, topic: &str, value: &String, into: &mut Vec<u8>) -> Result<Encoded, SerdeError> {
+        assert_ne!(value, "bad", "no bad values");
+        String::default_serde().serialize(topic, value, into)
+    }
+    fn encoded_len(&self, value: &String) -> Option<usize> {
+        Some(value.len())
+    }
+    fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<String, SerdeError> {
+        String::default_serde().deserialize(topic, bytes)
+    }
+}
+
+/// Lets keys and values without bytes pass.
+#[derive(Debug)]
+struct LetsPass;
+
+impl ProductionExceptionHandler for LetsPass {
+    fn handle(
+        &self,
+        _: &ErrorContext<'_>,
+        _: &str,
+        _: &OwnedRecord,
+        origin: ProductionErrorOrigin,
+        _: &BoxError,
+    ) -> HandlerResponse {
+        if origin == ProductionErrorOrigin::Send { HandlerResponse::fail() } else { HandlerResponse::resume() }
+    }
+}
+
+#[test]
+fn a_serde_that_panics_at_a_sink_fails_there() {
+    let builder = StreamsBuilder::new();
+    let texts = builder.stream::<String, String>("in");
+    texts.to_with("out", Produced::with(String::default_serde(), Arc::new(Panics)));
+    let driver = TopologyTestDriver::builder(builder.build().unwrap()).production_handler(LetsPass).build();
+    let driver = driver.unwrap();
+    pipe(&driver, "in", "k", "bad", 1);
+    pipe(&driver, "in", "k", "good", 2);
+    assert_eq!((words(&driver, "out"), driver.dropped_records()), (vec!["good".to_owned()], 1));
+}
+
+#[test]
+fn what_goes_nowhere_needs_no_bytes() {
+    let builder = StreamsBuilder::new();
+    let texts = builder.stream::<String, String>("in");
+    let nowhere = Produced::with(String::default_serde(), Arc::new(Panics))
+        .with_partitioner(|_, _, value: &String, _| Some(if value == "bad" { vec![] } else { vec![0] }));
+    texts.to_with("out", nowhere);
+    let driver = TopologyTestDriver::new(builder.build().unwrap()).unwrap();
+    pipe(&driver, "in", "k", "bad", 1);
+    pipe(&driver, "in", "k", "good", 2);
+    assert_eq!((words(&driver, "out"), driver.dropped_records()), (vec!["good".to_owned()], 1));
+}
+
+#[test]
+fn a_serde_that_panics_as_a_cache_is_written_back_ends_nothing_but_its_record() {
+    let builder = StreamsBuilder::new();
+    let texts = builder.stream_with("in", Consumed::with(String::default_serde(), Arc::new(Panics)));
+    let grouped = texts.group_by_key_with(Grouped::inherited());
+    // No entry fits into the cache for long.
+    let kept = Materialized::named("last").with_value_serde(Arc::new(Panics));
+    grouped.reduce_with(|_, new| new.clone(), kept).to_stream().to("out");
+    let driver = TopologyTestDriver::builder(builder.build().unwrap())
+        .setting("processing.exception.handler", "LogAndContinueProcessingExceptionHandler")
+        .setting("statestore.cache.max.bytes", "1")
+        .build();
+    let driver = driver.unwrap();
+    for (key, value) in [("a", "bad"), ("b", "good"), ("c", "bad"), ("d", "good")] {
+        pipe(&driver, "in", key, value, 1);
+    }
+    let store = driver.key_value_store(&StoreHandle::<String, String>::named("last")).unwrap();
+    let at = |key: &str| store.get(&key.to_owned()).unwrap();
+    assert_eq!([at("b"), at("d")], [Some("good".to_owned()), Some("good".to_owned())]);
+    assert_eq!(words(&driver, "out"), ["good", "good"], "what is good is written back and told");
+}
+
+/// Cannot decide the first time.
+#[derive(Debug, Default)]
+struct Undecided(std::sync::atomic::AtomicUsize);
+
+impl ProcessingExceptionHandler for Undecided {
+    fn handle(&self, _: &ErrorContext<'_>, _: &BoxError) -> HandlerResponse {
+        let asked = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert!(asked > 0, "cannot decide");
+        HandlerResponse::resume()
+    }
+}
+
+#[test]
+fn a_handler_that_panics_is_fatal_and_not_asked_again() {
+    let builder = StreamsBuilder::new();
+    let texts = builder.stream::<String, String>("in").map_values(|_, text| text.clone());
+    texts.map_values(|_, text| text[..2].to_owned()).to("out");
+    let driver =
+        TopologyTestDriver::builder(builder.build().unwrap()).processing_handler(Undecided::default()).build().unwrap();
+    let error = driver.input_topic::<String, String>("in").pipe("k".to_owned(), "a".to_owned()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("Fatal user code error in processing error callback"), "{text}");
 }

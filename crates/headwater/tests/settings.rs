@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use headwater::memory::{Cluster, ManualClock};
 use headwater::prelude::*;
-use headwater::record::{Headers, Timestamp, Topic};
+use headwater::processor::{ProcessError, Processor, ProcessorContext};
+use headwater::record::{Headers, Record, Timestamp, Topic, TopicPartition};
 use headwater::runtime::Driven;
 use headwater::window::TimeWindows;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -72,7 +73,7 @@ impl World {
             .application_id("settings")
             .on(&cluster)
             .set("dsl.store.suppliers.class", "in_memory")
-            .set("commit.interval.ms", "1000")
+            .set("commit.interval.ms", "1500")
             .set_all(settings.iter().copied());
         let mut world = World { clock, cluster, application: application.drive().expect("an application") };
         world.turn();
@@ -112,6 +113,38 @@ fn updates_of_a_key_are_one_record_where_there_is_a_cache() {
             world.count("out")
         };
         assert_eq!((written("0"), written("1000000")), (4, 1), "{key}");
+    }
+}
+
+/// Asks for a commit before there is anything to commit.
+struct Hasty;
+
+impl Processor<String, String, String, String> for Hasty {
+    fn init(&mut self, cx: &mut ProcessorContext<'_, '_, String, String>) -> Result<(), ProcessError> {
+        cx.commit();
+        Ok(())
+    }
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, String, String>,
+        record: Record<'_, String, String>,
+    ) -> Result<(), ProcessError> {
+        cx.forward(record)
+    }
+}
+
+#[test]
+fn a_task_that_asks_for_a_commit_without_anything_to_commit_does_not_have_others_commit() {
+    let two = |builder: &StreamsBuilder| {
+        builder.stream::<String, String>("dead").process(|_| Ok(Hasty), &[]).to("out");
+        builder.stream::<String, String>("in").to("out");
+    };
+    for (interval, committed) in [("60000", None), ("1000", Some(1))] {
+        let mut world = World::run(two, &[("commit.interval.ms", interval)]);
+        world.feed(&[b"a"]);
+        let input = TopicPartition::new("in", 0);
+        let at = world.cluster.group("settings").committed.get(&input).map(|committed| committed.offset.value());
+        assert_eq!(at.filter(|offset| *offset > 0), committed, "{interval}");
     }
 }
 

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater::dsl::{BufferConfig, KStream};
+use headwater::dsl::{BufferConfig, KStream, KTable, Topics};
 use headwater::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned, StreamsBuilder, Suppressed};
-use headwater::record::{Encoded, Serde, SerdeError, SharedSerde, Timestamp};
+use headwater::processor::{ProcessError, Processor, ProcessorContext, StoreAccess};
+use headwater::record::{Encoded, Record, Serde, SerdeError, SharedSerde, Timestamp};
+use headwater::store::{StoreKind, StoreSpec};
 use headwater::testing::TopologyTestDriver;
 use headwater::window::{SessionWindows, SlidingWindows, TimeWindows};
 
@@ -102,4 +104,46 @@ fn every_operator_tells_serdes_where_their_bytes_lie() {
             assert!(text.contains(&format!("<{topic}>")), "{topic} has the key {text:?}");
         }
     }
+}
+
+#[test]
+fn a_table_of_a_stream_has_the_serdes_of_the_stream() {
+    let builder = StreamsBuilder::new();
+    let moved = builder.stream_with("in", Consumed::with(branded(), branded())).select_key(|_, value| value.clone());
+    let table: KTable<String, String> = moved.to_table();
+    table.to_stream().to_with("out", Produced::inherited().with_key_serde(branded()));
+    let driver = TopologyTestDriver::new(builder.build().unwrap()).unwrap();
+    driver.input_topic_with("in", branded(), branded()).pipe("k".to_owned(), "v".to_owned()).unwrap();
+    let value = driver.read_records("out").remove(0).value.unwrap();
+    assert_eq!(String::from_utf8_lossy(&value), "<out>v");
+}
+
+#[test]
+fn a_global_store_is_filled_by_the_serdes_of_the_types() {
+    struct Ignores;
+    impl Processor<String, String, (), ()> for Ignores {
+        fn process(
+            &mut self,
+            _: &mut ProcessorContext<'_, '_, (), ()>,
+            _: Record<'_, String, String>,
+        ) -> Result<(), ProcessError> {
+            Ok(())
+        }
+    }
+    let builder = StreamsBuilder::new();
+    let store = StoreSpec::new("names", StoreKind::KeyValue);
+    builder.add_global_store(store, "names", Consumed::named("fill"), |_: &mut StoreAccess<'_, '_>| Ok(Ignores));
+    TopologyTestDriver::new(builder.build().unwrap()).unwrap();
+}
+
+#[test]
+fn a_topic_that_is_named_like_its_pattern_is_read() {
+    let builder = StreamsBuilder::new();
+    builder.stream::<String, String>(Topics::Matching("orders.eu".to_owned())).to("out");
+    let driver = TopologyTestDriver::new(builder.build().unwrap()).unwrap();
+    for topic in ["orders.eu", "orders-eu"] {
+        let piped = driver.input_topic::<String, String>(topic).pipe("k".to_owned(), topic.to_owned());
+        piped.unwrap();
+    }
+    assert_eq!(driver.read_records("out").len(), 2);
 }

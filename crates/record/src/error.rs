@@ -8,16 +8,13 @@ use std::fmt;
 #[non_exhaustive]
 pub enum SerdeError {
     /// Null where the type has no null. The text names the cure.
-    #[error(
-        "null is not a value of `{type_name}`: take `Option<{type_name}>` where null may occur, or, for a topic whose records have no keys, \
-         read it with `()` as its key type"
-    )]
+    #[error("null is not a value of `{0}`: take `Option<{0}>` where null may occur", short_name(type_name))]
     Null {
         /// The Rust type that was asked for.
         type_name: &'static str,
     },
     /// Another number of bytes than the type has.
-    #[error("{type_name} takes {expected} bytes, {found} were found")]
+    #[error("{0} takes {expected} bytes, {found} were found", short_name(type_name))]
     Length {
         /// The Rust type that was asked for.
         type_name: &'static str,
@@ -27,11 +24,19 @@ pub enum SerdeError {
         found: usize,
     },
     /// Bytes that do not mean a value of the type.
-    #[error("not a valid {type_name}: {reason}")]
+    #[error("not a valid {0}: {reason}", short_name(type_name))]
     Malformed {
         /// The type that was asked for.
         type_name: &'static str,
         /// What is wrong with them.
+        reason: String,
+    },
+    /// A value that the format has no bytes for.
+    #[error("a {0} cannot be written: {reason}", short_name(type_name))]
+    Unwritable {
+        /// The type of the value.
+        type_name: &'static str,
+        /// What is wrong with it.
         reason: String,
     },
     /// The user's own serde refused; its text.
@@ -45,10 +50,29 @@ impl SerdeError {
         SerdeError::Malformed { type_name: std::any::type_name::<T>(), reason: reason.to_string() }
     }
 
+    /// A [`SerdeError::Unwritable`] for the type `T`.
+    pub fn unwritable<T: ?Sized>(reason: impl std::fmt::Display) -> Self {
+        SerdeError::Unwritable { type_name: std::any::type_name::<T>(), reason: reason.to_string() }
+    }
+
     /// A [`SerdeError::Custom`] with the text of `error`.
     pub fn custom(error: impl std::fmt::Display) -> Self {
         SerdeError::Custom(error.to_string())
     }
+}
+
+/// A type's name as people write it: without the modules that [`std::any::type_name`] tells.
+///
+/// ```
+/// use headwater_record::short_name;
+/// assert_eq!(short_name("core::option::Option<(alloc::string::String, i64)>"), "Option<(String, i64)>");
+/// ```
+pub fn short_name(type_name: &str) -> String {
+    let mut short = String::with_capacity(type_name.len());
+    for part in type_name.split_inclusive(|letter: char| !(letter.is_alphanumeric() || "_:".contains(letter))) {
+        short.push_str(part.rsplit("::").next().unwrap_or(part));
+    }
+    short
 }
 
 /// Writes `name`, the text of `error`, and below it what caused it, leaving out what was said before.

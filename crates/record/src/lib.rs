@@ -18,7 +18,7 @@ mod steady;
 mod time;
 
 pub use envelope::{HeaderList, HeaderView, OwnedRecord, RawHeaders, RawRecord};
-pub use error::{SerdeError, write_with_causes};
+pub use error::{SerdeError, short_name, write_with_causes};
 pub use headers::{Header, Headers};
 pub use nullable::Nullable;
 pub use partition::{Offset, Partition, Topic, TopicPartition};

@@ -2,10 +2,14 @@
 
 mod bytes;
 mod integer;
+#[cfg(feature = "json")]
 mod json;
 mod list;
 mod option;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod string;
+mod tuple;
 mod unit;
 
 use std::sync::Arc;
@@ -13,10 +17,13 @@ use std::sync::Arc;
 pub use self::bytes::BytesSerde;
 pub use self::integer::{BoolSerde, NumberSerde};
 #[cfg(feature = "json")]
-pub use self::json::{JsonSerde, json};
+pub use self::json::{AsJson, JsonSerde, json};
 pub use self::list::{FixedSize, ListSerde};
 pub use self::option::OptionSerde;
+#[cfg(feature = "protobuf")]
+pub use self::protobuf::{ProtobufSerde, protobuf};
 pub use self::string::{StringSerde, UuidSerde};
+pub use self::tuple::TupleSerde;
 pub use self::unit::UnitSerde;
 
 use crate::SerdeError;
@@ -125,17 +132,54 @@ impl<T, S: Serde<T> + ?Sized> Serde<T> for Arc<S> {
 
 /// A type that says by itself how it is written in Kafka.
 ///
-/// `String`, integers, floats, `bool`, `Vec<u8>`, `Bytes`, `Uuid`, `()` (always null), `Option` and `Vec` of these have it, with
-/// the bytes of Java's built-in serdes.
+/// `String`, integers, floats, `bool`, `Vec<u8>`, `Bytes`, `Uuid`, `()` (always null), and `Option` of these have it, with the bytes of
+/// Java's built-in serdes; a `Vec` of them has those of Java's `ListSerde`, and so have tuples of them, as keys of several parts
+/// ([`TupleSerde`]). A type of one's own gets it in a line: `#[derive(headwater::Json)]` or `#[derive(headwater::Protobuf)]`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use headwater_record::{DefaultSerde, Encoded, Serde, SerdeError, SharedSerde};
+///
+/// /// A country by its two letters, in two bytes.
+/// #[derive(Clone, Copy)]
+/// struct Country([u8; 2]);
+/// struct CountrySerde;
+/// impl Serde<Country> for CountrySerde {
+///     fn serialize(&self, _topic: &str, country: &Country, into: &mut Vec<u8>) -> Result<Encoded, SerdeError> {
+///         into.extend_from_slice(&country.0);
+///         Ok(Encoded::Bytes)
+///     }
+///     fn deserialize(&self, _topic: &str, bytes: Option<&[u8]>) -> Result<Country, SerdeError> {
+///         let bytes = bytes.ok_or(SerdeError::Null { type_name: "Country" })?;
+///         bytes.try_into().map(Country).map_err(SerdeError::malformed::<Country>)
+///     }
+/// }
+/// impl DefaultSerde for Country {
+///     fn default_serde() -> SharedSerde<Self> {
+///         Arc::new(CountrySerde)
+///     }
+/// }
+/// // Now `stream::<Country, i64>(..)` compiles, and so does `stream::<(Country, String), Vec<Country>>(..)`.
+/// let _ = <(Country, String)>::default_serde();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no default serde",
     label = "headwater does not know how to write this type's bytes",
-    note = "pass one: use the operator's `_with` form, for instance `stream_with(topic, Consumed::with(key_serde, value_serde))` or `to_with(topic, Produced::with(..))`",
-    note = "or, for a type of your own, implement `headwater::record::DefaultSerde`; `headwater::record::serde::json::<T>()` (feature `json`) makes a serde of any serde type"
+    note = "for a type of your own, say how it is written where it is defined: `#[derive(serde::Serialize, serde::Deserialize, headwater::Json)]` (feature `json`), `#[derive(headwater::Protobuf)]` on a `prost` message (feature `protobuf`), or implement `headwater::record::DefaultSerde`",
+    note = "or pass one: use the operator's `_with` form, for instance `stream_with(topic, Consumed::with(key_serde, value_serde))` or `to_with(topic, Produced::with(..))`",
+    note = "a windowed key is written with the serde that it has inherited: `to_with(topic, Produced::inherited())`"
 )]
 pub trait DefaultSerde: Sized + 'static {
+    /// The bytes of an entry of a list of these, where they are always as many.
+    const SIZE_IN_LISTS: FixedSize = FixedSize::No;
+
     /// The serde of this type.
     fn default_serde() -> SharedSerde<Self>;
+
+    /// The serde of a `Vec` of these: Java's `ListSerde`, unless the type has something better.
+    fn list_serde() -> SharedSerde<Vec<Self>> {
+        list::list_of()
+    }
 }
 
 fn present<T>(bytes: Option<&[u8]>) -> Result<&[u8], SerdeError> {

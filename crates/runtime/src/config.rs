@@ -241,11 +241,6 @@ impl StreamsConfig {
         ConfiguredStores::parse(self.text(&["dsl.store.suppliers.class", "default.dsl.store"])).unwrap_or_default()
     }
 
-    /// Whether stores of operators keep the headers of records (`dsl.store.format=headers`).
-    pub fn keeps_headers(&self) -> bool {
-        self.text(&["dsl.store.format"]).eq_ignore_ascii_case("headers")
-    }
-
     /// `auto.offset.reset`.
     pub fn offset_reset(&self) -> OffsetReset {
         parse::offset_reset(self.consumer_text("auto.offset.reset")).unwrap_or(OffsetReset::Earliest)
@@ -320,11 +315,16 @@ impl StreamsConfig {
     }
 }
 
-/// Words of a list, without those that say nothing.
+/// What `topology.optimization=all` stands for.
+const OPTIMISATIONS: [&str; 3] = ["merge.repartition.topics", "reuse.ktable.source.topics", "single.store.self.join"];
+
+/// The optimisations of a list, in order.
 pub(crate) fn words(list: &str) -> Vec<&str> {
+    let words = list.split(',').map(str::trim).filter(|word| !word.is_empty() && *word != "none");
     let mut words: Vec<&str> =
-        list.split(',').map(str::trim).filter(|word| !word.is_empty() && *word != "none").collect();
+        words.flat_map(|word| if word == "all" { OPTIMISATIONS.to_vec() } else { vec![word] }).collect();
     words.sort_unstable();
+    words.dedup();
     words
 }
 

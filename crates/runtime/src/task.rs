@@ -2,13 +2,15 @@
 //!
 //! [`TaskSpec`] says what a task is made of, [`Running`] processes, [`GlobalTask`] fills global stores.
 
+mod closed;
 mod error;
 mod global;
 mod last_input;
 mod running;
 pub mod spec;
 
+pub use closed::ClosedStores;
 pub use error::TaskError;
 pub use global::GlobalTask;
-pub use running::{ClosedStores, Committed, Parts, Running, Taken, TaskSettings};
+pub use running::{Committed, Parts, Running, Taken, TaskSettings};
 pub use spec::{TaskInput, TaskSpec, TaskStore};

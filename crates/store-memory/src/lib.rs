@@ -1,7 +1,8 @@
 //! Stores in this process's memory: ordered maps that are gone with the process and are restored from their changelogs.
 //!
-//! **Architecture Invariant:** these stores are exact about order and expiry (Java's in-memory stores); the ones in RocksDB are
-//! another implementation of the same contract, and the two never meet.
+//! **Architecture Invariant:** these stores are exact about order and, unless they stand for stores on disk
+//! ([`MemoryStores::in_place_of_disk`]), about expiry, as Java's in-memory stores are. Versioned stores, which Java has on disk
+//! only, forget by segments. The stores in RocksDB are another implementation of the same contract, and the two never meet.
 #![forbid(unsafe_code)]
 
 mod key_value;
@@ -13,7 +14,11 @@ mod state;
 mod versioned;
 mod window;
 
+use std::time::Duration;
+
 use headwater_store::{OpenContext, RowFormat, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
+
+use crate::retention::{Forgets, Retention};
 
 /// Opens stores in memory (Java's `InMemoryKeyValueStore`, `MemoryNavigableLRUCache`, `InMemoryWindowStore` and
 /// `InMemorySessionStore`), and versioned stores, which Java has on disk only.
@@ -31,12 +36,32 @@ use headwater_store::{OpenContext, RowFormat, Store, StoreError, StoreKind, Stor
 /// # Ok::<(), headwater_store::StoreError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct MemoryStores;
+pub struct MemoryStores {
+    in_place_of_disk: bool,
+}
 
 impl MemoryStores {
     /// The make.
     pub fn new() -> Self {
-        MemoryStores
+        Self::default()
+    }
+
+    /// Opens stores that stand in for stores on disk, in a test that has none: they forget as those do, whole segments at a time.
+    /// In Java an aggregate of sessions in memory whose results are handed on when they close goes silent when stream time leaps,
+    /// since the store has forgotten them by then; on disk it does not.
+    pub fn in_place_of_disk() -> Self {
+        MemoryStores { in_place_of_disk: true }
+    }
+
+    fn retention(self, kind: StoreKind, retention: Duration) -> Retention {
+        let forgets = match kind.segment_interval().filter(|_| self.in_place_of_disk) {
+            Some(interval) => Forgets::BySegments {
+                interval,
+                reads_edge: matches!(kind, StoreKind::Window { time_ordered: true, .. }),
+            },
+            None => Forgets::AtOnce,
+        };
+        Retention::new(retention, forgets)
     }
 }
 
@@ -50,10 +75,11 @@ impl StoreSupplier for MemoryStores {
             StoreKind::KeyValue => Ok(Store::KeyValue(Box::new(key_value::KeyValue::new(spec)))),
             StoreKind::Lru { max_entries } => Ok(Store::KeyValue(Box::new(lru::Lru::new(spec, max_entries)))),
             StoreKind::Window { retention, retain_duplicates, .. } => {
+                let retention = self.retention(spec.kind, retention);
                 Ok(Store::Window(Box::new(window::Window::new(spec, retention, retain_duplicates))))
             }
             StoreKind::Session { retention, .. } => {
-                Ok(Store::Session(Box::new(session::Session::new(spec, retention))))
+                Ok(Store::Session(Box::new(session::Session::new(spec, self.retention(spec.kind, retention)))))
             }
             StoreKind::Versioned { history_retention, segment_interval } if spec.format == RowFormat::Plain => {
                 let store = versioned::Versioned::new(spec, history_retention, segment_interval);

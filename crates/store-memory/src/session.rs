@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeInclusive};
-use std::time::Duration;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, SessionBytes, SessionEntry, SessionQuery};
@@ -27,18 +26,13 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(spec: &StoreSpec, retention: Duration) -> Self {
-        Session {
-            state: State::new(spec),
-            retention: Retention::new(retention),
-            ends: BTreeMap::new(),
-            ends_of: BTreeMap::new(),
-        }
+    pub(crate) fn new(spec: &StoreSpec, retention: Retention) -> Self {
+        Session { state: State::new(spec), retention, ends: BTreeMap::new(), ends_of: BTreeMap::new() }
     }
 
     fn write(&mut self, key: &[u8], start: i64, end: i64, row: Option<Row<'_>>) -> Put {
         let in_time = self.retention.observe(end);
-        let oldest = self.retention.oldest();
+        let oldest = self.retention.forgotten_before();
         while self.ends.first_key_value().is_some_and(|(end, _)| *end < oldest) {
             let Some((end, keys)) = self.ends.pop_first() else { break };
             for key in keys.keys() {
@@ -173,7 +167,11 @@ impl SessionBytes for Session {
         limit: usize,
         into: &mut Vec<SessionEntry>,
     ) -> Result<Scan, StoreError> {
-        let mut from = query.earliest_end.millis().max(self.retention.oldest());
+        // Sessions that have closed are looked for by their ends (Java's `fetchSessions`): on disk, what is past the retention but
+        // not forgotten yet is there.
+        let closed = matches!(query.keys, KeySelection::Between(..)) && query.latest_end < Timestamp::MAX;
+        let oldest = if closed { self.retention.forgotten_before() } else { self.retention.oldest() };
+        let mut from = query.earliest_end.millis().max(oldest);
         let mut to = query.latest_end.millis();
         match (after, order) {
             (Some(after), Order::Forward) => from = from.max(after.end.millis()),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::time::Duration;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
@@ -26,13 +25,8 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(spec: &StoreSpec, retention: Duration, retain_duplicates: bool) -> Self {
-        Window {
-            state: State::new(spec),
-            retention: Retention::new(retention),
-            starts: BTreeMap::new(),
-            sequence: retain_duplicates.then_some(0),
-        }
+    pub(crate) fn new(spec: &StoreSpec, retention: Retention, retain_duplicates: bool) -> Self {
+        Window { state: State::new(spec), retention, starts: BTreeMap::new(), sequence: retain_duplicates.then_some(0) }
     }
 
     fn row_key(&self, key: &[u8], sequence: i32) -> Vec<u8> {
@@ -45,7 +39,7 @@ impl Window {
 
     fn write(&mut self, row_key: &[u8], start: i64, row: Option<Row<'_>>) -> Put {
         let in_time = self.retention.observe(start);
-        let oldest = self.retention.oldest();
+        let oldest = self.retention.forgotten_before();
         while self.starts.first_key_value().is_some_and(|(start, _)| *start < oldest) {
             self.starts.pop_first();
         }
@@ -108,6 +102,10 @@ impl StateStore for Window {
                 reason: format!("store {}: a changelog key of {} bytes has no window", self.state.name, key.len()),
             })?;
             self.sequence = self.sequence.map(|last| last.max(sequence));
+            // As on disk, where a null beside duplicates changes nothing, not even the store's time.
+            if self.retention.is_by_segments() && self.sequence.is_some() && record.value.is_none() {
+                continue;
+            }
             // A record too old to be kept is no error: the topic forgets later than the store.
             let _ = self.write(&self.row_key(key, sequence), start.millis(), row_of(&record));
         }
@@ -118,12 +116,15 @@ impl StateStore for Window {
 impl WindowBytes for Window {
     fn put(&mut self, key: &[u8], start: Timestamp, row: Option<Row<'_>>) -> Result<Put, StoreError> {
         let Some(last) = self.sequence else { return Ok(self.write(key, start.millis(), row)) };
+        // Java's stores on disk do not look at a null, and number what they refuse.
+        let on_disk = self.retention.is_by_segments();
         if row.is_none() {
-            return Ok(if self.retention.observe(start.millis()) { Put::Stored } else { Put::Expired });
+            let stored = on_disk || self.retention.observe(start.millis());
+            return Ok(if stored { Put::Stored } else { Put::Expired });
         }
         let next = last.wrapping_add(1) & i32::MAX;
         let put = self.write(&self.row_key(key, next), start.millis(), row);
-        if put == Put::Stored {
+        if put == Put::Stored || on_disk {
             self.sequence = Some(next);
         }
         Ok(put)
@@ -184,6 +185,10 @@ impl WindowBytes for Window {
             }
         }
         Ok(Scan::Done)
+    }
+
+    fn last_sequence(&self) -> i32 {
+        self.sequence.unwrap_or_default()
     }
 
     fn observed_time(&self) -> Timestamp {

@@ -80,6 +80,10 @@ impl StateStore for Window {
                 reason: format!("store {}: a changelog key of {} bytes has no window", self.name(), key.len()),
             })?;
             self.segments.sequence = self.segments.sequence.max(sequence);
+            // A null beside duplicates was logged and changed nothing, not even the store's time.
+            if self.retain_duplicates && record.value.is_none() {
+                continue;
+            }
             // A record too old to be kept is no error: the topic forgets later than the store.
             if self.segments.observe(start.millis()) {
                 let rest = self.row_key(key, start.millis(), sequence);
@@ -147,6 +151,10 @@ impl WindowBytes for Window {
             Ok(true)
         })?;
         Ok(end)
+    }
+
+    fn last_sequence(&self) -> i32 {
+        self.segments.sequence
     }
 
     fn observed_time(&self) -> Timestamp {

@@ -28,5 +28,5 @@ pub mod suppress;
 pub use context::RecordContext;
 pub use error::StoreError;
 pub use row::{Row, RowBuf, RowFormat};
-pub use spec::{Logging, StoreKind, StoreSpec, StoreType};
+pub use spec::{LoggedHeaders, Logging, StoreKind, StoreSpec, StoreType};
 pub use supplier::{MemoryBudget, OpenContext, StateStore, Store, StoreSupplier};

@@ -155,6 +155,16 @@ impl Default for Logging {
     }
 }
 
+/// Which records of a changelog have the headers of the record that caused them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoggedHeaders {
+    /// Tombstones of stores whose rows have headers.
+    #[default]
+    OfTombstones,
+    /// All, whether rows have them or not, as in stores that only an operator itself reads.
+    Always,
+}
+
 /// A store that is wanted.
 #[derive(Clone, Debug)]
 pub struct StoreSpec {
@@ -168,6 +178,8 @@ pub struct StoreSpec {
     pub store_type: StoreType,
     /// Whether writes are logged.
     pub logging: Logging,
+    /// Which of these have headers.
+    pub logged_headers: LoggedHeaders,
     /// Whether writes pass a record cache.
     pub caching: bool,
 }
@@ -182,7 +194,73 @@ impl StoreSpec {
             format,
             store_type: StoreType::Configured,
             logging: Logging::default(),
+            logged_headers: LoggedHeaders::default(),
             caching: false,
         }
+    }
+
+    /// A key-value store as [`StoreSpec::new`] makes it (`Stores#keyValueStoreBuilder`).
+    ///
+    /// ```
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// assert_eq!(StoreSpec::key_value("seen").kind, StoreKind::KeyValue);
+    /// ```
+    pub fn key_value(name: impl Into<String>) -> Self {
+        Self::new(name, StoreKind::KeyValue)
+    }
+
+    /// A window store whose windows are `window_size` long and are kept for `retention`, one value for each key and start
+    /// (`Stores#windowStoreBuilder`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// let hour = Duration::from_secs(3600);
+    /// let spec = StoreSpec::window("visits", 24 * hour, hour);
+    /// assert!(matches!(spec.kind, StoreKind::Window { segment_interval, .. } if segment_interval == 12 * hour));
+    /// ```
+    pub fn window(name: impl Into<String>, retention: Duration, window_size: Duration) -> Self {
+        let kind = StoreKind::Window {
+            retention,
+            window_size,
+            segment_interval: StoreKind::default_segment_interval(retention),
+            retain_duplicates: false,
+            time_ordered: false,
+        };
+        Self::new(name, kind)
+    }
+
+    /// A session store that keeps sessions for `retention` after their end (`Stores#sessionStoreBuilder`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// let spec = StoreSpec::session("visits", Duration::from_secs(3600));
+    /// assert!(matches!(spec.kind, StoreKind::Session { time_ordered: false, .. }));
+    /// ```
+    pub fn session(name: impl Into<String>, retention: Duration) -> Self {
+        let segment_interval = StoreKind::default_segment_interval(retention);
+        Self::new(name, StoreKind::Session { retention, segment_interval, time_ordered: false })
+    }
+
+    /// In this process's memory, restored from the changelog after a start, whatever `dsl.store.suppliers.class` says.
+    #[must_use]
+    pub fn in_memory(mut self) -> Self {
+        self.store_type = StoreType::InMemory;
+        self
+    }
+
+    /// With its writes in the record cache first (`StoreBuilder#withCachingEnabled`).
+    #[must_use]
+    pub fn with_caching_enabled(mut self) -> Self {
+        self.caching = true;
+        self
+    }
+
+    /// Without a changelog: the state is gone with the machine (`StoreBuilder#withLoggingDisabled`).
+    #[must_use]
+    pub fn with_logging_disabled(mut self) -> Self {
+        self.logging = Logging::Disabled;
+        self
     }
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod live;
 mod outputs;
+mod restart;
 mod stores;
 
 use std::cell::RefCell;
@@ -16,6 +17,7 @@ use headwater_topology::Topology;
 use headwater_topology::state::StoreHandle;
 
 pub use builder::Builder;
+pub use restart::StateOnDisk;
 
 pub(crate) use self::live::Live;
 use crate::{
@@ -46,7 +48,7 @@ use crate::{
 /// let lines = driver.input_topic::<(), String>("lines");
 /// let copies = driver.output_topic::<(), String>("copies");
 ///
-/// lines.pipe_at((), "hello".to_owned(), 42)?;
+/// lines.pipe_at((), "hello", 42)?;
 ///
 /// assert_eq!(copies.read_record()?, TestRecord::new((), "hello".to_owned(), 42));
 /// assert!(copies.is_empty());
@@ -149,7 +151,7 @@ impl TopologyTestDriver {
     ///
     /// let builder = TopologyBuilder::new();
     /// let source = builder.add_source("source", SourceSpec::topics(["in"], <()>::default_serde(), <()>::default_serde()));
-    /// let ticks: NodeRef<(), i64> = builder.add_processor("ticks", |_: &mut StoreAccess<'_, '_>| Ok(Ticks), &[&source]);
+    /// let ticks: NodeRef<(), i64> = builder.add_processor("ticks", |_| Ok(Ticks), &[&source]);
     /// builder.add_sink("sink", SinkSpec::topic("times", <()>::default_serde(), i64::default_serde()), &[&ticks]);
     /// let driver = TopologyTestDriver::new(builder.build()?)?;
     ///
@@ -233,7 +235,7 @@ impl TopologyTestDriver {
     /// let driver = TopologyTestDriver::new(builder.build()?)?;
     ///
     /// let stock = driver.input_topic::<String, i64>("stock");
-    /// stock.pipe_all([("pens".to_owned(), 3), ("ink".to_owned(), 1), ("pens".to_owned(), 2)])?;
+    /// stock.pipe_all([("pens", 3), ("ink", 1), ("pens", 2)])?;
     /// let pieces = driver.key_value_store(&StoreHandle::<String, i64>::named("pieces"))?;
     /// assert_eq!(pieces.get(&"pens".to_owned())?, Some(2));
     /// assert_eq!(pieces.all()?.len(), 2);
@@ -269,6 +271,33 @@ impl TopologyTestDriver {
     /// As [`TopologyTestDriver::key_value_store`].
     pub fn versioned_store<K, V>(&self, handle: &StoreHandle<K, V>) -> Result<TestVersionedStore<K, V>, DriverError> {
         TestVersionedStore::open(self, handle)
+    }
+
+    /// Commits what there is to commit, closes the task and starts it again over the same topics, as a restart of an application
+    /// does: processors are made anew, stores are as `state` says, restored from their changelogs by the code that running
+    /// applications restore with, and what was read but not committed is read again. Global stores stay as they are.
+    ///
+    /// ```
+    /// # use headwater_record::DefaultSerde;
+    /// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+    /// use headwater_testing::{StateOnDisk, TopologyTestDriver};
+    /// # let builder = TopologyBuilder::new();
+    /// # let source = builder.add_source("s", SourceSpec::topics(["in"], String::default_serde(), String::default_serde()));
+    /// # builder.add_sink("k", SinkSpec::topic("out", String::default_serde(), String::default_serde()), &[&source]);
+    /// # let topology = builder.build()?;
+    /// let driver = TopologyTestDriver::new(topology)?;
+    /// driver.input_topic::<String, String>("in").pipe("a".to_owned(), "before".to_owned())?;
+    /// driver.restart(StateOnDisk::Wiped)?;
+    /// driver.input_topic::<String, String>("in").pipe("a".to_owned(), "after".to_owned())?;
+    /// assert_eq!(driver.records("out").len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DriverError::Restore`] when a store cannot be restored, [`DriverError::Held`] when something of the old task is left, and
+    /// those of a last commit and of a start.
+    pub fn restart(&self, state: StateOnDisk) -> Result<(), DriverError> {
+        self.live.borrow_mut().restart(state)
     }
 
     /// Commits what there is to commit and closes the topology: `close` of its processors is called. Output can still be read.

@@ -2,6 +2,7 @@
 
 use headwater_client::ClientError;
 use headwater_record::{SerdeError, Timestamp};
+use headwater_runtime::changelog::UpdateFailure;
 use headwater_runtime::handler::UnknownHandler;
 use headwater_runtime::task::TaskError;
 use headwater_store::StoreError;
@@ -38,6 +39,15 @@ pub enum DriverError {
     #[error("store {0} is still held after its task has closed: keep states only in the processor that opened them")]
     Held(
         /// Which.
+        String,
+    ),
+    /// A store could not be restored from its changelog.
+    #[error(transparent)]
+    Restore(#[from] UpdateFailure),
+    /// The directory of the stores cannot be used.
+    #[error("the directory of the driver's stores cannot be wiped: {0}")]
+    Directory(
+        /// Which, and why.
         String,
     ),
     /// The topology failed.

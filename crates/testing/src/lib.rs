@@ -14,9 +14,10 @@ mod record;
 mod store;
 mod topic;
 
-pub use driver::{Builder, TopologyTestDriver};
+pub use driver::{Builder, StateOnDisk, TopologyTestDriver};
 pub use error::DriverError;
+pub use headwater_store_memory::MemoryStores;
 pub use mock::{Forwarded, MockProcessorContext};
 pub use record::TestRecord;
 pub use store::{TestKeyValueStore, TestSessionStore, TestVersionedStore, TestWindowStore, VersionedRecord};
-pub use topic::{TestInputTopic, TestOutputTopic};
+pub use topic::{Given, TestInputTopic, TestOutputTopic};

@@ -150,7 +150,7 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
         let mut wiring = Wiring::new(&topology, task, &mut nowhere, &stores, Rc::new(Budget::new(0)));
         let wired = |error| DriverError::Task(headwater_runtime::task::TaskError::Wiring { task, error });
         let node = topology.node_named(PROCESSOR).ok_or(DriverError::Closed)?;
-        supplier.make(&mut StoreAccess::new(&mut wiring, node)).map_err(wired)
+        supplier(&mut StoreAccess::new(&mut wiring, node)).map_err(wired)
     }
 
     /// A topology of one processor that is connected to all stores.

@@ -110,7 +110,7 @@ impl TopologyBuilder {
     /// let lines = SourceSpec::topics(["lines"], <()>::default_serde(), String::default_serde());
     /// let source = builder.add_source("source", lines);
     /// let lengths: NodeRef<(), i64> =
-    ///     builder.add_processor("lengths", |_: &mut StoreAccess<'_, '_>| Ok(Lengths), &[&source]);
+    ///     builder.add_processor("lengths", |_| Ok(Lengths), &[&source]);
     /// assert_eq!(builder.build()?.node_named("lengths"), Some(lengths.id()));
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
     /// ```
@@ -170,7 +170,7 @@ impl TopologyBuilder {
     /// # Errors
     /// All mistakes that were made, in the order in which they were made.
     pub fn build(&self) -> Result<Topology, TopologyErrors> {
-        self.draft.freeze(&self.draft.settings())
+        self.draft.freeze_as_written(&self.draft.settings())
     }
 }
 

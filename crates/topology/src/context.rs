@@ -6,6 +6,7 @@ use std::fmt;
 use headwater_record::{Headers, Offset, OwnedRecord, Partition, RawHeaders, RawRecord, Timestamp, Topic};
 use headwater_store::RecordContext;
 
+use crate::caught::caught;
 use crate::handler::{DeadLetter, Decision, ErrorContext, HandlerResponse, ProductionErrorOrigin};
 use crate::{BoxError, FailureKind, ProcessError, StoreId, TaskId};
 
@@ -262,7 +263,7 @@ impl<'a> TaskContext<'a> {
         work: impl FnOnce(&mut Self) -> Result<T, ProcessError>,
     ) -> Result<T, ProcessError> {
         let outer = std::mem::replace(&mut self.input, context);
-        let result = work(self);
+        let result = caught(|| work(self));
         self.input = outer;
         result
     }
@@ -295,13 +296,11 @@ impl<'a> TaskContext<'a> {
         headers: &Headers,
         error: ProcessError,
     ) -> Result<(), ProcessError> {
-        let error = match error {
-            ProcessError::User(error) => error,
-            ProcessError::Serde(error) => Box::new(error),
-            fatal @ (ProcessError::Failed(_) | ProcessError::Store(_)) => return Err(fatal),
-        };
+        let error = error.of_user_code()?;
         let record = self.record_context(timestamp, headers);
-        let response = self.handlers.processing(&self.error_context(name, &record), &error);
+        let response = asked(FailureKind::Processing, "processing", || {
+            self.handlers.processing(&self.error_context(name, &record), &error)
+        })?;
         let message = format!(
             "Exception caught in process. taskId={}, processor={name}, topic={}, partition={}, offset={}",
             self.task,
@@ -318,12 +317,10 @@ impl<'a> TaskContext<'a> {
     /// As [`TaskContext::node_failed`].
     #[cold]
     pub fn punctuator_failed(&mut self, name: &str, error: ProcessError) -> Result<(), ProcessError> {
-        let error = match error {
-            ProcessError::User(error) => error,
-            ProcessError::Serde(error) => Box::new(error),
-            fatal @ (ProcessError::Failed(_) | ProcessError::Store(_)) => return Err(fatal),
-        };
-        let response = self.handlers.processing(&self.error_context(name, &self.input), &error);
+        let error = error.of_user_code()?;
+        let response = asked(FailureKind::Punctuation, "processing", || {
+            self.handlers.processing(&self.error_context(name, &self.input), &error)
+        })?;
         let message = format!("taskId={} Exception caught while punctuating processor '{name}'", self.task);
         self.decide(response, FailureKind::Punctuation, message, error)
     }
@@ -346,9 +343,11 @@ impl<'a> TaskContext<'a> {
             source_key: raw.key,
             source_value: raw.value,
         };
-        let response = self.handlers.deserialization(&context, &raw.to_owned(), &error);
+        let response = asked(FailureKind::Deserialization, "deserialization", || {
+            self.handlers.deserialization(&context, &raw.to_owned(), &error)
+        })?;
         let message = format!(
-            "Deserialization exception handler is set to fail upon a deserialization error at {}-{} offset {}. If you would rather have the streaming pipeline continue after a deserialization error, please set the deserialization.exception.handler appropriately",
+            "Deserialization exception handler is set to fail upon a deserialization error at {}-{} offset {}: {error}. To go on without such records, set deserialization.exception.handler to LogAndContinueExceptionHandler",
             self.input.topic.as_ref().map_or("null", Topic::as_str),
             self.input.partition,
             self.input.offset
@@ -370,7 +369,9 @@ impl<'a> TaskContext<'a> {
         error: BoxError,
     ) -> Result<(), ProcessError> {
         let at = self.record_context(record.timestamp, &record.headers.iter().cloned().collect());
-        let response = self.handlers.production(&self.error_context(name, &at), topic, record, origin, &error);
+        let response = asked(FailureKind::Production, "production", || {
+            self.handlers.production(&self.error_context(name, &at), topic, record, origin, &error)
+        })?;
         let message = format!("Error encountered sending record to topic {topic} for task {}", self.task);
         self.decide(response, FailureKind::Production, message, error)
     }
@@ -422,4 +423,15 @@ impl fmt::Debug for TaskContext<'_> {
             .field("clock", &self.clock)
             .finish()
     }
+}
+
+/// What a handler answers. That it panics is fatal, as what a handler throws is in Java.
+fn asked(
+    kind: FailureKind,
+    which: &str,
+    ask: impl FnOnce() -> HandlerResponse,
+) -> Result<HandlerResponse, ProcessError> {
+    caught(|| Ok(ask())).map_err(|panic| {
+        ProcessError::failed(kind, format!("Fatal user code error in {which} error callback"), Some(Box::new(panic)))
+    })
 }

@@ -9,7 +9,7 @@ use headwater_store::{RowFormat, StoreKind, StoreSpec};
 
 use crate::graph::Graph;
 use crate::naming::Naming;
-use crate::node::{NodeKind, NodeSpec, SourceTopics, StoreNode};
+use crate::node::{Effect, NodeKind, NodeSpec, SourceTopics, StoreNode};
 use crate::plan::Plan;
 use crate::port::Listener;
 use crate::processor::ProcessorWrapper;
@@ -26,7 +26,25 @@ pub(crate) struct DraftState {
     pub(crate) naming: Naming,
     pub(crate) graph: Graph,
     mistakes: Vec<TopologyError>,
+    /// Stores that may be made later, each with how many there were before it.
+    expected: Vec<(usize, StoreNode)>,
+    /// How often a node was added.
+    additions: u32,
     settings: TopologySettings,
+}
+
+impl DraftState {
+    fn next_priority(&mut self) -> u32 {
+        self.additions += 1;
+        self.additions
+    }
+
+    fn add(&mut self, mut node: NodeSpec) -> NodeId {
+        node.priority = self.next_priority();
+        let id = NodeId::new(self.graph.nodes.len());
+        self.graph.nodes.push(node);
+        id
+    }
 }
 
 impl Draft {
@@ -106,14 +124,29 @@ impl Draft {
     /// Adds a node. A second one of the same name is a mistake.
     pub fn add_node(&self, node: NodeSpec) -> NodeId {
         let mut state = self.state();
-        if state.graph.node_named(&node.name).is_some() {
-            state.mistakes.push(TopologyError::Invalid(format!("Processor {} is already added.", node.name)));
-        }
-        let mistakes = source_mistakes(&state.graph, &node);
+        let others = state.graph.nodes.iter();
+        let mistakes = mistakes_beside(others, &node);
         state.mistakes.extend(mistakes);
-        let id = NodeId::new(state.graph.nodes.len());
-        state.graph.nodes.push(node);
-        id
+        state.add(node)
+    }
+
+    /// Adds a node that a plan may leave out: only then it is known whether its name and topics are its own.
+    pub(crate) fn add_movable_node(&self, node: NodeSpec) -> NodeId {
+        self.state().add(node)
+    }
+
+    /// Java adds `node` to its graph once more, which is written later for that.
+    pub fn add_again(&self, node: NodeId) {
+        let mut state = self.state();
+        let priority = state.next_priority();
+        if let Some(spec) = state.graph.node_mut(node) {
+            spec.priority = priority;
+        }
+    }
+
+    /// Says what `node` does to its records.
+    pub fn set_effect(&self, node: NodeId, effect: Effect) {
+        self.change_node(node, |node| node.effect = effect);
     }
 
     /// Gives `node` another name. An illegal one, or one that another node has, is a mistake.
@@ -160,7 +193,7 @@ impl Draft {
         self.change_node(node, |node| node.listeners.push(listener));
     }
 
-    /// Adds a store. One of the same name is a mistake; its id is returned then. So is what no store of its kind can be.
+    /// Adds a store. One of the same name is a mistake; the id of the first is returned. So is what no store of its kind can be.
     pub fn add_store(&self, spec: StoreSpec) -> StoreId {
         let mut state = self.state();
         state.mistakes.extend(store_mistake(&spec).map(TopologyError::Argument));
@@ -172,14 +205,34 @@ impl Draft {
             return store;
         }
         let id = StoreId::new(state.graph.stores.len());
-        state.graph.stores.push(StoreNode {
-            spec,
-            source_topic: None,
-            source_changelog: None,
-            global: false,
-            own: false,
-        });
+        state.graph.stores.push(StoreNode::of(spec));
         id
+    }
+
+    /// A store that is made once somebody needs it has its name already.
+    pub fn expect_store(&self, spec: StoreSpec) {
+        let mut state = self.state();
+        let before = state.graph.stores.len();
+        state.expected.push((before, StoreNode::of(spec)));
+    }
+
+    /// All stores that have a name, whether they are made or not, in the order in which they were named.
+    pub fn named_stores(&self) -> Vec<StoreNode> {
+        let state = self.state();
+        let made = state.graph.stores.iter().enumerate().map(|(index, store)| (index, true, store));
+        let expected = state.expected.iter().map(|(before, store)| (*before, false, store));
+        let mut named: Vec<_> = expected.chain(made).collect();
+        named.sort_by_key(|(place, made, _)| (*place, *made));
+        let mut seen = BTreeSet::new();
+        named.retain(|(.., store)| seen.insert(&store.spec.name));
+        named.into_iter().map(|(.., store)| store.clone()).collect()
+    }
+
+    /// The repartition topics, without prefix, in the order in which they were named.
+    pub fn repartition_topics(&self) -> Vec<String> {
+        let state = self.state();
+        let written = state.graph.nodes.iter().filter_map(NodeSpec::sink_topic);
+        written.filter(|topic| state.graph.repartition.contains_key(*topic)).map(str::to_owned).collect()
     }
 
     /// Adds a store of the user's, as [`Draft::add_store`] does.
@@ -255,7 +308,7 @@ impl Draft {
             let Some(spec) = state.graph.node(node).filter(|_| seen.insert(node)) else { continue };
             topics.extend(spec.source_topics().iter().cloned());
             if !spec.hides_topics {
-                next.extend(spec.parents.iter().copied());
+                next.extend(spec.parents.iter().copied().chain(spec.lies_with));
             }
         }
         topics
@@ -276,16 +329,15 @@ impl Draft {
         self.state().graph.repartition.insert(name.to_owned(), partitions);
     }
 
-    /// These topics must have equally many partitions, and as many as those that share a group with one of them.
-    pub fn copartition(&self, mut topics: BTreeSet<String>) {
-        if topics.is_empty() {
-            return;
-        }
-        let groups = &mut self.state().graph.copartition;
-        let (shared, others): (Vec<_>, Vec<_>) = groups.drain(..).partition(|group| !group.is_disjoint(&topics));
-        topics.extend(shared.into_iter().flatten());
-        *groups = others;
-        groups.push(topics);
+    /// These topics must have equally many partitions.
+    pub fn copartition(&self, topics: BTreeSet<String>) {
+        self.state().graph.copartition.push(topics);
+    }
+
+    /// The records of `node` lie as those of `other` do, though it reads another topic: for joins below, the topics above `other`
+    /// are above `node` too.
+    pub fn lies_with(&self, node: NodeId, other: NodeId) {
+        self.change_node(node, |node| node.lies_with = Some(other));
     }
 
     /// Null keys mean something to `node`: repartitions above it let them pass (KIP-962).
@@ -301,16 +353,35 @@ impl Draft {
         }
     }
 
-    /// The topology as it was said until now, planned and frozen. What is added to the draft later belongs to the next one.
+    /// The topology as it was said until now, planned as `settings` ask and frozen. What is added to the draft later belongs to the
+    /// next one.
     ///
     /// # Errors
     /// All mistakes that were made, and those that only a plan shows.
     pub fn freeze(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
+        self.planned(settings, Plan::optimize)
+    }
+
+    /// As [`Draft::freeze`], whatever `settings` ask of the optimiser.
+    ///
+    /// # Errors
+    /// As [`Draft::freeze`].
+    pub fn freeze_as_written(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
+        self.planned(settings, |_| Ok(()))
+    }
+
+    fn planned(
+        &self,
+        settings: &TopologySettings,
+        rewrite: impl FnOnce(&mut Plan) -> Result<(), TopologyError>,
+    ) -> Result<Topology, TopologyErrors> {
         let state = self.state();
-        match TopologyErrors::of(state.mistakes.clone()) {
-            Some(mistakes) => Err(mistakes),
-            None => Ok(Plan::of(state.graph.clone(), settings).freeze()),
+        if let Some(mistakes) = TopologyErrors::of(state.mistakes.clone()) {
+            return Err(mistakes);
         }
+        let mut plan = Plan::new(state.graph.clone(), settings);
+        rewrite(&mut plan).map_err(TopologyErrors::from)?;
+        plan.freeze()
     }
 }
 
@@ -330,10 +401,20 @@ fn store_mistake(spec: &StoreSpec) -> Option<String> {
     })
 }
 
+/// What is wrong with one more node beside `others`: names are unique, and a topic is read by one source only.
+pub(crate) fn mistakes_beside<'a>(
+    others: impl Iterator<Item = &'a NodeSpec> + Clone,
+    node: &NodeSpec,
+) -> Vec<TopologyError> {
+    let named = others.clone().any(|other| other.name == node.name);
+    let named = named.then(|| TopologyError::Invalid(format!("Processor {} is already added.", node.name)));
+    named.into_iter().chain(source_mistakes(others, node)).collect()
+}
+
 /// Topics may be read by one source only, a pattern's included.
-fn source_mistakes(graph: &Graph, node: &NodeSpec) -> Vec<TopologyError> {
+fn source_mistakes<'a>(others: impl Iterator<Item = &'a NodeSpec>, node: &NodeSpec) -> Vec<TopologyError> {
     let NodeKind::Source { topics, .. } = &node.kind else { return Vec::new() };
-    let others = graph.nodes.iter().filter_map(|other| match &other.kind {
+    let others = others.filter_map(|other| match &other.kind {
         NodeKind::Source { topics, .. } => Some(topics),
         _ => None,
     });
@@ -369,7 +450,7 @@ fn taken(topic: &str, others: &[&SourceTopics]) -> Option<String> {
 
 /// Whether all of `topic` matches.
 fn matches(pattern: &str, topic: &str) -> bool {
-    regex::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|pattern| pattern.is_match(topic))
+    naming::pattern(pattern).is_ok_and(|pattern| pattern.is_match(topic))
 }
 
 impl fmt::Debug for Draft {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use headwater_store::{Logging, RowFormat, StoreKind};
 
+use crate::copartition;
 use crate::graph::Graph;
 use crate::java_order;
 use crate::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics, StoreNode};
-use crate::plan::Plan;
 use crate::port::Listener;
 use crate::processor::ProcessorWrapper;
 use crate::subtopology::{self, Subtopology};
@@ -31,6 +31,13 @@ impl TopologySettings {
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.values.insert(key.into(), value.into());
+        self
+    }
+
+    /// Without `key`.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.values.remove(key);
         self
     }
 
@@ -69,14 +76,15 @@ struct Frozen {
     children: Vec<Vec<NodeId>>,
     store_order: Vec<StoreId>,
     subtopologies: Vec<Subtopology>,
+    copartition: Vec<BTreeSet<String>>,
     settings: TopologySettings,
     /// The application that it is bound to.
     application: Option<Arc<str>>,
 }
 
 impl Topology {
-    pub(crate) fn of(plan: Plan) -> Self {
-        let Plan { mut graph, order, settings } = plan;
+    /// The nodes of `graph` that `order` names, written in that order.
+    pub(crate) fn of(mut graph: Graph, order: Vec<NodeId>, settings: TopologySettings) -> Self {
         for node in &mut graph.nodes {
             node.listeners.sort_by_key(|listener| order.iter().position(|other| *other == listener.child));
         }
@@ -91,8 +99,10 @@ impl Topology {
             }
         }
         let store_order = store_order(&graph, &order);
+        let copartition = copartition::collapse(&graph.copartition);
+        let subtopologies = Vec::new();
         let frozen =
-            Frozen { graph, order, children, store_order, subtopologies: Vec::new(), settings, application: None };
+            Frozen { graph, order, children, store_order, subtopologies, copartition, settings, application: None };
         let unnumbered = Topology(Arc::new(frozen));
         let subtopologies = subtopology::divide(&unnumbered);
         unnumbered.changed(|frozen| frozen.subtopologies = subtopologies)
@@ -183,9 +193,9 @@ impl Topology {
         self.0.subtopologies.iter().find(|part| part.id == id)
     }
 
-    /// Groups of topics that must have equally many partitions.
+    /// Groups of topics that must have equally many partitions (Java's `InternalTopologyBuilder#copartitionGroups`).
     pub fn copartition_groups(&self) -> &[BTreeSet<String>] {
-        &self.0.graph.copartition
+        &self.0.copartition
     }
 
     /// Whether `topic` is a repartition topic of this topology.
@@ -233,6 +243,7 @@ impl Topology {
             Some(bound) if **bound == *application_id => self.clone(),
             _ => self.clone().changed(|frozen| {
                 bind(&mut frozen.graph);
+                frozen.copartition = copartition::collapse(&frozen.graph.copartition);
                 frozen.application = Some(application_id.into());
             }),
         }

@@ -16,7 +16,7 @@ pub(crate) struct Graph {
     pub(crate) stores: Vec<StoreNode>,
     /// Repartition topics with the number of partitions that the program fixes.
     pub(crate) repartition: BTreeMap<String, Option<i32>>,
-    /// Groups of topics that must have equally many partitions.
+    /// Groups of topics that must have equally many partitions, as operators asked for them.
     pub(crate) copartition: Vec<BTreeSet<String>>,
     pub(crate) wrapper: Option<Arc<dyn ProcessorWrapper>>,
 }

@@ -1,7 +1,7 @@
 //! A topology is a value: drafted, frozen, and wired into the live graph of each task.
 //!
 //! In reading order: [`node`] (the graph as plain data), [`Draft`] (what the DSL and the Processor API write into), `plan` (rules
-//! that rewrite it), [`Topology`] (frozen), [`edge`](Inlet) (what travels between nodes), [`Wiring`] (from a frozen topology to a
+//! that rewrite it, and the order in which it is written), [`Topology`] (frozen), [`edge`](Inlet) (what travels between nodes), [`Wiring`] (from a frozen topology to a
 //! live graph), [`state`] (typed stores of a running task), [`processor`] (the low-level API), [`handler`] (who decides about
 //! failed records).
 //!
@@ -15,6 +15,7 @@
 pub mod by_hand;
 mod caught;
 mod context;
+mod copartition;
 mod describe;
 mod draft;
 mod edge;
@@ -40,10 +41,13 @@ pub use by_hand::{NodeRef, SinkSpec, SourceSpec, TopologyBuilder};
 pub use context::{Destination, Emit, Handlers, OutputTopic, TaskClock, TaskContext};
 pub use draft::Draft;
 pub use edge::{Catch, Change, Edge, Inlet, Outlet, RawInlet, Stream, Table, Update};
-pub use error::{BoxError, Failure, FailureKind, ProcessError, TopologyError, TopologyErrors, WiringError};
+pub use error::{
+    BoxError, Failure, FailureKind, Half, NullError, ProcessError, TopologyError, TopologyErrors, WiringError,
+};
 pub use frozen::{Topology, TopologySettings};
 pub use headwater_store::RecordContext;
 pub use id::{NodeId, StoreId, SubtopologyId, TaskId, TaskIdError};
+pub use plan::StreamJoin;
 pub use port::{MakeInlet, Port};
 pub use punctuate::{PunctuationType, Punctuations, ScheduleId, Scheduled};
 pub use subtopology::Subtopology;

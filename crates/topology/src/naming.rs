@@ -1,5 +1,7 @@
 //! Every generated name: one counter for a topology, as in Java, so that names and with them topics and state are the same.
 
+use regex::Regex;
+
 use crate::TopologyError;
 
 /// Counts the generated names of one topology.
@@ -15,6 +17,26 @@ impl Naming {
         self.next += 1;
         name
     }
+}
+
+/// The regular expression by which a source names its topics. It matches whole names, as in Java.
+///
+/// ```
+/// use headwater_topology::naming::pattern;
+/// assert!(pattern("orders-.*")?.is_match("orders-eu"));
+/// assert!(!pattern("orders")?.is_match("orders-eu"));
+/// let refused = pattern("(?!internal-).*").unwrap_err().to_string();
+/// assert!(refused.contains("look-around"), "{refused}");
+/// # Ok::<(), headwater_topology::TopologyError>(())
+/// ```
+///
+/// # Errors
+/// [`TopologyError::Invalid`] for what is none, and for what only Java's have: look-around and back-references.
+pub fn pattern(text: &str) -> Result<Regex, TopologyError> {
+    let refused = |error| TopologyError::Invalid(format!("{text:?} is no regular expression: {error}"));
+    // By itself first, so that an error shows what the user wrote.
+    Regex::new(text).map_err(refused)?;
+    Regex::new(&format!("^(?:{text})$")).map_err(refused)
 }
 
 /// Whether `name` may name a node, a store or a topic (Java's `Named#validate` and `Topic#validate`).

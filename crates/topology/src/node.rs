@@ -1,5 +1,6 @@
 //! The graph as plain data: nodes, what they read, write and keep.
 
+pub mod repartition;
 pub mod sink;
 pub mod source;
 
@@ -10,6 +11,8 @@ use std::time::Duration;
 
 use headwater_store::{StoreKind, StoreSpec};
 
+use self::repartition::Movable;
+pub use self::repartition::{Moves, Repartition, RepartitionNames};
 use crate::port::Listener;
 use crate::{MakeSource, NodeId, StoreId};
 
@@ -67,6 +70,20 @@ pub enum NodeKind {
     },
 }
 
+/// What an operator does to its records, as far as the optimiser asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing that it asks for.
+    #[default]
+    Plain,
+    /// It gives them other keys.
+    ChangesKey,
+    /// It gives them other values under the same keys.
+    ChangesValue,
+    /// It makes one stream of several.
+    Merges,
+}
+
 /// A node of a topology: what is said of it as data, and what brings it and its children to life in a task.
 #[derive(Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and any of them may go with any other")]
@@ -87,10 +104,18 @@ pub struct NodeSpec {
     pub keeps_null_keys: bool,
     /// Whether its table has versions where that above it has: it is made of it value by value, and kept nowhere.
     pub(crate) passes_versions: bool,
+    /// What it does to records.
+    pub effect: Effect,
+    /// Set at the filter that a repartition begins with, when the optimiser may replace the repartition.
+    pub(crate) movable: Option<Movable>,
+    /// Its place in the order in which nodes are written: those of a smaller number come first, below their parents.
+    pub(crate) priority: u32,
     /// For how long it keeps windows open after their end, if it aggregates by windows.
     pub(crate) grace: Option<Duration>,
     /// Whether nodes below do not know from which topics they have their records.
     pub(crate) hides_topics: bool,
+    /// Another node whose topics count as read above this one too.
+    pub(crate) lies_with: Option<NodeId>,
     /// Whether it is part of the operator below it, which stands for it in texts.
     pub(crate) part_of_below: bool,
     /// Its children with what brings them to life.
@@ -127,8 +152,12 @@ impl NodeSpec {
             sends_old_values: false,
             keeps_null_keys: false,
             passes_versions: false,
+            effect: Effect::Plain,
+            movable: None,
+            priority: 0,
             grace: None,
             hides_topics: false,
+            lies_with: None,
             part_of_below: false,
             listeners: Vec::new(),
             source: None,
@@ -143,8 +172,8 @@ impl NodeSpec {
         self
     }
 
-    /// Its parts of type `T`, in the order in which they were added.
-    pub(crate) fn parts_of<T: Clone + 'static>(&self) -> Vec<T> {
+    /// Its parts of type `T` ([`Draft::add_part`](crate::Draft::add_part)), in the order in which they were added.
+    pub fn parts_of<T: Clone + 'static>(&self) -> Vec<T> {
         self.parts.iter().filter_map(|part| part.downcast_ref::<T>()).cloned().collect()
     }
 
@@ -189,6 +218,16 @@ pub struct StoreNode {
     pub global: bool,
     /// Whether the user added it: settings for the stores of operators are not for it.
     pub own: bool,
+    /// Whether its name counts as generated even if it does not look so (KIP-1111): stores given to a join of streams that has no
+    /// name for its stores.
+    pub unnamed: bool,
+}
+
+impl StoreNode {
+    /// An operator's own store.
+    pub(crate) fn of(spec: StoreSpec) -> Self {
+        StoreNode { spec, source_topic: None, source_changelog: None, global: false, own: false, unnamed: false }
+    }
 }
 
 /// What the changelog of a store keeps, which decides its settings.
@@ -201,7 +240,7 @@ pub enum Cleanup {
         /// The store's retention.
         retention: Duration,
     },
-    /// Everything for a time: `delete` (the windows of stream-stream joins).
+    /// Everything for a time: `delete` (window stores of plain rows that retain duplicates).
     Delete {
         /// The store's retention.
         retention: Duration,
@@ -214,10 +253,13 @@ pub enum Cleanup {
 }
 
 impl Cleanup {
-    /// What the changelog of a store of this kind keeps.
-    pub fn of(kind: &StoreKind) -> Self {
-        match kind {
-            StoreKind::Window { retention, retain_duplicates: true, .. } => Cleanup::Delete { retention: *retention },
+    /// What the changelog of such a store keeps.
+    pub fn of(spec: &StoreSpec) -> Self {
+        match &spec.kind {
+            // Java's builders of stores with timestamps leave it as it is for other windows.
+            StoreKind::Window { retention, retain_duplicates: true, .. } if !spec.format.has_timestamp() => {
+                Cleanup::Delete { retention: *retention }
+            }
             StoreKind::Window { retention, .. } | StoreKind::Session { retention, .. } => {
                 Cleanup::CompactDelete { retention: *retention }
             }

@@ -2,6 +2,7 @@
 
 mod fixed_key;
 mod node;
+mod stores;
 mod table;
 mod wrapper;
 
@@ -17,6 +18,7 @@ use crate::{NodeId, Outlet, ProcessError, PunctuationType, ScheduleId, Stream, T
 
 pub use self::fixed_key::{FixedKey, FixedKeyContext, FixedKeyProcessor, FixedKeyRecord};
 pub use self::node::{ProcessorNode, ProcessorSupplier, StoreAccess};
+pub use self::stores::At;
 pub use self::table::{LiveProcessor, ProcessorTable};
 pub use self::wrapper::ProcessorWrapper;
 pub(crate) use self::wrapper::Wrapped;

@@ -5,6 +5,7 @@
 
 mod core;
 mod handle;
+mod join;
 mod key_value;
 mod session;
 mod suppress;
@@ -21,6 +22,7 @@ use headwater_window::Window;
 use crate::{ProcessError, TaskContext};
 
 pub use self::handle::{FlushTo, StoreHandle};
+pub use self::join::{Fate, JoinState, Unjoined};
 pub use self::key_value::KeyValueState;
 pub use self::session::{BySession, SessionState};
 pub use self::suppress::SuppressState;

@@ -13,7 +13,6 @@ use headwater_store::{Store, StoreError};
 
 use crate::context::Emit;
 use crate::node::NodeSpec;
-use crate::port::Listener;
 use crate::processor::{ProcessorTable, Wrapped};
 use crate::state::{FlushStore, SeenEntry};
 use crate::{
@@ -203,14 +202,16 @@ impl<'a> Wiring<'a> {
     pub fn outlet<E: Edge>(&mut self, node: NodeId) -> Result<Outlet<E>, WiringError> {
         let topology = self.topology;
         let mut outlet = Outlet::default();
-        for Listener { child, make } in topology.listeners(node) {
-            let name = self.name(*child);
-            let make = make.downcast_ref::<MakeInlet<E>>().ok_or_else(|| WiringError::EdgeType {
+        for listener in topology.listeners(node) {
+            let (child, name) = (listener.child, self.name(listener.child));
+            let make = listener.adapted();
+            let make = make.as_ref().and_then(|make| make.downcast_ref::<MakeInlet<E>>());
+            let make = make.ok_or_else(|| WiringError::EdgeType {
                 parent: self.name(node).to_string(),
                 child: name.to_string(),
             })?;
             let mut inlet = make(self)?;
-            if let Some(wrapper) = topology.wrapper_of(*child) {
+            if let Some(wrapper) = topology.wrapper_of(child) {
                 inlet = Box::new(Wrapped { node: Arc::clone(&name), wrapper, inner: inlet });
             }
             outlet.add(name, inlet);

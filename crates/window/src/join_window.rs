@@ -1,5 +1,6 @@
 //! How far apart records may be to join.
 
+use std::fmt;
 use std::time::Duration;
 
 use headwater_record::Timestamp;
@@ -98,5 +99,13 @@ impl JoinWindows {
     #[must_use]
     pub fn reversed(self) -> Self {
         JoinWindows { before_ms: self.after_ms, after_ms: self.before_ms, ..self }
+    }
+}
+
+/// As Java's `toString` has it.
+impl fmt::Display for JoinWindows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let JoinWindows { before_ms, after_ms, grace_ms } = self;
+        write!(f, "JoinWindows{{beforeMs={before_ms}, afterMs={after_ms}, graceMs={grace_ms}}}")
     }
 }

@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use headwater::testing::StateOnDisk;
 use headwater_conformance::interpret::Stores;
+use headwater_conformance::restart::Cuts;
 
 /// What the command line may say.
 pub(crate) const USAGE: &str = "\
 usage: conformance [DIR] [--filter TEXT] [--stores memory|rocksdb]   recorded scenarios, those of the project or of DIR
+       conformance --restart wiped|kept [--seed S] [--cuts N] [DIR] [--filter TEXT] [--stores memory|rocksdb]
+                                                                     the same, started again at random steps
        conformance --random N --seed S [--stores memory|rocksdb]     random programs until N have run; needs Java, Maven
        conformance golden [DIR]                                      Java records and checks; needs Java, Maven";
 
@@ -20,6 +24,8 @@ pub(crate) enum Command {
     Golden { folder: Option<PathBuf> },
     /// Recorded scenarios.
     Scenarios { folder: Option<PathBuf>, filter: Option<String>, stores: Stores },
+    /// Recorded scenarios, started again in the middle.
+    Restart { folder: Option<PathBuf>, filter: Option<String>, stores: Stores, cuts: Cuts },
     /// Random programs.
     Random { wanted: usize, seed: u64, stores: Stores },
 }
@@ -31,7 +37,7 @@ impl Command {
     /// When a word is unknown or its value missing.
     pub(crate) fn parse(words: &[String]) -> Result<Command> {
         let (mut folder, mut filter, mut stores, mut random, mut seed) = (None, None, Stores::Memory, None, None);
-        let mut golden = false;
+        let (mut golden, mut restart, mut count) = (false, None, None);
         let mut words = words.iter().map(String::as_str);
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("`{word}` needs a value"));
@@ -45,6 +51,14 @@ impl Command {
                         other => bail!("no stores `{other}`"),
                     }
                 }
+                "--restart" => {
+                    restart = Some(match value()? {
+                        "wiped" => StateOnDisk::Wiped,
+                        "kept" => StateOnDisk::Kept,
+                        other => bail!("state is `wiped` or `kept`, not `{other}`"),
+                    });
+                }
+                "--cuts" => count = Some(value()?.parse().context("`--cuts` needs a number")?),
                 "--random" => random = Some(value()?.parse().context("`--random` needs a number")?),
                 "--seed" => seed = Some(value()?.parse().context("`--seed` needs a number")?),
                 _ if word.starts_with('-') => bail!("unknown option `{word}`"),
@@ -52,6 +66,13 @@ impl Command {
                 _ if folder.is_none() => folder = Some(PathBuf::from(word)),
                 _ => bail!("`{word}` is one folder too many"),
             }
+        }
+        if let Some(state) = restart.filter(|_| !golden && random.is_none()) {
+            let cuts = Cuts { state, seed: seed.unwrap_or_default(), count: count.unwrap_or(3) };
+            return Ok(Command::Restart { folder, filter, stores, cuts });
+        }
+        if restart.is_some() || count.is_some() {
+            bail!("`--cuts` goes with `--restart`, and neither with `golden` or `--random`");
         }
         match (golden, random, seed) {
             (true, None, None) if filter.is_none() => Ok(Command::Golden { folder }),
@@ -97,6 +118,14 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_has_three_cuts_from_seed_0_unless_told() {
+        let cuts = |state, seed, count| Cuts { state, seed, count };
+        let all = |cuts| Command::Restart { folder: None, filter: None, stores: Stores::Memory, cuts };
+        assert_eq!(parse("--restart kept").unwrap(), all(cuts(StateOnDisk::Kept, 0, 3)));
+        assert_eq!(parse("--cuts 10 --seed 4 --restart wiped").unwrap(), all(cuts(StateOnDisk::Wiped, 4, 10)));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
             "a b",
@@ -107,6 +136,11 @@ mod tests {
             "--random x --seed 1",
             "--what",
             "golden --filter x",
+            "--restart",
+            "--restart maybe",
+            "--cuts 3",
+            "golden --restart kept",
+            "--random 1 --seed 2 --restart kept",
             "--random 1 --seed 2 dir",
         ] {
             assert!(parse(line).is_err(), "{line}");

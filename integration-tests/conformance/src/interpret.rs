@@ -1,8 +1,10 @@
 //! Builds a scenario's program through the public facade and runs it on the test driver.
 
+mod cogrouped;
 mod contents;
 mod drive;
 mod failure;
+mod foreign_key;
 mod function;
 mod grouped;
 mod hand;
@@ -25,6 +27,7 @@ use anyhow::{Context, Result};
 use headwater::processor::TopologySettings;
 
 use self::contents::Keeping;
+pub use self::drive::{Cache, Cut, Run};
 use self::program::Program;
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
@@ -46,8 +49,11 @@ pub enum Stores {
 ///
 /// # Errors
 /// When the scenario is none that the format knows, or the library did what no program should see.
-pub fn run(scenario: &Scenario, stores: Stores) -> Result<Outcome> {
-    let settings = settings(scenario)?;
+pub fn run(scenario: &Scenario, run: Run) -> Result<Outcome> {
+    let mut settings = settings(scenario)?;
+    if run.cache == Cache::Off {
+        settings.push(("statestore.cache.max.bytes".to_owned(), "0".to_owned()));
+    }
     let shaping: TopologySettings = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let mut program = Program::new(scenario, &shaping)?;
     for statement in scenario.dsl().into_iter().flatten() {
@@ -68,8 +74,8 @@ pub fn run(scenario: &Scenario, stores: Stores) -> Result<Outcome> {
     outcome.branches = program.branches().clone();
     shape::read(&topology, &mut outcome)?;
     if let Some(steps) = &scenario.steps {
-        let keeping = program.keeping(&topology, Keeping::new(scenario, stores));
-        drive::drive(topology, &settings, steps, scenario.start_ms, stores, &keeping, &mut outcome)?;
+        let keeping = program.keeping(&topology, Keeping::new(scenario, run.stores));
+        drive::drive(topology, &settings, steps, scenario.start_ms, run, &keeping, &mut outcome)?;
     }
     Ok(outcome)
 }

@@ -14,6 +14,7 @@ pub mod oracle;
 pub mod outcome;
 pub mod random;
 pub mod report;
+pub mod restart;
 pub mod scenario;
 pub mod skip;
 pub mod suite;

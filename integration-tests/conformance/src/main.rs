@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use arguments::{Command, USAGE};
 use headwater_conformance::oracle::Oracle;
 use headwater_conformance::report::Report;
-use headwater_conformance::{random, suite};
+use headwater_conformance::{random, restart, suite};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -45,6 +45,12 @@ fn run(command: Command, out: &mut dyn Write) -> Result<bool> {
         Command::Scenarios { folder, filter, stores } => {
             let mut report = Report::new(out);
             suite::run(&folder.unwrap_or_else(suite::own_scenarios), filter.as_deref(), stores, &mut report)?;
+            Ok(report.close()?.failed == 0)
+        }
+        Command::Restart { folder, filter, stores, cuts } => {
+            let mut report = Report::new(out);
+            let folder = folder.unwrap_or_else(suite::own_scenarios);
+            restart::run(&folder, filter.as_deref(), stores, cuts, &mut report)?;
             Ok(report.close()?.failed == 0)
         }
         Command::Random { wanted, seed, stores } => {

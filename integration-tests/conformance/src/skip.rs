@@ -1,63 +1,23 @@
 //! What the library does not have yet, in one place: a scenario that uses any of it is skipped, and counted under it.
 
-mod optimiser;
-mod place;
-
-use place::Places;
-pub use place::{Place, Used};
-
 use crate::interpret::Stores;
 use crate::scenario::{Scenario, Spec};
 
-/// Operators and kinds of stores that come later, by the name that a skipped scenario is counted under.
-pub const LATER: &[(&str, Uses)] = &[
-    ("foreign-key join", |used| used.statement.has("foreign_key")),
-    ("partitioner with headers", |used| partitioners(used.statement).any(|chosen| chosen.contains("header:"))),
-    ("stream-stream join", |used| used.joins(Place::Stream, Place::Stream)),
-    ("cogroup", |used| used.statement.op() == "cogroup"),
-];
-
-/// The name that a scenario is counted under whose plan the optimiser would change.
-pub const OPTIMISER: &str = "optimiser";
+/// What comes later, by the name that a skipped scenario is counted under.
+pub const LATER: &[(&str, Uses)] =
+    &[("partitioner with headers", |statement| partitioners(statement).any(|chosen| chosen.contains("header:")))];
 
 /// The name that a scenario is counted under that shows what window stores do only on disk, when it is run without one.
 pub const ON_DISK: &str = "a window store on disk";
 
-/// What is read from persistent window stores after a store in memory has forgotten it, and what only the latter counts as
-/// dropped.
-const FORGOTTEN: &[&str] = &[
-    "generated/seed-23",
-    "session/final",
-    "session/final-boundary",
-    "session/final-headers",
-    "session/late",
-    "session/late-uncached",
-    "sliding/final-early",
-    "window/supplier-persistent-short",
-];
-
-/// Single scenarios that come later, by what they need.
-const LATER_BY_NAME: &[(&str, &str)] = &[
-    ("naming/explicit-table", "explicit naming of tables"),
-    ("naming/explicit-to-table", "explicit naming of tables"),
-    ("optimization/merge-of-merges", OPTIMISER),
-    ("optimization/per-topology-reuse", "settings of the builder alone"),
-];
-
 /// Whether a statement uses something.
-pub type Uses = fn(Used<'_>) -> bool;
+pub type Uses = fn(Spec<'_>) -> bool;
 
 /// Why a scenario cannot run yet; `None`: it can.
 pub fn reason(scenario: &Scenario, stores: Stores) -> Option<&'static str> {
-    let placed = Places::of(scenario);
-    let later = LATER.iter().find(|(_, uses)| placed.iter().any(uses));
-    let by_name = || LATER_BY_NAME.iter().find(|(name, _)| *name == scenario.name()).map(|(_, reason)| *reason);
-    let later = later
-        .map(|(name, _)| *name)
-        .or_else(by_name)
-        .or_else(|| optimiser::changes_the_plan(scenario).then_some(OPTIMISER));
-    let on_disk = || shows_disk_order(scenario) || FORGOTTEN.contains(&scenario.name().as_str());
-    later.or_else(|| (stores == Stores::Memory && on_disk()).then_some(ON_DISK))
+    let later = LATER.iter().find(|(_, uses)| scenario.statements().any(uses));
+    let later = later.map(|(name, _)| *name);
+    later.or_else(|| (stores == Stores::Memory && shows_disk_order(scenario)).then_some(ON_DISK))
 }
 
 /// Whether a processor lists the entries of a persistent window or session store: in memory they have another order.
@@ -117,9 +77,9 @@ mod tests {
             (r#"{"op": "stream", "topic": "in"}"#, None),
             (
                 r#"{"op": "table", "id": "a", "topic": "a"}, {"op": "left_join", "on": "a", "other": "a", "foreign_key": "v"}"#,
-                Some("foreign-key join"),
+                None,
             ),
-            (r#"{"op": "cogroup", "on": "a"}"#, Some("cogroup")),
+            (r#"{"op": "cogroup", "on": "a"}"#, None),
             (r#"{"op": "global_table", "topic": "g"}"#, None),
             (r#"{"op": "to", "produced": {"partitioner": "v > length"}}"#, None),
             (r#"{"op": "to", "produced": {"partitioner": "header:to"}}"#, Some("partitioner with headers")),

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::compare::compare;
-use crate::interpret::{self, Stores};
+use crate::interpret::{self, Run, Stores};
+use crate::outcome::Outcome;
 use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
 use crate::{differs, skip};
@@ -73,18 +74,22 @@ pub fn judge(scenario: &Scenario, stores: Stores) -> Verdict {
     let Some(java) = &scenario.expected else {
         return Verdict::Failed(format!("{place}\n  `expected` is missing: `conformance golden` records it"));
     };
-    match catch_unwind(AssertUnwindSafe(|| interpret::run(scenario, stores))) {
-        Ok(Ok(here)) => match compare(java, &here, scenario.steps.as_deref().unwrap_or_default()) {
+    match outcome(scenario, Run { stores, ..Run::default() }) {
+        Ok(here) => match compare(java, &here, scenario.steps.as_deref().unwrap_or_default()) {
             Ok(()) => Verdict::Passed,
             Err(difference) => Verdict::Failed(difference.report(scenario)),
         },
-        Ok(Err(error)) => Verdict::Failed(format!("{place}\n  {error:#}")),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Verdict::Failed(format!("{place}\n  panicked: {}", text.unwrap_or_default()))
-        }
+        Err(error) => Verdict::Failed(format!("{place}\n  {error:#}")),
     }
+}
+
+/// What comes of a scenario. A panic is an error.
+pub(crate) fn outcome(scenario: &Scenario, run: Run) -> Result<Outcome> {
+    catch_unwind(AssertUnwindSafe(|| interpret::run(scenario, run))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        bail!("panicked: {}", text.unwrap_or_default())
+    })
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ use crate::input::Input;
 
 /// How often progress is looked at: it costs nothing that is measured.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Work that is not counted is done when nothing was processed for so long.
+const QUIET: Duration = Duration::from_secs(15);
 
 /// How long closing may take.
 const CLOSING: Duration = Duration::from_mins(5);
@@ -113,15 +115,21 @@ impl Contender {
         let until = arguments.until.unwrap_or(records * passes);
         let mut first = None;
         let mut half = None;
+        let is_counted = workload::is_counted(&arguments.workload);
+        let mut changed = (0, Instant::now());
         let done = loop {
             let done = progress.processed();
+            if done != changed.0 {
+                changed = (done, Instant::now());
+            }
             if first.is_none() && done > 0 {
                 first = Some(self.elapsed_ms());
             }
             if half.is_none() && done >= until / 2 {
                 half = Some((done, process::cpu_seconds()?));
             }
-            if done >= until && self.running.get().is_some() {
+            let is_settled = is_counted || changed.1.elapsed() > QUIET;
+            if done >= until && is_settled && self.running.get().is_some() {
                 break done;
             }
             if self.streams.state().is_ending() {
@@ -136,6 +144,8 @@ impl Contender {
         let wall = self.began.elapsed();
         let lag = if arguments.until.is_none() { i64::try_from(input.lag()?)? } else { -1 };
         let (half_at, half_cpu) = half.context("the half was passed unseen")?;
+        // Half of what is not counted nobody knows.
+        let (half_at, half_cpu) = if is_counted { (half_at, half_cpu) } else { (done, cpu) };
         println!(
             "{}",
             json!({

@@ -8,7 +8,7 @@ use headwater_record::Record;
 use headwater_store::RowFormat;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, StoreHandle, TableState};
-use headwater_topology::{Draft, Inlet, Port, ProcessError, Stream, TaskContext};
+use headwater_topology::{Draft, Inlet, NodeId, Port, ProcessError, StoreId, Stream, TaskContext};
 
 use super::folding::Folding;
 use super::to::missing_serde;
@@ -49,6 +49,41 @@ impl<K: 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Aggregate<K, V,
     }
 }
 
+/// The store that aggregates are kept in, in a draft.
+pub(crate) struct KeptIn<K: 'static, A: 'static> {
+    pub(crate) id: StoreId,
+    pub(crate) handle: StoreHandle<K, A>,
+    /// Serdes of the store.
+    pub(crate) serdes: Serdes<K, A>,
+}
+
+impl<K: 'static, A: 'static> KeptIn<K, A> {
+    /// The store `id`, unless it has no serdes, which is a mistake of the node `name`.
+    pub(crate) fn new(draft: &Draft, name: &str, id: StoreId, store: &str, serdes: Serdes<K, A>) -> Option<Self> {
+        let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
+            draft.mistake(missing_serde(name, &serdes));
+            return None;
+        };
+        Some(KeptIn { id, handle: StoreHandle::with(store, key, value), serdes })
+    }
+
+    /// Says that `node` folds the records of `stream` into the store.
+    pub(crate) fn fold<V: 'static>(&self, stream: &KStream<K, V>, node: NodeId, folding: Folding<K, V, A>) {
+        let (id, opened) = (self.id, self.handle.clone());
+        let (input, result) = (stream.serdes.clone(), self.serdes.clone());
+        stream.port.listen(
+            node,
+            Arc::new(move |wiring| {
+                let state = TableState::open(wiring, id, &opened)?;
+                let out = Rc::new(RefCell::new(wiring.outlet(node)?));
+                state.flush_to(FlushTo { out, send_old: wiring.sends_old_values(node) });
+                let (input, result, folding) = (input.clone(), result.clone(), folding.clone());
+                Ok(Box::new(Aggregate { input, result, state, folding }))
+            }),
+        );
+    }
+}
+
 /// Adds an aggregate below `stream`, whose records lie by their key.
 pub(crate) fn aggregate<K: 'static, V: 'static, A: 'static>(
     stream: &KStream<K, V>,
@@ -59,29 +94,11 @@ pub(crate) fn aggregate<K: 'static, V: 'static, A: 'static>(
     let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node()]));
     let id = draft.add_store(materialized.key_value_spec(&store, row_format(draft)));
     draft.keep_in(node, id);
-    let mut handle = None;
-    match (serdes.key.clone(), serdes.value.clone()) {
-        (Some(key), Some(value)) => {
-            let opened = StoreHandle::with(store, key, value);
-            handle = Some(opened.clone());
-            let (input, result) = (stream.serdes.clone(), serdes.clone());
-            stream.port.listen(
-                node,
-                Arc::new(move |wiring| {
-                    let state = TableState::open(wiring, id, &opened)?;
-                    let out = Rc::new(RefCell::new(wiring.outlet(node)?));
-                    state.flush_to(FlushTo { out, send_old: wiring.sends_old_values(node) });
-                    Ok(Box::new(Aggregate {
-                        input: input.clone(),
-                        result: result.clone(),
-                        state,
-                        folding: folding.clone(),
-                    }))
-                }),
-            );
-        }
-        _ => draft.mistake(missing_serde(&name)),
+    let kept = KeptIn::new(draft, &name, id, &store, serdes.clone());
+    if let Some(kept) = &kept {
+        kept.fold(stream, node, folding);
     }
+    let handle = kept.map(|kept| kept.handle);
     let views = Views::of_store(handle.clone().map(|handle| (id, handle)));
     let store = handle.filter(|_| materialized.name.is_some());
     let (port, old_values) = (Port::new(draft, node), OldValues::of_store(draft, node));

@@ -78,5 +78,5 @@ pub(crate) fn global_join<K: 'static, V: 'static, KG: 'static, VG: 'static, W: '
             }),
         );
     }
-    stream.below(Port::new(draft, node), stream.serdes.key_only(), stream.repartition)
+    KStream::at(Port::new(draft, node), stream.serdes.key_only(), stream.repartition)
 }

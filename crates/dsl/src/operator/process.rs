@@ -6,18 +6,14 @@ use headwater_topology::node::NodeSpec;
 use headwater_topology::processor::{
     FixedKey, FixedKeyProcessor, Processor, ProcessorNode, ProcessorSupplier, StoreAccess,
 };
-use headwater_topology::{Draft, NodeId, Port, TopologyError, WiringError};
+use headwater_topology::{Draft, NodeId, Port, TopologyError};
 
-use crate::KStream;
 use crate::serdes::Serdes;
+use crate::{KStream, settings};
 
-/// Makes fixed-key processors as processors.
-struct FixedKeySupplier<S>(S);
-
-impl<P, S: ProcessorSupplier<P>> ProcessorSupplier<FixedKey<P>> for FixedKeySupplier<S> {
-    fn make(&self, stores: &mut StoreAccess<'_, '_>) -> Result<FixedKey<P>, WiringError> {
-        self.0.make(stores).map(FixedKey)
-    }
+/// Makes processors that keep the key out of those that `supplier` makes.
+fn fixed_key<P: 'static>(supplier: impl ProcessorSupplier<P>) -> impl ProcessorSupplier<FixedKey<P>> {
+    move |stores: &mut StoreAccess<'_, '_>| supplier(stores).map(FixedKey)
 }
 
 impl<K: 'static, V: 'static> KStream<K, V> {
@@ -28,7 +24,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// use headwater_dsl::StreamsBuilder;
     /// use headwater_record::Record;
     /// use headwater_topology::ProcessError;
-    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater_topology::processor::{Processor, ProcessorContext};
     ///
     /// struct Twice;
     /// impl Processor<String, i64, String, i64> for Twice {
@@ -43,7 +39,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// }
     ///
     /// let builder = StreamsBuilder::new();
-    /// builder.stream::<String, i64>("in").process(|_: &mut StoreAccess<'_, '_>| Ok(Twice), &[]).to("out");
+    /// builder.stream::<String, i64>("in").process(|_| Ok(Twice), &[]).to("out");
     /// assert!(builder.build()?.describe().contains("KSTREAM-PROCESSOR-0000000001"));
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
     /// ```
@@ -77,7 +73,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// ```
     /// use headwater_dsl::StreamsBuilder;
     /// use headwater_topology::ProcessError;
-    /// use headwater_topology::processor::{FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, StoreAccess};
+    /// use headwater_topology::processor::{FixedKeyContext, FixedKeyProcessor, FixedKeyRecord};
     ///
     /// /// Makes the time of each record its value.
     /// struct Times;
@@ -92,7 +88,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// }
     ///
     /// let builder = StreamsBuilder::new();
-    /// let times = builder.stream::<String, String>("visits").process_values(|_: &mut StoreAccess<'_, '_>| Ok(Times), &[]);
+    /// let times = builder.stream::<String, String>("visits").process_values(|_| Ok(Times), &[]);
     /// // The keys are what they were, so nothing is repartitioned.
     /// times.group_by_key().reduce(|last, time| last.max(*time)).to_stream().to("last-visits");
     /// assert!(!builder.build()?.describe().contains("-repartition"));
@@ -104,8 +100,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         W: 'static,
     {
         let name = self.draft().next_name("KSTREAM-PROCESSVALUES-");
-        let supplier = FixedKeySupplier(supplier);
-        self.processed(name, supplier, stores, self.serdes.key_only(), self.repartition)
+        self.processed(name, fixed_key(supplier), stores, self.serdes.key_only(), self.repartition)
     }
 
     /// As [`KStream::process_values`], at a node of this name; as in Java no number is used up then.
@@ -119,8 +114,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         P: FixedKeyProcessor<K, V, W>,
         W: 'static,
     {
-        let (name, supplier) = (self.draft().checked(name), FixedKeySupplier(supplier));
-        self.processed(name, supplier, stores, self.serdes.key_only(), self.repartition)
+        self.processed(
+            self.draft().checked(name),
+            fixed_key(supplier),
+            stores,
+            self.serdes.key_only(),
+            self.repartition,
+        )
     }
 
     pub(crate) fn processed<P, K2, V2>(
@@ -137,9 +137,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         V2: 'static,
     {
         let node = self.draft().add_node(NodeSpec::processor(name, [self.node()]));
+        self.draft().set_effect(node, settings::effect_of_process(&self.draft().settings(), repartition));
         connect(self.draft(), node, stores);
         self.port.listen(node, Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier)));
-        self.below(Port::new(self.draft(), node), serdes, repartition)
+        KStream::at(Port::new(self.draft(), node), serdes, repartition)
     }
 }
 

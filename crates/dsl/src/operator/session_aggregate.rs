@@ -7,8 +7,8 @@ use std::sync::Arc;
 use headwater_record::{Headers, Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
-use headwater_topology::state::{Found, KeyBuf, Keys, SessionState, Wanted};
-use headwater_topology::{Change, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
+use headwater_topology::state::{BySession, Found, KeyBuf, Keys, SessionState, Wanted};
+use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
 use headwater_window::{SessionWindowedSerde, SessionWindows, Window, Windowed};
 
 use super::emit_final::EmitFinal;
@@ -190,37 +190,55 @@ fn store_spec<K, A>(
     StoreSpec { caching: materialized.caching && !finals, kind, ..materialized.key_value_spec(name, format) }
 }
 
+/// How an aggregate by sessions is kept in the store `store`. That it forgets too early is a mistake.
+pub(crate) fn kept_by_sessions<K: 'static, A>(
+    draft: &Draft,
+    store: &str,
+    windows: SessionWindows,
+    emit: EmitStrategy,
+    materialized: &Materialized<K, A>,
+) -> Kept<K> {
+    if let Some(retention) = materialized.retention.filter(|retention| *retention < windows.retention()) {
+        draft.mistake(TopologyError::Argument(format!(
+            "The retention period of the session store {store} must be no smaller than the session inactivity gap plus the grace period. Got gap=[{}], grace=[{}], retention=[{}]",
+            windows.inactivity_gap().as_millis(),
+            windows.grace().as_millis(),
+            retention.as_millis()
+        )));
+    }
+    if let Err(mistake) = materialized.without_versions(store) {
+        draft.mistake(mistake);
+    }
+    Kept {
+        store: store_spec(store, windows, emit, materialized, row_format(draft)),
+        named: materialized.name.is_some(),
+        grace: windows.grace().saturating_add(windows.inactivity_gap()),
+        emit,
+        windowed: |key, _| Arc::new(SessionWindowedSerde::new(key)),
+    }
+}
+
+/// Brings an aggregate by sessions to life.
+pub(crate) fn live_by_sessions<K: Clone + 'static, V: 'static, A: 'static>(
+    windows: SessionWindows,
+    folding: Folding<K, V, A>,
+    merge: Merge<K, A>,
+) -> impl Fn(Live<K, V, A, BySession>) -> Box<dyn Inlet<Stream<K, V>>> {
+    move |live| {
+        let (folding, merge, observed_ms) = (folding.clone(), Arc::clone(&merge), Timestamp::UNKNOWN.millis());
+        let Live { input, result, state, out, send_old, finals } = live;
+        let aggregate =
+            SessionAggregate { windows, input, result, state, out, send_old, folding, merge, observed_ms, finals };
+        Box::new(aggregate)
+    }
+}
+
 /// Adds an aggregate by sessions.
 pub(crate) fn session_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
     placed: Placed<K, V, A>,
     spec: SessionSpec<K, V, A>,
 ) -> KTable<Windowed<K>, A> {
     let SessionSpec { windows, emit, materialized, folding, merge } = spec;
-    let draft = placed.upstream.draft();
-    if let Some(retention) = materialized.retention.filter(|retention| *retention < windows.retention()) {
-        draft.mistake(TopologyError::Argument(format!(
-            "The retention period of the session store {} must be no smaller than the session inactivity gap plus the grace period. Got gap=[{}], grace=[{}], retention=[{}]",
-            placed.store,
-            windows.inactivity_gap().as_millis(),
-            windows.grace().as_millis(),
-            retention.as_millis()
-        )));
-    }
-    if let Err(mistake) = materialized.without_versions(&placed.store) {
-        draft.mistake(mistake);
-    }
-    let kept = Kept {
-        store: store_spec(&placed.store, windows, emit, &materialized, row_format(draft)),
-        named: materialized.name.is_some(),
-        grace: windows.grace().saturating_add(windows.inactivity_gap()),
-        emit,
-        windowed: |key, _| Arc::new(SessionWindowedSerde::new(key)),
-    };
-    windowed_table(placed, kept, move |live| {
-        let (folding, merge, observed_ms) = (folding.clone(), Arc::clone(&merge), Timestamp::UNKNOWN.millis());
-        let Live { input, result, state, out, send_old, finals } = live;
-        let aggregate =
-            SessionAggregate { windows, input, result, state, out, send_old, folding, merge, observed_ms, finals };
-        Box::new(aggregate)
-    })
+    let kept = kept_by_sessions(placed.upstream.draft(), &placed.store, windows, emit, &materialized);
+    windowed_table(placed, kept, live_by_sessions(windows, folding, merge))
 }

@@ -12,3 +12,5 @@ mod peek;
 mod print;
 mod select_key;
 mod split;
+
+pub(crate) use merge::pass_on;

@@ -12,7 +12,7 @@ use headwater_topology::{
     Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, TaskContext, TopologyError,
 };
 
-use super::{Repartition, missing_serde, repartition_source};
+use super::{ForJoin, missing_serde, repartition_for_join};
 use crate::serdes::Serdes;
 use crate::view::View;
 use crate::{Joined, KStream, KTable};
@@ -80,16 +80,9 @@ pub(crate) fn stream_table_join<K: 'static, V: 'static, VT: 'static, W: 'static>
     let serdes = serdes.or(&stream.serdes);
     let draft = stream.draft();
     if !draft.takes(table.draft()) {
-        return stream.below(Port::new(draft, stream.node()), serdes.key_only(), false);
+        return KStream::at(Port::new(draft, stream.node()), serdes.key_only(), false);
     }
-    let upstream = if stream.repartition {
-        let own = stream.name();
-        let prefix = name.as_deref().unwrap_or(&own);
-        let repartition = Repartition { prefix, serdes: serdes.clone(), partitions: None, partitioner: None };
-        repartition_source(stream, repartition)
-    } else {
-        stream.clone()
-    };
+    let ForJoin { stream: upstream, topics } = repartition_for_join(stream, name.as_deref(), &serdes);
     let prefix = if left { "KSTREAM-LEFTJOIN-" } else { "KSTREAM-JOIN-" };
     let name = draft.name_or(name.as_deref(), prefix);
     let node = draft.add_node(NodeSpec::processor(name, [upstream.node()]));
@@ -104,7 +97,7 @@ pub(crate) fn stream_table_join<K: 'static, V: 'static, VT: 'static, W: 'static>
     if left {
         draft.keep_null_keys_above(node);
     }
-    draft.copartition(draft.topics_above(node).union(&draft.topics_above(table.node())).cloned().collect());
+    draft.copartition(topics.union(&draft.topics_above(table.node())).cloned().collect());
     let (views, input) = (table.views.clone(), serdes.clone());
     upstream.port.listen(
         node,
@@ -116,7 +109,7 @@ pub(crate) fn stream_table_join<K: 'static, V: 'static, VT: 'static, W: 'static>
             Ok(Box::new(TableJoin { input: input.clone(), rows, waiting: waiting.transpose()? }))
         }),
     );
-    upstream.below(Port::new(draft, node), serdes.key_only(), false)
+    KStream::at(Port::new(draft, node), serdes.key_only(), false)
 }
 
 /// That the table does not know its rows as far back as records wait is a mistake.
@@ -146,7 +139,7 @@ fn add_waiting<K: 'static, V: 'static>(
     let id = draft.add_store(StoreSpec::new(store.as_str(), StoreKind::KeyValue));
     draft.connect(node, id);
     let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
-        draft.mistake(missing_serde(&name));
+        draft.mistake(missing_serde(&name, serdes));
         return None;
     };
     Some((id, StoreHandle::with(store, key, value)))

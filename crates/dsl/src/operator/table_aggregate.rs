@@ -124,7 +124,7 @@ pub(crate) fn table_aggregate<K: 'static, V: 'static, A: 'static>(
             }),
         );
     } else {
-        draft.mistake(missing_serde(&name));
+        draft.mistake(missing_serde(&name, &serdes));
     }
     let views = Views::of_store(handle.clone().map(|handle| (id, handle)));
     let store = handle.filter(|_| materialized.name.is_some());

@@ -23,7 +23,7 @@ pub(crate) fn changed_repartition<K: 'static, V: 'static>(
     let node = draft.add_node(NodeSpec::source(source.as_str(), SourceTopics::Named(vec![topic]), None));
     match (serdes.key.clone(), serdes.value.clone()) {
         (Some(key), Some(value)) => add_source(draft, node, key, value, TimestampExtractor::FailOnInvalid),
-        _ => draft.mistake(missing_serde(&source)),
+        _ => draft.mistake(missing_serde(&source, serdes)),
     }
-    (sink, stream.below(Port::new(draft, node), serdes.clone(), false))
+    (sink, KStream::at(Port::new(draft, node), serdes.clone(), false))
 }

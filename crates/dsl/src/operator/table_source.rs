@@ -74,7 +74,7 @@ impl<K: 'static, V: 'static> Keep<K, V> {
             return Some(made);
         }
         if self.handle().is_none() {
-            self.draft.mistake(missing_serde(&self.draft.node_name(self.node)));
+            self.draft.mistake(missing_serde(&self.draft.node_name(self.node), &self.serdes));
             return None;
         }
         let id = self.draft.add_store(self.spec.clone());
@@ -133,6 +133,9 @@ pub(crate) fn table_source<K: 'static, I: 'static, V: Clone + 'static>(
         topic: topic.map(str::to_owned),
     });
     let handle = keep.handle();
+    if materialized.name.is_none() {
+        draft.expect_store(keep.spec.clone());
+    }
     let store = if materialized.name.is_some() { keep.make().and(handle.clone()) } else { None };
     let input = serdes.clone();
     stream.port.listen(

@@ -1,7 +1,9 @@
 //! `to`: the end of a stream in a topic.
 
+use std::any::type_name;
 use std::sync::Arc;
 
+use headwater_record::short_name;
 use headwater_topology::node::sink::{ChoosePartitions, ExtractTopic, SinkNode};
 use headwater_topology::node::{NodeSpec, SinkTopic};
 use headwater_topology::{NodeId, Port, Stream, TopologyError};
@@ -41,8 +43,8 @@ pub(crate) fn add_sink<K: 'static, V: 'static>(
     let SinkSpec { topic, choose, serdes, partitioner } = spec;
     let draft = parent.draft();
     let node = draft.add_node(NodeSpec::sink(name.as_str(), topic, [parent.node()]));
-    let (Some(key), Some(value)) = (serdes.key, serdes.value) else {
-        draft.mistake(missing_serde(&name));
+    let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
+        draft.mistake(missing_serde(&name, &serdes));
         return node;
     };
     parent.listen(
@@ -56,8 +58,17 @@ pub(crate) fn add_sink<K: 'static, V: 'static>(
 }
 
 /// Java finds this when a task is made; here it is found while building.
-pub(crate) fn missing_serde(node: &str) -> TopologyError {
+pub(crate) fn missing_serde<K, V>(node: &str, serdes: &Serdes<K, V>) -> TopologyError {
+    let (half, type_name) = match serdes.key {
+        None => ("key", type_name::<K>()),
+        Some(_) => ("value", type_name::<V>()),
+    };
     TopologyError::Config(format!(
-        "Please specify a key serde or set one through StreamsConfig#DEFAULT_KEY_SERDE_CLASS_CONFIG: {node} has inherited no serde for its key or value; pass them in its options, or use the form without `_with` for types with a default serde"
+        "{node} has no serde for its {half}s, which are `{}`: give it one in the options of its operator, \
+         `.with_{half}_serde(..)`. Where the types have default serdes, the form without `_with`, `named(..)` or `by_type()` finds them \
+         (Java: Please specify a {half} serde or set one through StreamsConfig#DEFAULT_{}_SERDE_CLASS_CONFIG; here that setting has no \
+         effect)",
+        short_name(type_name),
+        half.to_uppercase()
     ))
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use headwater_record::{Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
-use headwater_topology::state::{KeyBuf, Keys, WindowState};
-use headwater_topology::{Change, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
+use headwater_topology::state::{ByWindow, KeyBuf, Keys, WindowState};
+use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
 use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed};
 
 use super::emit_final::EmitFinal;
@@ -231,27 +231,35 @@ fn store_spec<K, A>(
     }
 }
 
-/// Adds an aggregate by windows.
-pub(crate) fn window_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
-    placed: Placed<K, V, A>,
-    spec: WindowSpec<K, V, A>,
-) -> KTable<Windowed<K>, A> {
-    let WindowSpec { shape, emit, materialized, folding } = spec;
-    let draft = placed.upstream.draft();
-    if let Some(words) = materialized.retention.and_then(|retention| shape.forgets(&placed.store, retention)) {
+/// How an aggregate by windows is kept in the store `store`. That it forgets too early is a mistake.
+pub(crate) fn kept_by_windows<K: 'static, A>(
+    draft: &Draft,
+    store: &str,
+    shape: Shape,
+    emit: EmitStrategy,
+    materialized: &Materialized<K, A>,
+) -> Kept<K> {
+    if let Some(words) = materialized.retention.and_then(|retention| shape.forgets(store, retention)) {
         draft.mistake(TopologyError::Argument(words));
     }
-    if let Err(mistake) = materialized.without_versions(&placed.store) {
+    if let Err(mistake) = materialized.without_versions(store) {
         draft.mistake(mistake);
     }
-    let kept = Kept {
-        store: store_spec(&placed.store, shape, emit, &materialized, row_format(draft)),
+    Kept {
+        store: store_spec(store, shape, emit, materialized, row_format(draft)),
         named: materialized.name.is_some(),
         grace: shape.grace(),
         emit,
         windowed: |key, store| Arc::new(TimeWindowedSerde::new(key, store.kind.window_size().unwrap_or_default())),
-    };
-    windowed_table(placed, kept, move |live| {
+    }
+}
+
+/// Brings an aggregate by windows to life.
+pub(crate) fn live_by_windows<K: Clone + 'static, V: 'static, A: 'static>(
+    shape: Shape,
+    folding: Folding<K, V, A>,
+) -> impl Fn(Live<K, V, A, ByWindow>) -> Box<dyn Inlet<Stream<K, V>>> {
+    move |live| {
         let Live { input, result, state, out, finals, .. } = live;
         let (folding, observed_ms) = (folding.clone(), Timestamp::UNKNOWN.millis());
         let node = WindowNode { input, result, state, out, folding, observed_ms, finals };
@@ -259,5 +267,15 @@ pub(crate) fn window_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
             Shape::Sliding(windows) => Box::new(SlidingAggregate::new(windows, node)),
             _ => Box::new(WindowAggregate { shape, node }),
         }
-    })
+    }
+}
+
+/// Adds an aggregate by windows.
+pub(crate) fn window_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
+    placed: Placed<K, V, A>,
+    spec: WindowSpec<K, V, A>,
+) -> KTable<Windowed<K>, A> {
+    let WindowSpec { shape, emit, materialized, folding } = spec;
+    let kept = kept_by_windows(placed.upstream.draft(), &placed.store, shape, emit, &materialized);
+    windowed_table(placed, kept, live_by_windows(shape, folding))
 }

@@ -9,16 +9,16 @@ use headwater_record::SharedSerde;
 use headwater_store::StoreSpec;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, StoreHandle, Timed, TimedState};
-use headwater_topology::{Inlet, Outlet, Port, Stream, Table};
+use headwater_topology::{Draft, Inlet, NodeId, Outlet, Port, StoreId, Stream, Table};
 use headwater_window::Windowed;
 
+use super::aggregate::KeptIn;
 use super::emit_final::EmitFinal;
-use super::to::missing_serde;
 use crate::grouped_stream::Placed;
 use crate::old_values::OldValues;
 use crate::serdes::Serdes;
 use crate::view::Views;
-use crate::{EmitStrategy, KTable};
+use crate::{EmitStrategy, KStream, KTable};
 
 /// The children of a node, who hear of changes from itself or from its store's cache.
 pub(crate) type SharedOutlet<K, A> = Rc<RefCell<Outlet<Table<Windowed<K>, A>>>>;
@@ -47,6 +47,68 @@ pub(crate) struct Live<K: 'static, V: 'static, A: 'static, T> {
     pub(crate) finals: Option<EmitFinal>,
 }
 
+/// The store that an aggregate is kept in, in a draft.
+pub(crate) struct KeptInTime<K: 'static, A: 'static> {
+    kept: KeptIn<K, A>,
+    emit: EmitStrategy,
+}
+
+impl<K: 'static, A: 'static> KeptInTime<K, A> {
+    /// Says that what `make` brings to life folds the records of `stream` into the store at `node`.
+    pub(crate) fn fold<V: 'static, T: Timed>(
+        &self,
+        stream: &KStream<K, V>,
+        node: NodeId,
+        make: impl Fn(Live<K, V, A, T>) -> Box<dyn Inlet<Stream<K, V>>> + Send + Sync + 'static,
+    ) {
+        let (id, handle, emit) = (self.kept.id, self.kept.handle.clone(), self.emit);
+        let (input, result) = (stream.serdes.clone(), self.kept.serdes.clone());
+        stream.port.listen(
+            node,
+            Arc::new(move |wiring| {
+                let state = TimedState::open(wiring, id, &handle)?;
+                let out = Rc::new(RefCell::new(wiring.outlet(node)?));
+                let send_old = wiring.sends_old_values(node);
+                let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name()));
+                if finals.is_none() {
+                    state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
+                }
+                let (input, result) = (input.clone(), result.clone());
+                Ok(make(Live { input, result, state, out, send_old, finals }))
+            }),
+        );
+    }
+}
+
+/// A table by windows or sessions in a draft: what handles of it have.
+pub(crate) struct InTime<K: 'static, A: 'static> {
+    /// The store's id.
+    pub(crate) id: StoreId,
+    /// Serdes of the table.
+    pub(crate) serdes: Serdes<Windowed<K>, A>,
+    /// The store, where the user named it.
+    pub(crate) store: Option<StoreHandle<Windowed<K>, A>>,
+    pub(crate) views: Views<Windowed<K>, A>,
+    /// What folds records into it; `None` when its serdes are missing.
+    pub(crate) kept: Option<KeptInTime<K, A>>,
+}
+
+impl<K: 'static, A: 'static> InTime<K, A> {
+    /// Adds the store `store` for the node `name`.
+    pub(crate) fn add<T: Timed>(draft: &Draft, name: &str, store: &str, serdes: Serdes<K, A>, kept: Kept<K>) -> Self {
+        let Kept { store: spec, named, emit, windowed, .. } = kept;
+        let key = serdes.key.clone().map(|key| windowed(key, &spec));
+        let outer: Serdes<Windowed<K>, A> = Serdes::of(key, serdes.value.clone());
+        let id = draft.add_store(spec);
+        let kept = KeptIn::new(draft, name, id, store, serdes);
+        let views = Views::in_time::<T>(kept.as_ref().map(|kept| (id, kept.handle.clone())));
+        let handle = outer.key.clone().zip(outer.value.clone()).filter(|_| named);
+        let store = handle.map(|(key, value)| StoreHandle::with(store, key, value));
+        let kept = kept.map(|kept| KeptInTime { kept, emit });
+        InTime { id, serdes: outer, store, views, kept }
+    }
+}
+
 /// Adds the aggregate that `make` brings to life.
 pub(crate) fn windowed_table<K: 'static, V: 'static, A: 'static, T: Timed>(
     placed: Placed<K, V, A>,
@@ -54,40 +116,14 @@ pub(crate) fn windowed_table<K: 'static, V: 'static, A: 'static, T: Timed>(
     make: impl Fn(Live<K, V, A, T>) -> Box<dyn Inlet<Stream<K, V>>> + Send + Sync + 'static,
 ) -> KTable<Windowed<K>, A> {
     let Placed { upstream: stream, name, store, serdes } = placed;
-    let Kept { store: spec, named, grace, emit, windowed } = kept;
     let draft = stream.draft();
     let node = draft.add_node(NodeSpec::processor(name.clone(), [stream.node()]));
-    draft.set_grace(node, grace);
-    let key = serdes.key.clone().map(|key| windowed(key, &spec));
-    let outer: Serdes<Windowed<K>, A> = Serdes::of(key, serdes.value.clone());
-    let id = draft.add_store(spec);
+    draft.set_grace(node, kept.grace);
+    let InTime { id, serdes, store, views, kept } = InTime::add::<T>(draft, &name, &store, serdes, kept);
     draft.keep_in(node, id);
-    let mut opened = None;
-    match (serdes.key.clone(), serdes.value.clone()) {
-        (Some(key), Some(value)) => {
-            let handle = StoreHandle::with(store.clone(), key, value);
-            opened = Some((id, handle.clone()));
-            let (input, result) = (stream.serdes.clone(), serdes);
-            stream.port.listen(
-                node,
-                Arc::new(move |wiring| {
-                    let state = TimedState::open(wiring, id, &handle)?;
-                    let out = Rc::new(RefCell::new(wiring.outlet(node)?));
-                    let send_old = wiring.sends_old_values(node);
-                    let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name()));
-                    if finals.is_none() {
-                        state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
-                    }
-                    let (input, result) = (input.clone(), result.clone());
-                    Ok(make(Live { input, result, state, out, send_old, finals }))
-                }),
-            );
-        }
-        _ => draft.mistake(missing_serde(&name)),
+    if let Some(kept) = kept {
+        kept.fold(&stream, node, make);
     }
-    let views = Views::in_time::<T>(opened);
-    let handle = outer.key.clone().zip(outer.value.clone()).filter(|_| named);
-    let store = handle.map(|(key, value)| StoreHandle::with(store, key, value));
     let (port, old_values) = (Port::new(draft, node), OldValues::of_store(draft, node));
-    KTable { port, serdes: outer, store, old_values, named_after: Vec::new(), views }
+    KTable { port, serdes, store, old_values, named_after: Vec::new(), views }
 }

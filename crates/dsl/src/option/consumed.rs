@@ -53,6 +53,12 @@ impl<K, V> Consumed<K, V> {
 }
 
 impl<K: 'static, V: 'static> Consumed<K, V> {
+    /// With all serdes that can be known: a source inherits none.
+    pub(crate) fn resolved(mut self) -> Self {
+        self.serdes = self.serdes.or(&Serdes::none());
+        self
+    }
+
     /// For the rows of a table: a null deletes one, whatever the type of its values.
     pub(crate) fn of_rows(self) -> Consumed<K, Option<V>> {
         let Consumed { serdes, name, reset, extractor } = self;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_record::DefaultSerde;
 use headwater_store::{Logging, RowFormat, StoreKind, StoreSpec, StoreSupplier, StoreType};
-
 use headwater_topology::TopologyError;
 
 use super::serde_options;
@@ -60,11 +60,6 @@ impl<K, V> Materialized<K, V> {
         }
     }
 
-    /// In the store `name` (Java's `Materialized.as`).
-    pub fn named(name: impl Into<String>) -> Self {
-        Self::inherited().with_name(name)
-    }
-
     /// In the store `name`, which keeps all versions of each key's value for `history_retention` (Java's `Materialized.as` of
     /// `Stores.persistentVersionedKeyValueStore`, KIP-914).
     ///
@@ -86,20 +81,27 @@ impl<K, V> Materialized<K, V> {
     /// # builder.build()?;
     /// # Ok::<(), headwater_topology::TopologyErrors>(())
     /// ```
-    pub fn versioned(name: impl Into<String>, history_retention: Duration) -> Self {
+    pub fn versioned(name: impl Into<String>, history_retention: Duration) -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
         let segment_interval = StoreKind::default_history_segment_interval(history_retention);
-        Self::versioned_with_segments(name, history_retention, segment_interval)
+        let inherited_or_own = Materialized { serdes: Serdes::inherited_or_own(), ..Self::inherited() };
+        inherited_or_own.in_versioned_store(name, history_retention, segment_interval)
     }
 
-    /// As [`Materialized::versioned`], with the width of a segment, the unit in which old versions are forgotten: at least a
-    /// millisecond.
-    pub fn versioned_with_segments(
+    /// In the store `name`, as [`Materialized::versioned`], with the width of a segment, the unit in which old versions are
+    /// forgotten: at least a millisecond.
+    #[must_use]
+    pub fn in_versioned_store(
+        self,
         name: impl Into<String>,
         history_retention: Duration,
         segment_interval: Duration,
     ) -> Self {
         let history = History { retention: history_retention, segment_interval };
-        Materialized { history: Some(history), ..Self::named(name) }
+        Materialized { history: Some(history), ..self.with_name(name) }
     }
 
     /// In this process's memory, restored from the changelog after a start (`Materialized#withStoreType`).

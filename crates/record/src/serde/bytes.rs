@@ -25,11 +25,18 @@ macro_rules! byte_strings {
                 Some(value.len())
             }
         }
-        impl DefaultSerde for $bytes {
-            fn default_serde() -> SharedSerde<Self> {
-                Arc::new(BytesSerde)
-            }
-        }
     )*};
 }
 byte_strings!(Vec<u8>, Bytes, Box<[u8]>);
+
+impl DefaultSerde for Bytes {
+    fn default_serde() -> SharedSerde<Self> {
+        Arc::new(BytesSerde)
+    }
+}
+
+impl DefaultSerde for Box<[u8]> {
+    fn default_serde() -> SharedSerde<Self> {
+        Arc::new(BytesSerde)
+    }
+}

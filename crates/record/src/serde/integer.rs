@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DefaultSerde, Encoded, Serde, SharedSerde, present};
+use super::{BytesSerde, DefaultSerde, Encoded, FixedSize, Serde, SharedSerde, present};
 use crate::SerdeError;
 
 /// A number in its own size, big-endian: `i64` is Java's `Long`, `i32` its `Integer`, `f64` its `Double`.
@@ -32,15 +32,32 @@ macro_rules! numbers {
                 Some(size_of::<$number>())
             }
         }
+    )*};
+}
+numbers!(i8, i16, i32, i64, i128, u8, u16, u32, u64, u128, f32);
+numbers!(f64 as canonical);
+
+macro_rules! defaults {
+    ($($number:ty),*) => {$(
         impl DefaultSerde for $number {
+            const SIZE_IN_LISTS: FixedSize = FixedSize::Of(size_of::<$number>());
             fn default_serde() -> SharedSerde<Self> {
                 Arc::new(NumberSerde)
             }
         }
     )*};
 }
-numbers!(i8, i16, i32, i64, i128, u8, u16, u32, u64, u128, f32);
-numbers!(f64 as canonical);
+defaults!(i8, i16, i32, i64, i128, u16, u32, u64, u128, f32, f64);
+
+impl DefaultSerde for u8 {
+    const SIZE_IN_LISTS: FixedSize = FixedSize::Of(1);
+    fn default_serde() -> SharedSerde<Self> {
+        Arc::new(NumberSerde)
+    }
+    fn list_serde() -> SharedSerde<Vec<Self>> {
+        Arc::new(BytesSerde)
+    }
+}
 
 /// All NaN have the same bytes, `7f f8 00 00 00 00 00 00`, as Java's `Double#doubleToLongBits` has it. Java keeps those of `Float`
 /// as they are.

@@ -1,6 +1,8 @@
 //! Lists with Java's bytes (`ListSerializer`, KIP-466).
 
-use super::{Encoded, Serde, present};
+use std::sync::Arc;
+
+use super::{DefaultSerde, Encoded, Serde, SharedSerde, present};
 use crate::SerdeError;
 
 /// How entries of a list are written.
@@ -41,15 +43,39 @@ impl<T, S: Serde<T>> Serde<Vec<T>> for ListSerde<S> {
     }
 
     fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<Vec<T>, SerdeError> {
-        let mut input = Input(present::<Vec<T>>(bytes)?);
+        let mut input = Input::new(present::<Vec<T>>(bytes)?);
         let [strategy] = input.take_array()?;
-        let list = match (strategy, self.size) {
+        let list: Vec<T> = match (strategy, self.size) {
             (0, FixedSize::Of(size)) => self.read_fixed(topic, &mut input, size)?,
             (1, FixedSize::No) => self.read_variable(topic, &mut input)?,
             (other, size) => return Err(malformed(format!("list strategy {other} where the serde has {size:?}"))),
         };
-        if input.0.is_empty() { Ok(list) } else { Err(malformed(format!("{} bytes left over", input.0.len()))) }
+        input.end()?;
+        Ok(list)
     }
+}
+
+/// Bytes as they are for `u8`, of other types Java's list: of numbers and UUIDs without lengths, of others with a length before
+/// each entry.
+///
+/// ```
+/// use headwater_record::{DefaultSerde, SerdeError};
+/// let tags = Vec::<String>::default_serde();
+/// let mut bytes = Vec::new();
+/// tags.serialize("tags", &vec!["a".to_owned(), "bc".to_owned()], &mut bytes)?;
+/// assert_eq!(bytes, b"\x01\0\0\0\x02\0\0\0\x01a\0\0\0\x02bc");
+/// assert_eq!(tags.deserialize("tags", Some(&bytes))?, ["a", "bc"]);
+/// # Ok::<(), SerdeError>(())
+/// ```
+impl<T: DefaultSerde> DefaultSerde for Vec<T> {
+    fn default_serde() -> SharedSerde<Self> {
+        T::list_serde()
+    }
+}
+
+/// The list that Java would make of these entries.
+pub(super) fn list_of<T: DefaultSerde>() -> SharedSerde<Vec<T>> {
+    Arc::new(ListSerde { inner: T::default_serde(), size: T::SIZE_IN_LISTS })
 }
 
 impl<S> ListSerde<S> {
@@ -113,8 +139,7 @@ impl<S> ListSerde<S> {
     {
         (0..input.int()?)
             .map(|_| {
-                let length = input.int()?;
-                let bytes = if length < 0 { None } else { Some(input.take(length as usize)?) };
+                let bytes = input.take_entry()?;
                 self.inner.deserialize(topic, bytes)
             })
             .collect()
@@ -122,9 +147,32 @@ impl<S> ListSerde<S> {
 }
 
 /// What is left to read.
-struct Input<'a>(&'a [u8]);
+pub(super) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Input(bytes)
+    }
+
+    /// Refuses all but a list of `count` entries with lengths.
+    pub(super) fn expect_parts(&mut self, count: i32) -> Result<(), SerdeError> {
+        match (self.take_array()?, self.int()?) {
+            ([1], found) if found == count => Ok(()),
+            (_, found) => Err(malformed(format!("{found} entries where a tuple has {count}"))),
+        }
+    }
+
+    /// An entry with its length before it; `None` for null.
+    pub(super) fn take_entry(&mut self) -> Result<Option<&'a [u8]>, SerdeError> {
+        let length = self.int()?;
+        if length < 0 { Ok(None) } else { self.take(length as usize).map(Some) }
+    }
+
+    /// Refuses what is left over.
+    pub(super) fn end(&self) -> Result<(), SerdeError> {
+        if self.0.is_empty() { Ok(()) } else { Err(malformed(format!("{} bytes left over", self.0.len()))) }
+    }
+
     fn take(&mut self, n: usize) -> Result<&'a [u8], SerdeError> {
         let (head, rest) = self
             .0
@@ -153,7 +201,7 @@ impl<'a> Input<'a> {
     }
 }
 
-fn malformed(reason: impl std::fmt::Display) -> SerdeError {
+pub(super) fn malformed(reason: impl std::fmt::Display) -> SerdeError {
     SerdeError::Malformed { type_name: "list", reason: reason.to_string() }
 }
 
@@ -161,7 +209,7 @@ fn malformed(reason: impl std::fmt::Display) -> SerdeError {
 mod tests {
     use super::ListSerde;
     use crate::serde::{NumberSerde, OptionSerde, StringSerde};
-    use crate::{Serde, SerdeError};
+    use crate::{DefaultSerde, Serde, SerdeError};
 
     fn bytes<T>(serde: &impl Serde<T>, value: &T) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -186,6 +234,23 @@ mod tests {
         let written = bytes(&serde, &list);
         assert_eq!(written, [1, 0, 0, 0, 3, 0, 0, 0, 2, b'a', b'b', 255, 255, 255, 255, 0, 0, 0, 0]);
         assert_eq!(serde.deserialize("t", Some(&written))?, list);
+        Ok(())
+    }
+
+    #[test]
+    fn vectors_are_written_as_java_writes_lists_of_their_types() -> Result<(), SerdeError> {
+        fn of<T: DefaultSerde + PartialEq + std::fmt::Debug>(list: Vec<T>) -> Result<Vec<u8>, SerdeError> {
+            let written = bytes(&Vec::<T>::default_serde(), &list);
+            assert_eq!(Vec::<T>::default_serde().deserialize("t", Some(&written))?, list);
+            Ok(written)
+        }
+        assert_eq!(of(vec![7_u8, 8])?, [7, 8], "bytes are bytes");
+        assert_eq!(of(vec![7_i16])?, [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 7]);
+        assert_eq!(of(vec![None, Some(7_i16)])?, [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 7]);
+        assert_eq!(of(vec![uuid::Uuid::nil()])?.len(), 1 + 4 + 4 + 36);
+        assert_eq!(of(vec![true])?, [1, 0, 0, 0, 1, 0, 0, 0, 1, 1], "Java has no fixed size for booleans");
+        assert_eq!(of(vec![vec![1_u8], vec![]])?, [1, 0, 0, 0, 2, 0, 0, 0, 1, 1, 0, 0, 0, 0]);
+        assert_eq!(of(Vec::<String>::new())?, [1, 0, 0, 0, 0]);
         Ok(())
     }
 

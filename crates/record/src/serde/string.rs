@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{DefaultSerde, Encoded, Serde, SharedSerde, present};
+use super::{DefaultSerde, Encoded, FixedSize, Serde, SharedSerde, present};
 use crate::SerdeError;
 
 /// UTF-8 text. Malformed bytes are refused, where Java would put replacement characters.
@@ -48,6 +48,7 @@ impl Serde<Uuid> for UuidSerde {
 }
 
 impl DefaultSerde for Uuid {
+    const SIZE_IN_LISTS: FixedSize = FixedSize::Of(uuid::fmt::Hyphenated::LENGTH);
     fn default_serde() -> SharedSerde<Self> {
         Arc::new(UuidSerde)
     }

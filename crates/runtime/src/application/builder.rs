@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use headwater_client::{ClientKind, ClientSupplier};
-use headwater_store::RowFormat;
 use headwater_topology::Topology;
 use headwater_topology::handler::{
     DeserializationExceptionHandler, ProcessingExceptionHandler, ProductionExceptionHandler,
@@ -171,11 +170,8 @@ impl<D: DefaultEnvironment> Builder<D> {
         Ok(Driven::of(self.instance()?))
     }
 
-    fn instance(mut self) -> Result<Arc<Instance>, Error> {
+    fn instance(self) -> Result<Arc<Instance>, Error> {
         let config = StreamsConfig::from_properties(self.properties)?;
-        if config.keeps_headers() {
-            self.topology = self.topology.with_row_format(RowFormat::Headers);
-        }
         tell(&config);
         check(&self.topology, &config)?;
         let patterns = patterns(&self.topology)?;

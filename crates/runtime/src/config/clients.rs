@@ -66,17 +66,13 @@ pub(super) fn value_for<'a>(properties: &'a BTreeMap<String, String>, role: Role
 impl StreamsConfig {
     /// The settings of the client `client_id`, which is for `role`.
     ///
+    /// Only what was given is passed on, not the defaults of Streams: `request.timeout.ms` is 40 s there and 30 s for a client.
     /// Keys that neither Streams nor a prefix claims are passed on: they may be the client library's own, or a custom
     /// component's.
     pub fn client(&self, role: Role, client_id: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (key, value) in role.defaults() {
             config.set(*key, *value);
-        }
-        for setting in options::all().filter(|setting| setting.for_clients) {
-            if let Some(value) = setting.default.filter(|value| !value.is_empty()) {
-                config.set(setting.key, value);
-            }
         }
         for (key, value) in &self.properties {
             let is_prefixed =

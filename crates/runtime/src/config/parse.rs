@@ -65,17 +65,17 @@ fn iso_duration(text: &str) -> Option<Duration> {
     }
     let mut total = Duration::ZERO;
     if !days.is_empty() {
-        total += Duration::from_secs(days.strip_suffix('d')?.parse::<u64>().ok()?.checked_mul(86_400)?);
+        total = Duration::from_secs(days.strip_suffix('d')?.parse::<u64>().ok()?.checked_mul(86_400)?);
     }
     let mut rest = time.unwrap_or_default();
     for (unit, seconds) in [('h', 3600), ('m', 60)] {
         if let Some((number, after)) = rest.split_once(unit) {
-            total += Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?);
+            total = total.checked_add(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))?;
             rest = after;
         }
     }
     if !rest.is_empty() {
-        total += Duration::try_from_secs_f64(rest.strip_suffix('s')?.parse().ok()?).ok()?;
+        total = total.checked_add(Duration::try_from_secs_f64(rest.strip_suffix('s')?.parse().ok()?).ok()?)?;
     }
     Some(total)
 }

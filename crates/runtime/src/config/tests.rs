@@ -222,12 +222,28 @@ fn the_group_settings_may_be_given_with_a_consumers_prefix() {
 }
 
 #[test]
+fn clients_have_their_own_defaults() {
+    assert_eq!(config(&[]).client(Role::Producer, "p").value("request.timeout.ms"), None);
+    let given = config(&[("request.timeout.ms", "7000")]);
+    assert_eq!(given.client(Role::Producer, "p").value("request.timeout.ms"), Some("7000"));
+}
+
+#[test]
+fn all_optimisations_are_those_by_name() {
+    let named = "single.store.self.join, merge.repartition.topics,reuse.ktable.source.topics";
+    assert_eq!(super::words("all"), super::words(named));
+    assert_eq!(super::words("none"), super::words(""));
+}
+
+#[test]
 fn offsets_may_be_reset_by_a_duration() {
+    /// Hours and minutes that are too long together.
+    const OVERFLOW: &str = "by_duration:PT5124095576030431H1M";
     for (text, millis) in [("PT1H30M", 5_400_000), ("P1D", 86_400_000), ("PT0.5S", 500), ("P1DT2S", 86_402_000)] {
         let reset = config(&[("auto.offset.reset", &format!("by_duration:{text}"))]).offset_reset();
         assert_eq!(reset, OffsetReset::ByDuration(Duration::from_millis(millis)), "{text}");
     }
-    for text in ["by_duration:", "by_duration:P", "by_duration:1h", "by_duration:PT", "by_duration:PTx"] {
+    for text in ["by_duration:", "by_duration:P", "by_duration:1h", "by_duration:PT", "by_duration:PTx", OVERFLOW] {
         assert!(mistake(&[("auto.offset.reset", text)]).contains("is not earliest"), "{text}");
     }
 }

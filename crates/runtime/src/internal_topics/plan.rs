@@ -124,7 +124,7 @@ fn changelogs(
                 continue;
             };
             let topic = Topic::from(topic);
-            let configs = settings.changelog(Cleanup::of(&store.spec.kind), own);
+            let configs = settings.changelog(Cleanup::of(&store.spec), own);
             let replication_factor = settings.replication_factor;
             topics.insert(topic.clone(), NewTopic { topic, partitions: *partitions, replication_factor, configs });
         }

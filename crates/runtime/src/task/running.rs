@@ -16,6 +16,7 @@ use headwater_topology::{
     TaskId, Topology,
 };
 
+use super::closed::ClosedStores;
 use crate::handler::ExceptionHandlers;
 use crate::intake::{PartitionGroup, PartitionQueue, Readiness};
 use crate::offset_metadata::OffsetMetadata;
@@ -88,15 +89,6 @@ impl fmt::Debug for Parts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts").field("spec", &self.spec).field("committed", &self.committed).finish_non_exhaustive()
     }
-}
-
-/// The stores of a task that has closed.
-#[derive(Debug, Default)]
-pub struct ClosedStores {
-    /// Those that were given back.
-    pub stores: HashMap<StoreId, Store>,
-    /// Those that something of the task still holds: they stay open, and cannot be opened anew.
-    pub held: Vec<StoreId>,
 }
 
 /// What became of a record that a task took.
@@ -446,16 +438,7 @@ impl Running {
     pub fn close(mut self) -> ClosedStores {
         self.graph.close();
         drop(self.graph);
-        let mut closed = ClosedStores::default();
-        for (id, shared) in self.stores {
-            match Rc::into_inner(shared) {
-                Some(store) => {
-                    closed.stores.insert(id, store.into_inner());
-                }
-                None => closed.held.push(id),
-            }
-        }
-        closed
+        ClosedStores::of(self.stores)
     }
 
     /// The typed failure behind `error`, when it came from the output.

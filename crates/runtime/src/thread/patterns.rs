@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use headwater_topology::naming;
 use regex::Regex;
 
 use crate::{Error, ErrorKind};
@@ -19,10 +20,8 @@ impl SourcePatterns {
     /// [`ErrorKind::Topology`] for one that is no regular expression.
     pub(crate) fn compile<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
         let compile = |pattern: &str| {
-            let regex = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| {
-                let message = format!("Invalid topology: {pattern:?} is no regular expression: {error}");
-                Error::new(ErrorKind::Topology, message).with_source(error)
-            })?;
+            let regex = naming::pattern(pattern)
+                .map_err(|error| Error::new(ErrorKind::Topology, error.to_string()).with_source(error))?;
             Ok((pattern.to_owned(), regex))
         };
         let compiled = patterns.into_iter().map(compile).collect::<Result<_, Error>>()?;

@@ -97,7 +97,9 @@ impl StreamThread {
 
     /// Commits all tasks when the interval is over or one of them asks for it, unless a rebalance is under way.
     pub(super) fn commit_if_due(&mut self, now: Timestamp) -> Result<(), Error> {
-        let requested = self.registry.actives().any(|task| task.running.commit_requested());
+        // Who asks without anything to commit, as in `init`, is heard with the first record.
+        let asks = |task: &super::ActiveTask| task.running.commit_requested() && task.running.commit_needed();
+        let requested = self.registry.actives().any(asks);
         if !self.commits.is_due(now, requested) || !self.membership.may_commit() {
             return Ok(());
         }

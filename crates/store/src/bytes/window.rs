@@ -87,6 +87,12 @@ pub trait WindowBytes: StateStore {
         into: &mut Vec<WindowEntry>,
     ) -> Result<Scan, StoreError>;
 
+    /// The sequence number given last in a store that retains duplicates, restored ones included: what is logged goes on behind it,
+    /// so that no later value has the key of an earlier one. 0 in other stores, and at first.
+    fn last_sequence(&self) -> i32 {
+        0
+    }
+
     /// The store's time: the latest window start put so far, -1 at first.
     fn observed_time(&self) -> Timestamp;
 }

@@ -8,8 +8,12 @@ use std::sync::Arc;
 
 use headwater_record::Timestamp;
 use headwater_runtime::StoreMakers;
+use headwater_runtime::handler::ExceptionHandlers;
 use headwater_store::StoreSupplier;
 use headwater_topology::Topology;
+use headwater_topology::handler::{
+    DeserializationExceptionHandler, ProcessingExceptionHandler, ProductionExceptionHandler,
+};
 
 use super::TopologyTestDriver;
 use super::live::Live;
@@ -41,11 +45,36 @@ pub struct Builder {
     settings: BTreeMap<String, String>,
     start: Timestamp,
     stores: StoreChoice,
+    handlers: OwnHandlers,
+}
+
+/// Exception handlers of the user's own, instead of those that the settings name.
+#[derive(Debug, Default)]
+pub(super) struct OwnHandlers {
+    deserialization: Option<Arc<dyn DeserializationExceptionHandler>>,
+    processing: Option<Arc<dyn ProcessingExceptionHandler>>,
+    production: Option<Arc<dyn ProductionExceptionHandler>>,
+}
+
+impl OwnHandlers {
+    pub(super) fn or(self, configured: ExceptionHandlers) -> ExceptionHandlers {
+        ExceptionHandlers {
+            deserialization: self.deserialization.unwrap_or(configured.deserialization),
+            processing: self.processing.unwrap_or(configured.processing),
+            production: self.production.unwrap_or(configured.production),
+        }
+    }
 }
 
 impl Builder {
     pub(super) fn new(topology: Topology) -> Self {
-        Builder { topology, settings: BTreeMap::new(), start: Timestamp::ZERO, stores: StoreChoice::default() }
+        Builder {
+            topology,
+            settings: BTreeMap::new(),
+            start: Timestamp::ZERO,
+            stores: StoreChoice::default(),
+            handlers: OwnHandlers::default(),
+        }
     }
 
     /// Sets `key`, any setting of Kafka Streams, to `value`. What a test driver has no use for is ignored.
@@ -69,7 +98,29 @@ impl Builder {
         self
     }
 
+    /// Asks `handler` about input that is no record, instead of the one that the settings name.
+    #[must_use]
+    pub fn deserialization_handler(mut self, handler: impl DeserializationExceptionHandler + 'static) -> Self {
+        self.handlers.deserialization = Some(Arc::new(handler));
+        self
+    }
+
+    /// Asks `handler` about records that an operator failed on, instead of the one that the settings name.
+    #[must_use]
+    pub fn processing_handler(mut self, handler: impl ProcessingExceptionHandler + 'static) -> Self {
+        self.handlers.processing = Some(Arc::new(handler));
+        self
+    }
+
+    /// Asks `handler` about records that could not be written, instead of the one that the settings name.
+    #[must_use]
+    pub fn production_handler(mut self, handler: impl ProductionExceptionHandler + 'static) -> Self {
+        self.handlers.production = Some(Arc::new(handler));
+        self
+    }
+
     /// Opens stores that are not to lie in memory with `supplier`, in `directory`. Without it, they lie in memory too.
+    /// `headwater::rocksdb` has an example.
     #[must_use]
     pub fn persistent_stores(mut self, supplier: Arc<dyn StoreSupplier>, directory: impl Into<PathBuf>) -> Self {
         self.stores.persistent = Some((supplier, directory.into()));
@@ -87,6 +138,7 @@ impl Builder {
     /// Opens stores in memory with `supplier`.
     #[must_use]
     pub fn memory_stores(mut self, supplier: Arc<dyn StoreSupplier>) -> Self {
+        self.stores.in_place_of_disk = Arc::clone(&supplier);
         self.stores.in_memory = supplier;
         self
     }
@@ -97,7 +149,7 @@ impl Builder {
     /// [`DriverError::Task`] when the topology cannot come alive, [`DriverError::Store`] for a store that cannot be opened,
     /// [`DriverError::Setting`] and [`DriverError::Handler`] for settings that cannot be.
     pub fn build(self) -> Result<TopologyTestDriver, DriverError> {
-        let live = Live::start(self.topology, &self.settings, self.start, &self.stores)?;
+        let live = Live::start(self.topology, &self.settings, self.start, &self.stores, self.handlers)?;
         Ok(TopologyTestDriver { live: Rc::new(RefCell::new(live)) })
     }
 }

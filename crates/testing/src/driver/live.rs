@@ -6,18 +6,22 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_client::{ClientConfig, ClientSupplier, Consumer, RecordBatch, StartAt, Watermarks};
+use headwater_client::{ClientConfig, ClientSupplier, CommittedOffset, Consumer, RecordBatch, StartAt, Watermarks};
 use headwater_client_memory::{Cluster, ClusterConfig, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp, Topic, TopicPartition};
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::output::{Output, OutputSettings};
-use headwater_runtime::task::{GlobalTask, Parts, Running, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore};
-use headwater_store::RowFormat;
+use headwater_runtime::task::{
+    ClosedStores, GlobalTask, Parts, Running, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore,
+};
 use headwater_store::cache::Budget;
+use headwater_store::{RowFormat, Store};
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
-use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology};
+use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, naming};
+use regex::Regex;
 
+use super::builder::OwnHandlers;
 use super::outputs::Outputs;
 use super::stores::StoreChoice;
 use crate::DriverError;
@@ -30,22 +34,43 @@ const MAX_TASK_IDLE: &str = "max.task.idle.ms";
 const CACHE: &str = "statestore.cache.max.bytes";
 const CACHE_DEPRECATED: &str = "cache.max.bytes.buffering";
 const DEFAULT_CACHE: i64 = 10 << 20;
+/// Begins what stands for a pattern among the inputs: no topic has it in its name.
+const PATTERN: &str = "/";
 
 /// All that is alive in a driver.
 pub(crate) struct Live {
     pub(super) clock: ManualClock,
     pub(crate) outputs: Outputs,
-    topology: Topology,
-    cluster: Cluster,
-    consumer: Box<dyn Consumer>,
-    output: Output,
+    pub(super) topology: Topology,
+    pub(super) cluster: Cluster,
+    pub(super) consumer: Box<dyn Consumer>,
+    pub(super) output: Output,
     captured: Captured,
-    running: Option<Running>,
-    global: GlobalTask,
+    pub(super) running: Option<Running>,
+    pub(super) global: GlobalTask,
     // Positions in the topics of global stores.
     global_topics: HashMap<Topic, Offset>,
-    patterns: Vec<(NodeId, String)>,
-    dropped_before: u64,
+    patterns: Vec<(NodeId, Regex)>,
+    pub(super) dropped_before: u64,
+    /// What the task is made of anew when it restarts.
+    pub(super) made_of: MadeOf,
+    /// Where the inputs were left at the last commit.
+    pub(super) committed: HashMap<TopicPartition, CommittedOffset>,
+}
+
+/// A task that was closed.
+pub(super) struct Stopped {
+    pub(super) spec: TaskSpec,
+    pub(super) stores: HashMap<StoreId, Store>,
+    /// Whether its last commit went well.
+    pub(super) committed: Result<(), DriverError>,
+}
+
+/// What a task is made of, beside its topology.
+pub(super) struct MadeOf {
+    pub(super) stores: StoreChoice,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) task: TaskSettings,
 }
 
 impl Live {
@@ -54,6 +79,7 @@ impl Live {
         settings: &BTreeMap<String, String>,
         start: Timestamp,
         stores: &StoreChoice,
+        own: OwnHandlers,
     ) -> Result<Self, DriverError> {
         let setting = |key: &str| settings.get(key).map(String::as_str);
         let topology = match setting(ROW_FORMAT) {
@@ -61,7 +87,7 @@ impl Live {
             _ => topology,
         };
         let topology = topology.for_application(setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION));
-        let handlers = ExceptionHandlers::configured(setting)?;
+        let handlers = own.or(ExceptionHandlers::configured(setting)?);
         let idle = number(settings, MAX_TASK_IDLE, 0)?;
         let cache_key = if settings.contains_key(CACHE) { CACHE } else { CACHE_DEPRECATED };
         let cache = Rc::new(Budget::new(number(settings, cache_key, DEFAULT_CACHE)?.max(0) as usize));
@@ -81,7 +107,7 @@ impl Live {
             deserialization: Arc::new(LogAndContinueExceptionHandler::default()),
             ..handlers.clone()
         };
-        let global_stores = stores.open(&topology, true, setting)?;
+        let global_stores = stores.within("global").open(&topology, |store| store.global, setting)?;
         let global = GlobalTask::start(&topology, global_stores, global_handlers, Rc::clone(&cache), now)?;
         let global_topics = GlobalTask::topics(&topology).into_keys().map(|topic| (topic, Offset::ZERO)).collect();
 
@@ -92,15 +118,17 @@ impl Live {
             handlers,
             cache,
         };
+        let stores = stores.within("0_0");
         let parts = Parts {
             topology: &topology,
-            stores: stores.open(&topology, false, setting)?,
+            stores: stores.open(&topology, |store| !store.global, setting)?,
             globals: global.stores().clone(),
             committed: HashMap::new(),
-            settings: task_settings,
+            settings: task_settings.clone(),
             spec,
         };
         let running = Running::start(parts, &mut output, now)?;
+        let made_of = MadeOf { stores, settings: settings.clone(), task: task_settings };
         let mut live = Live {
             clock,
             outputs: Outputs::default(),
@@ -114,17 +142,18 @@ impl Live {
             global_topics,
             patterns,
             dropped_before: 0,
+            made_of,
+            committed: HashMap::new(),
         };
         live.read_inputs()?;
         Ok(live)
     }
 
     /// Reads every input of the task that is not read yet; a pattern is none.
-    fn read_inputs(&mut self) -> Result<(), DriverError> {
+    pub(super) fn read_inputs(&mut self) -> Result<(), DriverError> {
         let Some(running) = &self.running else { return Err(DriverError::Closed) };
-        let is_pattern = |topic: &str| self.patterns.iter().any(|(_, pattern)| pattern == topic);
         for partition in running.spec().partitions() {
-            if !is_pattern(partition.topic.as_str()) && self.consumer.position(partition).is_none() {
+            if !partition.topic.as_str().starts_with(PATTERN) && self.consumer.position(partition).is_none() {
                 if self.cluster.topic(&partition.topic).is_none() {
                     self.cluster.create_topic(partition.topic.clone(), 1)?;
                 }
@@ -175,7 +204,7 @@ impl Live {
         if running.spec().input(partition).is_some() {
             return Ok(true);
         }
-        let matching = self.patterns.iter().find(|(_, pattern)| matches(pattern, partition.topic.as_str()));
+        let matching = self.patterns.iter().find(|(_, pattern)| pattern.is_match(partition.topic.as_str()));
         let Some((node, _)) = matching else { return Ok(false) };
         running.add_input(TaskInput { node: *node, partition: partition.clone(), reset: None }, None);
         self.read_inputs()?;
@@ -183,7 +212,7 @@ impl Live {
     }
 
     /// Takes what lies in the input topics into the task's queues: first that of the topics in `order`.
-    fn fetch(&mut self, order: &[Topic]) -> Result<(), DriverError> {
+    pub(super) fn fetch(&mut self, order: &[Topic]) -> Result<(), DriverError> {
         let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
         loop {
             let mut batches: Vec<Box<dyn RecordBatch>> = Vec::new();
@@ -199,7 +228,7 @@ impl Live {
     }
 
     /// Java's `completeAllProcessableWork`: one record at a time, each committed before the next.
-    fn complete(&mut self) -> Result<(), DriverError> {
+    pub(super) fn complete(&mut self) -> Result<(), DriverError> {
         self.capture()?;
         loop {
             let now = self.clock.now();
@@ -220,7 +249,7 @@ impl Live {
         }
     }
 
-    fn commit(&mut self) -> Result<(), DriverError> {
+    pub(super) fn commit(&mut self) -> Result<(), DriverError> {
         let now = self.clock.now();
         let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
         if !running.commit_needed() {
@@ -228,13 +257,13 @@ impl Live {
         }
         running.flush(&mut self.output, now)?;
         self.output.flush(Deadline::after(now, Duration::from_mins(2)))?;
-        running.offsets(&mut self.output)?;
+        self.committed.extend(running.offsets(&mut self.output)?);
         running.committed(&self.output)?;
         Ok(())
     }
 
     /// Puts what was written to the outputs, and what the topology reads of it back in.
-    fn capture(&mut self) -> Result<(), DriverError> {
+    pub(super) fn capture(&mut self) -> Result<(), DriverError> {
         // What was written outside of a commit is not in the log yet.
         self.output.poll(Deadline::NOW)?;
         let mut order: Vec<Topic> = Vec::new();
@@ -273,9 +302,8 @@ impl Live {
     }
 
     pub(super) fn dropped_records(&self) -> u64 {
-        let running =
-            self.running.as_ref().map_or(self.dropped_before, |running| running.dropped_records(&self.output));
-        running + self.global.dropped_records()
+        let running = self.running.as_ref().map_or(0, |running| running.dropped_records(&self.output));
+        self.dropped_before + running + self.global.dropped_records()
     }
 
     pub(crate) fn store(&self, name: &str) -> Result<SharedStore, DriverError> {
@@ -304,24 +332,29 @@ impl Live {
     }
 
     pub(super) fn close(&mut self) -> Result<(), DriverError> {
+        self.stop()?.map_or(Ok(()), |stopped| stopped.committed)
+    }
+
+    /// Closes the task, if there is one.
+    pub(super) fn stop(&mut self) -> Result<Option<Stopped>, DriverError> {
         if self.running.is_none() {
-            return Ok(());
+            return Ok(None);
         }
         let committed = self.commit().and_then(|()| self.capture());
-        self.dropped_before = self.running.as_ref().map_or(0, |running| running.dropped_records(&self.output));
-        if let Some(running) = self.running.take() {
-            let held = running.close().held;
-            if let Some(store) = held.first().and_then(|id| self.topology.store(*id)) {
-                return Err(DriverError::Held(store.spec.name.clone()));
-            }
+        self.dropped_before += self.running.as_ref().map_or(0, |running| running.dropped_records(&self.output));
+        let Some(running) = self.running.take() else { return Ok(None) };
+        let spec = running.spec().clone();
+        let ClosedStores { stores, held } = running.close();
+        match held.first().and_then(|id| self.topology.store(*id)) {
+            Some(held) => Err(DriverError::Held(held.spec.name.clone())),
+            None => Ok(Some(Stopped { spec, stores, committed })),
         }
-        committed
     }
 }
 
 /// One task for all of the topology: Java's driver has only task `0_0`. A pattern stands as an input that never has records, until
 /// a topic matches it.
-fn whole(topology: &Topology) -> (TaskSpec, Vec<(NodeId, String)>) {
+fn whole(topology: &Topology) -> (TaskSpec, Vec<(NodeId, Regex)>) {
     let mut spec = TaskSpec { id: TaskId::new(0, 0), inputs: Vec::new(), stores: Vec::new() };
     let mut patterns = Vec::new();
     let mut stores: HashMap<StoreId, TaskStore> = HashMap::new();
@@ -334,19 +367,15 @@ fn whole(topology: &Topology) -> (TaskSpec, Vec<(NodeId, String)>) {
             if let Some(NodeKind::Source { topics: SourceTopics::Pattern(pattern), reset }) =
                 topology.node(node).map(|spec| &spec.kind)
             {
-                let partition = TopicPartition::new(pattern.as_str(), 0);
+                let partition = TopicPartition::new(format!("{PATTERN}{pattern}"), 0);
                 spec.inputs.push(TaskInput { node, partition, reset: *reset });
-                patterns.push((node, pattern.clone()));
+                // Building refuses those that are none.
+                patterns.extend(naming::pattern(pattern).ok().map(|pattern| (node, pattern)));
             }
         }
     }
     spec.stores = topology.store_order().iter().filter_map(|id| stores.remove(id)).collect();
     (spec, patterns)
-}
-
-/// Whether all of `topic` matches.
-fn matches(pattern: &str, topic: &str) -> bool {
-    regex::Regex::new(&format!("^(?:{pattern})$")).is_ok_and(|pattern| pattern.is_match(topic))
 }
 
 fn number(settings: &BTreeMap<String, String>, key: &str, default: i64) -> Result<i64, DriverError> {

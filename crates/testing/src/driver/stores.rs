@@ -6,34 +6,48 @@ use std::sync::Arc;
 
 use headwater_store::{OpenContext, Store, StoreError, StoreSupplier, StoreType};
 use headwater_store_memory::MemoryStores;
+use headwater_topology::node::StoreNode;
 use headwater_topology::{StoreId, Topology};
 
 const MAKE: &str = "dsl.store.suppliers.class";
 const MAKE_DEPRECATED: &str = "default.dsl.store";
 
 /// Who opens stores.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct StoreChoice {
     pub(super) in_memory: Arc<dyn StoreSupplier>,
+    /// Stands in for stores on disk where there are none.
+    pub(super) in_place_of_disk: Arc<dyn StoreSupplier>,
     /// With the directory in which they lie.
     pub(super) persistent: Option<(Arc<dyn StoreSupplier>, PathBuf)>,
 }
 
 impl Default for StoreChoice {
     fn default() -> Self {
-        StoreChoice { in_memory: Arc::new(MemoryStores::new()), persistent: None }
+        StoreChoice {
+            in_memory: Arc::new(MemoryStores::new()),
+            in_place_of_disk: Arc::new(MemoryStores::in_place_of_disk()),
+            persistent: None,
+        }
     }
 }
 
 impl StoreChoice {
-    /// Opens the stores of `topology`: those that are global, or those that are not.
+    /// The same, with what lies on disk in this folder of the directory.
+    pub(super) fn within(&self, folder: &str) -> Self {
+        let persistent = self.persistent.as_ref();
+        let persistent = persistent.map(|(supplier, directory)| (Arc::clone(supplier), directory.join(folder)));
+        StoreChoice { persistent, ..self.clone() }
+    }
+
+    /// Opens those stores of `topology` that are `wanted`.
     pub(super) fn open<'a>(
         &self,
         topology: &Topology,
-        global: bool,
+        wanted: impl Fn(&StoreNode) -> bool,
         setting: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<HashMap<StoreId, Store>, StoreError> {
-        let wanted = topology.stores().filter(|(_, node)| node.global == global);
+        let wanted = topology.stores().filter(|(_, node)| wanted(node));
         // A store that no node uses belongs to no task.
         let wanted = wanted.filter(|(id, _)| topology.store_order().contains(id));
         wanted.map(|(id, node)| Ok((id, self.open_one(&node.spec, &setting)?))).collect()
@@ -58,6 +72,7 @@ impl StoreChoice {
             Some((supplier, directory)) if !in_memory => {
                 supplier.open(spec, OpenContext { task_directory: Some(directory) })
             }
+            None if !in_memory => self.in_place_of_disk.open(spec, OpenContext { task_directory: None }),
             _ => self.in_memory.open(spec, OpenContext { task_directory: None }),
         }
     }

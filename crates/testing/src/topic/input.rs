@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use headwater_record::{Headers, SharedSerde, Timestamp};
 
+use super::Given;
 use crate::driver::Live;
 use crate::{DriverError, TestRecord};
 
 /// A topic to pipe records into (Java's class of this name). It has a time of its own for records without one: at first the
-/// driver's, then as [`TestInputTopic::advance_time`] and [`TestInputTopic::auto_advance`] say. Times are milliseconds since 1970.
+/// driver's, then as [`TestInputTopic::advance_time`] and [`TestInputTopic::auto_advance`] say. Times are milliseconds since 1970. Where keys or
+/// values are `String`s, their text will do ([`Given`]).
 ///
 /// ```
 /// # use headwater_record::DefaultSerde;
@@ -24,9 +26,9 @@ use crate::{DriverError, TestRecord};
 /// use std::time::Duration;
 /// // Of a topology that copies `lines` to `copies`.
 /// let lines = driver.input_topic::<(), String>("lines").auto_advance(1_000, Duration::from_millis(5));
-/// lines.pipe_values(["one".to_owned(), "two".to_owned()])?;
+/// lines.pipe_values(["one", "two"])?;
 /// lines.advance_time(Duration::from_secs(1));
-/// lines.pipe_value("three".to_owned())?;
+/// lines.pipe_value("three")?;
 /// let times: Vec<i64> = driver.records("copies").iter().map(|record| record.timestamp.millis()).collect();
 /// assert_eq!(times, [1_000, 1_005, 2_010]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -68,18 +70,23 @@ impl<K, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// [`DriverError::UnknownTopic`], [`DriverError::Serde`], and [`DriverError::Task`] when the topology failed.
-    pub fn pipe(&self, key: K, value: V) -> Result<(), DriverError> {
+    pub fn pipe(&self, key: impl Given<K>, value: impl Given<V>) -> Result<(), DriverError> {
         let time = self.time.get();
         self.time.set(time.plus(self.advance));
-        self.pipe_record(&TestRecord::new(key, value, time))
+        self.pipe_record(&TestRecord::new(key.given(), value.given(), time))
     }
 
     /// Pipes a record in, at `timestamp`.
     ///
     /// # Errors
     /// As [`TestInputTopic::pipe`].
-    pub fn pipe_at(&self, key: K, value: V, timestamp: impl Into<Timestamp>) -> Result<(), DriverError> {
-        self.pipe_record(&TestRecord::new(key, value, timestamp))
+    pub fn pipe_at(
+        &self,
+        key: impl Given<K>,
+        value: impl Given<V>,
+        timestamp: impl Into<Timestamp>,
+    ) -> Result<(), DriverError> {
+        self.pipe_record(&TestRecord::new(key.given(), value.given(), timestamp))
     }
 
     /// Pipes a record in as it stands.
@@ -98,7 +105,10 @@ impl<K, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As [`TestInputTopic::pipe`]; records after the one that failed are not piped.
-    pub fn pipe_all(&self, records: impl IntoIterator<Item = (K, V)>) -> Result<(), DriverError> {
+    pub fn pipe_all(
+        &self,
+        records: impl IntoIterator<Item = (impl Given<K>, impl Given<V>)>,
+    ) -> Result<(), DriverError> {
         records.into_iter().try_for_each(|(key, value)| self.pipe(key, value))
     }
 }
@@ -108,7 +118,7 @@ impl<K: Default, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As [`TestInputTopic::pipe`].
-    pub fn pipe_value(&self, value: V) -> Result<(), DriverError> {
+    pub fn pipe_value(&self, value: impl Given<V>) -> Result<(), DriverError> {
         self.pipe(K::default(), value)
     }
 
@@ -116,7 +126,7 @@ impl<K: Default, V> TestInputTopic<K, V> {
     ///
     /// # Errors
     /// As [`TestInputTopic::pipe_all`].
-    pub fn pipe_values(&self, values: impl IntoIterator<Item = V>) -> Result<(), DriverError> {
+    pub fn pipe_values(&self, values: impl IntoIterator<Item = impl Given<V>>) -> Result<(), DriverError> {
         values.into_iter().try_for_each(|value| self.pipe_value(value))
     }
 }

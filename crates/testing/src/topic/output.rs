@@ -21,7 +21,7 @@ use crate::{DriverError, TestRecord};
 /// # builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
 /// # let driver = headwater_testing::TopologyTestDriver::new(builder.build()?)?;
 /// // Of a topology that copies `lines` to `copies`.
-/// driver.input_topic::<(), String>("lines").pipe_values(["one", "two", "three"].map(str::to_owned))?;
+/// driver.input_topic::<(), String>("lines").pipe_values(["one", "two", "three"])?;
 /// let copies = driver.output_topic::<(), String>("copies");
 /// assert_eq!(copies.read_value()?, "one");
 /// assert_eq!(copies.read_key_value()?, ((), "two".to_owned()));

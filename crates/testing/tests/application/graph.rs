@@ -133,7 +133,7 @@ pub(crate) fn word_count_with(work: impl Fn(&str) + Send + Sync + 'static) -> To
 fn count(lines: SourceTopics, reset: Option<OffsetReset>, work: Work) -> Topology {
     let draft = Draft::new();
     let lines = source(&draft, "lines", lines, reset);
-    let words = process(&draft, "split", &lines, None, move |_: &mut StoreAccess<'_, '_>| Ok(Split(Arc::clone(&work))));
+    let words = process(&draft, "split", &lines, None, move |_| Ok(Split(Arc::clone(&work))));
     draft.add_repartition_topic("words-repartition", None);
     sink(&draft, "words-out", &words, "words-repartition");
     let words = source(&draft, "words-in", SourceTopics::Named(vec!["words-repartition".to_owned()]), None);

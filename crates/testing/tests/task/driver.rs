@@ -1,22 +1,26 @@
 //! The test driver behaves as Java's.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use headwater_record::{Headers, Timestamp};
+use headwater_record::{Headers, OwnedRecord, Timestamp};
 use headwater_testing::{DriverError, TestRecord, TopologyTestDriver};
-use headwater_topology::PunctuationType;
+use headwater_topology::handler::{
+    DeserializationExceptionHandler, ErrorContext, HandlerResponse, ProcessingExceptionHandler,
+};
 use headwater_topology::node::SourceTopics;
 use headwater_topology::node::source::TimestampExtractor;
-use headwater_topology::processor::StoreAccess;
+use headwater_topology::{BoxError, PunctuationType};
 
 use crate::graph::{FailOnBoom, Graph, Key, Times, count_by_value, counts, look_up_names, through};
 
 fn forward() -> headwater_topology::Topology {
-    through(|_: &mut StoreAccess<'_, '_>| Ok(FailOnBoom))
+    through(|_| Ok(FailOnBoom))
 }
 
 fn times(kind: Option<PunctuationType>) -> headwater_topology::Topology {
-    through(move |_: &mut StoreAccess<'_, '_>| Ok(Times(kind)))
+    through(move |_| Ok(Times(kind)))
 }
 
 #[test]
@@ -193,6 +197,44 @@ fn bytes_that_are_no_text_go_to_the_deserialization_handler() {
     lenient.input_topic::<Key, String>("in").pipe_value("ok".to_owned()).unwrap();
     assert_eq!(lenient.dropped_records(), 1);
     assert_eq!(lenient.output_topic::<Key, String>("out").read_values().unwrap(), ["ok"]);
+}
+
+/// Goes on without the record, and counts how often it was asked.
+#[derive(Clone, Debug, Default)]
+struct Asked(Arc<AtomicU32>);
+
+impl Asked {
+    fn answer(&self) -> HandlerResponse {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        HandlerResponse::resume()
+    }
+}
+
+impl DeserializationExceptionHandler for Asked {
+    fn handle(&self, _: &ErrorContext<'_>, _: &OwnedRecord, _: &BoxError) -> HandlerResponse {
+        self.answer()
+    }
+}
+
+impl ProcessingExceptionHandler for Asked {
+    fn handle(&self, _: &ErrorContext<'_>, _: &BoxError) -> HandlerResponse {
+        self.answer()
+    }
+}
+
+#[test]
+fn handlers_of_ones_own_are_asked_instead_of_those_of_the_settings() {
+    let (input, processing) = (Asked::default(), Asked::default());
+    let driver = TopologyTestDriver::builder(forward())
+        .setting("processing.exception.handler", "LogAndFailProcessingExceptionHandler")
+        .deserialization_handler(input.clone())
+        .processing_handler(processing.clone())
+        .build()
+        .unwrap();
+    driver.pipe("in", None, Some(&[0xff]), Timestamp::ZERO, &Headers::new()).unwrap();
+    driver.input_topic::<Key, String>("in").pipe_values(["a", "boom", "boom", "b"]).unwrap();
+    assert_eq!((input.0.load(Ordering::Relaxed), processing.0.load(Ordering::Relaxed)), (1, 2));
+    assert_eq!(driver.output_topic::<Key, String>("out").read_values().unwrap(), ["a", "b"]);
 }
 
 #[test]

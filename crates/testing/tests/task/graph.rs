@@ -236,7 +236,7 @@ pub(crate) fn through<P: Processor<Key, String, Key, String>>(supplier: impl Pro
 pub(crate) fn count_by_value() -> Topology {
     let graph = Graph::default();
     let source = graph.source("source", &["in"]);
-    let keyed = graph.process("key", &source, &[], |_: &mut StoreAccess<'_, '_>| Ok(KeyByValue));
+    let keyed = graph.process("key", &source, &[], |_| Ok(KeyByValue));
     graph.repartition("again", &keyed, "counts-repartition");
     let repartitioned = graph.source("repartitioned", &["counts-repartition"]);
     let store = graph.store("counts");

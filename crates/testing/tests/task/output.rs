@@ -16,7 +16,6 @@ use headwater_runtime::task::TaskError;
 use headwater_topology::handler::{
     DeadLetter, ErrorContext, HandlerResponse, ProductionErrorOrigin, ProductionExceptionHandler,
 };
-use headwater_topology::processor::StoreAccess;
 use headwater_topology::{BoxError, Destination, Emit as _, TaskId};
 
 use crate::graph::{FailOnBoom, count_by_value, through};
@@ -25,7 +24,7 @@ use crate::world::{FAR, World, text};
 const TASK: TaskId = TaskId::new(0, 0);
 
 fn forward() -> headwater_topology::Topology {
-    through(|_: &mut StoreAccess<'_, '_>| Ok(FailOnBoom))
+    through(|_| Ok(FailOnBoom))
 }
 
 /// Lets records go, with a letter where asked for.

@@ -13,7 +13,7 @@ use crate::world::World;
 const TASK: TaskId = TaskId::new(0, 0);
 
 fn world() -> World {
-    World::new(through(|_: &mut StoreAccess<'_, '_>| Ok(Times(None))), &[("in", 1), ("out", 1)])
+    World::new(through(|_| Ok(Times(None))), &[("in", 1), ("out", 1)])
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn closing_gives_the_stores_back_and_another_task_goes_on_with_them() {
 
 #[test]
 fn a_punctuation_alone_is_something_to_commit() {
-    let topology = through(|_: &mut StoreAccess<'_, '_>| Ok(Times(Some(PunctuationType::WallClockTime))));
+    let topology = through(|_| Ok(Times(Some(PunctuationType::WallClockTime))));
     let mut world = World::new(topology, &[("in", 1), ("out", 1)]);
     let mut task = world.start(TASK);
     assert_eq!(task.next_wall_clock(), Some(Timestamp::from_millis(10)));

@@ -5,7 +5,6 @@ use headwater_runtime::task::TaskSpec;
 use headwater_store::Logging;
 use headwater_topology::node::SourceTopics;
 use headwater_topology::node::source::TimestampExtractor;
-use headwater_topology::processor::StoreAccess;
 use headwater_topology::{StoreId, TaskId};
 
 use crate::graph::{FailOnBoom, Graph, count_by_value, look_up_names};
@@ -63,7 +62,7 @@ fn a_store_without_logging_has_no_changelog_and_one_may_have_its_source_topic() 
     let stores: [StoreId; 2] = [graph.store("silent"), graph.store("table")];
     graph.draft.change_store(stores[0], |store| store.spec.logging = Logging::Disabled);
     graph.draft.change_store(stores[1], |store| store.source_changelog = Some("in".to_owned()));
-    graph.process("processor", &source, &stores, |_: &mut StoreAccess<'_, '_>| Ok(FailOnBoom));
+    graph.process("processor", &source, &stores, |_| Ok(FailOnBoom));
     let spec = TaskSpec::of(&graph.freeze().for_application("app"), TaskId::new(0, 1), &none).unwrap();
     let of = |id: StoreId| spec.stores.iter().find(|store| store.id == id).unwrap();
     assert_eq!((of(stores[0]).changelog.as_ref(), of(stores[0]).source_changelog), (None, false));

@@ -7,6 +7,7 @@ use headwater_record::SharedSerde;
 
 use super::{NodeRef, TopologyBuilder};
 use crate::Port;
+use crate::naming;
 use crate::node::source::{SourceNode, TimestampExtractor};
 use crate::node::{NodeSpec, OffsetReset, SourceTopics};
 
@@ -89,6 +90,11 @@ impl TopologyBuilder {
     pub fn add_source<K: 'static, V: 'static>(&self, name: &str, source: SourceSpec<K, V>) -> NodeRef<K, V> {
         let SourceSpec { topics, key, value, reset, extractor } = source;
         self.need(topics == SourceTopics::Named(Vec::new()), "topics cannot be empty");
+        if let SourceTopics::Pattern(pattern) = &topics
+            && let Err(mistake) = naming::pattern(pattern)
+        {
+            self.draft.mistake(mistake);
+        }
         let node = self.draft.add_node(NodeSpec::source(name, topics, reset));
         self.draft.add_source(
             node,

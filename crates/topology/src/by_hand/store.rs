@@ -69,8 +69,8 @@ impl TopologyBuilder {
     /// let builder = TopologyBuilder::new();
     /// # let source = SourceSpec::topics(["in"], <()>::default_serde(), <()>::default_serde());
     /// # let source = builder.add_source("source", source);
-    /// # let _: NodeRef<(), ()> = builder.add_processor("first", |_: &mut StoreAccess<'_, '_>| Ok(Nothing), &[&source]);
-    /// # let _: NodeRef<(), ()> = builder.add_processor("last", |_: &mut StoreAccess<'_, '_>| Ok(Nothing), &[&source]);
+    /// # let _: NodeRef<(), ()> = builder.add_processor("first", |_| Ok(Nothing), &[&source]);
+    /// # let _: NodeRef<(), ()> = builder.add_processor("last", |_| Ok(Nothing), &[&source]);
     /// // Of a topology with the processors `first` and `last`.
     /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue), &["first"]);
     /// builder.connect("last", &["seen"]);

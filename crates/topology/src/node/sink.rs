@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_record::{Encoded, OwnedRecord, Partition, RawHeaders, RawRecord, Record, SerdeError, SharedSerde};
+use headwater_record::{Encoded, OwnedRecord, Partition, RawHeaders, RawRecord, Record, Serde, SharedSerde};
 
+use crate::caught::caught;
 use crate::handler::ProductionErrorOrigin;
 use crate::{
-    Destination, Inlet, NodeId, OutputTopic, ProcessError, RecordContext, Stream, TaskContext, Wiring, WiringError,
+    BoxError, Destination, Inlet, NodeId, OutputTopic, ProcessError, RecordContext, Stream, TaskContext, Wiring,
+    WiringError,
 };
 
 /// Names the topic of each record (Java's `TopicNameExtractor`).
@@ -74,13 +76,25 @@ impl<K: 'static, V: 'static> SinkNode<K, V> {
         Ok(topic)
     }
 
+    fn check_chosen(&self, chosen: &[Partition], topic: &str, count: Partition) -> Result<(), ProcessError> {
+        let unknown = chosen.iter().find(|partition| !(0..count).contains(*partition));
+        unknown.map_or(Ok(()), |partition| {
+            Err(ProcessError::user(format!(
+                "the partitioner of {} chose partition {partition} of {topic}, which has {count} partitions: choose one from 0 to {}, or \
+                 `None` for the partition of the key (Java: Invalid partition given with record)",
+                self.name,
+                count - 1
+            )))
+        })
+    }
+
     #[cold]
     fn refused(
         &self,
         cx: &mut TaskContext<'_>,
         record: &Record<'_, K, V>,
         origin: ProductionErrorOrigin,
-        error: SerdeError,
+        error: BoxError,
     ) -> Result<(), ProcessError> {
         let key = (origin == ProductionErrorOrigin::ValueSerialization).then(|| self.key_bytes.clone().into());
         let owned = OwnedRecord {
@@ -91,21 +105,39 @@ impl<K: 'static, V: 'static> SinkNode<K, V> {
             headers: record.headers.to_vec(),
         };
         let topic = self.topic.as_ref().map_or("", |(name, _)| name);
-        cx.production_failed(&self.name, topic, &owned, origin, Box::new(error))
+        cx.production_failed(&self.name, topic, &owned, origin, error)
     }
+}
+
+/// Bytes of `value`. A panic is an error of the serde like others.
+fn encode<T>(serde: &dyn Serde<T>, topic: &str, value: &T, into: &mut Vec<u8>) -> Result<Encoded, BoxError> {
+    into.clear();
+    caught(|| Ok(serde.serialize(topic, value, into)?)).map_err(|error| error.of_user_code().unwrap_or_else(Box::from))
 }
 
 impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for SinkNode<K, V> {
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
         let topic = self.topic(cx, &record)?;
         let name = self.topic.as_ref().map_or("", |(name, _)| name);
-        self.key_bytes.clear();
-        self.value_bytes.clear();
-        let key = match self.key.serialize(name, record.key, &mut self.key_bytes) {
+        // Asked first, as in Java: what goes nowhere needs no bytes.
+        let chosen = match &self.partitioner {
+            Some(choose) => {
+                let count = cx.emit().partitions(topic)?;
+                let chosen = choose(name, record.key, record.value, count);
+                self.check_chosen(chosen.as_deref().unwrap_or_default(), name, count)?;
+                chosen
+            }
+            None => None,
+        };
+        if chosen.as_ref().is_some_and(Vec::is_empty) {
+            cx.drop_record();
+            return Ok(());
+        }
+        let key = match encode(&*self.key, name, record.key, &mut self.key_bytes) {
             Ok(encoded) => encoded,
             Err(error) => return self.refused(cx, &record, ProductionErrorOrigin::KeySerialization, error),
         };
-        let value = match self.value.serialize(name, record.value, &mut self.value_bytes) {
+        let value = match encode(&*self.value, name, record.value, &mut self.value_bytes) {
             Ok(encoded) => encoded,
             Err(error) => return self.refused(cx, &record, ProductionErrorOrigin::ValueSerialization, error),
         };
@@ -117,18 +149,10 @@ impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for SinkNode<K, V> {
             value: value.of(&self.value_bytes),
             headers: headers.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list)),
         };
-        let chosen = match &self.partitioner {
-            Some(choose) => choose(name, record.key, record.value, cx.emit().partitions(topic)?),
-            None => None,
-        };
         match chosen {
             None => {
                 let prefix = if key == Encoded::Null { 0 } else { self.key.partition_prefix(&self.key_bytes) };
                 cx.emit().emit(topic, Destination::ByKey { prefix }, raw)
-            }
-            Some(partitions) if partitions.is_empty() => {
-                cx.drop_record();
-                Ok(())
             }
             Some(partitions) => partitions
                 .into_iter()

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_record::{Offset, Partition, RawRecord, Record, SharedSerde, Timestamp, Topic};
+use headwater_record::{Offset, Partition, RawRecord, Record, SerdeError, SharedSerde, Timestamp, Topic};
 
 use crate::caught::caught;
-use crate::{FailureKind, NodeId, Outlet, ProcessError, RawInlet, Stream, TaskContext, Wiring, WiringError};
+use crate::{
+    FailureKind, Half, NodeId, NullError, Outlet, ProcessError, RawInlet, Stream, TaskContext, Wiring, WiringError,
+};
 
 /// A record as a [`TimestampExtractor`] sees it (Java's `ConsumerRecord`).
 #[derive(Debug)]
@@ -127,9 +129,15 @@ impl<K: 'static, V: 'static> SourceNode<K, V> {
     /// `None` when a handler let the record go.
     fn decode(&self, cx: &mut TaskContext<'_>, raw: RawRecord<'_>) -> Result<Option<(K, V)>, ProcessError> {
         let topic = cx.input().0.map_or("", Topic::as_str);
+        let undecoded = |half| {
+            move |error| match error {
+                SerdeError::Null { type_name } => ProcessError::user(NullError { half, type_name }),
+                error => ProcessError::Serde(error),
+            }
+        };
         let decoded = caught(|| {
-            let key = self.key.deserialize(topic, raw.key)?;
-            Ok((key, self.value.deserialize(topic, raw.value)?))
+            let key = self.key.deserialize(topic, raw.key).map_err(undecoded(Half::Key))?;
+            Ok((key, self.value.deserialize(topic, raw.value).map_err(undecoded(Half::Value))?))
         });
         match decoded {
             Ok(decoded) => Ok(Some(decoded)),

@@ -13,20 +13,11 @@ use crate::punctuate::Punctuations;
 use crate::state::{KeyValueState, SessionState, StoreHandle, VersionedState, WindowState};
 use crate::{Inlet, NodeId, Outlet, ProcessError, ScheduleId, StoreId, Stream, TaskContext, Wiring, WiringError};
 
-/// Makes a processor for each task. Any closure that takes the store access and returns a processor is one.
-pub trait ProcessorSupplier<P>: Send + Sync + 'static {
-    /// A new processor, with the stores it needs.
-    ///
-    /// # Errors
-    /// [`WiringError`] when a store is not connected or of other types.
-    fn make(&self, stores: &mut StoreAccess<'_, '_>) -> Result<P, WiringError>;
-}
+/// Makes a processor for each task: a closure that takes the store access and returns a new processor with the stores it needs.
+/// Its error says that a store is not connected or of other types.
+pub trait ProcessorSupplier<P>: Fn(&mut StoreAccess<'_, '_>) -> Result<P, WiringError> + Send + Sync + 'static {}
 
-impl<P, F: Fn(&mut StoreAccess<'_, '_>) -> Result<P, WiringError> + Send + Sync + 'static> ProcessorSupplier<P> for F {
-    fn make(&self, stores: &mut StoreAccess<'_, '_>) -> Result<P, WiringError> {
-        self(stores)
-    }
-}
+impl<P, F: Fn(&mut StoreAccess<'_, '_>) -> Result<P, WiringError> + Send + Sync + 'static> ProcessorSupplier<P> for F {}
 
 /// Opens the stores that are connected to a node.
 pub struct StoreAccess<'a, 'w> {
@@ -51,7 +42,7 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         allowed.ok_or_else(|| {
             let node = self.wiring.name(self.node);
             WiringError::NoAccess(format!(
-                "Processor {node} has no access to StateStore {name} as the store is not connected to the processor. If you add stores manually via '.addStateStore()' make sure to connect the added store to the processor by providing the processor name to '.addStateStore()' or connect them via '.connectProcessorAndStateStores()'. DSL users need to provide the store name to '.process()', '.transform()', or '.transformValues()' to connect the store to the corresponding operator, or they can provide a StoreBuilder by implementing the stores() method on the Supplier itself. If you do not add stores manually, please file a bug report at https://issues.apache.org/jira/projects/KAFKA."
+                "Processor {node} has no access to StateStore {name} as the store is not connected to the processor. Name it where the processor is added, as in `.process(supplier, &[\"{name}\"])`, after `builder.add_state_store(..)`; in a topology by hand, name the processor in `add_state_store(store, &[\"{node}\"])`, or connect them by `connect(\"{node}\", &[\"{name}\"])`"
             ))
         })
     }
@@ -139,7 +130,7 @@ where
         supplier: &dyn ProcessorSupplier<P>,
     ) -> Result<Box<dyn Inlet<Stream<KIn, VIn>>>, WiringError> {
         let shared = wiring.shared_part(node, "processor", |wiring| {
-            let processor = supplier.make(&mut StoreAccess::new(wiring, node))?;
+            let processor = supplier(&mut StoreAccess::new(wiring, node))?;
             let out = wiring.outlet(node)?;
             let live = Rc::new(ProcessorNode {
                 name: wiring.name(node),

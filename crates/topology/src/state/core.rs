@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use headwater_record::{Encoded, Header, Headers, RawHeaders, SharedSerde, Timestamp};
-use headwater_store::{Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError};
+use headwater_store::{LoggedHeaders, Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError};
 
 use super::write_behind::{Cached, RowSerde, WriteBehind};
 use super::{FlushTo, Stamped, StoreHandle};
@@ -21,6 +21,7 @@ pub(super) struct Core<K: 'static, V: 'static> {
     pub(super) value: SharedSerde<V>,
     pub(super) format: RowFormat,
     logged: bool,
+    logged_headers: LoggedHeaders,
     // A global store, seen by a task that does not fill it.
     read_only: bool,
     // Buffers that are used again; more than one while a flush comes back.
@@ -61,6 +62,7 @@ impl<K: 'static, V: 'static> Core<K, V> {
             value: Arc::clone(handle.value_serde()),
             format: node.spec.format,
             logged: matches!(node.spec.logging, Logging::Enabled(_)) && node.source_changelog.is_none() && !node.global,
+            logged_headers: node.spec.logged_headers,
             read_only: node.global && wiring.task().partition >= 0,
             buffers: RefCell::default(),
         })
@@ -108,6 +110,11 @@ impl<K: 'static, V: 'static> Core<K, V> {
         }
     }
 
+    /// Appends the bytes of `value`; `false` when it has none.
+    pub(super) fn encode_value(&self, value: &V, into: &mut Vec<u8>) -> Result<bool, ProcessError> {
+        Ok(self.value.serialize(&self.topic, value, into)? == Encoded::Bytes)
+    }
+
     pub(super) fn decode_key(&self, bytes: &[u8]) -> Result<K, ProcessError> {
         Ok(self.key.deserialize(&self.topic, Some(bytes))?)
     }
@@ -138,7 +145,7 @@ impl<K: 'static, V: 'static> Core<K, V> {
                     bytes.extend_from_slice(encoded);
                     true
                 }
-                (Some(value), None) => self.value.serialize(&self.topic, value, bytes)? == Encoded::Bytes,
+                (Some(value), None) => self.encode_value(value, bytes)?,
             };
             let list = if present { self.headers_of(context) } else { None };
             let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
@@ -159,23 +166,25 @@ impl<K: 'static, V: 'static> Core<K, V> {
         }
         if let Some(row) = row {
             let timestamp = if self.format.has_timestamp() { row.timestamp } else { context.timestamp };
-            return cx.log(self.id, key, Some(row.value), timestamp, RawHeaders::NONE);
+            let headers = if self.always_logs_headers() { row.headers } else { RawHeaders::NONE };
+            return cx.log(self.id, key, Some(row.value), timestamp, headers);
         }
-        // As Java's: headers go with tombstones only.
+        // As Java's: headers mostly go with tombstones only.
         let list = self.headers_of(context);
         let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
         cx.log(self.id, key, None, context.timestamp, headers)
     }
 
-    /// Logs something else than a row, at `timestamp`.
+    /// Logs something else than a row of the store's format, at `timestamp`.
     pub(super) fn log_raw(
         &self,
         cx: &mut TaskContext<'_>,
         key: &[u8],
         value: Option<&[u8]>,
         timestamp: Timestamp,
+        headers: RawHeaders<'_>,
     ) -> Result<(), ProcessError> {
-        if self.logged { cx.log(self.id, key, value, timestamp, RawHeaders::NONE) } else { Ok(()) }
+        if self.logged { cx.log(self.id, key, value, timestamp, headers) } else { Ok(()) }
     }
 
     /// What was there before a change: what the change left of it, or what `row` says, or, where nothing was, what `absent` makes.
@@ -193,7 +202,11 @@ impl<K: 'static, V: 'static> Core<K, V> {
     }
 
     fn headers_of(&self, context: &RecordContext) -> Option<Arc<Vec<Header>>> {
-        if self.format.has_headers() { context.headers.snapshot() } else { None }
+        if self.always_logs_headers() || self.format.has_headers() { context.headers.snapshot() } else { None }
+    }
+
+    fn always_logs_headers(&self) -> bool {
+        self.logged_headers == LoggedHeaders::Always
     }
 
     /// Writes what leaves the cache, and hands the change on: `read` reads the row that is there, `write` writes, and `hand_on`

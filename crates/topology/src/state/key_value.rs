@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use headwater_record::{Headers, Timestamp};
+use headwater_record::{Headers, RawHeaders, Timestamp};
 use headwater_store::bytes::KeyValueBytes;
 use headwater_store::{RecordContext, RowBuf, Store, StoreError};
 
@@ -237,7 +237,9 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
             })?;
             // As Java's: what a put drives out is gone before it is there, and is logged only where the store is a plain one.
             if !self.core.format.has_timestamp() {
-                evicted.iter().try_for_each(|key| self.core.log_raw(cx, key, None, context.timestamp))?;
+                evicted
+                    .iter()
+                    .try_for_each(|key| self.core.log_raw(cx, key, None, context.timestamp, RawHeaders::NONE))?;
             }
             self.core.log(cx, key, row, context)
         })

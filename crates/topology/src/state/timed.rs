@@ -2,6 +2,7 @@
 //! bytes.
 
 mod cached;
+mod duplicates;
 mod scan;
 
 use std::cell::RefCell;
@@ -24,6 +25,10 @@ pub use self::scan::{Found, Keys, entries_of};
 pub trait Timed: Sized + 'static {
     /// For stores of this kind.
     fn of(kind: StoreKind) -> Option<Self>;
+    /// Goes on where an open store of this kind ended.
+    fn resume(&self, store: &Store) {
+        let _ = store;
+    }
     /// Whether an open store is of this kind.
     fn is(store: &Store) -> bool;
     /// Appends what stands behind the key's bytes in store and changelog.
@@ -135,6 +140,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let kind = wiring.topology().store(id).map(|node| node.spec.kind);
         let wrong = || WiringError::StoreType { store: core.name.to_string() };
         let (kind, timed) = kind.and_then(|kind| Some((kind, T::of(kind)?))).ok_or_else(wrong)?;
+        timed.resume(&core.store.borrow());
         let time_first = kind.is_time_ordered();
         let segment = kind.segment_interval().map_or(1, |interval| interval.as_millis().max(1));
         let by_segment = core.store.borrow().state().is_persistent() && !time_first;

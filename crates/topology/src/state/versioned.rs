@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-use headwater_record::{Headers, Timestamp};
+use headwater_record::{Headers, RawHeaders, Timestamp};
 use headwater_store::bytes::{Version, VersionedBytes, VersionedPut};
 use headwater_store::{RecordContext, Store, StoreError};
 
@@ -22,7 +22,7 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// use headwater_record::{DefaultSerde, Record};
 /// use headwater_store::{StoreKind, StoreSpec};
 /// use headwater_topology::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
-/// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+/// use headwater_topology::processor::{Processor, ProcessorContext};
 /// use headwater_topology::state::{StoreHandle, VersionedState};
 /// use headwater_topology::ProcessError;
 ///
@@ -46,7 +46,7 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// let builder = TopologyBuilder::new();
 /// let prices = SourceSpec::topics(["prices"], String::default_serde(), i64::default_serde());
 /// let source = builder.add_source("source", prices);
-/// let before = |stores: &mut StoreAccess<'_, '_>| Ok(HourBefore(stores.versioned(&StoreHandle::named("prices"))?));
+/// let before = |stores| Ok(HourBefore(stores.versioned(&StoreHandle::named("prices"))?));
 /// let _: NodeRef<String, i64> = builder.add_processor("hour-before", before, &[&source]);
 /// let history_retention = Duration::from_hours(2);
 /// let segment_interval = StoreKind::default_history_segment_interval(history_retention);
@@ -198,7 +198,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
             if put == VersionedPut::Expired {
                 cx.drop_record();
             }
-            self.core.log_raw(cx, key, value, timestamp)
+            self.core.log_raw(cx, key, value, timestamp, RawHeaders::NONE)
         })?;
         Ok(put)
     }

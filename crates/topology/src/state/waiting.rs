@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use headwater_record::{Encoded, Headers, Record, Timestamp};
+use headwater_record::{Headers, RawHeaders, Record, Timestamp};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
 use headwater_store::grace::{self, WaitingKey};
 use headwater_store::{Row, Store, StoreError};
@@ -104,11 +104,11 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
         let written = self.core.with_key(record.key, |key| {
             let (mut waiting, mut bytes, mut value) = (Vec::new(), Vec::new(), Vec::new());
             WaitingKey { timestamp: record.timestamp, key, number }.encode(&mut waiting);
-            let encoded = self.core.value.serialize(&self.core.topic, record.value, &mut bytes)?;
-            grace::encode(&context, (encoded == Encoded::Bytes).then_some(&bytes), &mut value);
+            let present = self.core.encode_value(record.value, &mut bytes)?;
+            grace::encode(&context, present.then_some(&bytes), &mut value);
             self.with_bytes(|store| store.put(&waiting, Some(Row::plain(&value))))?;
             // As Java's, these records leave their time to the producer.
-            self.core.log_raw(cx, &waiting, Some(&value), Timestamp::UNKNOWN)
+            self.core.log_raw(cx, &waiting, Some(&value), Timestamp::UNKNOWN, RawHeaders::NONE)
         });
         written?;
         self.note(record.timestamp.millis());
@@ -167,7 +167,7 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
         });
         handed_on.or_else(|error| cx.node_failed(&self.node, timestamp, headers, error))?;
         self.with_bytes(|store| store.put(&entry.key, None))?;
-        self.core.log_raw(cx, &entry.key, None, Timestamp::UNKNOWN)?;
+        self.core.log_raw(cx, &entry.key, None, Timestamp::UNKNOWN, RawHeaders::NONE)?;
         self.earliest_ms.set(key.timestamp.millis());
         Ok(())
     }

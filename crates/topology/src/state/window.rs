@@ -34,7 +34,7 @@ impl ByWindow {
     }
 }
 
-fn bytes(store: &Store) -> Result<&dyn WindowBytes, StoreError> {
+pub(super) fn bytes(store: &Store) -> Result<&dyn WindowBytes, StoreError> {
     match store {
         Store::Window(store) => Ok(store.as_ref()),
         other => Err(wrong_kind(other, "a window store")),
@@ -46,6 +46,14 @@ impl Timed for ByWindow {
         let StoreKind::Window { window_size, retain_duplicates, .. } = kind else { return None };
         let size_ms = i64::try_from(window_size.as_millis()).unwrap_or(i64::MAX);
         Some(ByWindow { size_ms, sequence: retain_duplicates.then(|| Cell::new(0)) })
+    }
+
+    fn resume(&self, store: &Store) {
+        if let (Some(last), Store::Window(store)) = (&self.sequence, store) {
+            // Nulls are logged under numbers that the store does not know. None is greater than there are records in the changelog.
+            let logged = store.committed_offset().ok().flatten().map_or(0, |last| last.value().saturating_add(1));
+            last.set(store.last_sequence().max(i32::try_from(logged & i64::from(i32::MAX)).unwrap_or_default()));
+        }
     }
 
     fn is(store: &Store) -> bool {

@@ -1,4 +1,4 @@
-//! Writes that lie in a record cache before they go to store and changelog (D9): what states of every kind do with one.
+//! Writes that lie in a record cache before they go to store and changelog, for states of every kind (`docs/decisions/0006`).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

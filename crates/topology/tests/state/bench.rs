@@ -120,6 +120,13 @@ fn work(
             assert_eq!(seen, copied);
             tell(cx, key, &seen.unwrap_or("-".to_owned()))
         }
+        "*" | "~" => {
+            let order = if head == "~" { Order::Backward } else { Order::Forward };
+            state.prefix(cx, key.as_bytes(), order, |cx, key, found| {
+                tell(cx, &key, &found.value)?;
+                Ok(if key == rest { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })
+        }
         _ => {
             let order = if head == "<" { Order::Backward } else { Order::Forward };
             state.range(cx, Some(key), None, order, |cx, key, found| {

@@ -46,3 +46,20 @@ fn a_range_goes_both_ways() {
     assert_eq!(bench.push("b", ">", 2).unwrap(), ["out b x @0", "out c x @0"]);
     assert_eq!(bench.push("a", "<", 2).unwrap(), ["out c x @0", "out b x @0", "out a x @0"]);
 }
+
+#[test]
+fn a_prefix_goes_both_ways_and_stops_when_told() {
+    let mut bench = Bench::new(SETTING);
+    // More than are read at once.
+    let keys: Vec<String> = (0..600).map(|number| format!("k{number:03}")).collect();
+    for key in keys.iter().map(String::as_str).chain(["j", "l", "k"]) {
+        bench.push(key, "=x", 1).unwrap();
+    }
+    let told = |keys: &[String]| keys.iter().map(|key| format!("out {key} x @0")).collect::<Vec<_>>();
+    assert_eq!(bench.push("k", "*", 2).unwrap(), [vec!["out k x @0".to_owned()], told(&keys)].concat());
+    assert_eq!(bench.push("k2", "*", 2).unwrap(), told(&keys[200..300]));
+    assert_eq!(bench.push("k", "*k520", 2).unwrap().len(), 522);
+    let backward: Vec<String> = keys.iter().rev().take(300).cloned().collect();
+    assert_eq!(bench.push("k", "~k300", 2).unwrap(), told(&backward));
+    assert!(bench.push("m", "*", 2).unwrap().is_empty());
+}

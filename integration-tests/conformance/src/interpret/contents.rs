@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use headwater::processor::state::StoreHandle;
 use headwater::record::Timestamp;
 use headwater::store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater::store::{Store as Bytes, StoreError, StoreKind, StoreSpec, StoreType};
+use headwater::store::{RowFormat, Store as Bytes, StoreError, StoreKind, StoreSpec, StoreType};
 use headwater::testing::{TopologyTestDriver, VersionedRecord};
 use headwater::window::{Window, Windowed};
 use serde_json::Value;
@@ -52,18 +52,29 @@ impl Keeping {
         }
     }
 
+    /// A store of one side of a join of streams: on disk Java keeps no times with its rows unless it keeps headers too.
+    pub(super) fn add_joined(&mut self, spec: &StoreSpec, known: &Known) {
+        let without_times = self.is_on_disk(spec) && !spec.format.has_headers();
+        let format = if without_times { RowFormat::Plain } else { spec.format };
+        self.add(&StoreSpec { format, ..spec.clone() }, known);
+    }
+
+    /// Whether the recorded store was on disk.
+    fn is_on_disk(&self, spec: &StoreSpec) -> bool {
+        match &spec.store_type {
+            StoreType::RocksDb => true,
+            StoreType::Configured => !self.in_memory,
+            StoreType::Custom(supplier) => supplier.is_persistent(),
+            StoreType::InMemory => false,
+        }
+    }
+
     /// The contents of all stores.
     pub(super) fn read(&self, driver: &TopologyTestDriver) -> Result<BTreeMap<String, Store>> {
         let mut stores = BTreeMap::new();
         for (name, kept) in &self.kept {
             // Where the recorded store was on disk and this one is not, its entries are put in that order.
-            let on_disk = match &kept.spec.store_type {
-                StoreType::RocksDb => true,
-                StoreType::Configured => !self.in_memory,
-                StoreType::Custom(supplier) => supplier.is_persistent(),
-                StoreType::InMemory => false,
-            };
-            let sorted = on_disk && self.stores == Stores::Memory;
+            let sorted = self.is_on_disk(&kept.spec) && self.stores == Stores::Memory;
             if let Some(store) = kept.contents(driver, sorted).with_context(|| name.clone())? {
                 stores.insert(name.clone(), store);
             }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use headwater::processor::Topology;
 use headwater::record::{Header, Headers, OwnedRecord, Timestamp};
 use headwater::runtime::{DefaultEnvironment, StoreMakers};
-use headwater::testing::{DriverError, TopologyTestDriver};
+use headwater::testing::{DriverError, StateOnDisk, TopologyTestDriver};
 use tempfile::TempDir;
 
 use super::contents::Keeping;
@@ -15,19 +15,49 @@ use super::{APPLICATION, Stores, failure};
 use crate::outcome::{Outcome, Phase, Record};
 use crate::scenario::{Action, Input, Step};
 
+/// How a program is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// On which stores.
+    pub stores: Stores,
+    /// Where it is cut, and starts again.
+    pub cut: Option<Cut>,
+    /// Whether record caches are as the scenario has them.
+    pub cache: Cache,
+}
+
+/// The record caches of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cache {
+    /// As the scenario says.
+    #[default]
+    AsTold,
+    /// None.
+    Off,
+}
+
+/// A restart in the middle of a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// After so many steps.
+    pub after: usize,
+    /// With which state.
+    pub state: StateOnDisk,
+}
+
 /// Runs the steps, as far as they go.
 pub(super) fn drive(
     topology: Topology,
     settings: &[(String, String)],
     steps: &[Step],
     start_ms: i64,
-    stores: Stores,
+    run: Run,
     keeping: &Keeping,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let builder = TopologyTestDriver::builder(topology).settings(settings.iter().cloned()).start_time(start_ms);
     // The directory goes when the run is over.
-    let (builder, _directory) = match stores {
+    let (builder, _directory) = match run.stores {
         Stores::Memory => (builder, None),
         Stores::RocksDb => {
             let directory = tempfile::Builder::new().prefix("headwater-conformance-").tempdir()?;
@@ -43,8 +73,18 @@ pub(super) fn drive(
     };
     let mut produced = Vec::new();
     for (number, step) in steps.iter().enumerate() {
-        let result = take(&driver, step);
+        let mut result = take(&driver, step);
         produced.push(read(&driver));
+        if let Some(cut) = run.cut.filter(|cut| cut.after == number + 1 && result.is_ok()) {
+            result = driver.restart(cut.state);
+            // A commit has been there in any case: what a restart writes is one difference more.
+            let mut more = read(&driver);
+            if let Some(last) = produced.last_mut() {
+                for (topic, records) in &mut more {
+                    last.entry(topic.clone()).or_default().append(records);
+                }
+            }
+        }
         if let Err(error) = result {
             outcome.steps = Some(produced);
             outcome.error = Some(failure::of_driver(Phase::Step(number), &error));

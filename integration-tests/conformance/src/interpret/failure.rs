@@ -16,6 +16,7 @@ pub(super) fn of_building(mistakes: &TopologyErrors) -> Failure {
     let kind = match first {
         Some(TopologyError::Argument(_)) => Kind::Argument,
         Some(TopologyError::Config(_)) => Kind::Setting,
+        Some(TopologyError::Store(_) | TopologyError::Plan(_)) => Kind::Running,
         Some(TopologyError::Missing(_)) => Kind::Other("NullPointerException".to_owned()),
         _ => Kind::Topology,
     };

@@ -19,6 +19,10 @@ impl Program<'_> {
         grouped: &KGroupedStream<K, Val>,
         known: &Known,
     ) -> Result<Handle> {
+        if statement.op() == "cogroup" {
+            let cogrouped = grouped.try_cogroup(function::aggregator(statement, "aggregator")?);
+            return Ok(K::handle(Keyed::Cogrouped(cogrouped, known.key_only())));
+        }
         let (own, options) = self.options.aggregation(statement, known)?;
         let table = match statement.op() {
             "count" if statement.has("materialized") => grouped.count_as_with(|| Val::Long(0), next_count, options),

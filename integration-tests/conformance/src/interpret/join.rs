@@ -2,29 +2,72 @@
 
 use anyhow::Result;
 use headwater::dsl::{GlobalKTable, KStream, KTable};
+use headwater::window::JoinWindows;
 
 use super::function;
-use super::key::{Key, Keyed, table_of};
+use super::key::{Key, Keyed, stream_of, table_of};
 use super::option::Known;
-use super::program::{Handle, Program};
+use super::program::{Handle, JoinKept, Program};
+use super::store::duration;
 use super::table::named;
 use crate::expr::{Expr, Scope, UserError};
 use crate::scenario::Spec;
 use crate::val::Val;
 
 impl Program<'_> {
-    /// Joins a stream with what `other` stands for.
+    /// Joins a stream with what `other` stands for; and the serdes that the result has.
     pub(super) fn stream_join<K: Key>(
-        &self,
+        &mut self,
         statement: Spec<'_>,
         stream: &KStream<K, Val>,
         known: &Known,
-    ) -> Result<KStream<K, Val>> {
+    ) -> Result<(KStream<K, Val>, Known)> {
         let other = self.handle(statement.need("other")?)?;
         let stream = &stream.nullable();
         if let Handle::Global(table) = other {
-            return global_join(statement, stream, &table);
+            return Ok((global_join(statement, stream, &table)?, known.key_only()));
         }
+        if statement.has("windows") {
+            return self.joined_streams(statement, stream, &stream_of(other)?.0.nullable());
+        }
+        Ok((self.join_with_table(statement, stream, other, known)?, known.key_only()))
+    }
+
+    fn joined_streams<K: Key>(
+        &mut self,
+        statement: Spec<'_>,
+        stream: &KStream<K, Val>,
+        other: &KStream<K, Val>,
+    ) -> Result<(KStream<K, Val>, Known)> {
+        let (options, [this, kept_other]) = self.options.stream_joined(statement.object("stream_joined"))?;
+        let (windows, join) = (join_windows(statement.need_object("windows")?)?, joiner::<K>(statement)?);
+        let null = Val::Null;
+        let joined = match statement.op() {
+            "join" => stream.try_join_with(other, join, windows, options),
+            "left_join" => {
+                let join = move |key: &K, left: &Val, right: Option<&Val>| join(key, left, right.unwrap_or(&null));
+                stream.try_left_join_with(other, join, windows, options)
+            }
+            _ => {
+                let join = move |key: &K, left: Option<&Val>, right: Option<&Val>| {
+                    join(key, left.unwrap_or(&null), right.unwrap_or(&null))
+                };
+                stream.try_outer_join_with(other, join, windows, options)
+            }
+        };
+        self.joins.push(JoinKept { node: joined.name(), this, other: kept_other });
+        // Java takes the key's serde from the options only.
+        let key = Known::named(statement.object("stream_joined"))?.key_only();
+        Ok((joined, key))
+    }
+
+    fn join_with_table<K: Key>(
+        &self,
+        statement: Spec<'_>,
+        stream: &KStream<K, Val>,
+        other: Handle,
+        known: &Known,
+    ) -> Result<KStream<K, Val>> {
         let table = table_of(other)?;
         let options = self.options.joined(statement.object("joined"), known)?;
         let join = joiner(statement)?;
@@ -70,6 +113,22 @@ impl Program<'_> {
     }
 }
 
+fn join_windows(spec: Spec<'_>) -> Result<JoinWindows> {
+    let difference = duration(spec, "diff_ms")?;
+    let mut windows = if spec.has("grace_ms") {
+        JoinWindows::of_time_difference_and_grace(difference, duration(spec, "grace_ms")?)
+    } else {
+        JoinWindows::of_time_difference_with_no_grace(difference)
+    };
+    if let Some(before) = spec.number("before_ms") {
+        windows = windows.before_millis(before);
+    }
+    if let Some(after) = spec.number("after_ms") {
+        windows = windows.after_millis(after);
+    }
+    Ok(windows)
+}
+
 fn global_join<K: Key>(
     statement: Spec<'_>,
     stream: &KStream<K, Val>,
@@ -97,7 +156,7 @@ fn global_join<K: Key>(
 }
 
 /// The joiner: key, left and right. It sees the key only where the statement says so.
-fn joiner<K: Key>(
+pub(super) fn joiner<K: Key>(
     statement: Spec<'_>,
 ) -> Result<impl Fn(&K, &Val, &Val) -> Result<Val, UserError> + Clone + Send + Sync + use<K>> {
     let expr = Expr::parse(statement.need("joiner")?)?;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use headwater::dsl::{KGroupedStream, KStream, KTable, WindowedKey};
+use headwater::dsl::{CogroupedKStream, KGroupedStream, KStream, KTable, WindowedKey};
 use headwater::record::{Encoded, Serde, SerdeError, SharedSerde};
 use headwater::window::{Window, Windowed};
 
@@ -20,12 +20,16 @@ pub(super) enum Keyed<K: 'static> {
     Stream(KStream<K, Val>, Known),
     Table(KTable<K, Val>, Known),
     Grouped(Rc<KGroupedStream<K, Val>>, Known),
+    Cogrouped(CogroupedKStream<K, Val>, Known),
 }
 
 /// A type of keys.
 pub(super) trait Key: Clone + WindowedKey + 'static {
     /// The key as functions of the format see it.
     fn seen(&self) -> Cow<'_, Val>;
+
+    /// The key that a value of the format is; `None` for null, and for what is no such key.
+    fn of(value: Val) -> Option<Self>;
 
     /// A serde of the format for such keys.
     fn serde(format: &Format) -> SharedSerde<Self>;
@@ -40,6 +44,10 @@ pub(super) trait Key: Clone + WindowedKey + 'static {
 impl Key for Val {
     fn seen(&self) -> Cow<'_, Val> {
         Cow::Borrowed(self)
+    }
+
+    fn of(value: Val) -> Option<Val> {
+        (!value.is_null()).then_some(value)
     }
 
     fn serde(format: &Format) -> SharedSerde<Val> {
@@ -61,6 +69,13 @@ impl Key for Val {
 impl Key for Windowed<Val> {
     fn seen(&self) -> Cow<'_, Val> {
         Cow::Owned(self.into())
+    }
+
+    fn of(value: Val) -> Option<Self> {
+        match value {
+            Val::Windowed { key, start, end } => Some(Windowed::new(*key, Window::of_millis(start, end))),
+            _ => None,
+        }
     }
 
     fn serde(format: &Format) -> SharedSerde<Self> {
@@ -111,6 +126,14 @@ pub(super) fn stream_of<K: Key>(handle: Handle) -> Result<(KStream<K, Val>, Know
     match K::keyed(handle) {
         Some(Keyed::Stream(stream, known)) => Ok((stream, known)),
         _ => None.context("a stream with keys of the same type is needed here"),
+    }
+}
+
+/// The grouped stream that a handle must be.
+pub(super) fn grouped_of<K: Key>(handle: Handle) -> Result<Rc<KGroupedStream<K, Val>>> {
+    match K::keyed(handle) {
+        Some(Keyed::Grouped(grouped, _)) => Ok(grouped),
+        _ => None.context("a grouped stream with keys of the same type is needed here"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use headwater::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned};
+use headwater::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned, StreamJoined};
 use headwater::processor::node::OffsetReset;
 
 use super::function;
@@ -145,6 +145,48 @@ impl Options {
         })
     }
 
+    /// The options of a join of streams, and the serdes of the rows of both sides.
+    pub(super) fn stream_joined<K: Key>(
+        &self,
+        option: Option<Spec<'_>>,
+    ) -> Result<(StreamJoined<K, Val, Val>, [Known; 2])> {
+        let this = self.given(option, &Known::default())?;
+        let other_value = option.and_then(|option| option.text("other_value")).map(Format::parse).transpose()?;
+        let other = Known { key: this.key.clone(), value: Some(other_value.unwrap_or_else(|| self.value.clone())) };
+        let mut joined = with_serdes!(StreamJoined::inherited(), this.clone());
+        if let Some(value) = &other.value {
+            joined = joined.with_other_value_serde(Key::serde(value));
+        }
+        let Some(option) = option else { return Ok((joined, [this, other])) };
+        if let Some(name) = option.text("name") {
+            joined = joined.with_name(name);
+        }
+        if let Some(name) = option.text("store_name") {
+            joined = joined.with_store_name(name);
+        }
+        if let Some(store) = option.object("this_store") {
+            joined = joined.with_this_store(store::spec(store)?);
+        }
+        if let Some(store) = option.object("other_store") {
+            joined = joined.with_other_store(store::spec(store)?);
+        }
+        joined = match option.text("store_type") {
+            Some("in_memory") => joined.in_memory(),
+            Some("rocks_db") => joined.in_rocksdb(),
+            Some(other) => bail!("no store type `{other}`"),
+            None => joined,
+        };
+        joined = match option.logging() {
+            Logging::NotGiven => joined,
+            Logging::Disabled => joined.with_logging_disabled(),
+            Logging::Enabled(settings) => {
+                let settings = settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+                joined.with_logging_enabled(settings.collect())
+            }
+        };
+        Ok((joined, [this, other]))
+    }
+
     pub(super) fn repartitioned<K: Key>(
         &self,
         statement: Spec<'_>,
@@ -189,20 +231,21 @@ impl Options {
     /// `inherited` is what the operator gives its store by itself.
     pub(super) fn materialized<K: Key>(&self, statement: Spec<'_>, inherited: &Known) -> Result<Materialized<K, Val>> {
         let option = statement.object("materialized");
-        let versioned =
-            option.and_then(|option| option.object("supplier")).filter(|supplier| store::is_versioned(*supplier));
-        let made = versioned.map_or_else(|| Ok(Materialized::inherited()), versioned_table)?;
-        let mut materialized = with_serdes!(made, self.given(option, inherited)?);
+        let mut materialized = with_serdes!(Materialized::inherited(), self.given(option, inherited)?);
         let Some(option) = option else { return Ok(materialized) };
         if let Some(store) = option.text("store") {
             materialized = materialized.with_name(store);
         }
-        if let Some(supplier) = option.object("supplier").filter(|supplier| !store::is_versioned(*supplier)) {
+        if let Some(supplier) = option.object("supplier") {
             materialized = match supplier.need("kind")? {
                 "kv" | "timestamped_kv" if supplier.is("persistent") => {
                     materialized.with_name(supplier.need("name")?).in_rocksdb()
                 }
                 "kv" | "timestamped_kv" => materialized.with_name(supplier.need("name")?).in_memory(),
+                "versioned" => {
+                    let (history, segments) = store::history(supplier)?;
+                    materialized.in_versioned_store(supplier.need("name")?, history, segments)
+                }
                 _ => materialized.with_name(supplier.need("name")?).in_store_of(Arc::new(Supplied::of(supplier)?)),
             };
         }
@@ -229,14 +272,4 @@ impl Options {
             }
         })
     }
-}
-
-/// A table that a supplier of versioned stores keeps.
-fn versioned_table<K: Key>(supplier: Spec<'_>) -> Result<Materialized<K, Val>> {
-    let (name, history) = (supplier.need("name")?, store::duration(supplier, "history_retention_ms")?);
-    Ok(if supplier.has("segment_interval_ms") {
-        Materialized::versioned_with_segments(name, history, store::duration(supplier, "segment_interval_ms")?)
-    } else {
-        Materialized::versioned(name, history)
-    })
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use headwater::dsl::{GlobalKTable, KGroupedTable, KTable, StreamsBuilder, Topics};
 use headwater::processor::by_hand::{NodeRef, TopologyBuilder};
 use headwater::processor::state::StoreHandle;
-use headwater::processor::{Topology, TopologyErrors, TopologySettings};
+use headwater::processor::{NodeId, Topology, TopologyErrors, TopologySettings};
 use headwater::window::Windowed;
 
 use super::contents::Keeping;
@@ -30,11 +30,32 @@ pub(super) enum Handle {
     Windowing(Windowing, Known),
 }
 
+impl Handle {
+    /// Whether it stands for cogrouped streams.
+    fn is_cogrouped(&self) -> bool {
+        match self {
+            Handle::Plain(keyed) => matches!(keyed, Keyed::Cogrouped(..)),
+            Handle::Windowed(keyed) => matches!(keyed, Keyed::Cogrouped(..)),
+            Handle::Windowing(windowing, _) => windowing.is_cogrouped(),
+            Handle::Global(_) | Handle::GroupedTable(..) => false,
+        }
+    }
+}
+
 /// A table that is kept: its node, the name of its store where it has one of the program's, and the serdes of the rows.
 struct Kept<'a> {
     node: Arc<str>,
     store: Option<&'a str>,
+    /// Whether it is made of cogrouped streams.
+    cogrouped: bool,
     known: Known,
+}
+
+/// A join of streams: the node that hands on its results, and the serdes of the rows of both sides.
+pub(super) struct JoinKept {
+    pub(super) node: Arc<str>,
+    pub(super) this: Known,
+    pub(super) other: Known,
 }
 
 /// A program in the making.
@@ -47,6 +68,7 @@ pub(super) struct Program<'a> {
     handles: BTreeMap<&'a str, Handle>,
     branches: BTreeMap<String, String>,
     tables: Vec<Kept<'a>>,
+    pub(super) joins: Vec<JoinKept>,
     globals: Vec<(GlobalKTable<Val, Val>, Known)>,
     /// Stores that the program describes itself.
     pub(super) stores: Stores,
@@ -68,6 +90,7 @@ impl<'a> Program<'a> {
             handles: BTreeMap::new(),
             branches: BTreeMap::new(),
             tables: Vec::new(),
+            joins: Vec::new(),
             globals: Vec::new(),
             stores: Stores::of(scenario)?,
         })
@@ -79,7 +102,7 @@ impl<'a> Program<'a> {
             "stream" => Some(self.stream(statement)?),
             "table" => {
                 let (table, known) = self.table(statement)?;
-                self.keep(statement, table.name(), known.clone());
+                self.keep(statement, table.name(), known.clone(), false);
                 Some(Val::handle(Keyed::Table(table, known)))
             }
             "global_table" => {
@@ -97,16 +120,16 @@ impl<'a> Program<'a> {
             }
             _ => {
                 let on = self.handle(statement.need("on")?)?;
-                let in_window = matches!(on, Handle::Windowing(..));
+                let (in_window, cogrouped) = (matches!(on, Handle::Windowing(..)), on.is_cogrouped());
                 let made = self.operator(statement, on)?;
                 match &made {
                     Some(Handle::Plain(Keyed::Table(table, known))) => {
-                        self.keep(statement, table.name(), known.clone());
+                        self.keep(statement, table.name(), known.clone(), cogrouped);
                     }
                     Some(Handle::Windowed(Keyed::Table(table, known))) => {
                         // Rows of a window store have the key without the window.
                         let known = if in_window { known.in_window() } else { known.clone() };
-                        self.keep(statement, table.name(), known);
+                        self.keep(statement, table.name(), known, cogrouped);
                     }
                     _ => {}
                 }
@@ -124,6 +147,9 @@ impl<'a> Program<'a> {
             Handle::Plain(Keyed::Grouped(grouped, known)) if statement.op() == "windowed_by" => {
                 Ok(Some(Handle::Windowing(Windowing::of(statement, &grouped)?, known)))
             }
+            Handle::Plain(Keyed::Cogrouped(cogrouped, known)) if statement.op() == "windowed_by" => {
+                Ok(Some(Handle::Windowing(Windowing::of_cogrouped(statement, &cogrouped)?, known)))
+            }
             Handle::Plain(keyed) => self.on_keyed(statement, &keyed),
             Handle::Windowed(keyed) => self.on_keyed(statement, &keyed),
             Handle::Global(_) => bail!("global tables have no operators"),
@@ -137,14 +163,15 @@ impl<'a> Program<'a> {
             Keyed::Stream(stream, known) => self.on_stream(statement, stream, known),
             Keyed::Table(table, known) => self.on_table(statement, table, known),
             Keyed::Grouped(grouped, known) => self.on_grouped(statement, grouped, known).map(Some),
+            Keyed::Cogrouped(cogrouped, known) => self.on_cogrouped(statement, cogrouped, known).map(Some),
         }
     }
 
-    fn keep(&mut self, statement: Spec<'a>, node: Arc<str>, known: Known) {
+    fn keep(&mut self, statement: Spec<'a>, node: Arc<str>, known: Known, cogrouped: bool) {
         let option = statement.object("materialized");
         let supplied = option.and_then(|option| option.object("supplier")).and_then(|supplier| supplier.text("name"));
         let store = option.and_then(|option| option.text("store")).or(supplied);
-        self.tables.push(Kept { node, store, known: known.or(&self.options.configured()) });
+        self.tables.push(Kept { node, store, cogrouped, known: known.or(&self.options.configured()) });
     }
 
     /// The topology, with settings for `build` or without.
@@ -175,9 +202,25 @@ impl<'a> Program<'a> {
     /// The serdes of all stores that the program made.
     pub(super) fn keeping(&self, topology: &Topology, mut keeping: Keeping) -> Keeping {
         for kept in &self.tables {
-            let node = topology.node_named(&kept.node).and_then(|id| topology.node(id));
-            for store in node.into_iter().flat_map(|node| &node.stores).filter_map(|id| topology.store(*id)) {
+            let Some(node) = topology.node_named(&kept.node).and_then(|id| topology.node(id)) else { continue };
+            // A table of cogrouped streams is kept by the nodes above its own.
+            let above = node.parents.iter().filter(|_| kept.cogrouped).filter_map(|id| topology.node(*id));
+            let stores = std::iter::once(node).chain(above).flat_map(|node| &node.stores);
+            for store in stores.filter_map(|id| topology.store(*id)) {
                 keeping.add(&store.spec, &kept.known);
+            }
+        }
+        for join in &self.joins {
+            let above = |node: NodeId| topology.node(node).map(|node| node.parents.clone()).unwrap_or_default();
+            let sides = topology.node_named(&join.node).map(above).unwrap_or_default();
+            // A stream that is joined with itself may be kept once, right above.
+            let windowed = if sides.len() == 1 { sides } else { sides.into_iter().flat_map(above).collect() };
+            for (node, known) in windowed.into_iter().zip([&join.this, &join.other]) {
+                let stores = topology.node(node).map(|node| node.stores.as_slice()).unwrap_or_default();
+                stores
+                    .iter()
+                    .filter_map(|id| topology.store(*id))
+                    .for_each(|store| keeping.add_joined(&store.spec, known));
             }
         }
         for (table, known) in &self.globals {

@@ -79,7 +79,7 @@ fn subtopology(topology: &Topology, plan: &InternalTopicsPlan, part: &Subtopolog
         let (Some(store), Some(topic)) = (topology.store(*id), topology.changelog_topic(*id)) else { continue };
         // A topic of the user's that serves as changelog is listed with the settings that its own would have.
         let configs = match &store.source_changelog {
-            Some(_) => serving(Cleanup::of(&store.spec.kind)),
+            Some(_) => serving(Cleanup::of(&store.spec)),
             None => of(&topic)?,
         };
         changelog.insert(topic, configs);

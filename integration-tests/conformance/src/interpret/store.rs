@@ -10,6 +10,7 @@ use headwater::processor::state::StoreHandle;
 use headwater::store::{
     Logging, OpenContext, RowFormat, Store, StoreError, StoreKind, StoreSpec, StoreSupplier, StoreType,
 };
+use headwater::testing::MemoryStores;
 
 use super::drive;
 use super::key::Key;
@@ -71,9 +72,15 @@ pub(super) fn duration(spec: Spec<'_>, field: &str) -> Result<Duration> {
     Ok(Duration::from_millis(millis))
 }
 
-/// Whether a store or supplier is a versioned one; all of Java's are persistent.
-pub(super) fn is_versioned(store: Spec<'_>) -> bool {
-    store.text("kind") == Some("versioned")
+/// How long a versioned store keeps its history, and the width of its segments.
+pub(super) fn history(store: Spec<'_>) -> Result<(Duration, Duration)> {
+    let retention = duration(store, "history_retention_ms")?;
+    let segment_interval = if store.has("segment_interval_ms") {
+        duration(store, "segment_interval_ms")?
+    } else {
+        StoreKind::default_history_segment_interval(retention)
+    };
+    Ok((retention, segment_interval))
 }
 
 /// A kind of store, and how its rows lie.
@@ -103,12 +110,7 @@ fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
             (StoreKind::Session { retention, segment_interval, time_ordered: false }, RowFormat::Plain)
         }
         "versioned" => {
-            let history_retention = duration(store, "history_retention_ms")?;
-            let segment_interval = if store.has("segment_interval_ms") {
-                duration(store, "segment_interval_ms")?
-            } else {
-                StoreKind::default_history_segment_interval(history_retention)
-            };
+            let (history_retention, segment_interval) = history(store)?;
             (StoreKind::Versioned { history_retention, segment_interval }, RowFormat::Plain)
         }
         other => bail!("no store of kind `{other}`"),
@@ -116,7 +118,7 @@ fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
 }
 
 /// A store as the library wants it described.
-fn spec(store: Spec<'_>) -> Result<StoreSpec> {
+pub(super) fn spec(store: Spec<'_>) -> Result<StoreSpec> {
     let (kind, format) = kind(store)?;
     let logging = match store.logging() {
         scenario::Logging::NotGiven => Logging::default(),
@@ -125,8 +127,9 @@ fn spec(store: Spec<'_>) -> Result<StoreSpec> {
             Logging::Enabled(settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
         }
     };
-    let store_type =
-        if store.is("persistent") || is_versioned(store) { StoreType::RocksDb } else { StoreType::InMemory };
+    // All versioned stores of Java are persistent.
+    let on_disk = store.is("persistent") || matches!(kind, StoreKind::Versioned { .. });
+    let store_type = if on_disk { StoreType::RocksDb } else { StoreType::InMemory };
     let spec = StoreSpec::new(store.need("name")?, kind);
     Ok(StoreSpec { format, store_type, logging, caching: store.is("caching"), ..spec })
 }
@@ -145,8 +148,10 @@ impl Supplied {
     pub(super) fn of(supplier: Spec<'_>) -> Result<Supplied> {
         let (kind, _) = kind(supplier)?;
         let makers = drive::makers()?;
-        let disk = makers.persistent.filter(|_| supplier.is("persistent"));
-        Ok(Supplied { kind, memory: makers.in_memory, disk })
+        let persistent = supplier.is("persistent");
+        let memory: Arc<dyn StoreSupplier> =
+            if persistent { Arc::new(MemoryStores::in_place_of_disk()) } else { makers.in_memory };
+        Ok(Supplied { kind, memory, disk: makers.persistent.filter(|_| persistent) })
     }
 }
 

@@ -42,7 +42,7 @@ impl<'a> Program<'a> {
                 let known = Known::named(statement.object("repartitioned"))?.or(known);
                 return Ok(Some(K::handle(Keyed::Stream(stream.repartition_with(repartitioned), known))));
             }
-            "join" | "left_join" => (self.stream_join(statement, stream, known)?, known.key_only()),
+            "join" | "left_join" | "outer_join" => self.stream_join(statement, stream, known)?,
             "process" | "process_values" => return self.processed(statement, stream, known).map(Some),
             "split" => return self.split(statement, stream, known).map(|()| None),
             "select_key" | "map" | "flat_map" => return changes_keys(statement, stream, known).map(Some),

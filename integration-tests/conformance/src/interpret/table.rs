@@ -21,6 +21,9 @@ impl Program<'_> {
     ) -> Result<Option<Handle>> {
         match statement.op() {
             "to_stream" => to_stream(statement, table, known).map(Some),
+            "join" | "left_join" if statement.has("foreign_key") => {
+                self.foreign_key_join(statement, table, known).map(Some)
+            }
             "join" | "left_join" | "outer_join" => self.table_join(statement, table, known).map(Some),
             "suppress" => self.suppress(statement, table, known).map(Some),
             "group_by" => self.table_group_by(statement, table).map(Some),

@@ -1,7 +1,10 @@
 //! Windows of a grouped stream, and aggregations in them.
 
 use anyhow::{Result, bail};
-use headwater::dsl::{EmitStrategy, KGroupedStream, SessionWindowedKStream, TimeWindowedKStream};
+use headwater::dsl::{
+    CogroupedKStream, EmitStrategy, KGroupedStream, SessionWindowedCogroupedKStream, SessionWindowedKStream,
+    TimeWindowedCogroupedKStream, TimeWindowedKStream,
+};
 use headwater::window::{SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows};
 
 use super::function;
@@ -12,19 +15,29 @@ use super::program::{Handle, Program};
 use super::serde::Format;
 use super::store::duration;
 use super::table::named;
+use crate::expr::UserError;
 use crate::scenario::Spec;
 use crate::val::Val;
 
-/// A grouped stream with windows.
+/// A grouped stream with windows, or cogrouped ones.
 #[derive(Clone)]
 pub(super) enum Windowing {
     Time { stream: TimeWindowedKStream<Val, Val>, size_ms: i64 },
     Session(SessionWindowedKStream<Val, Val>),
+    CogroupedTime { streams: TimeWindowedCogroupedKStream<Val, Val>, size_ms: i64 },
+    CogroupedSession(SessionWindowedCogroupedKStream<Val, Val>),
 }
 
-impl Windowing {
-    /// Calls `windowed_by`.
-    pub(super) fn of(statement: Spec<'_>, grouped: &KGroupedStream<Val, Val>) -> Result<Windowing> {
+/// The windows that a statement describes.
+enum Windows {
+    Time(TimeWindows, i64),
+    Sliding(SlidingWindows, i64),
+    Unlimited(UnlimitedWindows),
+    Session(SessionWindows),
+}
+
+impl Windows {
+    fn of(statement: Spec<'_>) -> Result<Windows> {
         let windows = statement.need_object("windows")?;
         let size = |field: &str| duration(windows, field);
         let grace = windows.has("grace_ms").then(|| duration(windows, "grace_ms")).transpose()?;
@@ -35,46 +48,76 @@ impl Windowing {
                     None => TimeWindows::of_size_with_no_grace(size("size_ms")?),
                 };
                 let made = if windows.has("advance_ms") { made.advance_by(size("advance_ms")?) } else { made };
-                Windowing::Time { stream: grouped.windowed_by(made), size_ms: windows.need_number("size_ms")? }
+                Windows::Time(made, windows.need_number("size_ms")?)
             }
             "sliding" => {
                 let made = match grace {
                     Some(grace) => SlidingWindows::of_time_difference_and_grace(size("diff_ms")?, grace),
                     None => SlidingWindows::of_time_difference_with_no_grace(size("diff_ms")?),
                 };
-                Windowing::Time { stream: grouped.windowed_by(made), size_ms: windows.need_number("diff_ms")? }
+                Windows::Sliding(made, windows.need_number("diff_ms")?)
             }
             "unlimited" => {
                 let made = UnlimitedWindows::of();
-                let made = match windows.number("start_ms") {
+                Windows::Unlimited(match windows.number("start_ms") {
                     Some(start) => made.start_on(start.into()),
                     None => made,
-                };
-                Windowing::Time { stream: grouped.windowed_by(made), size_ms: i64::MAX }
+                })
             }
-            "session" => {
-                let made = match grace {
-                    Some(grace) => SessionWindows::of_inactivity_gap_and_grace(size("gap_ms")?, grace),
-                    None => SessionWindows::of_inactivity_gap_with_no_grace(size("gap_ms")?),
-                };
-                Windowing::Session(grouped.windowed_by(made))
-            }
+            "session" => Windows::Session(match grace {
+                Some(grace) => SessionWindows::of_inactivity_gap_and_grace(size("gap_ms")?, grace),
+                None => SessionWindows::of_inactivity_gap_with_no_grace(size("gap_ms")?),
+            }),
             other => bail!("no windows of type `{other}`"),
         })
     }
+}
 
-    fn emitting(self, strategy: EmitStrategy) -> Windowing {
-        match self {
+impl Windowing {
+    /// Calls `windowed_by` on a grouped stream.
+    pub(super) fn of(statement: Spec<'_>, grouped: &KGroupedStream<Val, Val>) -> Result<Windowing> {
+        Ok(match Windows::of(statement)? {
+            Windows::Time(windows, size_ms) => Windowing::Time { stream: grouped.windowed_by(windows), size_ms },
+            Windows::Sliding(windows, size_ms) => Windowing::Time { stream: grouped.windowed_by(windows), size_ms },
+            Windows::Unlimited(windows) => Windowing::Time { stream: grouped.windowed_by(windows), size_ms: i64::MAX },
+            Windows::Session(windows) => Windowing::Session(grouped.windowed_by(windows)),
+        })
+    }
+
+    /// Calls `windowed_by` on cogrouped streams.
+    pub(super) fn of_cogrouped(statement: Spec<'_>, all: &CogroupedKStream<Val, Val>) -> Result<Windowing> {
+        Ok(match Windows::of(statement)? {
+            Windows::Time(windows, size_ms) => Windowing::CogroupedTime { streams: all.windowed_by(windows), size_ms },
+            Windows::Sliding(windows, size_ms) => {
+                Windowing::CogroupedTime { streams: all.windowed_by(windows), size_ms }
+            }
+            Windows::Unlimited(windows) => {
+                Windowing::CogroupedTime { streams: all.windowed_by(windows), size_ms: i64::MAX }
+            }
+            Windows::Session(windows) => Windowing::CogroupedSession(all.windowed_by(windows)),
+        })
+    }
+
+    /// Whether it is of cogrouped streams.
+    pub(super) fn is_cogrouped(&self) -> bool {
+        matches!(self, Windowing::CogroupedTime { .. } | Windowing::CogroupedSession(_))
+    }
+
+    fn emitting(self, strategy: EmitStrategy) -> Result<Windowing> {
+        Ok(match self {
             Windowing::Time { stream, size_ms } => Windowing::Time { stream: stream.emit_strategy(strategy), size_ms },
             Windowing::Session(stream) => Windowing::Session(stream.emit_strategy(strategy)),
-        }
+            _ => bail!("cogrouped streams have no emit strategy"),
+        })
     }
 
     /// The serde of its windowed keys.
     fn keys(&self, of_keys: Format) -> Format {
         match self {
-            Windowing::Time { size_ms, .. } => of_keys.in_windows_of(*size_ms),
-            Windowing::Session(_) => of_keys.in_sessions(),
+            Windowing::Time { size_ms, .. } | Windowing::CogroupedTime { size_ms, .. } => {
+                of_keys.in_windows_of(*size_ms)
+            }
+            Windowing::Session(_) | Windowing::CogroupedSession(_) => of_keys.in_sessions(),
         }
     }
 }
@@ -88,7 +131,7 @@ impl Program<'_> {
                 "on_window_update" => EmitStrategy::OnWindowUpdate,
                 other => bail!("no emit strategy `{other}`"),
             };
-            return Ok(Handle::Windowing(windowing.emitting(strategy), known.clone()));
+            return Ok(Handle::Windowing(windowing.emitting(strategy)?, known.clone()));
         }
         let (own, options) = self.options.aggregation::<Val>(statement, known)?;
         let table = match (statement.op(), &windowing) {
@@ -112,14 +155,24 @@ impl Program<'_> {
             }
             (_, Windowing::Session(stream)) => {
                 let add = function::aggregator(statement, "aggregator")?;
-                let merge = function::reducer(statement, "merger")?;
-                let merge = move |_: &Val, one: &Val, other: &Val| merge(one, other);
-                stream.try_aggregate_with(function::initializer(statement)?, add, merge, options)
+                stream.try_aggregate_with(function::initializer(statement)?, add, merger(statement)?, options)
+            }
+            (_, Windowing::CogroupedTime { streams, .. }) => {
+                streams.aggregate_with(function::initializer(statement)?, options)
+            }
+            (_, Windowing::CogroupedSession(streams)) => {
+                streams.try_aggregate_with(function::initializer(statement)?, merger(statement)?, options)
             }
         };
         let known = Known { key: own.key.map(|key| windowing.keys(key)), value: own.value };
         Ok(Key::handle(Keyed::Table(named(statement, table), known)))
     }
+}
+
+/// Makes one aggregate of those of two sessions.
+fn merger(statement: Spec<'_>) -> Result<impl Fn(&Val, &Val, &Val) -> Result<Val, UserError> + Send + Sync + use<>> {
+    let merge = function::reducer(statement, "merger")?;
+    Ok(move |_: &Val, one: &Val, other: &Val| merge(one, other))
 }
 
 /// What a count of the format is.

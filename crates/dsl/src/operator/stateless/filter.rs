@@ -43,7 +43,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         let port = step(self, "KSTREAM-FILTER-", move |cx, record, out| {
             if keep(record.key, record.value).map_err(ProcessError::user)? { out.push(cx, record) } else { Ok(()) }
         });
-        self.below(port, self.serdes.clone(), self.repartition)
+        KStream::at(port, self.serdes.clone(), self.repartition)
     }
 
     /// As [`KStream::filter_not`], with a function that may fail: the processing exception handler then decides.

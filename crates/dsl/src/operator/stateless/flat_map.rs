@@ -1,5 +1,6 @@
 //! `flat_map`: any number of records for each.
 
+use headwater_topology::node::Effect;
 use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
@@ -33,6 +34,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             }
             Ok(())
         });
-        self.below(port, crate::serdes::Serdes::none(), true)
+        self.draft().set_effect(port.node(), Effect::ChangesKey);
+        KStream::at(port, crate::serdes::Serdes::none(), true)
     }
 }

@@ -1,5 +1,6 @@
 //! `flat_map_values`: any number of values for the same key.
 
+use headwater_topology::node::Effect;
 use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
@@ -36,6 +37,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             }
             Ok(())
         });
-        self.below(port, self.serdes.key_only(), self.repartition)
+        self.draft().set_effect(port.node(), Effect::ChangesValue);
+        KStream::at(port, self.serdes.key_only(), self.repartition)
     }
 }

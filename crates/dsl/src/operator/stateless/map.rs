@@ -1,5 +1,6 @@
 //! `map`: another key and another value.
 
+use headwater_topology::node::Effect;
 use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
@@ -31,6 +32,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             let (key, value) = map(record.key, record.value).map_err(ProcessError::user)?;
             out.push(cx, record.with_key(&key).with_value(&value))
         });
-        self.below(port, crate::serdes::Serdes::none(), true)
+        self.draft().set_effect(port.node(), Effect::ChangesKey);
+        KStream::at(port, crate::serdes::Serdes::none(), true)
     }
 }

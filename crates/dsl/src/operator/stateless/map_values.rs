@@ -1,5 +1,6 @@
 //! `map_values`: another value for the same key.
 
+use headwater_topology::node::Effect;
 use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
@@ -28,6 +29,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             let value = map(record.key, record.value).map_err(ProcessError::user)?;
             out.push(cx, record.with_value(&value))
         });
-        self.below(port, self.serdes.key_only(), self.repartition)
+        self.draft().set_effect(port.node(), Effect::ChangesValue);
+        KStream::at(port, self.serdes.key_only(), self.repartition)
     }
 }

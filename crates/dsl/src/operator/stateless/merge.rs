@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use headwater_record::Record;
-use headwater_topology::node::NodeSpec;
-use headwater_topology::{Inlet, MakeInlet, Outlet, Port, ProcessError, Stream, TaskContext};
+use headwater_topology::node::{Effect, NodeSpec};
+use headwater_topology::{Draft, Inlet, MakeInlet, NodeId, Outlet, Port, ProcessError, Stream, TaskContext};
 
 use crate::KStream;
 use crate::serdes::Serdes;
@@ -15,6 +15,19 @@ impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for Merge<K, V> {
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
         self.0.push(cx, record)
     }
+}
+
+/// What brings `node` to life, whoever hands it records.
+fn merge<K: 'static, V: 'static>(node: NodeId) -> MakeInlet<Stream<K, V>> {
+    Arc::new(move |wiring| wiring.shared_inlet(node, |wiring| Ok(Merge(wiring.outlet(node)?))))
+}
+
+/// Lets `node` hand on what `parents` hand it (Java's `PassThrough`).
+pub(crate) fn pass_on<K: 'static, V: 'static>(draft: &Draft, node: NodeId, parents: &[NodeId]) -> Port<Stream<K, V>> {
+    for parent in parents {
+        Port::new(draft, *parent).listen(node, merge::<K, V>(node));
+    }
+    Port::new(draft, node)
 }
 
 impl<K: 'static, V: 'static> KStream<K, V> {
@@ -36,12 +49,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         }
         let name = draft.next_name("KSTREAM-MERGE-");
         let node = draft.add_node(NodeSpec::processor(name, [self.node(), other.node()]));
-        let make: MakeInlet<Stream<K, V>> =
-            Arc::new(move |wiring| wiring.shared_inlet(node, |wiring| Ok(Merge(wiring.outlet(node)?))));
+        draft.set_effect(node, Effect::Merges);
+        let make = merge::<K, V>(node);
         self.port.listen(node, Arc::clone(&make));
         if self.node() != other.node() {
             other.port.listen(node, make);
         }
-        self.below(Port::new(draft, node), Serdes::none(), self.repartition || other.repartition)
+        KStream::at(Port::new(draft, node), Serdes::none(), self.repartition || other.repartition)
     }
 }

@@ -30,6 +30,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             look(record.key, record.value).map_err(ProcessError::user)?;
             out.push(cx, record)
         });
-        self.below(port, self.serdes.clone(), self.repartition)
+        KStream::at(port, self.serdes.clone(), self.repartition)
     }
 }

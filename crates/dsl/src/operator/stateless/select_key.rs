@@ -1,5 +1,6 @@
 //! `select_key`: another key for the same value.
 
+use headwater_topology::node::Effect;
 use headwater_topology::{BoxError, ProcessError};
 
 use crate::KStream;
@@ -28,6 +29,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             let key = select(record.key, record.value).map_err(ProcessError::user)?;
             out.push(cx, record.with_key(&key))
         });
-        self.below(port, self.serdes.value_only(), true)
+        self.draft().set_effect(port.node(), Effect::ChangesKey);
+        KStream::at(port, self.serdes.value_only(), true)
     }
 }

@@ -111,6 +111,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         self.old_values.ask(true);
         let name = self.draft().name_or(grouped.name.as_deref(), "KTABLE-SELECT-");
         let node = self.draft().add_node(NodeSpec::processor(name, [self.node()]));
+        let grouped = Grouped { serdes: grouped.serdes.or(&Serdes::none()), ..grouped };
         let (table, groups) = (self.serdes.clone(), grouped.serdes.clone());
         let select: Select<K, V, K2, V2> = Arc::new(move |key, value| select(key, value).map_err(ProcessError::user));
         self.port.listen(

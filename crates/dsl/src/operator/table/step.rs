@@ -105,7 +105,7 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
             draft.keep_in(node, id);
             kept = Some((id, StoreHandle::with(store, key, value)));
         } else {
-            draft.mistake(missing_serde(&name));
+            draft.mistake(missing_serde(&name, &serdes));
         }
     }
     let old_values = match kept {

@@ -176,7 +176,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
             self.listen_to_suppress(node, (id, handle.clone()), until, wait, bounds);
             Views::new(Released { parent: self.views.clone(), store: id, handle })
         } else {
-            draft.mistake(missing_serde(&name));
+            draft.mistake(missing_serde(&name, &serdes));
             self.views.clone()
         };
         let old_values = OldValues::of_table(draft, node, &self.old_values);

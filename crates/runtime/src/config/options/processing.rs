@@ -59,7 +59,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "What stores are that do not say themselves: rocksDB or in_memory (Java's class names are understood).",
     ).effective("application/settings::stores_are_where_the_settings_say"),
     setting("dsl.store.format", Kind::Word(&["default", "headers"]), Some("default"), "How rows of stores lie.")
-        .only_default("stores do not keep headers"),
+        .only_default("give it to build_with, where the topology is built"),
     setting(
         "enable.transactional.statestores",
         Kind::Flag,

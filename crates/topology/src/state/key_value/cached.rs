@@ -5,6 +5,7 @@ use headwater_store::RecordContext;
 use headwater_store::cache::Place;
 
 use super::KeyValueState;
+use crate::caught::caught;
 use crate::state::write_behind::Cached;
 use crate::state::{FlushStore, FlushTo, Stamped};
 use crate::{ProcessError, TaskContext, Update};
@@ -14,7 +15,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let (place, found) = self.find(cx, key)?;
         let copy = match found.as_ref().and_then(|cached| Some((cached.value.as_ref()?, cached))) {
             None => Ok(None),
-            Some((value, cached)) => self.copy_of(value, cached).map(Some),
+            Some((value, cached)) => caught(|| self.copy_of(value, cached)).map(Some),
         };
         if self.is_cached() {
             self.give_back(place, found);

@@ -34,7 +34,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let inside =
             |key: &[u8]| from.as_deref().is_none_or(|from| from <= key) && to.as_deref().is_none_or(|to| key <= to);
         let entries = self.merged(KeyRange::inclusive(from.as_deref(), to.as_deref()), order, inside)?;
-        self.visit(cx, entries, each)
+        self.visit(cx, entries, each).map(drop)
     }
 
     /// Goes through all entries, as [`KeyValueState::range`].
@@ -48,7 +48,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         each: impl FnMut(&mut TaskContext<'_>, K, Stamped<V>) -> Result<ControlFlow<()>, ProcessError>,
     ) -> Result<(), ProcessError> {
         let entries = self.merged(KeyRange::ALL, order, |_| true)?;
-        self.visit(cx, entries, each)
+        self.visit(cx, entries, each).map(drop)
     }
 
     /// Goes through the entries whose key bytes begin with `prefix`, as [`KeyValueState::range`].
@@ -65,23 +65,46 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let end = after_prefix(prefix);
         let range =
             KeyRange { from: Bound::Included(prefix), to: end.as_deref().map_or(Bound::Unbounded, Bound::Excluded) };
+        if self.cache.is_none() {
+            return self.page_by_page(cx, range, order, each);
+        }
         let entries = self.merged(range, order, |key| key.starts_with(prefix))?;
-        self.visit(cx, entries, each)
+        self.visit(cx, entries, each).map(drop)
+    }
+
+    /// Goes through a store without cache, with no more than a page of it in memory.
+    fn page_by_page(
+        &self,
+        cx: &mut TaskContext<'_>,
+        range: KeyRange<'_>,
+        order: Order,
+        mut each: impl FnMut(&mut TaskContext<'_>, K, Stamped<V>) -> Result<ControlFlow<()>, ProcessError>,
+    ) -> Result<(), ProcessError> {
+        let (mut page, mut last): (Vec<Entry>, Option<Vec<u8>>) = (Vec::new(), None);
+        loop {
+            let rest = last.as_deref().map_or(range, |last| range.after(last, order));
+            let scan = self.with_bytes(|store| store.scan(rest, order, SCAN, &mut page))?;
+            last = page.last().map(|entry| entry.key.clone());
+            let entries = page.drain(..).map(|entry| (entry.key, entry.row));
+            if self.visit(cx, entries, &mut each)?.is_break() || scan == Scan::Done || last.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     fn visit(
         &self,
         cx: &mut TaskContext<'_>,
-        entries: Vec<(Vec<u8>, RowBuf)>,
+        entries: impl IntoIterator<Item = (Vec<u8>, RowBuf)>,
         mut each: impl FnMut(&mut TaskContext<'_>, K, Stamped<V>) -> Result<ControlFlow<()>, ProcessError>,
-    ) -> Result<(), ProcessError> {
+    ) -> Result<ControlFlow<()>, ProcessError> {
         for (key, row) in entries {
             let typed = self.core.decode_key(&key)?;
             if each(cx, typed, self.core.decode(&row)?)?.is_break() {
-                break;
+                return Ok(ControlFlow::Break(()));
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// The entries of the store with those of the cache over them.

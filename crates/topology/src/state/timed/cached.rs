@@ -6,6 +6,7 @@ use headwater_store::{RecordContext, StoreError};
 use headwater_window::{Window, Windowed};
 
 use super::{ChangeOf, KeyBuf, Timed, TimedState};
+use crate::caught::caught;
 use crate::state::write_behind::Cached;
 use crate::state::{FlushStore, FlushTo, SeenEntry, Stamped};
 use crate::{ProcessError, TaskContext, Update};
@@ -16,7 +17,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     pub(super) fn copy_of_cached(&self, bytes: &[u8]) -> Result<Option<Option<Stamped<V>>>, ProcessError> {
         let Some(cache) = &self.cache else { return Ok(None) };
         let Some((place, cached)) = cache.lend(bytes) else { return Ok(None) };
-        let copy = cached.value.as_ref().map(|value| self.copy(value, cached.timestamp)).transpose();
+        let copy = cached.value.as_ref().map(|value| caught(|| self.copy(value, cached.timestamp))).transpose();
         cache.give_back(place, cached);
         copy.map(Some)
     }

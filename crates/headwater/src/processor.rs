@@ -1,0 +1,53 @@
+//! The Processor API: nodes that do with a record what they like, their stores and schedules, and topologies by hand.
+//!
+//! ```
+//! use headwater::prelude::*;
+//! use headwater::processor::prelude::*;
+//!
+//! /// Hands on the first record of each key.
+//! struct First {
+//!     seen: Rc<KeyValueState<String, i64>>,
+//! }
+//!
+//! impl Processor<String, String, String, String> for First {
+//!     fn process(
+//!         &mut self,
+//!         cx: &mut ProcessorContext<'_, '_, String, String>,
+//!         record: Record<'_, String, String>,
+//!     ) -> Result<(), ProcessError> {
+//!         if self.seen.value(cx, record.key)?.is_some() {
+//!             return Ok(());
+//!         }
+//!         self.seen.put_at(cx, record.key, record.timestamp.millis(), &record)?;
+//!         cx.forward(record)
+//!     }
+//! }
+//!
+//! let builder = StreamsBuilder::new();
+//! builder.add_state_store(StoreSpec::key_value("seen"));
+//! builder
+//!     .stream::<String, String>("orders")
+//!     .process(|stores| Ok(First { seen: stores.key_value(&StoreHandle::named("seen"))? }), &["seen"])
+//!     .to("first-orders");
+//! # builder.build()?;
+//! # Ok::<(), headwater::processor::TopologyErrors>(())
+//! ```
+
+#[doc(inline)]
+pub use headwater_topology::processor::*;
+#[doc(inline)]
+pub use headwater_topology::*;
+
+/// What a processor needs: `use headwater::processor::prelude::*`.
+pub mod prelude {
+    pub use std::rc::Rc;
+
+    pub use headwater_record::{Headers, Record, Timestamp};
+    pub use headwater_store::StoreSpec;
+    pub use headwater_store::bytes::Order;
+    pub use headwater_topology::processor::{
+        FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, StoreAccess,
+    };
+    pub use headwater_topology::state::{KeyValueState, Keys, SessionState, Stamped, StoreHandle, WindowState};
+    pub use headwater_topology::{ProcessError, PunctuationType, ScheduleId};
+}

@@ -1,0 +1,41 @@
+//! Errors say what is wrong, and what to do here.
+#![cfg(test)]
+
+use headwater::prelude::*;
+use headwater::record::Headers;
+use headwater::testing::TopologyTestDriver;
+
+fn driver(build: impl FnOnce(&StreamsBuilder)) -> TopologyTestDriver {
+    let builder = StreamsBuilder::new();
+    build(&builder);
+    TopologyTestDriver::new(builder.build().unwrap()).unwrap()
+}
+
+#[test]
+fn a_record_without_key_is_answered_with_the_cure_before_the_handler() {
+    let driver = driver(|builder| builder.stream::<String, String>("in").to("out"));
+    let keyless = driver.pipe("in", None, Some(b"text"), Timestamp::ZERO, &Headers::new()).unwrap_err();
+    for text in [keyless.to_string(), format!("{keyless:?}")] {
+        let cure = text.find("builder.values::<Value>(topic)").expect(&text);
+        assert!(text.contains("the key is null") && text.find("LogAndContinue").is_some_and(|at| at > cure), "{text}");
+    }
+    assert!(keyless.to_string().contains("`Option<String>`"), "{keyless}");
+}
+
+#[test]
+fn a_null_value_is_not_taken_for_a_missing_key() {
+    let driver = driver(|builder| builder.stream::<String, String>("in").to("out"));
+    let deleted = driver.pipe("in", Some(b"k"), None, Timestamp::ZERO, &Headers::new()).unwrap_err().to_string();
+    assert!(deleted.contains("the value is null") && !deleted.contains("builder.values"), "{deleted}");
+}
+
+#[test]
+fn a_partition_that_is_not_there_is_named_with_topic_and_count() {
+    let driver = driver(|builder| {
+        let chosen = Produced::inherited().with_partitioner(|_, _, _, _| Some(vec![0, 7]));
+        builder.stream::<String, String>("in").to_with("out", chosen);
+    });
+    let error = driver.input_topic::<String, String>("in").pipe("k", "v").unwrap_err().to_string();
+    assert!(error.contains("chose partition 7 of out, which has 1 partitions"), "{error}");
+    assert!(driver.records("out").is_empty(), "nothing of the record is written");
+}

@@ -1,0 +1,191 @@
+//! Stores in the hands of a processor: a record says when, and a context will do where a store wants its task.
+
+use std::ops::ControlFlow;
+
+use headwater_record::{Headers, Record, Timestamp};
+use headwater_store::bytes::Order;
+use headwater_window::Windowed;
+
+use super::{FixedKeyContext, FixedKeyRecord, ProcessorContext};
+use crate::state::{KeyValueState, Keys, WindowState};
+use crate::{ProcessError, TaskContext};
+
+/// Time and headers of a change: those of a record, or in a punctuation a time.
+#[derive(Debug)]
+pub struct At<'a> {
+    timestamp: Timestamp,
+    headers: Option<&'a Headers>,
+}
+
+impl At<'_> {
+    fn with<T>(self, work: impl FnOnce(Timestamp, &Headers) -> T) -> T {
+        match self.headers {
+            Some(headers) => work(self.timestamp, headers),
+            None => work(self.timestamp, &Headers::new()),
+        }
+    }
+}
+
+impl<'a, K, V> From<&Record<'a, K, V>> for At<'a> {
+    fn from(record: &Record<'a, K, V>) -> Self {
+        At { timestamp: record.timestamp, headers: Some(record.headers) }
+    }
+}
+
+impl<'a, K, V> From<&FixedKeyRecord<'a, K, V>> for At<'a> {
+    fn from(record: &FixedKeyRecord<'a, K, V>) -> Self {
+        At { timestamp: record.timestamp(), headers: Some(record.headers()) }
+    }
+}
+
+impl From<Timestamp> for At<'_> {
+    fn from(timestamp: Timestamp) -> Self {
+        At { timestamp, headers: None }
+    }
+}
+
+impl<'t, K: 'static, V: 'static> AsMut<TaskContext<'t>> for ProcessorContext<'_, 't, K, V> {
+    fn as_mut(&mut self) -> &mut TaskContext<'t> {
+        self.task
+    }
+}
+
+impl<'t, K: 'static, V: 'static> AsMut<TaskContext<'t>> for FixedKeyContext<'_, '_, 't, K, V> {
+    fn as_mut(&mut self) -> &mut TaskContext<'t> {
+        self.task()
+    }
+}
+
+impl<'t> AsMut<TaskContext<'t>> for TaskContext<'t> {
+    fn as_mut(&mut self) -> &mut TaskContext<'t> {
+        self
+    }
+}
+
+impl<K: 'static, V: 'static> KeyValueState<K, V> {
+    /// The value of `key`, without its time.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::get`].
+    pub fn value<'t>(&self, cx: &mut impl AsMut<TaskContext<'t>>, key: &K) -> Result<Option<V>, ProcessError> {
+        Ok(self.get(cx.as_mut(), key)?.map(|stamped| stamped.value))
+    }
+
+    /// Sets the value of `key`, at the time of a record or a punctuation (`KeyValueStore#put`).
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// use headwater_record::Record;
+    /// use headwater_topology::ProcessError;
+    /// use headwater_topology::processor::{Processor, ProcessorContext};
+    /// use headwater_topology::state::KeyValueState;
+    ///
+    /// /// Hands on what is more than ever before.
+    /// struct Records(Rc<KeyValueState<String, i64>>);
+    /// impl Processor<String, i64, String, i64> for Records {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, String, i64>,
+    ///         record: Record<'_, String, i64>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         if self.0.value(cx, record.key)?.is_some_and(|best| best >= *record.value) {
+    ///             return Ok(());
+    ///         }
+    ///         self.0.put_at(cx, record.key, *record.value, &record)?;
+    ///         cx.forward(record)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`KeyValueState::put`].
+    pub fn put_at<'t, 'a>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        key: &K,
+        value: V,
+        at: impl Into<At<'a>>,
+    ) -> Result<(), ProcessError> {
+        at.into().with(|timestamp, headers| self.put(cx.as_mut(), key, Some(value), timestamp, headers))
+    }
+
+    /// Deletes the value of `key` (`KeyValueStore#delete`).
+    ///
+    /// # Errors
+    /// As [`KeyValueState::put`].
+    pub fn remove_at<'t, 'a>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        key: &K,
+        at: impl Into<At<'a>>,
+    ) -> Result<(), ProcessError> {
+        at.into().with(|timestamp, headers| self.put(cx.as_mut(), key, None, timestamp, headers))
+    }
+
+    /// All entries, by the order of key bytes. A store that is large is better gone through with [`KeyValueState::all`].
+    ///
+    /// # Errors
+    /// As [`KeyValueState::get`].
+    pub fn entries<'t>(&self, cx: &mut impl AsMut<TaskContext<'t>>) -> Result<Vec<(K, V)>, ProcessError> {
+        let mut entries = Vec::new();
+        self.all(cx.as_mut(), Order::Forward, |_, key, stamped| {
+            entries.push((key, stamped.value));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(entries)
+    }
+
+    /// Whether there is an entry of which `test` is true.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::get`].
+    pub fn any<'t>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        mut test: impl FnMut(&K, &V) -> bool,
+    ) -> Result<bool, ProcessError> {
+        let mut found = false;
+        self.all(cx.as_mut(), Order::Forward, |_, key, stamped| {
+            found = test(&key, &stamped.value);
+            Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
+    }
+}
+
+impl<K: 'static, V: 'static> WindowState<K, V> {
+    /// Sets the value of `key` in the window that starts at `start`, at the time of a record or a punctuation (`WindowStore#put`).
+    ///
+    /// # Errors
+    /// As [`WindowState::put`].
+    pub fn put_at<'t, 'a>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        key: &K,
+        start: Timestamp,
+        value: V,
+        at: impl Into<At<'a>>,
+    ) -> Result<(), ProcessError> {
+        at.into().with(|timestamp, headers| self.put(cx.as_mut(), key, start, Some(value), timestamp, headers))
+    }
+
+    /// Whether there is an entry of `key`, in a window that starts from `from` to `to`, both included, of which `test` is true.
+    ///
+    /// # Errors
+    /// As [`WindowState::fetch`](WindowState::fetch).
+    pub fn any<'t>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        key: &K,
+        (from, to): (Timestamp, Timestamp),
+        mut test: impl FnMut(&Windowed<K>, &V) -> bool,
+    ) -> Result<bool, ProcessError> {
+        let mut found = false;
+        self.scan(cx.as_mut(), Keys::One(key), from, to, Order::Forward, |_, key, stamped| {
+            found = test(&key, &stamped.value);
+            Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
+    }
+}
