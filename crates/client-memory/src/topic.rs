@@ -65,6 +65,16 @@ impl TopicState {
         })
     }
 
+    /// Adds partitions, so that there are `count`.
+    pub(crate) fn widen(&mut self, count: Partition) -> Result<(), ClientError> {
+        let has = self.partition_count();
+        if count <= has {
+            return Err(refused(INVALID_PARTITIONS, format!("the topic has {has} partitions: {count} is not more")));
+        }
+        self.partitions.extend((has..count).map(|_| PartitionLog::default()));
+        Ok(())
+    }
+
     pub(crate) fn partition_count(&self) -> Partition {
         self.partitions.len() as Partition
     }

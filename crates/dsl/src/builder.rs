@@ -14,7 +14,7 @@ use crate::checks;
 use crate::operator::table_source;
 use crate::serdes::Serdes;
 use crate::sources::Sources;
-use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, Topics, settings};
+use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, Topics};
 
 /// Writes a topology of streams and tables (Java's `StreamsBuilder`).
 ///
@@ -441,7 +441,7 @@ impl StreamsBuilder {
     /// As [`StreamsBuilder::build`], and for settings that cannot be.
     pub fn build_with(&self, settings: &TopologySettings) -> Result<Topology, TopologyErrors> {
         let mut topology = self.draft.freeze(settings)?;
-        if let Some(format) = settings::row_format(settings) {
+        if let Some(format) = settings.row_format() {
             topology = topology.with_row_format(format);
         }
         let unnamed = checks::explicit_names(&self.draft);

@@ -1,15 +1,7 @@
 //! What the settings of a build change in a topology that was drafted.
 
-use headwater_store::RowFormat;
 use headwater_topology::TopologySettings;
 use headwater_topology::node::Effect;
-
-/// How rows of DSL stores lie: `dsl.store.format` (KIP-1285).
-pub(crate) fn row_format(settings: &TopologySettings) -> Option<RowFormat> {
-    settings
-        .value("dsl.store.format")
-        .map(|format| if format.eq_ignore_ascii_case("headers") { RowFormat::Headers } else { RowFormat::Timestamped })
-}
 
 /// What a processor does to records, as far as the optimiser asks: nothing, unless Kafka's own switch says that it may change keys
 /// or values (KAFKA-19668).

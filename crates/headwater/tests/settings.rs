@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use headwater::memory::{Cluster, ManualClock};
 use headwater::prelude::*;
+use headwater::processor::TopologySettings;
 use headwater::processor::{ProcessError, Processor, ProcessorContext};
 use headwater::record::{Headers, Record, Timestamp, Topic, TopicPartition};
 use headwater::runtime::Driven;
@@ -162,6 +163,44 @@ fn changelogs_of_windows_keep_records_longer_than_the_store_by_what_is_said() {
         configs["retention.ms"].parse::<i64>().expect("a number")
     };
     assert_eq!(retention("5000") - retention("1000"), 4_000);
+}
+
+const FORMAT: &str = "dsl.store.format";
+
+#[test]
+fn stores_keep_headers_where_the_settings_say() {
+    let in_format = |given: &[(&str, &str)], built: Option<&str>| {
+        let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
+        let cluster = Cluster::new(Arc::new(clock.clone()));
+        cluster.create_topic("in", 1).expect("a new topic");
+        let builder = StreamsBuilder::new();
+        let counted = builder.stream::<String, String>("in").group_by_key().count();
+        counted.suppress(Suppressed::until_time_limit(Duration::from_hours(1), BufferConfig::unbounded())).to_stream();
+        let built = built.map_or_else(TopologySettings::new, |format| TopologySettings::new().with(FORMAT, format));
+        let application = KafkaStreams::builder(builder.build_with(&built).expect("a topology"));
+        let application = application.application_id("settings").on(&cluster).set("statestore.cache.max.bytes", "0");
+        let application = application
+            .set("dsl.store.suppliers.class", "in_memory")
+            .set("commit.interval.ms", "1500")
+            .set_all(given.iter().copied())
+            .drive();
+        let mut world = World { clock, cluster, application: application.expect("an application") };
+        world.turn();
+        world.feed(&[b"a", b"b"]);
+        let topics = world.cluster.topics();
+        let changelog = topics.iter().find(|topic| topic.as_str().contains("SUPPRESS-STATE-STORE"));
+        let records = world.cluster.records(changelog.expect("a changelog"));
+        // What waits says under which headers its old value was stored.
+        records.iter().any(|(_, record)| record.headers.iter().any(|header| header.name.starts_with("vh.")))
+    };
+    assert_eq!([&[][..], &[(FORMAT, "default")]].map(|given| in_format(given, None)), [false, false]);
+    assert_eq!(["headers", "HEADERS"].map(|format| in_format(&[(FORMAT, format)], None)), [true, true]);
+    // What the topology was built with wins.
+    assert_eq!(
+        [("default", "headers"), ("headers", "default")]
+            .map(|(given, built)| in_format(&[(FORMAT, given)], Some(built))),
+        [true, false]
+    );
 }
 
 /// Whether an application goes on after a record that is bad for it, and how many dead letters there are.

@@ -20,11 +20,12 @@ pub use builder::Builder;
 pub use close::{CloseOptions, Closed};
 pub use driven::Driven;
 pub(crate) use instance::Instance;
-pub use state::{State, ThreadState};
+pub use state::{GlobalThreadState, State, ThreadState};
 pub use status::StateListener;
 pub use uncaught::{UncaughtHandler, UncaughtResponse};
 
 use crate::environment::{DefaultEnvironment, NoDefault};
+use crate::global::GlobalProgress;
 use crate::host::{self, Threads};
 use crate::{Error, ErrorKind};
 
@@ -64,6 +65,17 @@ impl<D> KafkaStreams<D> {
     /// Where its threads stand, by their numbers.
     pub fn thread_states(&self) -> Vec<(usize, ThreadState)> {
         self.instance.status.thread_states()
+    }
+
+    /// Where the thread that fills global stores stands; `None` when the topology has none.
+    pub fn global_thread_state(&self) -> Option<GlobalThreadState> {
+        self.instance.status.global_state()
+    }
+
+    /// How far each global store is in each partition of its topic, as of the last read, by topics and partitions. It is empty until
+    /// the thread that fills them has read something.
+    pub fn global_progress(&self) -> Vec<GlobalProgress> {
+        self.instance.globals.progress()
     }
 
     /// Closes it: commits, gives all tasks up, leaves the group (unless it is a static member, or `options` say otherwise) and waits

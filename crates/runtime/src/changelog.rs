@@ -24,6 +24,7 @@ use headwater_topology::StoreId;
 
 use crate::directory::DirectoryError;
 
+pub(crate) use self::chunk::Chunk;
 pub use self::listener::{RestoreListener, Silent, StandbyEnd, StandbyListener};
 pub use self::open::{ConfiguredStores, OpenError, StoreChoice, keeps_state, open_stores};
 pub use self::plan::{LogBounds, RestoreRange, Truncated, restore_range};

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use headwater_client::ClientConfig;
+use headwater_store::RowFormat;
 use headwater_topology::node::OffsetReset;
 
 pub use clients::Role;
@@ -113,9 +114,6 @@ impl StreamsConfig {
             if names::is_unknown(key) {
                 let meant = names::nearest(key).map_or_else(String::new, |name| format!("; did you mean {name}?"));
                 warnings.push(format!("{key} was supplied but is not used: there is no such setting{meant}"));
-            }
-            if key.starts_with("global.consumer.") {
-                warnings.push(format!("{key} has no effect: there are no global stores yet"));
             }
             let Some(setting) = options::find(key) else { continue };
             match setting.support {
@@ -241,9 +239,19 @@ impl StreamsConfig {
         ConfiguredStores::parse(self.text(&["dsl.store.suppliers.class", "default.dsl.store"])).unwrap_or_default()
     }
 
+    /// `dsl.store.format`: what the rows of operators' stores keep.
+    pub fn row_format(&self) -> RowFormat {
+        RowFormat::of_setting(self.text(&["dsl.store.format"]))
+    }
+
     /// `auto.offset.reset`.
     pub fn offset_reset(&self) -> OffsetReset {
         parse::offset_reset(self.consumer_text("auto.offset.reset")).unwrap_or(OffsetReset::Earliest)
+    }
+
+    /// `processing.exception.handler.global.enabled`.
+    pub fn handles_errors_of_global_stores(&self) -> bool {
+        self.text(&["processing.exception.handler.global.enabled"]).trim().eq_ignore_ascii_case("true")
     }
 
     /// Settings of internal topics.

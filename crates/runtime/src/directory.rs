@@ -1,6 +1,7 @@
 //! The state directory: where the stores of tasks lie, who may use them, and what this process is called.
 //!
-//! The layout is Java's: `<state.dir>/<application.id>/<task id>/…`, beside the tasks a lock file and the process file.
+//! The layout is Java's: `<state.dir>/<application.id>/<task id>/…`, beside the tasks `global` with the global stores, a lock
+//! file and the process file.
 //! One process has the directory ([`StateDirectory::open`] locks it), and within the process one owner has a task's part of it
 //! ([`StateDirectory::claim`]). What a store on disk contains is said by the store alone; the `.checkpoint` file of a task is an
 //! index beside it, so that offsets of tasks that nobody has open can be told without opening their stores.
@@ -8,12 +9,14 @@
 mod checkpoint;
 mod claim;
 mod cleanup;
+mod global;
 mod layout;
 mod lock;
 mod process_file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use headwater_record::{Offset, TopicPartition};
@@ -21,6 +24,7 @@ use headwater_topology::TaskId;
 use uuid::Uuid;
 
 pub use self::claim::TaskClaim;
+pub use self::global::{GlobalClaim, GlobalPlace};
 
 /// What is wrong with the state directory.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +75,7 @@ struct Shared {
     path: Option<PathBuf>,
     process_id: Uuid,
     claimed: Mutex<BTreeSet<TaskId>>,
+    global_claimed: AtomicBool,
     /// Held until the end.
     _lock: Option<lock::DirectoryLock>,
 }
@@ -112,7 +117,8 @@ impl StateDirectory {
     }
 
     fn of(path: Option<PathBuf>, process_id: Uuid, lock: Option<lock::DirectoryLock>) -> Self {
-        StateDirectory(Arc::new(Shared { path, process_id, claimed: Mutex::default(), _lock: lock }))
+        let (claimed, global_claimed) = (Mutex::default(), AtomicBool::new(false));
+        StateDirectory(Arc::new(Shared { path, process_id, claimed, global_claimed, _lock: lock }))
     }
 
     /// The application's directory, `None` when nothing is kept on disk.

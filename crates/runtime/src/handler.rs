@@ -61,6 +61,11 @@ impl ExceptionHandlers {
         }
     }
 
+    /// The same, but that nobody decides about records that a node failed on: the error stands.
+    pub(crate) fn without_processing(self) -> Self {
+        ExceptionHandlers { processing: Arc::new(defaults::Nobody), ..self }
+    }
+
     /// The handlers that the settings name, as Java's classes are called (with or without their package).
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! [`KafkaStreams`] in one screen: [`KafkaStreams::builder`] takes a topology, settings and components; `start` makes threads;
 //! `state` tells how they are; `close` ends them. In reading order: [`config`], [`application`], `thread` (one loop: poll,
 //! process, punctuate, commit), [`membership`] and [`assignment`] (who has which task; pure), [`task`], [`changelog`]
-//! (restoring), [`directory`], [`internal_topics`], [`error`].
+//! (restoring), [`global`] (stores that every instance has whole), [`directory`], [`internal_topics`], [`error`].
 //!
 //! Deciding and doing are apart: membership, assignment and plans are values in, values out; a `thread` and the restore worker
 //! beside it are driven turn by turn. Only [`host`] has threads of the operating system, its clock and its signals, so that a
@@ -21,6 +21,7 @@ pub mod config;
 pub mod directory;
 pub mod environment;
 pub mod error;
+pub mod global;
 pub mod handler;
 pub mod host;
 pub mod intake;

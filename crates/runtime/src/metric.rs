@@ -9,6 +9,8 @@
 //! | `headwater_tasks_restored_total` | counter | active tasks whose stores were restored |
 //! | `headwater_tasks_active`, `headwater_tasks_standby` | gauges by `thread` | tasks assigned |
 //! | `headwater_thread_running` | gauge by `thread` | 1 while the thread processes |
+//! | `headwater_global_records_total` | counter | records applied to global stores |
+//! | `headwater_global_lag_records` | gauge by `topic`, `partition` | how many offsets a global store is behind its topic |
 //!
 //! Nodes tell what nobody else sees, on the level `DEBUG` on which Java records it. A histogram's mean and maximum are Java's
 //! `-avg` and `-max`:
@@ -21,6 +23,7 @@
 //!
 //! As in Java since 2.5 (KIP-444), dropped records are counted by task only, not by node.
 
+use headwater_record::TopicPartition;
 use headwater_topology::TaskId;
 use metrics::{counter, gauge};
 
@@ -44,6 +47,15 @@ pub(crate) fn committed(tasks: usize) {
 
 pub(crate) fn task_restored() {
     counter!("headwater_tasks_restored_total").increment(1);
+}
+
+pub(crate) fn global_records(count: u64) {
+    counter!("headwater_global_records_total").increment(count);
+}
+
+pub(crate) fn global_lag(partition: &TopicPartition, lag: u64) {
+    let (topic, partition) = (partition.topic.to_string(), partition.partition.to_string());
+    gauge!("headwater_global_lag_records", "topic" => topic, "partition" => partition).set(lag as f64);
 }
 
 pub(crate) fn tasks_assigned(thread: usize, active: usize, standby: usize) {

@@ -12,5 +12,6 @@ pub mod spec;
 pub use closed::ClosedStores;
 pub use error::TaskError;
 pub use global::GlobalTask;
+pub(crate) use global::NO_TASK;
 pub use running::{Committed, Parts, Running, Taken, TaskSettings};
 pub use spec::{TaskInput, TaskSpec, TaskStore};

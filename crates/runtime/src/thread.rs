@@ -236,7 +236,7 @@ fn producer(instance: &Instance, number: usize) -> Result<Box<dyn Producer>, Err
 }
 
 /// What the settings of its producer mean to the output.
-fn output_settings(config: &StreamsConfig) -> OutputSettings {
+pub(crate) fn output_settings(config: &StreamsConfig) -> OutputSettings {
     let producer = config.client(Role::Producer, "");
     let millis = |key: &str, default: Duration| {
         producer.value(key).and_then(|value| value.trim().parse().ok()).map_or(default, Duration::from_millis)

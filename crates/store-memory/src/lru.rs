@@ -1,7 +1,8 @@
 //! The keys used last, at most so many (Java's `MemoryNavigableLRUCache`, `Stores#lruMap`).
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use headwater_record::{Offset, RawRecord};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
@@ -14,7 +15,7 @@ use crate::state::{State, key_of, row_of};
 struct Slot {
     row: Vec<u8>,
     // When it was used last, in uses of the store.
-    used: Cell<u64>,
+    used: AtomicU64,
 }
 
 /// Getting and putting a key uses it; scanning does not.
@@ -23,9 +24,9 @@ pub(crate) struct Lru {
     state: State,
     max_entries: usize,
     slots: BTreeMap<Vec<u8>, Slot>,
-    // Keys by when they were used last. Reading changes it, hence the cell.
-    by_use: RefCell<BTreeMap<u64, Vec<u8>>>,
-    uses: Cell<u64>,
+    // Keys by when they were used last. Reading changes it, hence the lock.
+    by_use: Mutex<BTreeMap<u64, Vec<u8>>>,
+    uses: AtomicU64,
     evicted: Vec<Vec<u8>>,
 }
 
@@ -35,30 +36,33 @@ impl Lru {
             state: State::new(spec),
             max_entries,
             slots: BTreeMap::new(),
-            by_use: RefCell::default(),
-            uses: Cell::new(0),
+            by_use: Mutex::default(),
+            uses: AtomicU64::new(0),
             evicted: Vec::new(),
         }
     }
 
     fn next_use(&self) -> u64 {
-        let now = self.uses.get() + 1;
-        self.uses.set(now);
-        now
+        self.uses.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn touch(&self, slot: &Slot) {
+        // A slot's use and its place among the others change together: under the lock.
+        let mut by_use = self.by_use.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.next_use();
-        let mut by_use = self.by_use.borrow_mut();
-        if let Some(key) = by_use.remove(&slot.used.replace(now)) {
+        if let Some(key) = by_use.remove(&slot.used.swap(now, Ordering::Relaxed)) {
             by_use.insert(now, key);
         }
+    }
+
+    fn by_use_mut(&mut self) -> &mut BTreeMap<u64, Vec<u8>> {
+        self.by_use.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&mut self, key: &[u8], row: Option<Row<'_>>) {
         let Some(row) = row else {
             if let Some(slot) = self.slots.remove(key) {
-                self.by_use.get_mut().remove(&slot.used.get());
+                self.by_use_mut().remove(&slot.used.into_inner());
             }
             return;
         };
@@ -66,8 +70,8 @@ impl Lru {
             self.state.overwrite(row, &mut slot.row);
         } else {
             let now = self.next_use();
-            self.by_use.get_mut().insert(now, key.to_vec());
-            self.slots.insert(key.to_vec(), Slot { row: self.state.encoded(row), used: Cell::new(now) });
+            self.by_use_mut().insert(now, key.to_vec());
+            self.slots.insert(key.to_vec(), Slot { row: self.state.encoded(row), used: AtomicU64::new(now) });
             return;
         }
         if let Some(slot) = self.slots.get(key) {
@@ -80,7 +84,7 @@ impl Lru {
         if self.slots.len() <= self.max_entries {
             return None;
         }
-        let (_, key) = self.by_use.get_mut().pop_first()?;
+        let (_, key) = self.by_use_mut().pop_first()?;
         self.slots.remove(&key);
         Some(key)
     }

@@ -30,7 +30,11 @@ pub(crate) fn failed(store: &str, path: &Path, doing: &str, error: &rocksdb::Err
         }
         _ => format!("it lies at {at}"),
     };
-    StoreError::Io { store: store.to_owned(), reason: format!("{doing} failed: {advice} (RocksDB says: {said})") }
+    let reason = format!("{doing} failed: {advice} (RocksDB says: {said})");
+    match error.kind() {
+        ErrorKind::Corruption => StoreError::Corrupt { reason: format!("store {store}: {reason}") },
+        _ => StoreError::Io { store: store.to_owned(), reason },
+    }
 }
 
 fn is_locked(said: &str) -> bool {

@@ -1,6 +1,8 @@
 //! A value per key (Java's `RocksDBStore` and `RocksDBTimestampedStore`).
 
-use headwater_record::{Offset, RawRecord};
+use std::collections::BTreeMap;
+
+use headwater_record::{Offset, Partition, RawRecord};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
 use headwater_store::{Row, RowBuf, StateStore, StoreError};
 
@@ -39,6 +41,13 @@ impl StateStore for KeyValue {
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.table.commit(changelog, Marks::NONE)
+    }
+    fn committed_offsets(&self) -> Result<BTreeMap<Partition, Offset>, StoreError> {
+        Ok(self.table.offsets())
+    }
+    fn commit_offsets(&mut self, offsets: &BTreeMap<Partition, Offset>) -> Result<(), StoreError> {
+        self.table.note_offsets(offsets);
+        self.commit(None)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

@@ -11,6 +11,9 @@ pub(crate) const ROWS: &str = rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
 pub(crate) const TYPE_KEY: &[u8] = b"type";
 /// The last changelog record that the rows contain: big-endian `i64`.
 pub(crate) const OFFSET_KEY: &[u8] = b"changelog-offset";
+/// The last record of each partition of a global store's topic that the rows contain: after this the partition, a big-endian
+/// `i32`; under it a big-endian `i64`.
+pub(crate) const OFFSETS_PREFIX: &[u8] = b"topic-offset/";
 /// The store's time, for stores that forget: big-endian `i64` of milliseconds.
 pub(crate) const TIME_KEY: &[u8] = b"time";
 /// The sequence number given last, for stores that retain duplicates: big-endian `i64`.

@@ -4,11 +4,11 @@
 //! part, and a row's key begins with the number of its segment: the order is the same, and forgetting a segment is one deletion
 //! of a range.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 
-use headwater_record::{Offset, Timestamp};
+use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::history::HistoryTime;
 use headwater_store::{Row, RowBuf, StoreError};
@@ -91,6 +91,14 @@ impl Segments {
 
     pub(crate) fn time(&self) -> HistoryTime {
         self.time
+    }
+
+    pub(crate) fn offsets(&self) -> BTreeMap<Partition, Offset> {
+        self.table.offsets()
+    }
+
+    pub(crate) fn note_offsets(&mut self, offsets: &BTreeMap<Partition, Offset>) {
+        self.table.note_offsets(offsets);
     }
 
     pub(crate) fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {

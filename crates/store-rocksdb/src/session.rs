@@ -1,6 +1,8 @@
 //! A value per key and session (Java's `RocksDBSessionStore`, `RocksDBTimeOrderedSessionStore`).
 
-use headwater_record::{Offset, RawRecord, Timestamp};
+use std::collections::BTreeMap;
+
+use headwater_record::{Offset, Partition, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, SessionBytes, SessionEntry, SessionQuery};
 use headwater_store::{Row, RowBuf, StateStore, StoreError};
 use headwater_window::Window;
@@ -141,6 +143,13 @@ impl StateStore for Session {
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.segments.commit(changelog)
+    }
+    fn committed_offsets(&self) -> Result<BTreeMap<Partition, Offset>, StoreError> {
+        Ok(self.segments.offsets())
+    }
+    fn commit_offsets(&mut self, offsets: &BTreeMap<Partition, Offset>) -> Result<(), StoreError> {
+        self.segments.note_offsets(offsets);
+        self.commit(None)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

@@ -1,15 +1,18 @@
 //! The database of one store: rows by key on disk, over them what is not committed yet, beside them the changelog offset.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use headwater_record::{Offset, Timestamp};
+use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{OpenContext, Row, RowBuf, RowFormat, StoreError, StoreSpec};
-use rocksdb::{ColumnFamily, ColumnFamilyDescriptor, DB, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{
+    ColumnFamily, ColumnFamilyDescriptor, DB, Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions,
+};
 
 use crate::error::{failed, no_folder};
-use crate::layout::{META, OFFSET_KEY, ROWS, SEQUENCE_KEY, TIME_KEY, TYPE_KEY, describe};
+use crate::layout::{META, OFFSET_KEY, OFFSETS_PREFIX, ROWS, SEQUENCE_KEY, TIME_KEY, TYPE_KEY, describe};
 use crate::options::{self, Shared};
 use crate::overlay::{Overlay, Pending};
 use crate::scan::{Committed, HalfOpen, Merged};
@@ -23,6 +26,10 @@ pub(crate) struct Table {
     database: Database,
     overlay: Overlay,
     offset: Option<Offset>,
+    /// Of the partitions of a global store's topic.
+    offsets: BTreeMap<Partition, Offset>,
+    /// Those that go with the next commit.
+    new_offsets: BTreeMap<Partition, Offset>,
     /// As of the last commit.
     marks: Marks,
     /// Rows with lesser keys are to go with the next commit.
@@ -83,11 +90,14 @@ impl Table {
             database: Database { db, read: ReadOptions::default(), write: options::write() },
             overlay: Overlay::default(),
             offset: None,
+            offsets: BTreeMap::new(),
+            new_offsets: BTreeMap::new(),
             marks: Marks::NONE,
             forget_before: None,
         };
         table.check_type(spec)?;
         table.offset = table.read_number(OFFSET_KEY)?.map(Offset::new);
+        table.offsets = table.read_offsets()?;
         table.marks = Marks {
             time: table.read_number(TIME_KEY)?.map_or(Timestamp::UNKNOWN, Timestamp::from_millis),
             sequence: table.read_number(SEQUENCE_KEY)?.and_then(|last| i32::try_from(last).ok()).unwrap_or(0),
@@ -125,10 +135,26 @@ impl Table {
     fn read_number(&self, key: &[u8]) -> Result<Option<i64>, StoreError> {
         let bytes = self.database.db.get_cf(self.family(META)?, key);
         let Some(bytes) = bytes.map_err(|error| self.failed("opening", &error))? else { return Ok(None) };
-        let number = <[u8; 8]>::try_from(bytes.as_slice()).map_err(|_| StoreError::Corrupt {
+        self.number(key, &bytes).map(Some)
+    }
+
+    fn number(&self, key: &[u8], bytes: &[u8]) -> Result<i64, StoreError> {
+        let number = <[u8; 8]>::try_from(bytes).map_err(|_| StoreError::Corrupt {
             reason: format!("store {}: {} has {} bytes", self.name, String::from_utf8_lossy(key), bytes.len()),
         })?;
-        Ok(Some(i64::from_be_bytes(number)))
+        Ok(i64::from_be_bytes(number))
+    }
+
+    fn read_offsets(&self) -> Result<BTreeMap<Partition, Offset>, StoreError> {
+        let mut offsets = BTreeMap::new();
+        let from = IteratorMode::From(OFFSETS_PREFIX, Direction::Forward);
+        for entry in self.database.db.iterator_cf(self.family(META)?, from) {
+            let (key, value) = entry.map_err(|error| self.failed("opening", &error))?;
+            let Some(partition) = key.strip_prefix(OFFSETS_PREFIX) else { break };
+            let Ok(partition) = <[u8; 4]>::try_from(partition) else { continue };
+            offsets.insert(Partition::from_be_bytes(partition), Offset::new(self.number(&key, &value)?));
+        }
+        Ok(offsets)
     }
 
     fn flush(&self) -> Result<(), rocksdb::Error> {
@@ -147,6 +173,15 @@ impl Table {
 
     pub(crate) fn offset(&self) -> Option<Offset> {
         self.offset
+    }
+
+    pub(crate) fn offsets(&self) -> BTreeMap<Partition, Offset> {
+        self.offsets.clone()
+    }
+
+    /// These go with the next commit.
+    pub(crate) fn note_offsets(&mut self, offsets: &BTreeMap<Partition, Offset>) {
+        self.new_offsets.extend(offsets);
     }
 
     pub(crate) fn pending_bytes(&self) -> usize {
@@ -250,7 +285,9 @@ impl Table {
     pub(crate) fn commit(&mut self, changelog: Option<Offset>, marks: Marks) -> Result<(), StoreError> {
         let offset = changelog.or(self.offset);
         let forget_before = self.forget_before.as_ref();
-        if self.overlay.is_empty() && forget_before.is_none() && offset == self.offset && marks == self.marks {
+        let is_known = |(partition, offset): (&Partition, &Offset)| self.offsets.get(partition) == Some(offset);
+        let same_offsets = offset == self.offset && self.new_offsets.iter().all(is_known);
+        if self.overlay.is_empty() && forget_before.is_none() && same_offsets && marks == self.marks {
             return Ok(());
         }
         let mut batch = WriteBatch::default();
@@ -267,6 +304,10 @@ impl Table {
         if let Some(offset) = offset {
             batch.put_cf(meta, OFFSET_KEY, offset.value().to_be_bytes());
         }
+        for (partition, offset) in &self.new_offsets {
+            let key = [OFFSETS_PREFIX, &partition.to_be_bytes()].concat();
+            batch.put_cf(meta, key, offset.value().to_be_bytes());
+        }
         if marks != Marks::NONE {
             batch.put_cf(meta, TIME_KEY, marks.time.millis().to_be_bytes());
             batch.put_cf(meta, SEQUENCE_KEY, i64::from(marks.sequence).to_be_bytes());
@@ -277,6 +318,7 @@ impl Table {
         self.overlay.clear();
         self.forget_before = None;
         self.offset = offset;
+        self.offsets.append(&mut self.new_offsets);
         self.marks = marks;
         Ok(())
     }

@@ -5,10 +5,10 @@
 //! beginning as timestamp, then a byte that says whether there was a value, then the value. Java keeps the spans of a key and
 //! segment together in one row, which each put writes again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeInclusive};
 
-use headwater_record::{Offset, RawRecord, Timestamp};
+use headwater_record::{Offset, Partition, RawRecord, Timestamp};
 use headwater_store::bytes::{Order, Scan, Version, VersionQuery, VersionedBytes, VersionedPut};
 use headwater_store::history::{self, HistoryTime, Span, Versions};
 use headwater_store::{Row, RowBuf, StateStore, StoreError};
@@ -135,6 +135,13 @@ impl StateStore for Versioned {
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.rows.segments.commit(changelog)
+    }
+    fn committed_offsets(&self) -> Result<BTreeMap<Partition, Offset>, StoreError> {
+        Ok(self.rows.segments.offsets())
+    }
+    fn commit_offsets(&mut self, offsets: &BTreeMap<Partition, Offset>) -> Result<(), StoreError> {
+        self.rows.segments.note_offsets(offsets);
+        self.commit(None)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

@@ -1,6 +1,8 @@
 //! A value per key and window start (Java's `RocksDBWindowStore`, `RocksDBTimeOrderedWindowStore`).
 
-use headwater_record::{Offset, RawRecord, Timestamp};
+use std::collections::BTreeMap;
+
+use headwater_record::{Offset, Partition, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
 use headwater_store::{Row, RowBuf, StateStore, StoreError};
 use headwater_window::key_format::{put_window_store_suffix, split_window_store_key};
@@ -72,6 +74,13 @@ impl StateStore for Window {
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.segments.commit(changelog)
+    }
+    fn committed_offsets(&self) -> Result<BTreeMap<Partition, Offset>, StoreError> {
+        Ok(self.segments.offsets())
+    }
+    fn commit_offsets(&mut self, offsets: &BTreeMap<Partition, Offset>) -> Result<(), StoreError> {
+        self.segments.note_offsets(offsets);
+        self.commit(None)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

@@ -78,6 +78,11 @@ impl RowBuf {
 }
 
 impl RowFormat {
+    /// What a value of `dsl.store.format` asks for: "headers" in any case, else timestamps alone (KIP-1285).
+    pub fn of_setting(word: &str) -> Self {
+        if word.trim().eq_ignore_ascii_case("headers") { RowFormat::Headers } else { RowFormat::Timestamped }
+    }
+
     /// How many bytes a row of this format has beside its value.
     pub fn overhead(self, headers: &Headers) -> usize {
         let timestamp = if self.has_timestamp() { 8 } else { 0 };

@@ -1,9 +1,10 @@
 //! Opening stores, and what all of them can do.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use headwater_record::{Offset, RawRecord};
+use headwater_record::{Offset, Partition, RawRecord};
 
 use crate::bytes::{KeyValueBytes, SessionBytes, VersionedBytes, WindowBytes};
 use crate::suppress::SuppressBytes;
@@ -12,8 +13,11 @@ use crate::{StoreError, StoreSpec};
 /// What every store can do.
 ///
 /// A store's durable content is always that of one changelog offset: [`StateStore::commit`] writes both as one. After a crash
-/// the store opens with the content and the offset of its last commit.
-pub trait StateStore: Send {
+/// the store opens with the content and the offset of its last commit. A global store is filled from all partitions of its topic,
+/// and has an offset for each: [`StateStore::commit_offsets`].
+///
+/// Many threads may read a store at once (a global one is read by all threads of an instance); one at a time changes it.
+pub trait StateStore: Send + Sync {
     /// The store's name.
     fn name(&self) -> &str;
 
@@ -33,6 +37,27 @@ pub trait StateStore: Send {
     /// # Errors
     /// [`StoreError::Io`] when it cannot be written; the content on disk is then that of the commit before.
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError>;
+
+    /// As [`StateStore::committed_offset`], of each partition of a global store's topic, by [`StateStore::commit_offsets`].
+    ///
+    /// # Errors
+    /// As [`StateStore::committed_offset`].
+    fn committed_offsets(&self) -> Result<BTreeMap<Partition, Offset>, StoreError> {
+        Ok(BTreeMap::new())
+    }
+
+    /// As [`StateStore::commit`], with the last offset of each partition of a global store's topic. Of a partition that is not
+    /// among `offsets` the one before stands.
+    ///
+    /// A store that does not implement this and [`StateStore::committed_offsets`] remembers none: whatever it keeps is then
+    /// deleted, and filled anew from the whole topic, when the application starts again.
+    ///
+    /// # Errors
+    /// As [`StateStore::commit`].
+    fn commit_offsets(&mut self, offsets: &BTreeMap<Partition, Offset>) -> Result<(), StoreError> {
+        let _ = offsets;
+        self.commit(None)
+    }
 
     /// Applies changelog records in order, without logging them again. They count as written, not as committed.
     ///

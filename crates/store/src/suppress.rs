@@ -6,6 +6,7 @@
 mod format;
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use headwater_record::{Offset, RawRecord};
 
@@ -16,7 +17,8 @@ use crate::{OpenContext, StateStore, Store, StoreError, StoreKind, StoreSpec, St
 #[derive(Debug, Default)]
 pub struct SuppressBytes {
     name: String,
-    entries: HashMap<Box<[u8]>, BufferedBytes>,
+    // Headers are for one thread at a time; stores are not.
+    entries: Mutex<HashMap<Box<[u8]>, BufferedBytes>>,
     offset: Option<Offset>,
     /// Whether the entries are with a running node, so that nothing of the changelog is here.
     taken: bool,
@@ -33,31 +35,36 @@ impl SuppressBytes {
     pub fn take(&mut self) -> HashMap<Box<[u8]>, BufferedBytes> {
         self.offset = None;
         self.taken = true;
-        std::mem::take(&mut self.entries)
+        std::mem::take(self.entries_mut())
     }
 
     /// How many keys are buffered here.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
+    }
+
+    fn entries_mut(&mut self) -> &mut HashMap<Box<[u8]>, BufferedBytes> {
+        self.entries.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn apply(&mut self, record: &RawRecord<'_>) -> Result<(), StoreError> {
+        let entries = self.entries.get_mut().unwrap_or_else(PoisonError::into_inner);
         let corrupt = |reason: &str| StoreError::Corrupt {
             reason: format!("the changelog of store {}, offset {}: {reason}", self.name, record.offset),
         };
         let key = record.key.ok_or_else(|| corrupt("a record has no key"))?;
         if record.value.is_none() {
-            self.entries.remove(key);
+            entries.remove(key);
             return Ok(());
         }
-        let before = self.entries.get(key).and_then(|entry| entry.prior.as_deref());
+        let before = entries.get(key).and_then(|entry| entry.prior.as_deref());
         let entry = BufferedBytes::decode(record, before).map_err(|_| corrupt("a record is no buffered change"))?;
-        self.entries.insert(key.into(), entry);
+        entries.insert(key.into(), entry);
         Ok(())
     }
 }

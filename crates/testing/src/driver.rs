@@ -199,8 +199,7 @@ impl TopologyTestDriver {
     /// [`DriverError::NoSuchStore`], [`DriverError::Closed`].
     pub fn with_store<R>(&self, store: &str, look: impl FnOnce(&Store) -> R) -> Result<R, DriverError> {
         let store = self.live.borrow().store(store)?;
-        let store = store.borrow();
-        Ok(look(&store))
+        Ok(store.read(|store| Ok(look(store)))?)
     }
 
     /// A key-value store, to read (`TopologyTestDriver#getKeyValueStore`).

@@ -142,7 +142,7 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
         let topology = self.topology()?;
         let stores = topology.stores().map(|(id, store)| {
             let opened = MemoryStores::new().open(&store.spec, OpenContext { task_directory: None })?;
-            Ok::<_, DriverError>((id, Rc::new(RefCell::new(opened))))
+            Ok::<_, DriverError>((id, SharedStore::own(opened)))
         });
         let stores: HashMap<StoreId, SharedStore> = stores.collect::<Result<_, _>>()?;
         let task = TaskId::new(0, 0);

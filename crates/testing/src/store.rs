@@ -40,7 +40,7 @@ impl<K, V> Typed<K, V> {
             Err(DriverError::NoSuchStore { .. }) => return Err(wrong()),
             other => other?,
         };
-        if !is_it(&store.borrow()) {
+        if !store.read(|store| Ok(is_it(store)))? {
             return Err(wrong());
         }
         let (key, value) = (handle.key_serde().clone(), handle.value_serde().clone());
@@ -71,10 +71,11 @@ impl<K, V> TestKeyValueStore<K, V> {
     }
 
     fn look<R>(&self, look: impl FnOnce(&dyn KeyValueBytes) -> R) -> Result<R, DriverError> {
-        match &*self.0.store.borrow() {
-            Store::KeyValue(store) => Ok(look(store.as_ref())),
-            _ => Err(DriverError::NoSuchStore { store: self.0.name.clone(), kind: "key-value" }),
-        }
+        let found = self.0.store.read(|store| match store {
+            Store::KeyValue(store) => Ok(Some(look(store.as_ref()))),
+            _ => Ok(None),
+        })?;
+        found.ok_or_else(|| DriverError::NoSuchStore { store: self.0.name.clone(), kind: "key-value" })
     }
 
     /// The value of `key`.

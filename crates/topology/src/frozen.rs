@@ -46,6 +46,11 @@ impl TopologySettings {
         self.values.get(key).map(String::as_str)
     }
 
+    /// `dsl.store.format` (KIP-1285), if it is given: the word of [`RowFormat::of_setting`].
+    pub fn row_format(&self) -> Option<RowFormat> {
+        self.value("dsl.store.format").map(RowFormat::of_setting)
+    }
+
     /// Whether `topology.optimization` asks for the optimisation `rule`.
     pub fn optimizes(&self, rule: &str) -> bool {
         let asked = self.value("topology.optimization").unwrap_or("none");
@@ -126,6 +131,13 @@ impl Topology {
                 }
             }
         })
+    }
+
+    /// As [`Topology::with_row_format`], unless the topology was built with a `dsl.store.format` of its own: an application's
+    /// settings give way to those of its topology (Java's `TopologyConfig`).
+    #[must_use]
+    pub fn with_default_row_format(self, format: RowFormat) -> Self {
+        if self.settings().row_format().is_some() { self } else { self.with_row_format(format) }
     }
 
     /// Its nodes, in the order in which they were added.

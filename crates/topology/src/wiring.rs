@@ -8,22 +8,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{RawRecord, Timestamp};
+use headwater_store::StoreError;
 use headwater_store::cache::Budget;
-use headwater_store::{Store, StoreError};
 
 use crate::context::Emit;
 use crate::node::NodeSpec;
 use crate::processor::{ProcessorTable, Wrapped};
 use crate::state::{FlushStore, SeenEntry};
 use crate::{
-    Edge, Inlet, MakeInlet, NodeId, Outlet, ProcessError, RawInlet, StoreId, TaskContext, TaskId, Topology, WiringError,
+    Edge, Inlet, MakeInlet, NodeId, Outlet, ProcessError, RawInlet, SharedStore, StoreId, TaskContext, TaskId,
+    Topology, WiringError,
 };
 
 /// Brings a source to life in a task.
 pub type MakeSource = Arc<dyn Fn(&mut Wiring<'_>) -> Result<Box<dyn RawInlet>, WiringError> + Send + Sync>;
-
-/// A store of a running task, shared by the nodes that use it and the task that commits it. Nothing of it crosses threads.
-pub type SharedStore = Rc<RefCell<Store>>;
 
 /// Everything a node needs to come alive in one task.
 pub struct Wiring<'a> {

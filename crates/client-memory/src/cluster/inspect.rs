@@ -109,6 +109,16 @@ impl Cluster {
         created
     }
 
+    /// Adds empty partitions to a topic, so that it has `count`: what `kafka-topics.sh --alter --partitions` does.
+    ///
+    /// # Errors
+    /// [`ClientError::UnknownTopic`], or [`ClientError::Broker`] when it has as many already.
+    pub fn add_partitions(&self, topic: &Topic, count: Partition) -> Result<(), ClientError> {
+        let added = self.shared.lock().topic_for_client(topic).and_then(|state| state.widen(count));
+        self.shared.notify();
+        added
+    }
+
     /// The names of all topics, sorted.
     pub fn topics(&self) -> Vec<Topic> {
         self.shared.lock().topics.keys().cloned().collect()

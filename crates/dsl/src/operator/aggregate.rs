@@ -107,5 +107,5 @@ pub(crate) fn aggregate<K: 'static, V: 'static, A: 'static>(
 
 /// How rows of DSL stores lie, unless the settings of the build say otherwise.
 pub(crate) fn row_format(draft: &Draft) -> RowFormat {
-    crate::settings::row_format(&draft.settings()).unwrap_or(RowFormat::Timestamped)
+    draft.settings().row_format().unwrap_or(RowFormat::Timestamped)
 }

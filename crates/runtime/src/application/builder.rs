@@ -21,6 +21,7 @@ use crate::changelog::{RestoreListener, Silent, keeps_state};
 use crate::config::Role;
 use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
+use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
 use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
 
@@ -149,7 +150,8 @@ impl<D: DefaultEnvironment> Builder<D> {
         self
     }
 
-    /// Starts it: returns when its threads run, not when it has tasks.
+    /// Starts it: returns when its threads run, not when it has tasks, nor when its global stores are filled (in Java it waits for
+    /// these). Until they are, stream threads wait, and [`KafkaStreams::state`] is [`State::Rebalancing`].
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for settings that cannot be and for what the environment lacks,
@@ -191,8 +193,11 @@ impl<D: DefaultEnvironment> Builder<D> {
             application = config.application_id(), process = %directory.process_id(), threads = config.threads(),
             state = ?directory.path(), "starting"
         );
+        let topology =
+            self.topology.for_application(config.application_id()).with_default_row_format(config.row_format());
         Ok(Arc::new(Instance {
-            topology: self.topology.for_application(config.application_id()),
+            globals: Globals::of(&topology),
+            topology,
             environment: Environment { clients, stores, clock },
             directory,
             handlers,
@@ -224,6 +229,7 @@ fn check_clients(config: &StreamsConfig, clients: &dyn ClientSupplier) -> Result
     let of = |role| config.client(role, config.application_id());
     clients.check(ClientKind::Consumer, &of(Role::MainConsumer))?;
     clients.check(ClientKind::Consumer, &of(Role::RestoreConsumer))?;
+    clients.check(ClientKind::Consumer, &of(Role::GlobalConsumer))?;
     clients.check(ClientKind::Producer, &of(Role::Producer))?;
     clients.check(ClientKind::Membership, &of(Role::Membership))?;
     clients.check(ClientKind::Admin, &of(Role::Admin))?;

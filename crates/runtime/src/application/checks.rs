@@ -13,9 +13,7 @@ const LONGEST_NAME: usize = 249;
 /// What can be known to be wrong with a topology before anything runs.
 pub(super) fn check(topology: &Topology, config: &StreamsConfig) -> Result<(), Error> {
     let wrong = |message: &str| Err(Error::new(ErrorKind::Topology, message));
-    if topology.subtopologies().iter().any(|part| part.global) {
-        return wrong("the topology has a global store or table, which this version of headwater cannot run yet");
-    }
+    crate::global::check(topology).map_err(|fault| Error::new(ErrorKind::Topology, fault))?;
     check_topics(topology, config)?;
     check_naming(topology, config)?;
     let is_source = |kind: &NodeKind| matches!(kind, NodeKind::Source { .. });

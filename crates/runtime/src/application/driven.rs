@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Instance, State, ThreadState};
+use super::{GlobalThreadState, Instance, State, ThreadState};
 use crate::Error;
+use crate::global::{GlobalProgress, GlobalThread};
 use crate::thread::{RestoreWorker, StreamThread};
 use headwater_record::Deadline;
 
@@ -17,6 +18,7 @@ use headwater_record::Deadline;
 pub struct Driven {
     instance: Arc<Instance>,
     threads: Vec<Slot>,
+    global: Option<GlobalThread>,
 }
 
 /// A stream thread, until it has ended.
@@ -29,18 +31,25 @@ struct Slot {
 
 impl Driven {
     pub(super) fn of(instance: Arc<Instance>) -> Self {
-        let numbers = 1..=instance.config.threads();
+        let numbers = 1..=instance.stream_threads();
         for number in numbers.clone() {
             instance.status.thread_is(number, ThreadState::Created);
         }
+        if !instance.globals.is_empty() {
+            instance.status.global_is(GlobalThreadState::Created);
+        }
         instance.status.become_if_possible(State::Rebalancing);
         let threads = numbers.map(|number| Slot { number, live: None, dead: false }).collect();
-        Driven { instance, threads }
+        Driven { instance, threads, global: None }
     }
 
-    /// Takes one turn of each of its threads: first its restore worker's, then its own. An error of a thread goes to the uncaught
-    /// error handler, as it would with threads.
+    /// Takes one turn of each of its threads: first that of the thread that fills global stores, then of each stream thread its
+    /// restore worker's and its own. An error of a thread goes to the uncaught error handler, as it would with threads.
     pub fn turn(&mut self) {
+        self.turn_global();
+        if !self.instance.globals.is_filled() && self.instance.status.closing().is_none() {
+            return;
+        }
         for slot in &mut self.threads {
             if slot.dead {
                 continue;
@@ -55,6 +64,42 @@ impl Driven {
                 }
             }
         }
+    }
+
+    fn turn_global(&mut self) {
+        let status = &self.instance.status;
+        if status.global_state().is_none_or(|state| state == GlobalThreadState::Dead) {
+            return;
+        }
+        let now = self.instance.environment.clock.now();
+        let made = match &mut self.global {
+            Some(thread) => Ok(thread),
+            none => GlobalThread::new(&self.instance, now).map(|thread| none.insert(thread)),
+        };
+        let lived = made.and_then(|thread| thread.turn(now, Deadline::NOW).map(|_| thread.has_ended()));
+        let is_dead = lived.unwrap_or_else(|error| {
+            let is_replaced = self.instance.after_global_failure(error);
+            match &mut self.global {
+                Some(_) if is_replaced => self.global = None,
+                Some(thread) => thread.give_up(now),
+                None => return !is_replaced,
+            }
+            false
+        });
+        if is_dead {
+            self.global = None;
+            status.global_is(GlobalThreadState::Dead);
+        }
+    }
+
+    /// Where the thread that fills global stores stands; `None` when the topology has none.
+    pub fn global_thread_state(&self) -> Option<GlobalThreadState> {
+        self.instance.status.global_state()
+    }
+
+    /// How far each global store is in each partition of its topic, as of the last read.
+    pub fn global_progress(&self) -> Vec<GlobalProgress> {
+        self.instance.globals.progress()
     }
 
     /// Where it stands.
@@ -83,6 +128,12 @@ impl Driven {
 
 impl Slot {
     fn turn(&mut self, instance: &Arc<Instance>) -> Result<(), Error> {
+        if self.live.is_none() && !instance.globals.is_filled() {
+            // Closed before it began.
+            self.dead = true;
+            instance.status.thread_is(self.number, ThreadState::Dead);
+            return Ok(());
+        }
         let now = instance.environment.clock.now();
         let (thread, worker) = match &mut self.live {
             Some(live) => live,

@@ -13,6 +13,7 @@ use super::status::{Closing, Status};
 use super::uncaught::UncaughtHandler;
 use crate::changelog::RestoreListener;
 use crate::directory::StateDirectory;
+use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
 use crate::thread::SourcePatterns;
 use crate::{Environment, Error, StreamsConfig};
@@ -27,14 +28,30 @@ pub(crate) struct Instance {
     pub(crate) restore_listener: Arc<dyn RestoreListener>,
     pub(crate) uncaught: Option<UncaughtHandler>,
     pub(crate) patterns: SourcePatterns,
+    pub(crate) globals: Globals,
     pub(crate) status: Status,
 }
 
 impl Instance {
+    /// What the names of clients begin with.
+    pub(crate) fn client_id(&self) -> String {
+        self.config.client_id(&self.directory.process_id().to_string())
+    }
+
     /// The name of thread `number`, from 1 on, as in Java.
     pub(crate) fn thread_name(&self, number: usize) -> String {
-        let process = self.directory.process_id().to_string();
-        format!("{}-StreamThread-{number}", self.config.client_id(&process))
+        format!("{}-StreamThread-{number}", self.client_id())
+    }
+
+    /// The name of the thread that fills global stores, as in Java.
+    pub(crate) fn global_thread_name(&self) -> String {
+        format!("{}-GlobalStreamThread", self.client_id())
+    }
+
+    /// How many stream threads there are: none when the topology only fills global stores.
+    pub(crate) fn stream_threads(&self) -> usize {
+        let has_tasks = self.topology.subtopologies().iter().any(|part| !part.global);
+        if has_tasks { self.config.threads() } else { 0 }
     }
 
     /// The topics that sources name, repartition topics with their prefix; those of global stores are nobody's tasks.

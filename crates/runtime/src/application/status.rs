@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use super::state::{Progress, State, ThreadState};
+use super::state::{GlobalThreadState, Progress, State, ThreadState};
 use crate::Error;
 use crate::host::{Gate, of_panic};
 
@@ -95,6 +95,23 @@ impl Status {
     pub(crate) fn has_ended(&self) -> bool {
         let inner = self.lock();
         inner.progress.state().is_final() && inner.threads == 0
+    }
+
+    /// `None`: there is no global store.
+    pub(crate) fn global_state(&self) -> Option<GlobalThreadState> {
+        self.lock().progress.global()
+    }
+
+    pub(crate) fn stream_threads_ended(&self) -> bool {
+        self.lock().progress.stream_threads_ended()
+    }
+
+    pub(crate) fn global_is(&self, state: GlobalThreadState) {
+        let steps = self.lock().progress.global_is(state);
+        tracing::debug!(%state, "the global thread changed its state");
+        self.announce(steps);
+        // Stream threads wait for it to have filled its stores.
+        self.gate.open();
     }
 
     pub(crate) fn become_if_possible(&self, next: State) -> bool {

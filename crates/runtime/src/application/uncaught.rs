@@ -28,22 +28,41 @@ pub type UncaughtHandler = Arc<dyn Fn(&Error) -> UncaughtResponse + Send + Sync>
 impl Instance {
     /// Thread `thread` has ended with `error`. Returns whether another takes its place.
     pub(crate) fn after_failure(&self, thread: usize, error: Error) -> bool {
-        let closing = self.status.closing().is_some();
         if is_shutdown_request(&error) {
             tracing::error!(thread, "a member of the group asked for the whole application to close; closing");
             self.end_with(error);
             return false;
         }
-        let response = match &self.uncaught {
-            _ if closing => UncaughtResponse::ShutdownClient,
+        let response = self.response_to(&error);
+        tracing::error!(thread, %error, kind = ?error.kind(), ?response, "a stream thread failed");
+        self.follow(response, error)
+    }
+
+    /// The global thread has ended with `error`. Returns whether another takes its place, which Java does not know.
+    pub(crate) fn after_global_failure(&self, error: Error) -> bool {
+        let mut response = self.response_to(&error);
+        let nobody_tells = self.stream_threads() == 0 || !self.globals.is_filled();
+        if response == UncaughtResponse::ShutdownApplication && nobody_tells {
+            tracing::warn!("no stream thread is in the group to tell the other instances to close: only this one does");
+            response = UncaughtResponse::ShutdownClient;
+        }
+        tracing::error!(%error, kind = ?error.kind(), ?response, "the global thread failed");
+        self.follow(response, error)
+    }
+
+    fn response_to(&self, error: &Error) -> UncaughtResponse {
+        match &self.uncaught {
+            _ if self.status.closing().is_some() => UncaughtResponse::ShutdownClient,
             None => UncaughtResponse::ShutdownClient,
-            Some(handler) => catch_unwind(AssertUnwindSafe(|| handler(&error))).unwrap_or_else(|panic| {
+            Some(handler) => catch_unwind(AssertUnwindSafe(|| handler(error))).unwrap_or_else(|panic| {
                 let panic = of_panic("the handler of uncaught errors", panic.as_ref());
-                tracing::error!(thread, error = %panic, "nobody decides about a failed thread; closing");
+                tracing::error!(error = %panic, "nobody decides about a failed thread; closing");
                 UncaughtResponse::ShutdownClient
             }),
-        };
-        tracing::error!(thread, %error, kind = ?error.kind(), ?response, "a stream thread failed");
+        }
+    }
+
+    fn follow(&self, response: UncaughtResponse, error: Error) -> bool {
         match response {
             UncaughtResponse::ReplaceThread => true,
             UncaughtResponse::ShutdownClient => {

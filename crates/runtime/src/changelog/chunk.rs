@@ -6,7 +6,7 @@ use headwater_record::{Header, Offset, RawHeaders, RawRecord, Timestamp};
 
 /// Records of one changelog. Its memory is kept when it is cleared.
 #[derive(Debug, Default)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     bytes: Vec<u8>,
     records: Vec<Copied>,
 }
@@ -22,13 +22,13 @@ struct Copied {
 }
 
 impl Chunk {
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.records.clear();
     }
 
     /// Appends a record whose key is `key`.
-    pub(super) fn push(&mut self, key: &[u8], record: &RawRecord<'_>) {
+    pub(crate) fn push(&mut self, key: &[u8], record: &RawRecord<'_>) {
         let headers = if record.headers.is_empty() { Vec::new() } else { record.headers.to_headers().to_vec() };
         let key = self.append(key);
         let value = record.value.map(|value| self.append(value));
@@ -41,17 +41,17 @@ impl Chunk {
         start..self.bytes.len()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
     /// How much memory the keys and values take.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
     /// The records in order.
-    pub(super) fn records(&self) -> impl Iterator<Item = RawRecord<'_>> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = RawRecord<'_>> {
         let bytes = |range: &Range<usize>| self.bytes.get(range.clone());
         self.records.iter().map(move |record| RawRecord {
             offset: record.offset,

@@ -16,6 +16,8 @@ pub enum Role {
     MainConsumer,
     /// Reads changelogs.
     RestoreConsumer,
+    /// Reads the topics of global stores.
+    GlobalConsumer,
     /// Writes.
     Producer,
     /// Asks about topics and changes them.
@@ -34,6 +36,7 @@ impl Role {
         match self {
             Role::MainConsumer | Role::Membership => &["consumer.", "main.consumer."],
             Role::RestoreConsumer => &["consumer.", "restore.consumer."],
+            Role::GlobalConsumer => &["consumer.", "global.consumer."],
             Role::Producer => &["producer."],
             Role::Admin => &["admin."],
         }
@@ -42,7 +45,9 @@ impl Role {
     /// Streams' own defaults for it (`StreamsConfig.CONSUMER_DEFAULT_OVERRIDES` and the like).
     fn defaults(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Role::MainConsumer | Role::RestoreConsumer | Role::Membership => &[("max.poll.records", "1000")],
+            Role::MainConsumer | Role::RestoreConsumer | Role::GlobalConsumer | Role::Membership => {
+                &[("max.poll.records", "1000")]
+            }
             Role::Producer => &[("linger.ms", "100")],
             Role::Admin => &[],
         }
@@ -50,7 +55,7 @@ impl Role {
 
     fn family(self) -> Family {
         match self {
-            Role::MainConsumer | Role::RestoreConsumer | Role::Membership => Family::Consumers,
+            Role::MainConsumer | Role::RestoreConsumer | Role::GlobalConsumer | Role::Membership => Family::Consumers,
             Role::Producer => Family::Producers,
             Role::Admin => Family::Admins,
         }

@@ -44,7 +44,7 @@ const GUARDS: [Guard; 13] = [
     },
 ];
 
-/// What the consumer that restores does not do, since it is in no group and reads whole changelogs.
+/// What the consumers that restore and that fill global stores do not do, since they are in no group and read whole topics.
 const NOT_OF_RESTORING: [&str; 5] =
     ["auto.offset.reset", "group.instance.id", "heartbeat.interval.ms", "max.poll.interval.ms", "session.timeout.ms"];
 
@@ -76,9 +76,12 @@ fn guard(key: &str) -> Option<(&'static str, &'static str, bool)> {
     if let Some(guard) = GUARDS.iter().filter(in_place).find(|guard| guard.key == rest) {
         return Some((guard.key, guard.ours, guard.loud));
     }
-    let of_restoring = NOT_OF_RESTORING.iter().find(|name| prefix == "restore.consumer." && **name == rest);
-    of_restoring
-        .map(|name| (*name, "none: the consumer that restores is in no group and reads whole changelogs", false))
+    let ours = match prefix {
+        "restore.consumer." => "none: the consumer that restores is in no group and reads whole changelogs",
+        "global.consumer." => "none: the consumer of global stores is in no group and reads whole topics",
+        _ => return None,
+    };
+    NOT_OF_RESTORING.iter().find(|name| **name == rest).map(|name| (*name, ours, false))
 }
 
 impl StreamsConfig {

@@ -261,3 +261,22 @@ fn secrets_are_not_shown() {
     let shown = format!("{:?}", config(&[("sasl.password", "hunter2"), ("producer.ssl.key.password", "x1")]));
     assert!(!shown.contains("hunter2") && !shown.contains("x1"), "{shown}");
 }
+
+#[test]
+fn the_consumer_of_global_stores_has_a_prefix_of_its_own() {
+    let given = [("consumer.fetch.max.bytes", "1"), ("global.consumer.fetch.max.bytes", "2"), ("fetch.min.bytes", "3")];
+    let config = config(&given);
+    assert!(config.warnings().is_empty(), "{:?}", config.warnings());
+    let of = |role: Role, key: &str| config.client(role, "client").value(key).map(str::to_owned);
+    assert_eq!(of(Role::GlobalConsumer, "fetch.max.bytes").as_deref(), Some("2"));
+    assert_eq!(of(Role::MainConsumer, "fetch.max.bytes").as_deref(), Some("1"));
+    assert_eq!(of(Role::GlobalConsumer, "fetch.min.bytes").as_deref(), Some("3"));
+    assert_eq!(of(Role::GlobalConsumer, "client.id").as_deref(), Some("client"));
+}
+
+#[test]
+fn what_the_consumer_of_global_stores_does_not_do_is_told() {
+    let config = config(&[("global.consumer.auto.offset.reset", "latest")]);
+    let overridden = config.overridden();
+    assert!(overridden.iter().any(|told| told.message.contains("global.consumer.auto.offset.reset")), "{overridden:?}");
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use headwater_record::Timestamp;
 use headwater_topology::TaskId;
 
-use super::{DirectoryError, StateDirectory, TaskClaim, layout};
+use super::{DirectoryError, GlobalPlace, StateDirectory, TaskClaim, layout};
 
 impl StateDirectory {
     /// Deletes the directories of tasks that nobody has claimed and that were last changed more than `delay` before `now`
@@ -19,12 +19,16 @@ impl StateDirectory {
         self.delete_where(|changed| now.since(changed) > delay)
     }
 
-    /// Deletes the directories of all tasks that nobody has claimed (Java's `cleanUp`).
+    /// Deletes the directories of all tasks, and of global stores, that nobody has claimed (Java's `cleanUp`).
     ///
     /// # Errors
     /// As [`StateDirectory::delete_obsolete`].
     pub fn delete_all(&self) -> Result<Vec<TaskId>, DirectoryError> {
-        self.delete_where(|_| true)
+        let tasks = self.delete_where(|_| true);
+        if let Some(claim) = self.claim_global() {
+            claim.wipe(GlobalPlace::Usual).and(claim.wipe(GlobalPlace::Beside))?;
+        }
+        tasks
     }
 
     fn delete_where(&self, is_due: impl Fn(Timestamp) -> bool) -> Result<Vec<TaskId>, DirectoryError> {

@@ -12,6 +12,10 @@ use super::DirectoryError;
 pub(super) const LOCK: &str = ".lock";
 /// The name of the index of changelog offsets.
 pub(super) const CHECKPOINT: &str = ".checkpoint";
+/// The directory of global stores.
+pub(super) const GLOBAL: &str = "global";
+/// Where global stores are filled anew.
+pub(super) const GLOBAL_BESIDE: &str = "global.new";
 /// The process file's name.
 pub(super) const PROCESS: &str = "kafka-streams-process-metadata";
 

@@ -69,6 +69,16 @@ impl DeserializationExceptionHandler for LogAndContinueExceptionHandler {
     }
 }
 
+/// Nobody is asked: the error stands, and there is no dead letter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Nobody;
+
+impl ProcessingExceptionHandler for Nobody {
+    fn handle(&self, _context: &ErrorContext<'_>, _error: &BoxError) -> HandlerResponse {
+        HandlerResponse::fail()
+    }
+}
+
 impl ProcessingExceptionHandler for LogAndFailProcessingExceptionHandler {
     fn handle(&self, context: &ErrorContext<'_>, error: &BoxError) -> HandlerResponse {
         tracing::error!(

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use headwater_record::Deadline;
 
-use crate::application::{CloseOptions, Instance, State, ThreadState};
+use crate::application::{CloseOptions, GlobalThreadState, Instance, State, ThreadState};
+use crate::global::GlobalThread;
 use crate::thread::{RestoreWorker, StreamThread};
 use crate::{Error, ErrorKind};
 
@@ -37,6 +38,17 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
+    /// Starts a thread, which says that it leaves when it ends.
+    fn spawn(&self, instance: &Instance, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        instance.status.thread_enters();
+        let handle = Builder::new().name(name).spawn(run).map_err(|error| {
+            instance.status.thread_leaves();
+            Error::new(ErrorKind::Unavailable, format!("the system gives no thread: {error}"))
+        })?;
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
+        Ok(())
+    }
+
     /// Waits until all have ended.
     pub(crate) fn join(&self) {
         let handles = std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
@@ -50,28 +62,83 @@ impl Threads {
 /// Starts all threads of an application.
 pub(crate) fn spawn_all(instance: &Arc<Instance>) -> Result<Threads, Error> {
     let threads = Threads::default();
-    for number in 1..=instance.config.threads() {
+    for number in 1..=instance.stream_threads() {
         instance.status.thread_is(number, ThreadState::Created);
     }
+    if !instance.globals.is_empty() {
+        instance.status.global_is(GlobalThreadState::Created);
+    }
     instance.status.become_if_possible(State::Rebalancing);
-    for number in 1..=instance.config.threads() {
+    if !instance.globals.is_empty() {
         let own = Arc::clone(instance);
-        instance.status.thread_enters();
-        let spawned = Builder::new().name(instance.thread_name(number)).spawn(move || run(&own, number));
-        match spawned {
-            Ok(handle) => threads.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle),
-            Err(error) => {
-                instance.begin_close(CloseOptions::default());
-                instance.status.thread_leaves();
-                (number..=instance.config.threads())
-                    .for_each(|number| instance.status.thread_is(number, ThreadState::Dead));
-                // Who starts it again finds nothing in use.
-                instance.status.gate().wait_until(Some(PATIENCE), || instance.status.has_ended());
-                return Err(Error::new(ErrorKind::Unavailable, format!("the system gives no thread: {error}")));
-            }
-        }
+        threads.spawn(instance, instance.global_thread_name(), move || run_global(&own)).inspect_err(|_| {
+            instance.status.global_is(GlobalThreadState::Dead);
+            give_up(instance, 1);
+        })?;
+    }
+    for number in 1..=instance.stream_threads() {
+        let own = Arc::clone(instance);
+        let spawned = threads.spawn(instance, instance.thread_name(number), move || run(&own, number));
+        spawned.inspect_err(|_| give_up(instance, number))?;
     }
     Ok(threads)
+}
+
+/// Ends what was started before a thread could not be; of the stream threads, those before `number`.
+fn give_up(instance: &Instance, number: usize) {
+    instance.begin_close(CloseOptions::default());
+    (number..=instance.stream_threads()).for_each(|number| instance.status.thread_is(number, ThreadState::Dead));
+    // Who starts it again finds nothing in use.
+    instance.status.gate().wait_until(Some(PATIENCE), || instance.status.has_ended());
+}
+
+/// The life of the thread that fills global stores, with those that take its place.
+fn run_global(instance: &Arc<Instance>) {
+    OWN.set(true);
+    let _end = GlobalEnd { instance };
+    let (status, clock) = (&instance.status, &instance.environment.clock);
+    let mut thread: Option<GlobalThread> = None;
+    loop {
+        let mut pause = None;
+        let lived = catch("the global thread", || {
+            let thread = match &mut thread {
+                Some(thread) => thread,
+                none => none.insert(GlobalThread::new(instance, clock.now())?),
+            };
+            let now = clock.now();
+            pause = thread.turn(now, Deadline::after(now, instance.config.poll()))?;
+            Ok(())
+        });
+        match lived {
+            Ok(()) if thread.as_ref().is_some_and(GlobalThread::has_ended) => return,
+            Ok(()) => {}
+            Err(error) => {
+                if instance.after_global_failure(error) {
+                    thread = None;
+                } else if let Some(thread) = &mut thread {
+                    thread.give_up(clock.now());
+                } else {
+                    return;
+                }
+                pause = Some(instance.config.retry_backoff());
+            }
+        }
+        if let Some(pause) = pause {
+            status.gate().wait_until(Some(pause), || false);
+        }
+    }
+}
+
+/// As [`End`], of the global thread.
+struct GlobalEnd<'a> {
+    instance: &'a Instance,
+}
+
+impl Drop for GlobalEnd<'_> {
+    fn drop(&mut self) {
+        self.instance.status.global_is(GlobalThreadState::Dead);
+        self.instance.status.thread_leaves();
+    }
 }
 
 /// A stream thread's life, with those that take its place.
@@ -79,6 +146,11 @@ fn run(instance: &Arc<Instance>, number: usize) {
     OWN.set(true);
     let _end = End { instance, number };
     let status = &instance.status;
+    let (globals, is_closing) = (&instance.globals, || status.closing().is_some());
+    status.gate().wait_until(None, || globals.is_filled() || is_closing());
+    if !globals.is_filled() {
+        return;
+    }
     while let Err(error) = catch("a stream thread", || live(instance, number)) {
         if !instance.after_failure(number, error) {
             break;

@@ -1,7 +1,6 @@
 //! What is left of a task that has closed.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 
 use headwater_store::Store;
 use headwater_topology::{SharedStore, StoreId};
@@ -20,9 +19,9 @@ impl ClosedStores {
     pub(super) fn of(shared: HashMap<StoreId, SharedStore>) -> Self {
         let mut closed = ClosedStores::default();
         for (id, shared) in shared {
-            match Rc::into_inner(shared) {
+            match shared.into_inner() {
                 Some(store) => {
-                    closed.stores.insert(id, store.into_inner());
+                    closed.stores.insert(id, store);
                 }
                 None => closed.held.push(id),
             }

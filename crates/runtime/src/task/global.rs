@@ -1,58 +1,59 @@
 //! Global stores: filled record by record from all partitions of their topics.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use headwater_record::{Partition, RawRecord, Timestamp, Topic, TopicPartition};
-use headwater_store::Store;
+use headwater_record::{RawRecord, Timestamp, Topic, TopicPartition};
 use headwater_store::cache::Budget;
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::{
-    Destination, Emit, FailureKind, NodeId, OutputTopic, ProcessError, RecordContext, SharedStore, StoreId, TaskClock,
-    TaskContext, TaskGraph, TaskId, Topology,
+    NodeId, ProcessError, RecordContext, SharedStore, StoreId, TaskClock, TaskContext, TaskGraph, TaskId, Topology,
 };
 
 use crate::handler::ExceptionHandlers;
-use crate::task::TaskError;
+use crate::output::Output;
+use crate::task::{TaskError, TaskSpec};
 
 /// A task that is not one: Java names it so in its messages.
-const NO_TASK: TaskId = TaskId::new(-1, -1);
+pub(crate) const NO_TASK: TaskId = TaskId::new(-1, -1);
 
-/// All global parts of a topology, alive (Java's `GlobalStateUpdateTask`). It stays on its thread.
+/// All global parts of a topology, alive (Java's `GlobalStateUpdateTask`). It stays on its thread. What it writes through its
+/// output are dead letters only: a global store's processor has nothing below it, and the topic it reads is its changelog.
 pub struct GlobalTask {
     graph: TaskGraph,
     sources: HashMap<Topic, NodeId>,
     stores: HashMap<StoreId, SharedStore>,
     clock: TaskClock,
     handlers: ExceptionHandlers,
+    lane: usize,
 }
 
 impl GlobalTask {
-    /// Brings the global parts of `topology` to life over their open `stores`.
+    /// Brings the global parts of `topology` to life over their `stores`.
     ///
     /// # Errors
     /// [`TaskError::Wiring`] when a serde is missing or a store is not there.
     pub fn start(
         topology: &Topology,
-        stores: HashMap<StoreId, Store>,
+        stores: HashMap<StoreId, SharedStore>,
         handlers: ExceptionHandlers,
         cache: Rc<Budget>,
+        output: &mut Output,
         now: Timestamp,
     ) -> Result<Self, TaskError> {
         let wired = |error| TaskError::Wiring { task: NO_TASK, error };
-        let stores: HashMap<StoreId, SharedStore> =
-            stores.into_iter().map(|(id, store)| (id, Rc::new(RefCell::new(store)))).collect();
+        output.register(&TaskSpec { id: NO_TASK, inputs: Vec::new(), stores: Vec::new() });
+        let lane = output.lane_of(NO_TASK);
+        let mut emit = output.lane(lane);
         let sources = Self::topics(topology);
         let mut nodes: Vec<NodeId> = sources.values().copied().collect();
         nodes.sort_unstable();
         nodes.dedup();
-        let graph = TaskGraph::wire(topology, NO_TASK, &nodes, &mut Nowhere, &stores, cache).map_err(wired)?;
+        let graph = TaskGraph::wire(topology, NO_TASK, &nodes, &mut emit, &stores, cache).map_err(wired)?;
         let clock = TaskClock { now, ..TaskClock::default() };
-        let mut task = GlobalTask { graph, sources, stores, clock, handlers };
-        let mut nowhere = Nowhere;
-        let mut cx = TaskContext::new(NO_TASK, &mut task.clock, &mut nowhere, &task.handlers);
+        let mut task = GlobalTask { graph, sources, stores, clock, handlers, lane };
+        let mut cx = TaskContext::new(NO_TASK, &mut task.clock, &mut emit, &task.handlers);
         task.graph.init(&mut cx).map_err(wired)?;
         Ok(task)
     }
@@ -84,7 +85,13 @@ impl GlobalTask {
     ///
     /// # Errors
     /// What no handler let pass.
-    pub fn update(&mut self, from: &TopicPartition, raw: RawRecord<'_>, now: Timestamp) -> Result<(), TaskError> {
+    pub fn update(
+        &mut self,
+        output: &mut Output,
+        from: &TopicPartition,
+        raw: RawRecord<'_>,
+        now: Timestamp,
+    ) -> Result<(), TaskError> {
         let Some(&node) = self.sources.get(&from.topic) else { return Ok(()) };
         self.clock.now = now;
         let input = RecordContext {
@@ -94,21 +101,29 @@ impl GlobalTask {
             topic: Some(from.topic.clone()),
             headers: raw.headers.to_headers(),
         };
-        let mut nowhere = Nowhere;
-        let mut cx = TaskContext::new(NO_TASK, &mut self.clock, &mut nowhere, &self.handlers);
+        let mut emit = output.lane(self.lane);
+        let mut cx = TaskContext::new(NO_TASK, &mut self.clock, &mut emit, &self.handlers);
         cx.at_input(input, raw);
-        self.graph.push(node, &mut cx, raw, raw.timestamp).map_err(|error| TaskError::Process { task: NO_TASK, error })
+        let pushed = self.graph.push(node, &mut cx, raw, raw.timestamp);
+        pushed.map_err(|error| failed(output, error))
     }
 
     /// Writes all cached changes to the stores.
     ///
     /// # Errors
-    /// As [`GlobalTask::update`].
-    pub fn flush(&mut self, now: Timestamp) -> Result<(), TaskError> {
+    /// As [`GlobalTask::update`]; and when a dead letter could not be written.
+    pub fn flush(&mut self, output: &mut Output, now: Timestamp) -> Result<(), TaskError> {
         self.clock.now = now;
-        let mut nowhere = Nowhere;
-        let mut cx = TaskContext::new(NO_TASK, &mut self.clock, &mut nowhere, &self.handlers);
-        self.graph.flush(&mut cx).map_err(|error| TaskError::Process { task: NO_TASK, error })
+        let mut emit = output.lane(self.lane);
+        let mut cx = TaskContext::new(NO_TASK, &mut self.clock, &mut emit, &self.handlers);
+        let flushed = self.graph.flush(&mut cx);
+        flushed.map_err(|error| failed(output, error))?;
+        output.take_failure(NO_TASK).map_or(Ok(()), Err)
+    }
+
+    /// Calls `close` of the processors.
+    pub fn close(mut self) {
+        self.graph.close();
     }
 
     /// Records that were left out.
@@ -123,30 +138,8 @@ impl fmt::Debug for GlobalTask {
     }
 }
 
-/// Global stores write to no topic: what they read is their changelog.
-#[derive(Debug)]
-struct Nowhere;
-
-impl Nowhere {
-    fn refuse<T>() -> Result<T, ProcessError> {
-        Err(ProcessError::failed(FailureKind::Production, "a global store's processor cannot write to topics", None))
-    }
-}
-
-impl Emit for Nowhere {
-    fn topic(&mut self, _topic: &str) -> Result<OutputTopic, ProcessError> {
-        Self::refuse()
-    }
-
-    fn partitions(&mut self, _topic: OutputTopic) -> Result<Partition, ProcessError> {
-        Self::refuse()
-    }
-
-    fn emit(&mut self, _topic: OutputTopic, _to: Destination, _record: RawRecord<'_>) -> Result<(), ProcessError> {
-        Self::refuse()
-    }
-
-    fn log(&mut self, _store: StoreId, _record: RawRecord<'_>) -> Result<(), ProcessError> {
-        Ok(())
-    }
+/// The typed failure behind `error`, when it came from the output.
+#[cold]
+fn failed(output: &mut Output, error: ProcessError) -> TaskError {
+    output.take_failure(NO_TASK).unwrap_or(TaskError::Process { task: NO_TASK, error })
 }

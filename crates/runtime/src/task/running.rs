@@ -1,6 +1,5 @@
 //! A task that processes.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
@@ -126,9 +125,9 @@ impl Running {
         let cache_bytes = settings.cache.max();
         let lane = output.lane_of(task);
         let stores: HashMap<StoreId, SharedStore> =
-            stores.into_iter().map(|(id, store)| (id, Rc::new(RefCell::new(store)))).collect();
+            stores.into_iter().map(|(id, store)| (id, SharedStore::own(store))).collect();
         let mut reachable = globals;
-        reachable.extend(stores.iter().map(|(id, store)| (*id, Rc::clone(store))));
+        reachable.extend(stores.iter().map(|(id, store)| (*id, store.clone())));
         let graph = TaskGraph::wire(
             topology,
             task,
@@ -427,7 +426,7 @@ impl Running {
             } else {
                 output.changelog_offset(task, store.id)
             };
-            if let Err(error) = shared.borrow_mut().state_mut().commit(offset) {
+            if let Err(error) = shared.write(|store| store.state_mut().commit(offset)) {
                 result = result.and(Err(TaskError::Store { task, error }));
             }
         }

@@ -54,7 +54,7 @@ impl ActiveTask {
         }
         let on_disk = |changelog: &&StoreChangelog| {
             let store = self.running.store(changelog.store);
-            store.is_some_and(|store| store.borrow().state().is_persistent())
+            store.is_some_and(|store| store.read(|store| Ok(store.state().is_persistent())).unwrap_or(false))
         };
         let noted: BTreeMap<_, _> = self
             .changelogs

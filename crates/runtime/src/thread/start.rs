@@ -217,7 +217,7 @@ impl StreamThread {
             cache: std::rc::Rc::clone(&self.cache),
         };
         let topology = &self.instance.topology;
-        let parts = Parts { topology, spec, stores, globals: HashMap::new(), committed, settings };
+        let parts = Parts { topology, spec, stores, globals: self.instance.globals.stores(), committed, settings };
         let running = Running::start(parts, &mut self.output, now).map_err(Trouble::Task)?;
         tracing::debug!(task = %id, "a task processes");
         self.consumer.assign(&assign)?;

@@ -1,6 +1,8 @@
 //! Committing, closing and opening again.
 
-use headwater_record::Offset;
+use std::collections::BTreeMap;
+
+use headwater_record::{Offset, Partition};
 
 use super::Check;
 use super::setting::{STORE, Setting, record};
@@ -12,6 +14,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("a commit remembers its changelog offset", offsets),
     ("a store opens again at its last commit", reopens),
     ("restored records are committed like others", restored_is_committed),
+    ("offsets of a global store's topic are committed with the content", offsets_of_partitions),
     ("a store of another format or kind is refused", type_changed),
     ("two stores of a task keep apart", apart),
 ];
@@ -79,6 +82,31 @@ fn restored_is_committed(setting: &Setting<'_>) {
         let what = "what was restored after the last commit is gone";
         setting.same(what, setting.get(store.as_ref(), "a"), Some("1".into()));
         setting.same("its offset stands", offset(setting, store.as_ref()), Some(Offset::new(8)));
+    }
+}
+
+fn offsets_of_partitions(setting: &Setting<'_>) {
+    let commit = |store: &mut dyn StateStore, offsets: &[(Partition, i64)]| {
+        let offsets = offsets.iter().map(|(partition, offset)| (*partition, Offset::new(*offset))).collect();
+        setting.done("commit_offsets", store.commit_offsets(&offsets));
+    };
+    let mut store = setting.key_value(RowFormat::Plain);
+    setting.put(store.as_mut(), "a", "1");
+    commit(store.as_mut(), &[(0, 4), (2, 7)]);
+    setting.same("after a commit nothing is held back", store.pending_bytes(), 0);
+    setting.put(store.as_mut(), "a", "2");
+    commit(store.as_mut(), &[(2, 9), (11, 0)]);
+    setting.same("they are no changelog offset", offset(setting, store.as_ref()), None);
+    setting.put(store.as_mut(), "a", "uncommitted");
+    drop(store);
+    let store = setting.key_value(RowFormat::Plain);
+    let content = setting.get(store.as_ref(), "a");
+    setting.same("the content is that of the last commit", content, setting.is_persistent().then(|| "2".into()));
+    let offsets = setting.done("committed_offsets", store.committed_offsets());
+    // A store may remember none of them.
+    if !offsets.is_empty() {
+        let expected = [(0, 4), (2, 9), (11, 0)].map(|(partition, offset)| (partition, Offset::new(offset)));
+        setting.same("each partition has its last offset", offsets, BTreeMap::from(expected));
     }
 }
 

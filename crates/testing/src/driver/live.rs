@@ -83,8 +83,8 @@ impl Live {
     ) -> Result<Self, DriverError> {
         let setting = |key: &str| settings.get(key).map(String::as_str);
         let topology = match setting(ROW_FORMAT) {
-            Some(format) if format.eq_ignore_ascii_case("headers") => topology.with_row_format(RowFormat::Headers),
-            _ => topology,
+            Some(format) => topology.with_default_row_format(RowFormat::of_setting(format)),
+            None => topology,
         };
         let topology = topology.for_application(setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION));
         let handlers = own.or(ExceptionHandlers::configured(setting)?);
@@ -108,7 +108,8 @@ impl Live {
             ..handlers.clone()
         };
         let global_stores = stores.within("global").open(&topology, |store| store.global, setting)?;
-        let global = GlobalTask::start(&topology, global_stores, global_handlers, Rc::clone(&cache), now)?;
+        let global_stores = global_stores.into_iter().map(|(id, store)| (id, SharedStore::own(store))).collect();
+        let global = GlobalTask::start(&topology, global_stores, global_handlers, Rc::clone(&cache), &mut output, now)?;
         let global_topics = GlobalTask::topics(&topology).into_keys().map(|topic| (topic, Offset::ZERO)).collect();
 
         let (spec, patterns) = whole(&topology);
@@ -287,8 +288,8 @@ impl Live {
         if !record.timestamp.is_known() {
             record.timestamp = now;
         }
-        self.global.update(from, record.view(), now)?;
-        self.global.flush(now)?;
+        self.global.update(&mut self.output, from, record.view(), now)?;
+        self.global.flush(&mut self.output, now)?;
         Ok(())
     }
 
@@ -310,7 +311,7 @@ impl Live {
         let missing = || DriverError::NoSuchStore { store: name.to_owned(), kind: "state" };
         let id = self.topology.store_named(name).ok_or_else(missing)?;
         if let Some(store) = self.global.stores().get(&id) {
-            return Ok(Rc::clone(store));
+            return Ok(store.clone());
         }
         let Some(running) = &self.running else { return Err(DriverError::Closed) };
         running.store(id).cloned().ok_or_else(missing)
@@ -328,7 +329,7 @@ impl Live {
             }
         }
         let kind = id.and_then(|id| self.topology.store(id)).map(|node| node.spec.kind);
-        Ok(state::entries_of(&store.borrow(), kind)?)
+        Ok(store.read(|store| state::entries_of(store, kind))?)
     }
 
     pub(super) fn close(&mut self) -> Result<(), DriverError> {

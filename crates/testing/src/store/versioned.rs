@@ -30,10 +30,11 @@ impl<K, V> TestVersionedStore<K, V> {
     }
 
     fn look<R>(&self, look: impl FnOnce(&dyn VersionedBytes) -> Result<R, StoreError>) -> Result<R, DriverError> {
-        match &*self.0.store.borrow() {
-            Store::Versioned(store) => Ok(look(store.as_ref())?),
-            _ => Err(DriverError::NoSuchStore { store: self.0.name.clone(), kind: "versioned" }),
-        }
+        let found = self.0.store.read(|store| match store {
+            Store::Versioned(store) => look(store.as_ref()).map(Some),
+            _ => Ok(None),
+        })?;
+        found.ok_or_else(|| DriverError::NoSuchStore { store: self.0.name.clone(), kind: "versioned" })
     }
 
     fn typed(&self, version: &Version) -> Result<Stamped<V>, DriverError> {

@@ -111,7 +111,7 @@ fn internal_topics_have_the_applications_prefix_and_changelogs_the_tasks_partiti
     let changes = world.cluster.records(&Topic::from("app-counts-changelog"));
     assert_eq!(changes.iter().map(|(partition, _)| *partition).collect::<Vec<_>>(), [1, 1]);
     assert_eq!(world.output.changelog_offset(task.id(), store).map(headwater_record::Offset::value), Some(1));
-    let committed = task.store(store).unwrap().borrow().state().committed_offset().unwrap();
+    let committed = task.store(store).unwrap().read(|store| store.state().committed_offset()).unwrap();
     assert_eq!(committed.map(headwater_record::Offset::value), Some(1));
 }
 

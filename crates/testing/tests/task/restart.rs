@@ -121,7 +121,7 @@ fn a_store_whose_source_topic_is_its_changelog_writes_nothing_and_commits_the_in
     world.fetch(&mut task);
     world.process_up_to(&mut task, 2).unwrap();
     world.commit(&mut task).unwrap();
-    let committed = task.store(store).unwrap().borrow().state().committed_offset().unwrap();
+    let committed = task.store(store).unwrap().read(|store| store.state().committed_offset()).unwrap();
     assert_eq!(committed, Some(Offset::new(1)));
     assert_eq!(world.cluster.topics().len(), 1);
     assert_eq!(world.values("in").len(), 3);

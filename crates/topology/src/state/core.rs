@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use headwater_record::{Encoded, Header, Headers, RawHeaders, SharedSerde, Timestamp};
+use headwater_store::bytes::KeyValueBytes;
 use headwater_store::{LoggedHeaders, Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError};
 
 use super::write_behind::{Cached, RowSerde, WriteBehind};
@@ -52,7 +53,8 @@ impl<K: 'static, V: 'static> Core<K, V> {
     ) -> Result<Self, WiringError> {
         let store = wiring.store(id)?;
         let wrong = || WiringError::StoreType { store: wiring.store_name(id) };
-        let node = wiring.topology().store(id).filter(|_| is(&store.borrow())).ok_or_else(wrong)?;
+        let is_of_kind = store.read(|store| Ok(is(store)))?;
+        let node = wiring.topology().store(id).filter(|_| is_of_kind).ok_or_else(wrong)?;
         Ok(Core {
             id,
             name: node.spec.name.as_str().into(),
@@ -74,6 +76,30 @@ impl<K: 'static, V: 'static> Core<K, V> {
         let spec = &wiring.topology().store(self.id)?.spec;
         let cached = spec.caching && !spec.kind.retains_duplicates() && budget.max() > 0 && !self.read_only;
         cached.then(|| WriteBehind::new(self.id, Arc::clone(&self.name), key_extra, budget))
+    }
+
+    /// Looks at the bytes of a key-value store.
+    #[inline]
+    pub(super) fn read_bytes<R>(
+        &self,
+        look: impl FnOnce(&dyn KeyValueBytes) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        self.store.read(|store| match store {
+            Store::KeyValue(store) => look(store.as_ref()),
+            other => Err(wrong_kind(other, "a key-value store")),
+        })
+    }
+
+    /// Changes the bytes of a key-value store.
+    #[inline]
+    pub(super) fn write_bytes<R>(
+        &self,
+        work: impl FnOnce(&mut dyn KeyValueBytes) -> Result<R, StoreError>,
+    ) -> Result<R, StoreError> {
+        self.store.write(|store| match store {
+            Store::KeyValue(store) => work(store.as_mut()),
+            other => Err(wrong_kind(other, "a key-value store")),
+        })
     }
 
     /// Runs `work` with an empty buffer.
@@ -249,6 +275,7 @@ impl<K: 'static, V: 'static> Core<K, V> {
 }
 
 /// The store is not of the kind that it was opened as.
+#[cold]
 pub(super) fn wrong_kind(store: &Store, expected: &str) -> StoreError {
     StoreError::TypeChanged {
         store: store.state().name().to_owned(),

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{DefaultSerde, Encoded, RawHeaders, SharedSerde, Timestamp};
-use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
+use headwater_store::bytes::{Entry, KeyRange, Order, Scan};
 use headwater_store::join::{self, JoinKey, JoinSide, JoinValue};
 use headwater_store::{Row, RowBuf, Store, StoreError};
 
-use super::core::{Core, wrong_kind};
+use super::core::Core;
 use super::{FlushStore, StoreHandle};
 use crate::{ProcessError, StoreId, TaskContext, Wiring, WiringError};
 
@@ -85,7 +85,7 @@ impl<K: 'static> JoinState<K> {
         JoinValue { side, value: &bytes }.encode(&mut entry);
         self.with_key((key, timestamp, side), |key| {
             let mut list = Vec::new();
-            self.with_bytes(|store| {
+            self.core.write_bytes(|store| {
                 let before = store.get(key)?;
                 join::append(before.as_ref().map(RowBuf::value), &entry, &mut list)?;
                 store.put(key, Some(Row::plain(&list)))
@@ -105,7 +105,7 @@ impl<K: 'static> JoinState<K> {
         now: Timestamp,
     ) -> Result<(), ProcessError> {
         self.with_key((key, timestamp, side), |key| {
-            let found = self.with_bytes(|store| Ok(store.get(key)?.is_some()))?;
+            let found = self.core.read_bytes(|store| Ok(store.get(key)?.is_some()))?;
             if found { self.delete(cx, key, now) } else { Ok(()) }
         })
     }
@@ -125,7 +125,7 @@ impl<K: 'static> JoinState<K> {
         loop {
             let from = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let range = KeyRange { from, to: Bound::Unbounded };
-            let scan = self.with_bytes(|store| store.scan(range, Order::Forward, SCAN, &mut page))?;
+            let scan = self.core.read_bytes(|store| store.scan(range, Order::Forward, SCAN, &mut page))?;
             last = page.last().filter(|_| scan == Scan::More).map(|entry| entry.key.clone());
             for entry in page.drain(..) {
                 let unjoined = Unjoined { key: JoinKey::decode(&entry.key)?, list: entry.row.value() };
@@ -158,18 +158,8 @@ impl<K: 'static> JoinState<K> {
     }
 
     fn delete(&self, cx: &mut TaskContext<'_>, key: &[u8], now: Timestamp) -> Result<(), ProcessError> {
-        self.with_bytes(|store| store.put(key, None))?;
+        self.core.write_bytes(|store| store.put(key, None))?;
         self.core.log_raw(cx, key, None, now, RawHeaders::NONE)
-    }
-
-    fn with_bytes<R>(
-        &self,
-        work: impl FnOnce(&mut dyn KeyValueBytes) -> Result<R, StoreError>,
-    ) -> Result<R, ProcessError> {
-        match &mut *self.core.store.borrow_mut() {
-            Store::KeyValue(store) => Ok(work(store.as_mut())?),
-            other => Err(wrong_kind(other, "a key-value store").into()),
-        }
     }
 
     fn with_key<R>(

@@ -8,10 +8,9 @@ use std::fmt;
 use std::rc::Rc;
 
 use headwater_record::{Headers, RawHeaders, Timestamp};
-use headwater_store::bytes::KeyValueBytes;
-use headwater_store::{RecordContext, RowBuf, Store, StoreError};
+use headwater_store::{RecordContext, RowBuf, Store};
 
-use super::core::{Core, Write, wrong_kind};
+use super::core::{Core, Write};
 use super::write_behind::{Cached, WriteBehind};
 use super::{FlushTo, Stamped, StoreHandle};
 use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
@@ -199,17 +198,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
 
     /// How many entries there are, about, those in the cache that are not written yet left out.
     pub fn approximate_len(&self) -> u64 {
-        self.with_bytes(|store| Ok(store.approximate_len())).unwrap_or_default()
-    }
-
-    fn with_bytes<R>(
-        &self,
-        work: impl FnOnce(&mut dyn KeyValueBytes) -> Result<R, StoreError>,
-    ) -> Result<R, ProcessError> {
-        match &mut *self.core.store.borrow_mut() {
-            Store::KeyValue(store) => Ok(work(store.as_mut())?),
-            other => Err(wrong_kind(other, "a key-value store").into()),
-        }
+        self.core.read_bytes(|store| Ok(store.approximate_len())).unwrap_or_default()
     }
 
     fn key_bytes(&self, key: &K) -> Result<Vec<u8>, ProcessError> {
@@ -219,7 +208,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     }
 
     fn read(&self, key: &[u8]) -> Result<Option<RowBuf>, ProcessError> {
-        self.with_bytes(|store| store.get(key))
+        Ok(self.core.read_bytes(|store| store.get(key))?)
     }
 
     /// Writes a value, or a tombstone, to store and changelog.
@@ -231,7 +220,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         context: &RecordContext,
     ) -> Result<(), ProcessError> {
         self.core.write(write, context, |row| {
-            let evicted = self.with_bytes(|store| {
+            let evicted = self.core.write_bytes(|store| {
                 store.put(key, row)?;
                 Ok(store.take_evicted())
             })?;

@@ -48,10 +48,11 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
 
     fn make(wiring: &Wiring<'_>, id: StoreId, handle: &StoreHandle<K, V>) -> Result<Self, WiringError> {
         let name = wiring.store_name(id);
-        let restored = match &mut *wiring.store(id)?.borrow_mut() {
-            Store::Suppress(bytes) => bytes.take(),
-            _ => return Err(WiringError::StoreType { store: name }),
-        };
+        let restored = wiring.store(id)?.write(|store| match store {
+            Store::Suppress(bytes) => Ok(Some(bytes.take())),
+            _ => Ok(None),
+        })?;
+        let restored = restored.ok_or_else(|| WiringError::StoreType { store: name.clone() })?;
         let spec = wiring.topology().store(id);
         let logged = spec.is_some_and(|node| matches!(node.spec.logging, Logging::Enabled(_)));
         let stamped = spec.is_some_and(|node| node.spec.format.has_headers());

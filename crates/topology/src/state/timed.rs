@@ -140,10 +140,13 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let kind = wiring.topology().store(id).map(|node| node.spec.kind);
         let wrong = || WiringError::StoreType { store: core.name.to_string() };
         let (kind, timed) = kind.and_then(|kind| Some((kind, T::of(kind)?))).ok_or_else(wrong)?;
-        timed.resume(&core.store.borrow());
+        let is_persistent = core.store.read(|store| {
+            timed.resume(store);
+            Ok(store.state().is_persistent())
+        })?;
         let time_first = kind.is_time_ordered();
         let segment = kind.segment_interval().map_or(1, |interval| interval.as_millis().max(1));
-        let by_segment = core.store.borrow().state().is_persistent() && !time_first;
+        let by_segment = is_persistent && !time_first;
         // Java's caches put the number of the segment before a key, and where time comes first, a byte that says so.
         let key_extra = 8 + usize::from(time_first);
         Ok(TimedState {
@@ -330,7 +333,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     }
 
     fn read(&self, key: &[u8], window: Window) -> Result<Option<RowBuf>, ProcessError> {
-        Ok(self.timed.fetch(&self.core.store.borrow(), key, window)?)
+        Ok(self.core.store.read(|store| self.timed.fetch(store, key, window))?)
     }
 
     /// Writes a value, or a tombstone, to store and changelog.
@@ -343,7 +346,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         context: &RecordContext,
     ) -> Result<(), ProcessError> {
         self.core.write(write, context, |row| {
-            if self.timed.put(&mut self.core.store.borrow_mut(), key, window, row)? == Put::Expired {
+            if self.core.store.write(|store| self.timed.put(store, key, window, row))? == Put::Expired {
                 cx.drop_record();
             }
             self.core.with_buffer(|bytes| {

@@ -127,7 +127,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
         timestamp: Timestamp,
     ) -> Result<Option<Stamped<V>>, ProcessError> {
         self.core.with_key(key, |bytes| {
-            let before = self.with_bytes(|store| store.get_as_of(bytes, timestamp))?;
+            let before = self.read_bytes(|store| store.get_as_of(bytes, timestamp))?;
             let put = self.write(cx, bytes, None, timestamp)?;
             let before = before.filter(|_| put != VersionedPut::Expired);
             before.map(|before| self.core.decode(&before.row)).transpose()
@@ -150,7 +150,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
         change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
     ) -> Result<(), ProcessError> {
         self.core.with_key(key, |bytes| {
-            let row = self.with_bytes(|store| store.get(bytes))?.map(|latest| latest.row);
+            let row = self.read_bytes(|store| store.get(bytes))?.map(|latest| latest.row);
             let mut slot = row.as_ref().map(|row| self.core.decode(row)).transpose()?;
             let new = change(&mut slot)?;
             let put = self.write(cx, bytes, new.value.as_ref(), new.timestamp)?;
@@ -169,18 +169,25 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
         key: &K,
         find: impl FnOnce(&dyn VersionedBytes, &[u8]) -> Result<Option<Version>, StoreError>,
     ) -> Result<Option<Stamped<V>>, ProcessError> {
-        let found = self.core.with_key(key, |bytes| self.with_bytes(|store| find(store, bytes)))?;
+        let found = self.core.with_key(key, |bytes| Ok(self.read_bytes(|store| find(store, bytes))?))?;
         found.map(|found| self.core.decode(&found.row)).transpose()
     }
 
-    fn with_bytes<R>(
+    fn read_bytes<R>(&self, look: impl FnOnce(&dyn VersionedBytes) -> Result<R, StoreError>) -> Result<R, StoreError> {
+        self.core.store.read(|store| match store {
+            Store::Versioned(store) => look(store.as_ref()),
+            other => Err(wrong_kind(other, "a versioned store")),
+        })
+    }
+
+    fn write_bytes<R>(
         &self,
         work: impl FnOnce(&mut dyn VersionedBytes) -> Result<R, StoreError>,
-    ) -> Result<R, ProcessError> {
-        match &mut *self.core.store.borrow_mut() {
-            Store::Versioned(store) => Ok(work(store.as_mut())?),
-            other => Err(wrong_kind(other, "a versioned store").into()),
-        }
+    ) -> Result<R, StoreError> {
+        self.core.store.write(|store| match store {
+            Store::Versioned(store) => work(store.as_mut()),
+            other => Err(wrong_kind(other, "a versioned store")),
+        })
     }
 
     /// Writes a version, or a tombstone, to store and changelog.
@@ -194,7 +201,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
         let mut put = VersionedPut::Expired;
         self.core.write(Write::new(value, timestamp), &RecordContext::none(), |row| {
             let value = row.map(|row| row.value);
-            put = self.with_bytes(|store| store.put(key, value, timestamp))?;
+            put = self.write_bytes(|store| store.put(key, value, timestamp))?;
             if put == VersionedPut::Expired {
                 cx.drop_record();
             }

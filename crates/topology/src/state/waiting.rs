@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{Headers, RawHeaders, Record, Timestamp};
-use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
+use headwater_store::bytes::{Entry, KeyRange, Order, Scan};
 use headwater_store::grace::{self, WaitingKey};
 use headwater_store::{Row, Store, StoreError};
 
-use super::core::{Core, wrong_kind};
+use super::core::Core;
 use super::{FlushStore, StoreHandle};
 use crate::caught::caught;
 use crate::{NodeId, ProcessError, StoreId, TaskContext, Wiring, WiringError};
@@ -63,7 +63,7 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
         let (mut page, mut after): (Vec<Entry>, Option<Vec<u8>>) = (Vec::new(), None);
         loop {
             let rest = after.as_deref().map_or(KeyRange::ALL, |last| KeyRange::ALL.after(last, Order::Forward));
-            let scan = self.with_bytes(|store| store.scan(rest, Order::Forward, SCAN, &mut page))?;
+            let scan = self.core.read_bytes(|store| store.scan(rest, Order::Forward, SCAN, &mut page))?;
             for entry in &page {
                 let key = WaitingKey::decode(&entry.key)?;
                 self.note(key.timestamp.millis());
@@ -106,7 +106,7 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
             WaitingKey { timestamp: record.timestamp, key, number }.encode(&mut waiting);
             let present = self.core.encode_value(record.value, &mut bytes)?;
             grace::encode(&context, present.then_some(&bytes), &mut value);
-            self.with_bytes(|store| store.put(&waiting, Some(Row::plain(&value))))?;
+            self.core.write_bytes(|store| store.put(&waiting, Some(Row::plain(&value))))?;
             // As Java's, these records leave their time to the producer.
             self.core.log_raw(cx, &waiting, Some(&value), Timestamp::UNKNOWN, RawHeaders::NONE)
         });
@@ -137,7 +137,7 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
             let first = WaitingKey::first_of(Timestamp::from_millis(self.earliest_ms.get()));
             let due = KeyRange { from: Bound::Included(&first), to: Bound::Excluded(&end) };
             let mut page = Vec::new();
-            let scan = self.with_bytes(|store| store.scan(due, Order::Forward, SCAN, &mut page))?;
+            let scan = self.core.read_bytes(|store| store.scan(due, Order::Forward, SCAN, &mut page))?;
             for entry in page {
                 self.release(cx, &entry, came, &mut hand_on)?;
             }
@@ -166,20 +166,10 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
             })
         });
         handed_on.or_else(|error| cx.node_failed(&self.node, timestamp, headers, error))?;
-        self.with_bytes(|store| store.put(&entry.key, None))?;
+        self.core.write_bytes(|store| store.put(&entry.key, None))?;
         self.core.log_raw(cx, &entry.key, None, Timestamp::UNKNOWN, RawHeaders::NONE)?;
         self.earliest_ms.set(key.timestamp.millis());
         Ok(())
-    }
-
-    fn with_bytes<R>(
-        &self,
-        work: impl FnOnce(&mut dyn KeyValueBytes) -> Result<R, StoreError>,
-    ) -> Result<R, StoreError> {
-        match &mut *self.core.store.borrow_mut() {
-            Store::KeyValue(store) => work(store.as_mut()),
-            other => Err(wrong_kind(other, "a key-value store")),
-        }
     }
 }
 

@@ -17,8 +17,8 @@ use headwater_topology::handler::{ErrorContext, HandlerResponse, ProductionError
 use headwater_topology::node::{NodeSpec, SourceTopics};
 use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
 use headwater_topology::{
-    BoxError, Destination, Draft, Emit, Handlers, Inlet, NodeId, OutputTopic, Port, ProcessError, RawInlet, StoreId,
-    Table, TaskClock, TaskContext, TaskGraph, TaskId, TopologySettings, Update,
+    BoxError, Destination, Draft, Emit, Handlers, Inlet, NodeId, OutputTopic, Port, ProcessError, RawInlet,
+    SharedStore, StoreId, Table, TaskClock, TaskContext, TaskGraph, TaskId, TopologySettings, Update,
 };
 
 use crate::store::MapStore;
@@ -240,7 +240,7 @@ impl Bench {
         );
         let topology = draft.freeze(&TopologySettings::new()).expect("the topology is without mistakes");
         let opened = Store::KeyValue(Box::new(MapStore::new(RowFormat::Timestamped)));
-        let stores = HashMap::from([(store, Rc::new(RefCell::new(opened)))]);
+        let stores = HashMap::from([(store, SharedStore::own(opened))]);
         let budget = Rc::new(Budget::new(setting.cache.unwrap_or_default()));
         let mut recorder = Recorder::default();
         let task = TaskId::new(0, 0);

@@ -37,9 +37,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "processing.exception.handler.global.enabled",
         Kind::Flag,
         Some("false"),
-        "Whether global stores use it too.",
-    )
-    .no_effect("there are no processors of global stores"),
+        "Whether processing.exception.handler decides about processors of global stores too (KIP-1270); else their errors end the global thread.",
+    ).effective("headwater/tests/globals/handlers::the_processing_handler_decides_about_global_stores_if_it_is_asked_to"),
     setting(
         "errors.dead.letter.queue.topic.name",
         Kind::Text,

@@ -58,8 +58,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         Some("rocksDB"),
         "What stores are that do not say themselves: rocksDB or in_memory (Java's class names are understood).",
     ).effective("application/settings::stores_are_where_the_settings_say"),
-    setting("dsl.store.format", Kind::Word(&["default", "headers"]), Some("default"), "How rows of stores lie.")
-        .only_default("give it to build_with, where the topology is built"),
+    setting("dsl.store.format", Kind::Word(&["default", "headers"]), Some("default"), "What the rows of operators' stores keep: headers too, or not (KIP-1285). What `build_with` was given wins.")
+        .effective("headwater/tests/settings::stores_keep_headers_where_the_settings_say"),
     setting(
         "enable.transactional.statestores",
         Kind::Flag,

@@ -83,7 +83,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let (mut page, mut last): (Vec<Entry>, Option<Vec<u8>>) = (Vec::new(), None);
         loop {
             let rest = last.as_deref().map_or(range, |last| range.after(last, order));
-            let scan = self.with_bytes(|store| store.scan(rest, order, SCAN, &mut page))?;
+            let scan = self.core.read_bytes(|store| store.scan(rest, order, SCAN, &mut page))?;
             last = page.last().map(|entry| entry.key.clone());
             let entries = page.drain(..).map(|entry| (entry.key, entry.row));
             if self.visit(cx, entries, &mut each)?.is_break() || scan == Scan::Done || last.is_none() {
@@ -115,7 +115,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         inside: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<(Vec<u8>, RowBuf)>, ProcessError> {
         let mut found = std::collections::BTreeMap::new();
-        self.with_bytes(|store| {
+        self.core.read_bytes(|store| {
             let mut page: Vec<Entry> = Vec::new();
             let mut last: Option<Vec<u8>> = None;
             loop {

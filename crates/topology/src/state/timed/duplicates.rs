@@ -36,7 +36,7 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
             };
             self.with_key(key, |buf| {
                 let row = encoded.map(|value| Row { value, timestamp, headers });
-                if self.timed.put(&mut self.core.store.borrow_mut(), buf.key(), window, row)? == Put::Expired {
+                if self.core.store.write(|store| self.timed.put(store, buf.key(), window, row))? == Put::Expired {
                     cx.drop_record();
                 }
                 buf.bytes.truncate(buf.key);
@@ -62,8 +62,9 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
             let query = WindowQuery { keys: KeySelection::One(buf.key()), from, to };
             let (mut page, mut last): (Vec<WindowEntry>, Option<WindowEntry>) = (Vec::new(), None);
             loop {
+                let after = last.as_ref();
                 let scan =
-                    bytes(&self.core.store.borrow())?.scan(query, Order::Forward, last.as_ref(), SCAN, &mut page)?;
+                    self.core.store.read(|store| bytes(store)?.scan(query, Order::Forward, after, SCAN, &mut page))?;
                 last = page.last().filter(|_| scan == Scan::More).cloned();
                 for entry in page.drain(..) {
                     let value = self.core.decode(&entry.row)?.value;

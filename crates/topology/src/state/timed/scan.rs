@@ -196,10 +196,11 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         mut cached: Vec<(Vec<u8>, Window, Option<Timestamp>)>,
     ) -> Result<Vec<Found>, ProcessError> {
         let mut stored = Vec::new();
-        let store: &Store = &self.core.store.borrow();
-        self.timed.scan(store, keys, wanted, order, &mut |mut key, window, row| {
-            self.timed.put_suffix(window, &mut key);
-            stored.push(Found { bytes: key, window, timestamp: row.timestamp(), row: Some(row) });
+        self.core.store.read(|store| {
+            self.timed.scan(store, keys, wanted, order, &mut |mut key, window, row| {
+                self.timed.put_suffix(window, &mut key);
+                stored.push(Found { bytes: key, window, timestamp: row.timestamp(), row: Some(row) });
+            })
         })?;
         if cached.is_empty() {
             return Ok(stored);
