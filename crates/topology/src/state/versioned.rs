@@ -20,7 +20,7 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// use std::time::Duration;
 ///
 /// use headwater_record::{DefaultSerde, Record};
-/// use headwater_store::{StoreKind, StoreSpec};
+/// use headwater_store::StoreSpec;
 /// use headwater_topology::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
 /// use headwater_topology::processor::{Processor, ProcessorContext};
 /// use headwater_topology::state::{StoreHandle, VersionedState};
@@ -48,10 +48,7 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// let source = builder.add_source("source", prices);
 /// let before = |stores| Ok(HourBefore(stores.versioned(&StoreHandle::named("prices"))?));
 /// let _: NodeRef<String, i64> = builder.add_processor("hour-before", before, &[&source]);
-/// let history_retention = Duration::from_hours(2);
-/// let segment_interval = StoreKind::default_history_segment_interval(history_retention);
-/// let kind = StoreKind::Versioned { history_retention, segment_interval };
-/// builder.add_state_store(StoreSpec::new("prices", kind), &["hour-before"]);
+/// builder.add_state_store(StoreSpec::versioned("prices", Duration::from_hours(2)), &["hour-before"]);
 /// assert!(builder.build()?.describe().contains("Processor: hour-before (stores: [prices])"));
 /// # Ok::<(), headwater_topology::TopologyErrors>(())
 /// ```
