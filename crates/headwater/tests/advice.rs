@@ -32,7 +32,7 @@ fn a_null_value_is_not_taken_for_a_missing_key() {
 #[test]
 fn a_partition_that_is_not_there_is_named_with_topic_and_count() {
     let driver = driver(|builder| {
-        let chosen = Produced::inherited().with_partitioner(|_, _, _, _| Some(vec![0, 7]));
+        let chosen = Produced::inherited().with_partitioner(|_, _, _, _, _| Some(vec![0, 7]));
         builder.stream::<String, String>("in").to_with("out", chosen);
     });
     let error = driver.input_topic::<String, String>("in").pipe("k", "v").unwrap_err().to_string();

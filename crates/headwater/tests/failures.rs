@@ -201,7 +201,7 @@ fn what_goes_nowhere_needs_no_bytes() {
     let builder = StreamsBuilder::new();
     let texts = builder.stream::<String, String>("in");
     let nowhere = Produced::with(String::default_serde(), Arc::new(Panics))
-        .with_partitioner(|_, _, value: &String, _| Some(if value == "bad" { vec![] } else { vec![0] }));
+        .with_partitioner(|_, _, value: &String, _, _| Some(if value == "bad" { vec![] } else { vec![0] }));
     texts.to_with("out", nowhere);
     let driver = TopologyTestDriver::new(builder.build().unwrap()).unwrap();
     pipe(&driver, "in", "k", "bad", 1);

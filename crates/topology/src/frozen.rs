@@ -104,7 +104,7 @@ impl Topology {
             }
         }
         let store_order = store_order(&graph, &order);
-        let copartition = copartition::collapse(&graph.copartition);
+        let copartition = copartition::groups(&graph);
         let subtopologies = Vec::new();
         let frozen =
             Frozen { graph, order, children, store_order, subtopologies, copartition, settings, application: None };
@@ -255,7 +255,7 @@ impl Topology {
             Some(bound) if **bound == *application_id => self.clone(),
             _ => self.clone().changed(|frozen| {
                 bind(&mut frozen.graph);
-                frozen.copartition = copartition::collapse(&frozen.graph.copartition);
+                frozen.copartition = copartition::groups(&frozen.graph);
                 frozen.application = Some(application_id.into());
             }),
         }

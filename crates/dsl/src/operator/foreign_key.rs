@@ -221,7 +221,7 @@ fn add_registrations<K: 'static, V: 'static, K2: 'static, V2: 'static>(
         topic: SinkTopic::Named(topic.clone()),
         choose: None,
         serdes: Serdes::of(Some(Arc::clone(&foreign_key)), Some(Arc::new(ParcelSerde) as SharedSerde<Parcel>)),
-        partitioner: Some(Arc::new(|_, _, parcel: &Parcel, _| parcel.to.map(|to| vec![to]))),
+        partitioner: Some(Arc::new(|_, _, parcel: &Parcel, _, _| parcel.to.map(|to| vec![to]))),
     };
     let sink = add_sink(sent, names.registration_sink.clone(), sink);
     let topics = SourceTopics::Named(vec![topic]);
@@ -344,7 +344,7 @@ fn listen_as_responders<K: 'static, V: 'static, K2: 'static, V2: 'static>(
     let sink: MakeInlet<Stream<K, Parcel>> = Arc::new(move |wiring| {
         wiring.shared_inlet(nodes.response_sink, |wiring| {
             let parcels: SharedSerde<Parcel> = Arc::new(ParcelSerde);
-            let to = Arc::new(|_: &str, _: &K, parcel: &Parcel, _| parcel.to.map(|to| vec![to]));
+            let to = Arc::new(|_: &str, _: &K, parcel: &Parcel, _: &_, _| parcel.to.map(|to| vec![to]));
             SinkNode::wire(wiring, nodes.response_sink, None, Arc::clone(&key), parcels, Some(to))
         })
     });

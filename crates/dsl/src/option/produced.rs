@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater_record::Partition;
+use headwater_record::{Headers, Partition};
 use headwater_topology::node::sink::ChoosePartitions;
 
 use super::serde_options;
@@ -15,7 +15,7 @@ use crate::serdes::Serdes;
 /// // What is urgent goes to partition 0, all else by its key.
 /// let produced = Produced::inherited()
 ///     .with_name("orders-sink")
-///     .with_partitioner(|_topic, _key, order: &String, _partitions| order.starts_with('!').then(|| vec![0]));
+///     .with_partitioner(|_topic, _key, order: &String, _headers, _partitions| order.starts_with('!').then(|| vec![0]));
 /// let builder = StreamsBuilder::new();
 /// builder.stream::<String, String>("in").to_with("orders", produced);
 /// assert!(builder.build()?.describe().contains("Sink: orders-sink (topic: orders)"));
@@ -44,12 +44,12 @@ impl<K, V> Produced<K, V> {
         self
     }
 
-    /// Chooses the partitions of each record: topic, key, value and how many there are. `None` leaves it to the key's hash, an
-    /// empty list drops the record and counts it, and each partition named gets a copy (KIP-837).
+    /// Chooses the partitions of each record: topic, key, value, headers and how many there are. `None` leaves it to the key's
+    /// hash, an empty list drops the record and counts it, and each partition named gets a copy (`StreamPartitioner`, KIP-837).
     #[must_use]
     pub fn with_partitioner(
         mut self,
-        choose: impl Fn(&str, &K, &V, Partition) -> Option<Vec<Partition>> + Send + Sync + 'static,
+        choose: impl Fn(&str, &K, &V, &Headers, Partition) -> Option<Vec<Partition>> + Send + Sync + 'static,
     ) -> Self {
         self.partitioner = Some(Arc::new(choose));
         self

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use headwater_record::Partition;
+use headwater_record::{Headers, Partition};
 use headwater_topology::node::sink::ChoosePartitions;
 
 use super::serde_options;
@@ -44,7 +44,7 @@ impl<K, V> Repartitioned<K, V> {
     #[must_use]
     pub fn with_partitioner(
         mut self,
-        choose: impl Fn(&str, &K, &V, Partition) -> Option<Vec<Partition>> + Send + Sync + 'static,
+        choose: impl Fn(&str, &K, &V, &Headers, Partition) -> Option<Vec<Partition>> + Send + Sync + 'static,
     ) -> Self {
         self.partitioner = Some(Arc::new(choose));
         self

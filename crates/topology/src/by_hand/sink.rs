@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_record::{Partition, SharedSerde};
+use headwater_record::{Headers, Partition, SharedSerde};
 
 use super::{NodeRef, TopologyBuilder, ids};
 use crate::node::sink::{ChoosePartitions, ExtractTopic, SinkNode};
@@ -21,7 +21,7 @@ use crate::{MakeInlet, RecordContext, Stream};
 /// let by_country = |country: &String, _: &i64, _: &_| format!("orders-{country}");
 /// // All records of a topic go to its first partition.
 /// let sink = SinkSpec::chosen("ByCountry", by_country, String::default_serde(), i64::default_serde())
-///     .with_partitioner(|_topic, _country, _order, _partitions| Some(vec![0]));
+///     .with_partitioner(|_topic, _country, _order, _headers, _partitions| Some(vec![0]));
 /// builder.add_sink("sink", sink, &[&source]);
 /// assert!(builder.build()?.describe().contains("Sink: sink (extractor class: ByCountry)"));
 /// # Ok::<(), headwater_topology::TopologyErrors>(())
@@ -57,12 +57,12 @@ impl<K, V> SinkSpec<K, V> {
         }
     }
 
-    /// Chooses the partitions of each record: topic, key, value and how many there are. `None` leaves it to the key's hash, an
-    /// empty list drops the record and counts it, and each partition named gets a copy (KIP-837).
+    /// Chooses the partitions of each record: topic, key, value, headers and how many there are. `None` leaves it to the key's
+    /// hash, an empty list drops the record and counts it, and each partition named gets a copy (`StreamPartitioner`, KIP-837).
     #[must_use]
     pub fn with_partitioner(
         mut self,
-        choose: impl Fn(&str, &K, &V, Partition) -> Option<Vec<Partition>> + Send + Sync + 'static,
+        choose: impl Fn(&str, &K, &V, &Headers, Partition) -> Option<Vec<Partition>> + Send + Sync + 'static,
     ) -> Self {
         self.partitioner = Some(Arc::new(choose));
         self

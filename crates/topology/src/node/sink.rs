@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_record::{Encoded, OwnedRecord, Partition, RawHeaders, RawRecord, Record, Serde, SharedSerde};
+use headwater_record::{Encoded, Headers, OwnedRecord, Partition, RawHeaders, RawRecord, Record, Serde, SharedSerde};
 
 use crate::caught::caught;
 use crate::handler::ProductionErrorOrigin;
@@ -15,9 +15,10 @@ use crate::{
 /// Names the topic of each record (Java's `TopicNameExtractor`).
 pub type ExtractTopic<K, V> = Arc<dyn Fn(&K, &V, &RecordContext) -> String + Send + Sync>;
 
-/// Chooses the partitions of a record of a topic with so many partitions (KIP-837): `None` leaves it to the default, an empty list drops the record and counts
-/// it, and every partition named gets a copy.
-pub type ChoosePartitions<K, V> = Arc<dyn Fn(&str, &K, &V, Partition) -> Option<Vec<Partition>> + Send + Sync>;
+/// Chooses the partitions of a record by topic, key, value, headers and how many the topic has (Java's `StreamPartitioner`, KIP-837):
+/// `None` leaves it to the default, an empty list drops the record and counts it, and every partition named gets a copy.
+pub type ChoosePartitions<K, V> =
+    Arc<dyn Fn(&str, &K, &V, &Headers, Partition) -> Option<Vec<Partition>> + Send + Sync>;
 
 /// Encodes records and writes them to a topic.
 pub struct SinkNode<K, V> {
@@ -123,7 +124,7 @@ impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for SinkNode<K, V> {
         let chosen = match &self.partitioner {
             Some(choose) => {
                 let count = cx.emit().partitions(topic)?;
-                let chosen = choose(name, record.key, record.value, count);
+                let chosen = choose(name, record.key, record.value, record.headers, count);
                 self.check_chosen(chosen.as_deref().unwrap_or_default(), name, count)?;
                 chosen
             }

@@ -22,7 +22,7 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// use headwater_record::{DefaultSerde, Record};
 /// use headwater_store::StoreSpec;
 /// use headwater_topology::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
-/// use headwater_topology::processor::{Processor, ProcessorContext};
+/// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
 /// use headwater_topology::state::{StoreHandle, VersionedState};
 /// use headwater_topology::ProcessError;
 ///
@@ -46,7 +46,7 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// let builder = TopologyBuilder::new();
 /// let prices = SourceSpec::topics(["prices"], String::default_serde(), i64::default_serde());
 /// let source = builder.add_source("source", prices);
-/// let before = |stores| Ok(HourBefore(stores.versioned(&StoreHandle::named("prices"))?));
+/// let before = |stores: &mut StoreAccess<'_, '_>| Ok(HourBefore(stores.versioned(&StoreHandle::named("prices"))?));
 /// let _: NodeRef<String, i64> = builder.add_processor("hour-before", before, &[&source]);
 /// builder.add_state_store(StoreSpec::versioned("prices", Duration::from_hours(2)), &["hour-before"]);
 /// assert!(builder.build()?.describe().contains("Processor: hour-before (stores: [prices])"));

@@ -75,12 +75,13 @@ pub(super) fn pairs<K: Key>(
 /// The partitioner of an option: null leaves the choice to the key's hash, `none` sends the record nowhere.
 pub(super) fn partitioner<K: Key>(
     option: Option<Spec<'_>>,
-) -> Result<Option<impl Fn(&str, &K, &Val, i32) -> Option<Vec<i32>> + Send + Sync + use<K>>> {
+) -> Result<Option<impl Fn(&str, &K, &Val, &Headers, i32) -> Option<Vec<i32>> + Send + Sync + use<K>>> {
     let expr = option.and_then(|option| option.text("partitioner")).map(Expr::parse).transpose()?;
     Ok(expr.map(|expr| {
-        move |topic: &str, key: &K, value: &Val, _partitions: i32| {
+        move |topic: &str, key: &K, value: &Val, headers: &Headers, _partitions: i32| {
             let key = key.seen();
-            match expr.eval(Scope { topic: Some(topic), ..Scope::kv(&key, value) }) {
+            let header = last_header(headers);
+            match expr.eval(Scope { topic: Some(topic), header: Some(&header), ..Scope::kv(&key, value) }) {
                 Ok(Val::Null) | Err(_) => None,
                 Ok(chosen) if chosen.show() == "none" => Some(Vec::new()),
                 Ok(chosen) => Some(chosen.show().split(',').filter_map(|number| number.parse().ok()).collect()),
