@@ -11,6 +11,8 @@ mod stateless;
 mod suppress;
 mod window_count;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use headwater::dsl::{KStream, KTable};
@@ -94,6 +96,10 @@ pub fn topology(workload: &str, topics: Topics<'_>) -> Result<Topology> {
         "stream-table-join" => {
             let (stream, table) = (topics.numbered(&builder, 0)?, topics.rows(&builder, 1, "table")?);
             joins::stream_table_join(&stream, &table, topics.output()?);
+        }
+        "versioned-join" => joins::versioned_join(&topics.numbered(&builder, 0)?, None, topics.output()?),
+        "grace-join" => {
+            joins::versioned_join(&topics.numbered(&builder, 0)?, Some(Duration::from_secs(1)), topics.output()?);
         }
         "table-table-join" => {
             let (left, right) = (topics.rows(&builder, 0, "left")?, topics.rows(&builder, 1, "right")?);

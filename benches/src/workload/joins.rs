@@ -20,8 +20,18 @@ pub(super) fn stream_stream_join(left: &Numbered, right: &Numbered, output: &str
 }
 
 pub(super) fn stream_table_join(stream: &Numbered, table: &Rows, output: &str) {
-    let options = Grouped::inherited();
-    stream.try_join_table(table, |_, left, right| heads(left, Some(right)), options).to(output);
+    stream.try_join_table(table, |_, left, right| heads(left, Some(right))).to(output);
+}
+
+/// Each record with the version that its key had at its time: its own, unless one of the same time came after it.
+pub(super) fn versioned_join(stream: &Numbered, grace: Option<Duration>, output: &str) {
+    let kept = Materialized::versioned("versions", Duration::from_mins(1));
+    let versions: Rows = stream.to_table_with(kept);
+    let joined = match grace {
+        Some(grace) => Joined::inherited().with_grace_period(grace),
+        None => Joined::inherited(),
+    };
+    stream.try_join_table_with(&versions, |_, left, right| heads(left, Some(right)), joined).to(output);
 }
 
 pub(super) fn table_table_join(left: &Rows, right: &Rows, output: &str) {

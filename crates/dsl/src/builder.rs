@@ -220,6 +220,9 @@ impl StreamsBuilder {
         let name = self.draft.name_or(consumed.name.as_deref(), "KTABLE-SOURCE-");
         let serdes = materialized.serdes().or(&consumed.serdes);
         let stream = self.rows(source, topic, consumed);
+        if materialized.history.is_some() {
+            self.draft.mistake(TopologyError::Invalid("GlobalTables cannot be versioned.".to_owned()));
+        }
         let materialized = materialized.with_name(store.as_str()).with_logging_disabled().with_caching_disabled();
         let table = table_source(&stream, Option::as_ref, name, &store, &materialized, serdes, None);
         let kept = self.draft.node(table.node()).and_then(|node| node.keeps).zip(table.store);

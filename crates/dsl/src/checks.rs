@@ -60,9 +60,9 @@ pub(crate) fn explicit_names(draft: &Draft) -> Option<TopologyError> {
     (!words.is_empty()).then_some(TopologyError::Invalid(words))
 }
 
-/// Whether a name ends as generated ones do: in ten digits, after which a join's stores have `-store`.
+/// Whether a name ends as generated ones do: in ten digits, after which a join's stores have `-store` or `-Buffer`.
 fn is_generated(name: &str) -> bool {
-    let name = name.strip_suffix("-store").unwrap_or(name);
+    let name = ["-store", "-Buffer"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     name.rsplit_once('-').is_some_and(|(prefix, digits)| {
         let library = ["KSTREAM-", "KTABLE-", "COGROUPKSTREAM-"].iter().any(|start| prefix.starts_with(start));
         digits.len() == 10
@@ -89,8 +89,12 @@ mod tests {
 
     #[test]
     fn generated_names_end_in_ten_digits() {
-        let generated =
-            ["KSTREAM-REDUCE-STATE-STORE-0000000003", "t-STATE-STORE-0000000000", "KSTREAM-JOINTHIS-0000000008-store"];
+        let generated = [
+            "KSTREAM-REDUCE-STATE-STORE-0000000003",
+            "t-STATE-STORE-0000000000",
+            "KSTREAM-JOINTHIS-0000000008-store",
+            "KSTREAM-JOIN-0000000003-Buffer",
+        ];
         for name in generated {
             assert!(is_generated(name), "{name}");
         }

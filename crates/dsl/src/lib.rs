@@ -1,8 +1,8 @@
 //! Streams and tables, and the words that are said of them: what a user writes.
 //!
 //! In reading order: [`StreamsBuilder`], [`KStream`], [`KGroupedStream`], [`CogroupedKStream`], [`KTable`], [`KGroupedTable`], and the options that operators take
-//! ([`Consumed`], [`Produced`], [`Grouped`], [`StreamJoined`], [`TableJoined`], [`Materialized`], [`Repartitioned`],
-//! [`Suppressed`], [`Printed`]).
+//! ([`Consumed`], [`Produced`], [`Grouped`], [`Joined`], [`StreamJoined`], [`TableJoined`], [`Materialized`],
+//! [`Repartitioned`], [`Suppressed`], [`Printed`]).
 //!
 //! Every operator writes a node into the topology that is being drafted and subscribes to its parent's port; nothing runs
 //! before a task is wired. Names, numbers, stores and topics are those of Java's `StreamsBuilder`.
@@ -30,6 +30,7 @@ mod checks;
 mod cogrouped_stream;
 mod emit_strategy;
 mod foreign_key_join;
+mod global_join;
 mod global_table;
 mod grouped_stream;
 mod grouped_table;
@@ -58,8 +59,8 @@ pub use global_table::GlobalKTable;
 pub use grouped_stream::KGroupedStream;
 pub use grouped_table::KGroupedTable;
 pub use option::{
-    BufferConfig, Consumed, Eager, Grouped, Materialized, Printed, Produced, Repartitioned, StreamJoined, Strict,
-    Suppressed, TableJoined, WhenFull, WindowedKey,
+    BufferConfig, Consumed, Eager, Grouped, Joined, Materialized, Printed, Produced, Repartitioned, StreamJoined,
+    Strict, Suppressed, TableJoined, WhenFull, WindowedKey,
 };
 pub use row::Row;
 pub use session_stream::SessionWindowedKStream;

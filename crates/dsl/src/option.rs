@@ -2,6 +2,7 @@
 
 mod consumed;
 mod grouped;
+mod joined;
 mod materialized;
 mod printed;
 mod produced;
@@ -12,6 +13,7 @@ mod table_joined;
 
 pub use consumed::Consumed;
 pub use grouped::Grouped;
+pub use joined::Joined;
 pub use materialized::Materialized;
 pub use printed::Printed;
 pub use produced::Produced;

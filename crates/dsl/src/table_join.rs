@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::Timestamp;
+use headwater_store::bytes::VersionedPut;
 use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{FlushTo, KeyValueState, StoreHandle};
+use headwater_topology::state::{FlushTo, StoreHandle, TableState};
 use headwater_topology::{
     BoxError, Change, Inlet, MakeInlet, NodeId, Outlet, Port, ProcessError, StoreId, Table, TaskContext, Update,
 };
@@ -57,6 +58,8 @@ struct Side<K: 'static, A: 'static, B, W: 'static> {
     other: Box<dyn View<K, B>>,
     join: JoinOf<A, B, W>,
     need: Need,
+    /// Whether this side has versions, of which only the latest counts.
+    latest_only: bool,
     send_old: bool,
     out: Outlet<Table<K, W>>,
 }
@@ -68,6 +71,10 @@ impl<K: 'static, A: 'static, B, W: 'static> Inlet<Table<K, A>> for Side<K, A, B,
             return Ok(());
         }
         let Change { new, old, is_latest } = update.change;
+        if self.latest_only && !is_latest {
+            cx.drop_record();
+            return Ok(());
+        }
         let other = self.other.get(cx, update.key)?;
         // Nothing was there, and nothing is.
         let silent = match self.need {
@@ -94,7 +101,7 @@ impl<K: 'static, A: 'static, B, W: 'static> Inlet<Table<K, A>> for Side<K, A, B,
 struct Merge<K: 'static, W: 'static> {
     result: Serdes<K, W>,
     send_old: bool,
-    state: Option<(Rc<KeyValueState<K, W>>, Copies<W>)>,
+    state: Option<(TableState<K, W>, Copies<W>)>,
     out: Rc<RefCell<Outlet<Table<K, W>>>>,
 }
 
@@ -108,13 +115,15 @@ impl<K: 'static, W: 'static> Inlet<Table<K, W>> for Merge<K, W> {
         let present = |value: &Option<W>| value.as_ref().is_some_and(|value| !self.result.value_is_null(value));
         let new = if present(change.new) { change.new } else { &none };
         let old = if self.send_old && present(change.old) { change.old } else { &none };
+        let mut is_latest = change.is_latest;
         if let Some((state, copy)) = &self.state {
-            state.put(cx, key, new.as_ref().map(copy), timestamp, headers)?;
-            if state.is_cached() {
+            let put = state.put(cx, key, new.as_ref().map(copy), timestamp, headers)?;
+            if state.is_cached() || put == VersionedPut::Expired {
                 return Ok(());
             }
+            is_latest = put == VersionedPut::Latest;
         }
-        let change = Change { new, old, is_latest: change.is_latest };
+        let change = Change { new, old, is_latest };
         match self.out.try_borrow_mut() {
             Ok(mut out) => out.push(cx, update.with_change(change)),
             Err(_) => Err(ProcessError::user("a join of tables was called while it was handing a change on")),
@@ -314,7 +323,8 @@ impl<K: 'static, V: 'static> KTable<K, V> {
             Arc::new(move |wiring| {
                 let (other, out) = (other.open(wiring)?, wiring.outlet(node)?);
                 let (serdes, join, send_old) = (serdes.clone(), Arc::clone(&join), wiring.sends_old_values(merge));
-                Ok(Box::new(Side { serdes, other, join, need, send_old, out }))
+                let latest_only = wiring.takes_versions(node);
+                Ok(Box::new(Side { serdes, other, join, need, latest_only, send_old, out }))
             }),
         );
     }
@@ -351,7 +361,7 @@ fn merged<K: 'static, W: Clone + 'static>(
     let make: MakeInlet<Table<K, W>> = Arc::new(move |wiring| {
         wiring.shared_inlet(merge, |wiring| {
             let send_old = wiring.sends_old_values(merge);
-            let state = kept.as_ref().map(|(id, handle)| KeyValueState::open(wiring, *id, handle)).transpose()?;
+            let state = kept.as_ref().map(|(id, handle)| TableState::open(wiring, *id, handle)).transpose()?;
             let out = Rc::new(RefCell::new(wiring.outlet(merge)?));
             if let Some(state) = &state {
                 state.flush_to(FlushTo { out: Rc::clone(&out), send_old });

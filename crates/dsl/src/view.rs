@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{Nullable, Timestamp};
-use headwater_topology::state::{KeyValueState, Stamped, StoreHandle, Timed, TimedState};
+use headwater_topology::state::{Stamped, StoreHandle, TableState, Timed, TimedState};
 use headwater_topology::{Draft, NodeId, ProcessError, StoreId, TaskContext, Wiring, WiringError};
 
 use headwater_window::Windowed;
@@ -20,6 +20,17 @@ type BoxView<K, V> = Box<dyn View<K, V>>;
 pub(crate) trait View<K, V> {
     /// The value of `key` with its time; `None` where the table has none. The time is -1 where nobody knows one.
     fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError>;
+
+    /// The value as it was at `as_of`, where the table has versions; else as it is now.
+    fn get_as_of(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        as_of: Timestamp,
+    ) -> Result<Option<Stamped<V>>, ProcessError> {
+        let _ = as_of;
+        self.get(cx, key)
+    }
 }
 
 /// How a table can be looked at.
@@ -109,7 +120,7 @@ impl<K: 'static, V: 'static, T: Timed> View<Windowed<K>, V> for TimeView<K, V, T
 struct InStore<K, V>(Kept<K, V>);
 
 /// Looks into a store; where there is none, nothing is found.
-pub(crate) struct StoreView<K: 'static, V: 'static>(pub(crate) Option<Rc<KeyValueState<K, V>>>);
+pub(crate) struct StoreView<K: 'static, V: 'static>(pub(crate) Option<TableState<K, V>>);
 
 impl<K: 'static, V: 'static> Source<K, V> for InStore<K, V> {
     fn connect(&self, draft: &Draft, node: NodeId) {
@@ -118,7 +129,7 @@ impl<K: 'static, V: 'static> Source<K, V> for InStore<K, V> {
         }
     }
     fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError> {
-        let state = self.0.as_ref().map(|(store, handle)| KeyValueState::open(wiring, *store, handle)).transpose()?;
+        let state = self.0.as_ref().map(|(store, handle)| TableState::open(wiring, *store, handle)).transpose()?;
         Ok(Box::new(StoreView(state)))
     }
 }
@@ -126,6 +137,14 @@ impl<K: 'static, V: 'static> Source<K, V> for InStore<K, V> {
 impl<K: 'static, V: 'static> View<K, V> for StoreView<K, V> {
     fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
         self.0.as_ref().map_or(Ok(None), |state| state.get(cx, key))
+    }
+    fn get_as_of(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        as_of: Timestamp,
+    ) -> Result<Option<Stamped<V>>, ProcessError> {
+        self.0.as_ref().map_or(Ok(None), |state| state.get_as_of(cx, key, as_of))
     }
 }
 
@@ -145,6 +164,14 @@ impl<K: 'static, V: Nullable + 'static> Source<K, V> for NonNull<K, V> {
 impl<K, V: Nullable> View<K, V> for NonNullView<K, V> {
     fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
         Ok(self.0.get(cx, key)?.filter(|found| !found.value.is_null()))
+    }
+    fn get_as_of(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        as_of: Timestamp,
+    ) -> Result<Option<Stamped<V>>, ProcessError> {
+        Ok(self.0.get_as_of(cx, key, as_of)?.filter(|found| !found.value.is_null()))
     }
 }
 
@@ -170,9 +197,8 @@ impl<K: 'static, P: 'static, V: 'static> Source<K, V> for Derived<K, P, V> {
     }
 }
 
-impl<K, P, V> View<K, V> for DerivedView<K, P, V> {
-    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
-        let parent = self.parent.get(cx, key)?;
+impl<K, P, V> DerivedView<K, P, V> {
+    fn derived(&self, key: &K, parent: Option<Stamped<P>>) -> Result<Option<Stamped<V>>, ProcessError> {
         let timestamp = parent.as_ref().map_or(Timestamp::UNKNOWN, |found| found.timestamp);
         let value = (self.derive)(key, parent.as_ref().map(|found| &found.value))?;
         let value = value.filter(|value| !self.result.value_is_null(value));
@@ -180,7 +206,23 @@ impl<K, P, V> View<K, V> for DerivedView<K, P, V> {
     }
 }
 
-/// A table that is joined of two others and kept nowhere.
+impl<K, P, V> View<K, V> for DerivedView<K, P, V> {
+    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
+        let parent = self.parent.get(cx, key)?;
+        self.derived(key, parent)
+    }
+    fn get_as_of(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        as_of: Timestamp,
+    ) -> Result<Option<Stamped<V>>, ProcessError> {
+        let parent = self.parent.get_as_of(cx, key, as_of)?;
+        self.derived(key, parent)
+    }
+}
+
+/// A table that is joined of two others and kept nowhere. As in Java it has no versions, though both may.
 pub(crate) struct JoinedViews<K, A, B, W> {
     pub(crate) left: Views<K, A>,
     pub(crate) right: Views<K, B>,

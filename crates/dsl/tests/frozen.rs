@@ -59,7 +59,7 @@ fn handles_of_two_builders_are_refused_by_both() {
     let (one, two) = pair();
     let prices = two.table::<String, i64>("prices");
     let sold = one.stream::<String, i64>("sold");
-    sold.join_table(&prices, |_, pieces, price| pieces * price, headwater_dsl::Grouped::inherited()).to("turnover");
+    sold.join_table(&prices, |_, pieces, price| pieces * price).to("turnover");
     assert!(mistakes(&one).contains(words) && mistakes(&two).contains(words));
 
     let (one, two) = pair();

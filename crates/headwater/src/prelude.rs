@@ -4,8 +4,8 @@
 //! implement. The rest is in [`crate::dsl`], [`crate::runtime`] (such as `CloseOptions`) and the other modules.
 
 pub use headwater_dsl::{
-    BufferConfig, Consumed, EmitStrategy, GlobalKTable, Grouped, KStream, KTable, Materialized, Produced, StreamJoined,
-    StreamsBuilder, Suppressed, TableJoined,
+    BufferConfig, Consumed, EmitStrategy, GlobalKTable, Grouped, Joined, KStream, KTable, Materialized, Produced,
+    StreamJoined, StreamsBuilder, Suppressed, TableJoined,
 };
 pub use headwater_record::{Record, Serde, Timestamp};
 pub use headwater_runtime::StreamsConfig;

@@ -48,6 +48,8 @@ pub mod prelude {
     pub use headwater_topology::processor::{
         FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, StoreAccess,
     };
-    pub use headwater_topology::state::{KeyValueState, Keys, SessionState, Stamped, StoreHandle, WindowState};
+    pub use headwater_topology::state::{
+        KeyValueState, Keys, SessionState, Stamped, StoreHandle, VersionedState, WindowState,
+    };
     pub use headwater_topology::{ProcessError, PunctuationType, ScheduleId};
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater::dsl::{BufferConfig, Grouped, KTable, Materialized, StreamsBuilder, Suppressed};
+use headwater::dsl::{BufferConfig, KTable, Materialized, StreamsBuilder, Suppressed};
 use headwater::processor::Topology;
 use headwater::testing::TopologyTestDriver;
 use headwater::window::JoinWindows;
@@ -32,7 +32,7 @@ fn topology(alive: &Arc<()>) -> Topology {
     let joined = left.left_join_on(&right, |_, value| value.clone(), |one, other| format!("{one}{other:?}"));
     joined.to_stream().to("found");
     let sales = builder.stream::<String, String>("sales");
-    sales.join_table(&kept, |_, sale, length| format!("{sale}{length}"), Grouped::inherited()).to("sold");
+    sales.join_table(&kept, |_, sale, length| format!("{sale}{length}")).to("sold");
     let held = Arc::clone(alive);
     let with_itself = move |_: &String, one: Option<&String>, other: Option<&String>| {
         let _ = &held;

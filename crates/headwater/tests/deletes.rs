@@ -1,7 +1,7 @@
 //! A null in a table's topic deletes the row, whatever the type of its values.
 #![cfg(test)]
 
-use headwater::dsl::{Grouped, KTable, Materialized, StreamsBuilder};
+use headwater::dsl::{KTable, Materialized, StreamsBuilder};
 use headwater::processor::Topology;
 use headwater::record::{Headers, Timestamp};
 use headwater::testing::TopologyTestDriver;
@@ -40,7 +40,7 @@ fn a_null_in_the_topic_of_a_table_deletes_its_row() {
             let stock = builder.table_with("stock", consumed, kept);
             stock.to_stream().to("out");
             let sales = builder.stream::<String, String>("sales");
-            sales.join_table(&stock, |_, sale, stock| format!("{sale}{stock}"), Grouped::inherited()).to("sold");
+            sales.join_table(&stock, |_, sale, stock| format!("{sale}{stock}")).to("sold");
         });
         pipe(&driver, "stock", &[("pens", Some("3")), ("ink", Some("1")), ("pens", None)]);
         assert_eq!(written(&driver, "out"), [row("pens", Some("3")), row("ink", Some("1")), row("pens", None)]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater::dsl::{BufferConfig, KStream, KTable, Topics};
-use headwater::dsl::{Consumed, Grouped, Materialized, Produced, Repartitioned, StreamsBuilder, Suppressed};
+use headwater::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned, StreamsBuilder, Suppressed};
 use headwater::processor::{ProcessError, Processor, ProcessorContext, StoreAccess};
 use headwater::record::{Encoded, Record, Serde, SerdeError, SharedSerde, Timestamp};
 use headwater::store::{StoreKind, StoreSpec};
@@ -75,8 +75,8 @@ fn topology() -> headwater::processor::Topology {
     let sums = groups.reduce_with(|one, other| join(&one, other), |one, _| one, kept());
     sums.to_stream().to_with("sums", Produced::inherited());
     moved.to_table_with(kept()).to_stream().to_with("tabled", Produced::inherited());
-    let options = || Grouped::with(branded(), branded());
-    moved.join_table(&other, |_, one, other| join(one, other), options()).to_with("found", produced());
+    let joined = Joined::with(branded(), branded());
+    moved.join_table_with(&other, |_, one, other| join(one, other), joined).to_with("found", produced());
     input.join_global(&global, |key, _| key.clone(), |_, one, shop| join(one, shop)).to_with("cities", produced());
     builder.build().unwrap()
 }

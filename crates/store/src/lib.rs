@@ -17,6 +17,7 @@ pub mod cache;
 pub mod conformance;
 mod context;
 mod error;
+pub mod grace;
 pub mod history;
 pub mod join;
 mod row;

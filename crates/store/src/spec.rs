@@ -243,6 +243,20 @@ impl StoreSpec {
         Self::new(name, StoreKind::Session { retention, segment_interval, time_ordered: false })
     }
 
+    /// A versioned store that keeps what was said of a key for `history_retention` (`Stores#versionedKeyValueStoreBuilder`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater_store::{StoreKind, StoreSpec};
+    /// let day = Duration::from_hours(24);
+    /// let spec = StoreSpec::versioned("prices", day);
+    /// assert!(matches!(spec.kind, StoreKind::Versioned { history_retention, .. } if history_retention == day));
+    /// ```
+    pub fn versioned(name: impl Into<String>, history_retention: Duration) -> Self {
+        let segment_interval = StoreKind::default_history_segment_interval(history_retention);
+        Self::new(name, StoreKind::Versioned { history_retention, segment_interval })
+    }
+
     /// In this process's memory, restored from the changelog after a start, whatever `dsl.store.suppliers.class` says.
     #[must_use]
     pub fn in_memory(mut self) -> Self {

@@ -20,7 +20,10 @@ pub use builder::Builder;
 pub use restart::StateOnDisk;
 
 pub(crate) use self::live::Live;
-use crate::{DriverError, TestInputTopic, TestKeyValueStore, TestOutputTopic, TestSessionStore, TestWindowStore};
+use crate::{
+    DriverError, TestInputTopic, TestKeyValueStore, TestOutputTopic, TestSessionStore, TestVersionedStore,
+    TestWindowStore,
+};
 
 /// Runs a topology record by record, without a cluster and without waiting (Java's class of this name).
 ///
@@ -259,6 +262,14 @@ impl TopologyTestDriver {
     /// As [`TopologyTestDriver::key_value_store`].
     pub fn session_store<K, V>(&self, handle: &StoreHandle<K, V>) -> Result<TestSessionStore<K, V>, DriverError> {
         TestSessionStore::open(self, handle)
+    }
+
+    /// A versioned store, to read (`TopologyTestDriver#getVersionedKeyValueStore`).
+    ///
+    /// # Errors
+    /// As [`TopologyTestDriver::key_value_store`].
+    pub fn versioned_store<K, V>(&self, handle: &StoreHandle<K, V>) -> Result<TestVersionedStore<K, V>, DriverError> {
+        TestVersionedStore::open(self, handle)
     }
 
     /// Commits what there is to commit, closes the task and starts it again over the same topics, as a restart of an application

@@ -19,5 +19,5 @@ pub use error::DriverError;
 pub use headwater_store_memory::MemoryStores;
 pub use mock::{Forwarded, MockProcessorContext};
 pub use record::TestRecord;
-pub use store::{TestKeyValueStore, TestSessionStore, TestWindowStore};
+pub use store::{TestKeyValueStore, TestSessionStore, TestVersionedStore, TestWindowStore, VersionedRecord};
 pub use topic::{Given, TestInputTopic, TestOutputTopic};

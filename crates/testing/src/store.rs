@@ -1,5 +1,7 @@
 //! Typed reads of a topology's stores. The driver commits after each record, so that caches hold nothing back.
 
+mod versioned;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
@@ -13,6 +15,8 @@ use headwater_window::{Window, Windowed};
 
 use crate::driver::Live;
 use crate::{DriverError, TopologyTestDriver};
+
+pub use self::versioned::{TestVersionedStore, VersionedRecord};
 
 const AT_ONCE: usize = 1024;
 

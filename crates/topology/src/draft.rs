@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use headwater_store::StoreSpec;
+use headwater_store::{RowFormat, StoreKind, StoreSpec};
 
 use crate::graph::Graph;
 use crate::naming::Naming;
@@ -192,9 +193,10 @@ impl Draft {
         self.change_node(node, |node| node.listeners.push(listener));
     }
 
-    /// Adds a store. One of the same name is a mistake; the id of the first is returned.
+    /// Adds a store. One of the same name is a mistake; the id of the first is returned. So is what no store of its kind can be.
     pub fn add_store(&self, spec: StoreSpec) -> StoreId {
         let mut state = self.state();
+        state.mistakes.extend(store_mistake(&spec).map(TopologyError::Argument));
         if let Some(store) = state.graph.store_named(&spec.name) {
             state.mistakes.push(TopologyError::Invalid(format!(
                 "A different StateStore has already been added with the name {}",
@@ -270,6 +272,16 @@ impl Draft {
     pub fn keep_in(&self, node: NodeId, store: StoreId) {
         self.connect(node, store);
         self.change_node(node, |node| node.keeps = Some(store));
+    }
+
+    /// The table of `node` is made of that above it, value by value, and has versions if that one has.
+    pub fn pass_versions(&self, node: NodeId) {
+        self.change_node(node, |node| node.passes_versions = true);
+    }
+
+    /// Whether the table of `node` has versions, as far as is said until now.
+    pub fn is_versioned(&self, node: NodeId) -> bool {
+        self.state().graph.is_versioned(node)
     }
 
     /// The stores connected to `node` now.
@@ -371,6 +383,22 @@ impl Draft {
         rewrite(&mut plan).map_err(TopologyErrors::from)?;
         plan.freeze()
     }
+}
+
+/// Versioned stores have no cache, and rows of one format only.
+fn store_mistake(spec: &StoreSpec) -> Option<String> {
+    let StoreKind::Versioned { segment_interval, .. } = spec.kind else { return None };
+    let name = &spec.name;
+    if segment_interval < Duration::from_millis(1) {
+        return Some(format!("segmentInterval cannot be zero or negative: store {name} takes a millisecond or more"));
+    }
+    if spec.caching {
+        return Some(format!("Versioned stores do not support caching: make store {name} without"));
+    }
+    let plain = spec.format == RowFormat::Plain;
+    (!plain).then(|| {
+        format!("Versioned stores have plain rows, which store {name} is not made with: a version has its time anyway")
+    })
 }
 
 /// What is wrong with one more node beside `others`: names are unique, and a topic is read by one source only.

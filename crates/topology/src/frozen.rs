@@ -171,6 +171,10 @@ impl Topology {
         self.node(node).map_or(&[], |spec| spec.listeners.as_slice())
     }
 
+    pub(crate) fn takes_versions(&self, node: NodeId) -> bool {
+        self.0.graph.takes_versions(node)
+    }
+
     /// Its stores.
     pub fn stores(&self) -> impl Iterator<Item = (StoreId, &StoreNode)> {
         self.0.graph.stores.iter().enumerate().map(|(index, store)| (StoreId::new(index), store))

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use headwater_store::StoreKind;
+
 use crate::node::{NodeSpec, StoreNode};
 use crate::processor::ProcessorWrapper;
 use crate::{NodeId, StoreId};
@@ -38,6 +40,22 @@ impl Graph {
 
     pub(crate) fn store_named(&self, name: &str) -> Option<StoreId> {
         self.stores.iter().position(|store| store.spec.name == name).map(StoreId::new)
+    }
+
+    /// Whether the table of `node` has versions (Java's `GraphNode#isOutputVersioned`).
+    pub(crate) fn is_versioned(&self, node: NodeId) -> bool {
+        let Some(spec) = self.node(node) else { return false };
+        let kept = spec.keeps.and_then(|store| self.stores.get(store.index()));
+        match kept {
+            Some(store) => matches!(store.spec.kind, StoreKind::Versioned { .. }),
+            None => spec.passes_versions && self.takes_versions(node),
+        }
+    }
+
+    /// Whether all tables above `node` have versions.
+    pub(crate) fn takes_versions(&self, node: NodeId) -> bool {
+        let parents = self.node(node).map(|spec| spec.parents.as_slice()).unwrap_or_default();
+        !parents.is_empty() && parents.iter().all(|parent| self.is_versioned(*parent))
     }
 
     /// The parents of `node`; past a repartition topic, what writes it.

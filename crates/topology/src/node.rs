@@ -102,6 +102,8 @@ pub struct NodeSpec {
     pub sends_old_values: bool,
     /// Whether null keys mean something to it or to a node below it, as they do to left joins (KIP-962).
     pub keeps_null_keys: bool,
+    /// Whether its table has versions where that above it has: it is made of it value by value, and kept nowhere.
+    pub(crate) passes_versions: bool,
     /// What it does to records.
     pub effect: Effect,
     /// Set at the filter that a repartition begins with, when the optimiser may replace the repartition.
@@ -149,6 +151,7 @@ impl NodeSpec {
             keeps: None,
             sends_old_values: false,
             keeps_null_keys: false,
+            passes_versions: false,
             effect: Effect::Plain,
             movable: None,
             priority: 0,

@@ -3,12 +3,16 @@
 //! A state is shared by the nodes that use its store (`Rc`); nothing of it leaves the task's thread. Every read and write is
 //! handed the [`TaskContext`], which knows the record, logs changes and leads evicted entries on.
 
+mod core;
 mod handle;
 mod join;
 mod key_value;
 mod session;
 mod suppress;
+mod table;
 mod timed;
+mod versioned;
+mod waiting;
 mod window;
 mod write_behind;
 
@@ -22,7 +26,10 @@ pub use self::join::{Fate, JoinState, Unjoined};
 pub use self::key_value::KeyValueState;
 pub use self::session::{BySession, SessionState};
 pub use self::suppress::SuppressState;
+pub use self::table::TableState;
 pub use self::timed::{ChangeOf, Found, KeyBuf, Keys, Timed, TimedState, Wanted, entries_of};
+pub use self::versioned::VersionedState;
+pub use self::waiting::WaitingState;
 pub use self::window::{ByWindow, WindowState};
 
 /// A value with its event time.

@@ -232,6 +232,11 @@ impl<'a> Wiring<'a> {
         self.topology.node(node).is_some_and(|spec| spec.sends_old_values)
     }
 
+    /// Whether the tables above `node` have versions, so that it may hear of some that are not the latest.
+    pub fn takes_versions(&self, node: NodeId) -> bool {
+        self.topology.takes_versions(node)
+    }
+
     /// The name of `store`.
     pub fn store_name(&self, store: StoreId) -> String {
         self.topology.store(store).map(|node| node.spec.name.clone()).unwrap_or_default()

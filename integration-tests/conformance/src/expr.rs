@@ -82,6 +82,12 @@ impl<'a> Scope<'a> {
         Scope { l, r, ..Scope::kv(k, &NULL) }
     }
 
+    /// The same, with the key that was looked up.
+    #[must_use]
+    pub fn mapped(self, m: &'a Val) -> Self {
+        Scope { m, ..self }
+    }
+
     /// The same, with an element.
     #[must_use]
     pub fn element(self, e: &'a Val) -> Self {

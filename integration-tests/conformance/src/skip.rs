@@ -1,34 +1,14 @@
-//! What the library does not have yet, in one place: a scenario that uses any of it is skipped, and counted under it.
-
-mod place;
-
-use place::Places;
-pub use place::{Place, Used};
+//! Which scenarios are left out on which stores: the library has all that they use.
 
 use crate::interpret::Stores;
 use crate::scenario::{Scenario, Spec};
 
-/// Operators and kinds of stores that come later, by the name that a skipped scenario is counted under.
-pub const LATER: &[(&str, Uses)] = &[
-    ("joiner with the mapped key", |used| used.statement.is("with_mapped_key")),
-    ("partitioner with headers", |used| partitioners(used.statement).any(|chosen| chosen.contains("header:"))),
-    ("join with grace", |used| used.statement.object("joined").is_some_and(|joined| joined.has("grace_ms"))),
-    ("versioned store", |used| kinds(used.statement).any(|kind| kind == "versioned")),
-    ("versioned commands", |used| processor_type(used.statement) == Some("versioned_commands")),
-];
-
 /// The name that a scenario is counted under that shows what window stores do only on disk, when it is run without one.
 pub const ON_DISK: &str = "a window store on disk";
 
-/// Whether a statement uses something.
-pub type Uses = fn(Used<'_>) -> bool;
-
-/// Why a scenario cannot run yet; `None`: it can.
+/// Why a scenario is not run on these stores; `None`: it is.
 pub fn reason(scenario: &Scenario, stores: Stores) -> Option<&'static str> {
-    let placed = Places::of(scenario);
-    let later = LATER.iter().find(|(_, uses)| placed.iter().any(uses));
-    let later = later.map(|(name, _)| *name);
-    later.or_else(|| (stores == Stores::Memory && shows_disk_order(scenario)).then_some(ON_DISK))
+    (stores == Stores::Memory && shows_disk_order(scenario)).then_some(ON_DISK)
 }
 
 /// Whether a processor lists the entries of a persistent window or session store: in memory they have another order.
@@ -45,18 +25,6 @@ fn described(statement: Spec<'_>) -> impl Iterator<Item = Spec<'_>> {
     statement.object("store").into_iter().chain(connected.into_iter().flatten())
 }
 
-/// The kinds of the stores that a statement names, whether added, supplied or connected by a processor.
-fn kinds(statement: Spec<'_>) -> impl Iterator<Item = &str> {
-    let supplied = statement.object("materialized").and_then(|materialized| materialized.object("supplier"));
-    described(statement).chain(supplied).filter_map(|store| store.text("kind"))
-}
-
-/// The partitioners of what a statement writes.
-fn partitioners(statement: Spec<'_>) -> impl Iterator<Item = &str> {
-    let options = ["produced", "repartitioned"].into_iter().filter_map(move |option| statement.object(option));
-    options.filter_map(|option| option.text("partitioner"))
-}
-
 fn processor_type(statement: Spec<'_>) -> Option<&str> {
     statement.object("processor").and_then(|processor| processor.text("type"))
 }
@@ -66,11 +34,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-
-    fn reason_of(dsl: &str) -> Option<&'static str> {
-        let text = format!(r#"{{"title": "t", "dsl": [{dsl}]}}"#);
-        reason(&Scenario::parse(Path::new("a/b.json"), &text).unwrap(), Stores::Memory)
-    }
 
     #[test]
     fn the_order_of_a_persistent_window_store_is_only_shown_on_disk() {
@@ -86,45 +49,5 @@ mod tests {
         assert_eq!(reasons("session", true, "session_commands"), (Some(ON_DISK), None));
         assert_eq!(reasons("session", false, "session_commands"), (None, None));
         assert_eq!(reasons("kv", true, "kv_commands"), (None, None));
-    }
-
-    #[test]
-    fn a_scenario_is_skipped_only_for_what_is_listed() {
-        let cases = [
-            (r#"{"op": "stream", "topic": "in"}"#, None),
-            (
-                r#"{"op": "table", "id": "a", "topic": "a"}, {"op": "left_join", "on": "a", "other": "a", "foreign_key": "v"}"#,
-                None,
-            ),
-            (r#"{"op": "cogroup", "on": "a"}"#, None),
-            (r#"{"op": "global_table", "topic": "g"}"#, None),
-            (r#"{"op": "join", "on": "s", "other": "g", "with_mapped_key": true}"#, Some("joiner with the mapped key")),
-            (r#"{"op": "to", "produced": {"partitioner": "v > length"}}"#, None),
-            (r#"{"op": "to", "produced": {"partitioner": "header:to"}}"#, Some("partitioner with headers")),
-            (
-                r#"{"op": "repartition", "repartitioned": {"partitioner": "header:to"}}"#,
-                Some("partitioner with headers"),
-            ),
-            (r#"{"op": "add_global_store", "topic": "g"}"#, None),
-            (r#"{"op": "add_read_only_state_store", "topic": "g"}"#, None),
-            (r#"{"op": "add_state_store", "store": {"kind": "versioned"}}"#, Some("versioned store")),
-            (r#"{"op": "table", "materialized": {"supplier": {"kind": "versioned"}}}"#, Some("versioned store")),
-            (
-                r#"{"op": "process", "processor": {"connected_stores": [{"kind": "kv"}, {"kind": "versioned"}]}}"#,
-                Some("versioned store"),
-            ),
-            (r#"{"op": "process", "processor": {"type": "versioned_commands"}}"#, Some("versioned commands")),
-        ];
-        for (statement, expected) in cases {
-            assert_eq!(reason_of(statement), expected, "{statement}");
-        }
-    }
-
-    #[test]
-    fn names_are_listed_once() {
-        let mut names: Vec<&str> = LATER.iter().map(|(name, _)| *name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), LATER.len());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use headwater_record::Record;
 use headwater_store::RowFormat;
 use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{FlushTo, KeyValueState, StoreHandle};
+use headwater_topology::state::{FlushTo, StoreHandle, TableState};
 use headwater_topology::{Draft, Inlet, NodeId, Port, ProcessError, StoreId, Stream, TaskContext};
 
 use super::folding::Folding;
@@ -32,7 +32,7 @@ pub(crate) struct AggregateSpec<K, V, A> {
 struct Aggregate<K: 'static, V: 'static, A: 'static> {
     input: Serdes<K, V>,
     result: Serdes<K, A>,
-    state: Rc<KeyValueState<K, A>>,
+    state: TableState<K, A>,
     folding: Folding<K, V, A>,
 }
 
@@ -74,7 +74,7 @@ impl<K: 'static, A: 'static> KeptIn<K, A> {
         stream.port.listen(
             node,
             Arc::new(move |wiring| {
-                let state = KeyValueState::open(wiring, id, &opened)?;
+                let state = TableState::open(wiring, id, &opened)?;
                 let out = Rc::new(RefCell::new(wiring.outlet(node)?));
                 state.flush_to(FlushTo { out, send_old: wiring.sends_old_values(node) });
                 let (input, result, folding) = (input.clone(), result.clone(), folding.clone());

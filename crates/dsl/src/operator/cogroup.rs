@@ -106,7 +106,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> PlacedInput<K, A> for PlacedGro
     fn fold(&self, name: &str, initial: &Initial<A>, store: StoreId, into: &Target<K, A>) -> NodeId {
         let draft = self.stream.draft();
         let node = draft.add_node(NodeSpec::processor(name, [self.stream.node()]));
-        draft.connect(node, store);
+        draft.keep_in(node, store);
         let folding = (self.fold)(Arc::clone(initial));
         match into {
             Target::Keys(kept) => kept.fold(&self.stream, node, folding),
@@ -228,6 +228,7 @@ impl<K: 'static, A: 'static> Cogroup<'_, K, A> {
         for node in &nodes {
             Port::<Table<R, A>>::new(self.draft, *node).listen(merge, Arc::clone(&make));
         }
+        self.draft.pass_versions(merge);
         // As in Java, joins of the table do not ask where it comes from.
         self.draft.forget_topics_above(merge);
         let parts = nodes.iter().map(|node| OldValues::of_store(self.draft, *node)).collect();

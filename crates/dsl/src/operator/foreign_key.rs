@@ -202,12 +202,6 @@ fn open_subscriptions(wiring: &mut Wiring<'_>, store: StoreId) -> Result<std::rc
     KeyValueState::open(wiring, store, &handle)
 }
 
-/// Whether the table of `node` keeps versions, so that a change may come which is not the latest.
-fn is_versioned(wiring: &Wiring<'_>, node: NodeId) -> bool {
-    let store = wiring.keeps(node).and_then(|store| wiring.topology().store(store));
-    store.is_some_and(|store| matches!(store.spec.kind, StoreKind::Versioned { .. }))
-}
-
 /// What serdes are told where there is no topic: the full name of the subscriptions' topic, and what it is about.
 fn pseudo_topic(wiring: &Wiring<'_>, nodes: Nodes, what: &str) -> String {
     let topic = wiring.topology().node(nodes.registration_sink).and_then(|spec| spec.sink_topic());
@@ -266,13 +260,12 @@ fn listen_as_sender<K: 'static, V: 'static, K2: 'static, V2: 'static>(
     (rows, extract, partitioner): (Rows, Extract<K, V, K2>, Option<ChoosePartition<Option<K2>>>),
 ) {
     let (key, value, foreign_key) = (Arc::clone(&known.key), Arc::clone(&known.value), Arc::clone(&known.other_key));
-    let parent = left.node();
     left.port.listen(
         send,
         Arc::new(move |wiring| {
             Ok(Box::new(Subscribe {
                 rows,
-                versioned: is_versioned(wiring, parent),
+                latest_only: wiring.takes_versions(send),
                 extract: Arc::clone(&extract),
                 key: Told::new(&key, pseudo_topic(wiring, nodes, "pk")),
                 value: Told::new(&value, pseudo_topic(wiring, nodes, "vh")),
@@ -334,12 +327,12 @@ fn listen_as_responders<K: 'static, V: 'static, K2: 'static, V2: 'static>(
         answer,
         Arc::new(move |wiring| Ok(Box::new(Answer { table: views.open(wiring)?, respond: responds(wiring, answer)? }))),
     );
-    let (foreign_key, parent) = (Arc::clone(&known.other_key), right.node());
+    let foreign_key = Arc::clone(&known.other_key);
     right.port.listen(
         tell,
         Arc::new(move |wiring| {
             Ok(Box::new(Tell {
-                versioned: is_versioned(wiring, parent),
+                latest_only: wiring.takes_versions(tell),
                 foreign_key: Told::new(&foreign_key, pseudo_topic(wiring, nodes, "fk")),
                 subscriptions: open_subscriptions(wiring, nodes.subscriptions)?,
                 prefix: Vec::new(),

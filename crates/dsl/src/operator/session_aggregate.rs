@@ -206,6 +206,9 @@ pub(crate) fn kept_by_sessions<K: 'static, A>(
             retention.as_millis()
         )));
     }
+    if let Err(mistake) = materialized.without_versions(store) {
+        draft.mistake(mistake);
+    }
     Kept {
         store: store_spec(store, windows, emit, materialized, row_format(draft)),
         named: materialized.name.is_some(),

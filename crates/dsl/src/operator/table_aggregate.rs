@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use headwater_record::Record;
 use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
+use headwater_topology::state::{FlushTo, Stamped, StoreHandle, TableState};
 use headwater_topology::{Inlet, Port, ProcessError, Stream, TaskContext};
 
 use super::aggregate::row_format;
@@ -80,7 +80,7 @@ fn in_place<A, R>(slot: &mut Option<Stamped<A>>, fold: impl FnOnce(&mut Option<A
 
 struct TableAggregate<K: 'static, V: 'static, A: 'static> {
     input: Serdes<K, Changed<V>>,
-    state: Rc<KeyValueState<K, A>>,
+    state: TableState<K, A>,
     rule: Rule<K, V, A>,
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn table_aggregate<K: 'static, V: 'static, A: 'static>(
         stream.port.listen(
             node,
             Arc::new(move |wiring| {
-                let state = KeyValueState::open(wiring, id, &opened)?;
+                let state = TableState::open(wiring, id, &opened)?;
                 let out = Rc::new(RefCell::new(wiring.outlet(node)?));
                 state.flush_to(FlushTo { out, send_old: wiring.sends_old_values(node) });
                 let (add, subtract) = (Arc::clone(&add), Arc::clone(&subtract));

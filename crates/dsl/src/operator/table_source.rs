@@ -7,7 +7,7 @@ use std::sync::Arc;
 use headwater_record::Record;
 use headwater_store::StoreSpec;
 use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
+use headwater_topology::state::{FlushTo, Stamped, StoreHandle, TableState};
 use headwater_topology::{
     Change, Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, Table, TaskContext, Update, Wiring,
     WiringError,
@@ -27,7 +27,7 @@ pub(crate) type RowOf<I, V> = fn(&I) -> Option<&V>;
 struct TableSource<K: 'static, I: 'static, V: 'static> {
     serdes: Serdes<K, V>,
     row: RowOf<I, V>,
-    state: Option<Rc<KeyValueState<K, V>>>,
+    state: Option<TableState<K, V>>,
     out: Rc<RefCell<Outlet<Table<K, V>>>>,
 }
 
@@ -107,9 +107,9 @@ fn open_kept<K: 'static, V: 'static>(
     handle: Option<&StoreHandle<K, V>>,
     node: NodeId,
     wiring: &mut Wiring<'_>,
-) -> Result<Option<Rc<KeyValueState<K, V>>>, WiringError> {
+) -> Result<Option<TableState<K, V>>, WiringError> {
     let kept = wiring.keeps(node).zip(handle);
-    kept.map(|(store, handle)| KeyValueState::open(wiring, store, handle)).transpose()
+    kept.map(|(store, handle)| TableState::open(wiring, store, handle)).transpose()
 }
 
 /// Adds a table source `name` below `stream`, kept in `store`: from the start when the user named it, else when somebody

@@ -242,6 +242,9 @@ pub(crate) fn kept_by_windows<K: 'static, A>(
     if let Some(words) = materialized.retention.and_then(|retention| shape.forgets(store, retention)) {
         draft.mistake(TopologyError::Argument(words));
     }
+    if let Err(mistake) = materialized.without_versions(store) {
+        draft.mistake(mistake);
+    }
     Kept {
         store: store_spec(store, shape, emit, materialized, row_format(draft)),
         named: materialized.name.is_some(),

@@ -3,8 +3,7 @@
 use super::serde_options;
 use crate::serdes::Serdes;
 
-/// How a stream or table is grouped (Java's `Grouped`), or a stream joined with a table (Java's `Joined`): serdes of the
-/// repartition topic, and its name.
+/// How a stream or table is grouped (Java's `Grouped`): serdes of the repartition topic, and its name.
 ///
 /// ```
 /// use headwater_dsl::{Grouped, StreamsBuilder};

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_record::DefaultSerde;
 use headwater_store::{Logging, RowFormat, StoreKind, StoreSpec, StoreSupplier, StoreType};
+use headwater_topology::TopologyError;
 
 use super::serde_options;
 use crate::serdes::Serdes;
@@ -31,6 +33,15 @@ pub struct Materialized<K, V> {
     pub(crate) caching: bool,
     pub(crate) logging: Logging,
     pub(crate) retention: Option<Duration>,
+    /// Of a versioned table.
+    pub(crate) history: Option<History>,
+}
+
+/// What a versioned table remembers.
+#[derive(Clone, Copy)]
+pub(crate) struct History {
+    pub(crate) retention: Duration,
+    segment_interval: Duration,
 }
 
 serde_options!(Materialized);
@@ -45,7 +56,52 @@ impl<K, V> Materialized<K, V> {
             caching: true,
             logging: Logging::default(),
             retention: None,
+            history: None,
         }
+    }
+
+    /// In the store `name`, which keeps all versions of each key's value for `history_retention` (Java's `Materialized.as` of
+    /// `Stores.persistentVersionedKeyValueStore`, KIP-914).
+    ///
+    /// A record that comes late then changes the history and not the present: joins with other tables, `group_by` and aggregates
+    /// hear of the latest version only, a stream that is joined with the table finds the row as it was at each record's time, and
+    /// what is older than the history is dropped. There is no record cache. The table's changelog is compacted only after the
+    /// history and a day.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use headwater_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// let builder = StreamsBuilder::new();
+    /// let prices = Materialized::versioned("prices", Duration::from_hours(24));
+    /// let prices = builder.table_with("prices", Consumed::<String, i64>::by_type(), prices);
+    /// let sales = builder.stream::<String, i64>("sales");
+    /// // Whenever a sale arrives: at the price that stood when it was made.
+    /// sales.join_table(&prices, |_, pieces, price| pieces * price).to("turnover");
+    /// # builder.build()?;
+    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// ```
+    pub fn versioned(name: impl Into<String>, history_retention: Duration) -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        let segment_interval = StoreKind::default_history_segment_interval(history_retention);
+        let inherited_or_own = Materialized { serdes: Serdes::inherited_or_own(), ..Self::inherited() };
+        inherited_or_own.in_versioned_store(name, history_retention, segment_interval)
+    }
+
+    /// In the store `name`, as [`Materialized::versioned`], with the width of a segment, the unit in which old versions are
+    /// forgotten: at least a millisecond.
+    #[must_use]
+    pub fn in_versioned_store(
+        self,
+        name: impl Into<String>,
+        history_retention: Duration,
+        segment_interval: Duration,
+    ) -> Self {
+        let history = History { retention: history_retention, segment_interval };
+        Materialized { history: Some(history), ..self.with_name(name) }
     }
 
     /// In this process's memory, restored from the changelog after a start (`Materialized#withStoreType`).
@@ -105,12 +161,28 @@ impl<K, V> Materialized<K, V> {
         self
     }
 
+    /// That a table of windows or sessions is to keep versions is a mistake.
+    pub(crate) fn without_versions(&self, store: &str) -> Result<(), TopologyError> {
+        let words = || {
+            format!(
+                "store {store} keeps windows or sessions, which have no versions: do without Materialized::versioned"
+            )
+        };
+        self.history.map_or(Ok(()), |_| Err(TopologyError::Argument(words())))
+    }
+
     /// Its serdes.
     pub(crate) fn serdes(&self) -> Serdes<K, V> {
         self.serdes.clone()
     }
 
+    /// The store of a table, with `format` for rows unless it keeps versions.
     pub(crate) fn key_value_spec(&self, name: &str, format: RowFormat) -> StoreSpec {
+        if let Some(History { retention, segment_interval }) = self.history {
+            let kind = StoreKind::Versioned { history_retention: retention, segment_interval };
+            let (store_type, logging) = (self.store_type.clone(), self.logging.clone());
+            return StoreSpec { store_type, logging, ..StoreSpec::new(name, kind) };
+        }
         StoreSpec {
             format,
             store_type: self.store_type.clone(),

@@ -53,6 +53,7 @@ moving!(
     aggregates_of_tables,
     joins_of_tables,
     joins_of_streams_with_tables,
+    versioned_tables,
     windows,
     sessions,
     suppressions,

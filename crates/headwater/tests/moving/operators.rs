@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater::dsl::{BufferConfig, Grouped, KTable, Materialized, Produced, StreamsBuilder, Suppressed};
+use headwater::dsl::{BufferConfig, Consumed, Joined, KTable, Materialized, Produced, StreamsBuilder, Suppressed};
 use headwater::processor::Topology;
 use headwater::record::{DefaultSerde, SharedSerde};
 use headwater::window::{SessionWindows, SlidingWindows, TimeWindows, Windowed};
@@ -42,7 +42,16 @@ pub(crate) fn topology(name: &str, alive: &Arc<()>) -> Topology {
         }
         "joins_of_streams_with_tables" => {
             let right: KTable<String, String> = builder.table("right");
-            left.left_join_table(&right, |_, one, other| format!("{one}{other:?}"), Grouped::inherited()).to("out");
+            left.left_join_table(&right, |_, one, other| format!("{one}{other:?}")).to("out");
+        }
+        "versioned_tables" => {
+            let rows = Materialized::versioned("rows", Duration::from_mins(1));
+            let right = builder.table_with("right", Consumed::by_type(), rows);
+            let waits = Joined::inherited().with_grace_period(Duration::from_millis(40));
+            let joined = left.left_join_table_with(&right, |_, one, other| format!("{one}{other:?}"), waits);
+            // Nothing that waits is lost, and nothing is joined twice.
+            joined.group_by_key().count().to_stream().to("out");
+            right.group_by(|key, row: &String| (row.clone(), key.clone())).count().to_stream().to("out-2");
         }
         "windows" => {
             let grouped = left.group_by_key();

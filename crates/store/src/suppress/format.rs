@@ -32,7 +32,7 @@ pub const OLD_HEADER: &str = "vh.old";
 
 /// Bytes that are no buffered change.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 const NULL: i32 = -1;
 const SAME_AS_PRIOR: i32 = -2;
@@ -96,6 +96,11 @@ impl BufferedBytes {
             old_stamp: stamp_of(record, OLD_HEADER)?,
             ..change
         })
+    }
+
+    /// Reads a value of the newest version.
+    pub(crate) fn newest(value: &[u8]) -> Result<Self, Malformed> {
+        Self::version_3(value)
     }
 
     fn decode_value(record: &RawRecord<'_>, before: Option<&[u8]>) -> Result<Self, Malformed> {

@@ -10,7 +10,7 @@ use headwater_record::{Record, Timestamp};
 
 use super::{LiveProcessor, Processor, ProcessorContext};
 use crate::punctuate::Punctuations;
-use crate::state::{KeyValueState, SessionState, StoreHandle, WindowState};
+use crate::state::{KeyValueState, SessionState, StoreHandle, VersionedState, WindowState};
 use crate::{Inlet, NodeId, Outlet, ProcessError, ScheduleId, StoreId, Stream, TaskContext, Wiring, WiringError};
 
 /// Makes a processor for each task: a closure that takes the store access and returns a new processor with the stores it needs.
@@ -81,6 +81,18 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
     ) -> Result<Rc<SessionState<K, V>>, WiringError> {
         let store = self.connected(handle.name())?;
         SessionState::open(self.wiring, store, handle)
+    }
+
+    /// A versioned store.
+    ///
+    /// # Errors
+    /// As [`StoreAccess::key_value`].
+    pub fn versioned<K: 'static, V: 'static>(
+        &mut self,
+        handle: &StoreHandle<K, V>,
+    ) -> Result<Rc<VersionedState<K, V>>, WiringError> {
+        let store = self.connected(handle.name())?;
+        VersionedState::open(self.wiring, store, handle)
     }
 }
 

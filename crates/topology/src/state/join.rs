@@ -1,19 +1,18 @@
 //! What a left or outer join of streams keeps until its windows close: records that have found no partner yet.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use headwater_record::{Encoded, RawHeaders, SharedSerde, Timestamp};
-use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
+use headwater_record::{DefaultSerde, Encoded, RawHeaders, SharedSerde, Timestamp};
+use headwater_store::bytes::{Entry, KeyRange, Order, Scan};
 use headwater_store::join::{self, JoinKey, JoinSide, JoinValue};
-use headwater_store::{Logging, Row, RowBuf, Store, StoreError};
+use headwater_store::{Row, RowBuf, Store, StoreError};
 
-use super::FlushStore;
-use super::window::wrong_kind;
-use crate::{ProcessError, SharedStore, StoreId, TaskContext, Wiring, WiringError};
+use super::core::Core;
+use super::{FlushStore, StoreHandle};
+use crate::{ProcessError, StoreId, TaskContext, Wiring, WiringError};
 
 /// Keys that are read at once while iterating.
 const SCAN: usize = 256;
@@ -21,14 +20,7 @@ const SCAN: usize = 256;
 /// Records of both streams of a join that have found no partner yet, by time, side and key (Java's `ListValueStore`). Its bytes
 /// are those of [`headwater_store::join`].
 pub struct JoinState<K: 'static> {
-    id: StoreId,
-    name: Arc<str>,
-    topic: String,
-    store: SharedStore,
-    key: SharedSerde<K>,
-    logged: bool,
-    // Buffers that are used again.
-    buffers: RefCell<Vec<Vec<u8>>>,
+    core: Core<K, Vec<u8>>,
 }
 
 /// Records of one key, time and side without partner.
@@ -67,24 +59,11 @@ impl<K: 'static> JoinState<K> {
     /// # Errors
     /// [`WiringError::StoreType`] when it is of another kind, or was opened with another key before.
     pub fn open(wiring: &mut Wiring<'_>, store: StoreId, key: &SharedSerde<K>) -> Result<Rc<Self>, WiringError> {
-        wiring.shared_state(store, |wiring| Self::make(wiring, store, key), |_| false)
-    }
-
-    fn make(wiring: &Wiring<'_>, id: StoreId, key: &SharedSerde<K>) -> Result<Self, WiringError> {
-        let (store, name) = (wiring.store(id)?, wiring.store_name(id));
-        if !store.read(|store| Ok(matches!(store, Store::KeyValue(_))))? {
-            return Err(WiringError::StoreType { store: name });
-        }
-        let spec = wiring.topology().store(id).map(|node| &node.spec);
-        Ok(JoinState {
-            id,
-            name: name.into(),
-            topic: wiring.topology().serde_topic(id),
-            store,
-            key: Arc::clone(key),
-            logged: spec.is_some_and(|spec| matches!(spec.logging, Logging::Enabled(_))),
-            buffers: RefCell::default(),
-        })
+        let make = |wiring: &mut Wiring<'_>| {
+            let lists = StoreHandle::with(wiring.store_name(store), Arc::clone(key), Vec::default_serde());
+            Ok(JoinState { core: Core::open(wiring, store, &lists, |store| matches!(store, Store::KeyValue(_)))? })
+        };
+        wiring.shared_state(store, make, |_| false)
     }
 
     /// Adds a value behind those of the same key, time and side.
@@ -99,19 +78,19 @@ impl<K: 'static> JoinState<K> {
         serde: &SharedSerde<V>,
     ) -> Result<(), ProcessError> {
         let mut bytes = Vec::new();
-        if serde.serialize(&self.topic, value, &mut bytes)? == Encoded::Null {
-            return Err(ProcessError::user(format!("store {}: a value cannot be null", self.name)));
+        if serde.serialize(&self.core.topic, value, &mut bytes)? == Encoded::Null {
+            return Err(ProcessError::user(format!("store {}: a value cannot be null", self.core.name)));
         }
         let mut entry = Vec::with_capacity(bytes.len() + 1);
         JoinValue { side, value: &bytes }.encode(&mut entry);
         self.with_key((key, timestamp, side), |key| {
             let mut list = Vec::new();
-            self.with_bytes(|store| {
+            self.core.write_bytes(|store| {
                 let before = store.get(key)?;
                 join::append(before.as_ref().map(RowBuf::value), &entry, &mut list)?;
                 store.put(key, Some(Row::plain(&list)))
             })?;
-            self.log(cx, key, Some(&list), timestamp)
+            self.core.log_raw(cx, key, Some(&list), timestamp, RawHeaders::NONE)
         })
     }
 
@@ -126,7 +105,7 @@ impl<K: 'static> JoinState<K> {
         now: Timestamp,
     ) -> Result<(), ProcessError> {
         self.with_key((key, timestamp, side), |key| {
-            let found = self.with_bytes(|store| Ok(store.get(key)?.is_some()))?;
+            let found = self.core.read_bytes(|store| Ok(store.get(key)?.is_some()))?;
             if found { self.delete(cx, key, now) } else { Ok(()) }
         })
     }
@@ -146,7 +125,7 @@ impl<K: 'static> JoinState<K> {
         loop {
             let from = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let range = KeyRange { from, to: Bound::Unbounded };
-            let scan = self.with_bytes(|store| store.scan(range, Order::Forward, SCAN, &mut page))?;
+            let scan = self.core.read_bytes(|store| store.scan(range, Order::Forward, SCAN, &mut page))?;
             last = page.last().filter(|_| scan == Scan::More).map(|entry| entry.key.clone());
             for entry in page.drain(..) {
                 let unjoined = Unjoined { key: JoinKey::decode(&entry.key)?, list: entry.row.value() };
@@ -167,7 +146,7 @@ impl<K: 'static> JoinState<K> {
     /// # Errors
     /// When they are none.
     pub fn key_of(&self, bytes: &[u8]) -> Result<K, ProcessError> {
-        Ok(self.key.deserialize(&self.topic, Some(bytes))?)
+        self.core.decode_key(bytes)
     }
 
     /// The value whose bytes these are.
@@ -175,32 +154,12 @@ impl<K: 'static> JoinState<K> {
     /// # Errors
     /// When they are none.
     pub fn value_of<V>(&self, bytes: &[u8], serde: &SharedSerde<V>) -> Result<V, ProcessError> {
-        Ok(serde.deserialize(&self.topic, Some(bytes))?)
+        Ok(serde.deserialize(&self.core.topic, Some(bytes))?)
     }
 
     fn delete(&self, cx: &mut TaskContext<'_>, key: &[u8], now: Timestamp) -> Result<(), ProcessError> {
-        self.with_bytes(|store| store.put(key, None))?;
-        self.log(cx, key, None, now)
-    }
-
-    fn log(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &[u8],
-        list: Option<&[u8]>,
-        timestamp: Timestamp,
-    ) -> Result<(), ProcessError> {
-        if self.logged { cx.log(self.id, key, list, timestamp, RawHeaders::NONE) } else { Ok(()) }
-    }
-
-    fn with_bytes<R>(
-        &self,
-        work: impl FnOnce(&mut dyn KeyValueBytes) -> Result<R, StoreError>,
-    ) -> Result<R, ProcessError> {
-        Ok(self.store.write(|store| match store {
-            Store::KeyValue(store) => work(store.as_mut()),
-            other => Err(wrong_kind(other, "a key-value store")),
-        })?)
+        self.core.write_bytes(|store| store.put(key, None))?;
+        self.core.log_raw(cx, key, None, now, RawHeaders::NONE)
     }
 
     fn with_key<R>(
@@ -208,16 +167,11 @@ impl<K: 'static> JoinState<K> {
         (key, timestamp, side): (&K, Timestamp, JoinSide),
         work: impl FnOnce(&[u8]) -> Result<R, ProcessError>,
     ) -> Result<R, ProcessError> {
-        let mut bytes = self.buffers.borrow_mut().pop().unwrap_or_default();
-        bytes.clear();
-        JoinKey { timestamp, side, key: &[] }.encode(&mut bytes);
-        let result = match self.key.serialize(&self.topic, key, &mut bytes) {
-            Ok(Encoded::Bytes) => work(&bytes),
-            Ok(Encoded::Null) => Err(ProcessError::user(format!("store {}: a key cannot be null", self.name))),
-            Err(error) => Err(error.into()),
-        };
-        self.buffers.borrow_mut().push(bytes);
-        result
+        self.core.with_buffer(|bytes| {
+            JoinKey { timestamp, side, key: &[] }.encode(bytes);
+            self.core.encode_key(key, bytes)?;
+            work(bytes)
+        })
     }
 }
 
@@ -233,6 +187,6 @@ impl<K: 'static> FlushStore for JoinState<K> {
 
 impl<K: 'static> fmt::Debug for JoinState<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinState").field("store", &self.name).finish_non_exhaustive()
+        f.debug_struct("JoinState").field("store", &self.core.name).finish_non_exhaustive()
     }
 }

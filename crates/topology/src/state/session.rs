@@ -8,8 +8,8 @@ use headwater_store::{Row, RowBuf, Store, StoreError, StoreKind};
 use headwater_window::key_format::{put_session, split_session_key};
 use headwater_window::{Window, Windowed};
 
+use super::core::wrong_kind;
 use super::timed::{Keys, Timed, TimedState, Wanted};
-use super::window::wrong_kind;
 use crate::{ProcessError, TaskContext};
 
 /// Entries that are read at once while iterating.

@@ -8,16 +8,16 @@ mod scan;
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use headwater_record::{Encoded, Headers, RawHeaders, SharedSerde, Timestamp};
+use headwater_record::{Headers, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put};
-use headwater_store::{Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError, StoreKind};
+use headwater_store::{RecordContext, Row, RowBuf, RowFormat, Store, StoreError, StoreKind};
 use headwater_window::{Window, Windowed};
 
+use super::core::{Core, Write};
 use super::write_behind::WriteBehind;
 use super::{FlushTo, Stamped, StoreHandle};
-use crate::{Change, ProcessError, SharedStore, StoreId, TaskContext, Update, Wiring, WiringError};
+use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
 
 pub use self::scan::{Found, Keys, entries_of};
 
@@ -118,23 +118,12 @@ pub type ChangeOf<'f, V> = &'f mut dyn FnMut(&mut Option<Stamped<V>>) -> Result<
 
 /// A window or session store with types. See [`super::WindowState`], [`super::SessionState`].
 pub struct TimedState<K: 'static, V: 'static, T> {
-    id: StoreId,
-    name: Arc<str>,
-    topic: String,
-    store: SharedStore,
+    core: Core<K, V>,
     pub(super) timed: T,
-    key: SharedSerde<K>,
-    value: SharedSerde<V>,
-    format: RowFormat,
-    logged: bool,
-    // A global store, seen by a task that does not fill it.
-    read_only: bool,
     /// Entries of one segment lie together in the cache's order; 1 ms: by time alone.
     segment_ms: i64,
     cache: Option<WriteBehind<V>>,
     flush_to: RefCell<Option<FlushTo<Windowed<K>, V>>>,
-    // Buffers that are used again; more than one while a flush comes back.
-    buffers: RefCell<Vec<Vec<u8>>>,
 }
 
 impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
@@ -146,43 +135,26 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         wiring.shared_state(store, |wiring| Self::make(wiring, store, handle), Self::is_cached)
     }
 
-    fn make(wiring: &mut Wiring<'_>, id: StoreId, handle: &StoreHandle<K, V>) -> Result<Self, WiringError> {
-        let store = wiring.store(id)?;
-        let name = wiring.store_name(id);
-        let wrong = || WiringError::StoreType { store: name.clone() };
-        let node = wiring.topology().store(id).ok_or_else(wrong)?;
-        let timed = T::of(node.spec.kind).ok_or_else(wrong)?;
-        let found = store.read(|store| {
-            Ok(T::is(store).then(|| {
-                timed.resume(store);
-                store.state().is_persistent()
-            }))
+    fn make(wiring: &Wiring<'_>, id: StoreId, handle: &StoreHandle<K, V>) -> Result<Self, WiringError> {
+        let core = Core::open(wiring, id, handle, T::is)?;
+        let kind = wiring.topology().store(id).map(|node| node.spec.kind);
+        let wrong = || WiringError::StoreType { store: core.name.to_string() };
+        let (kind, timed) = kind.and_then(|kind| Some((kind, T::of(kind)?))).ok_or_else(wrong)?;
+        let is_persistent = core.store.read(|store| {
+            timed.resume(store);
+            Ok(store.state().is_persistent())
         })?;
-        let is_persistent = found.ok_or_else(wrong)?;
-        let budget = wiring.cache_budget();
-        let read_only = node.global && wiring.task().partition >= 0;
-        let cached = node.spec.caching && !node.spec.kind.retains_duplicates() && budget.max() > 0 && !read_only;
-        let time_first = node.spec.kind.is_time_ordered();
-        let segment = node.spec.kind.segment_interval().map_or(1, |interval| interval.as_millis().max(1));
+        let time_first = kind.is_time_ordered();
+        let segment = kind.segment_interval().map_or(1, |interval| interval.as_millis().max(1));
         let by_segment = is_persistent && !time_first;
         // Java's caches put the number of the segment before a key, and where time comes first, a byte that says so.
         let key_extra = 8 + usize::from(time_first);
-        let (topic, name): (String, Arc<str>) = (wiring.topology().serde_topic(id), name.clone().into());
         Ok(TimedState {
-            id,
-            topic,
-            cache: cached.then(|| WriteBehind::new(id, Arc::clone(&name), key_extra, budget)),
-            name,
-            store,
+            cache: core.cache(wiring, key_extra),
+            core,
             timed,
-            key: Arc::clone(handle.key_serde()),
-            value: Arc::clone(handle.value_serde()),
-            format: node.spec.format,
-            logged: matches!(node.spec.logging, Logging::Enabled(_)) && node.source_changelog.is_none() && !node.global,
-            read_only,
             segment_ms: if by_segment { i64::try_from(segment).unwrap_or(i64::MAX) } else { 1 },
             flush_to: RefCell::new(None),
-            buffers: RefCell::default(),
         })
     }
 
@@ -199,12 +171,12 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
 
     /// Whether rows have headers beside their value, and no timestamp: sessions under KIP-1271.
     pub fn keeps_headers_only(&self) -> bool {
-        self.format == RowFormat::HeadersOnly
+        self.core.format == RowFormat::HeadersOnly
     }
 
     /// The store's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.core.name
     }
 
     /// Runs `work` with the bytes of `key`.
@@ -216,25 +188,15 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         key: &K,
         work: impl FnOnce(&mut KeyBuf) -> Result<R, ProcessError>,
     ) -> Result<R, ProcessError> {
-        let mut buf = KeyBuf { bytes: self.buffers.borrow_mut().pop().unwrap_or_default(), key: 0 };
-        buf.bytes.clear();
-        let result = self.encode_key(key, &mut buf.bytes).and_then(|()| {
-            buf.key = buf.bytes.len();
-            work(&mut buf)
-        });
-        self.buffers.borrow_mut().push(buf.bytes);
-        result
-    }
-
-    fn encode_key(&self, key: &K, into: &mut Vec<u8>) -> Result<(), ProcessError> {
-        match self.key.serialize(&self.topic, key, into)? {
-            Encoded::Bytes => Ok(()),
-            Encoded::Null => Err(ProcessError::user(format!("store {}: a key cannot be null", self.name))),
-        }
-    }
-
-    fn decode_key(&self, bytes: &[u8]) -> Result<K, ProcessError> {
-        Ok(self.key.deserialize(&self.topic, Some(bytes))?)
+        self.core.with_buffer(|bytes| {
+            let mut buf = KeyBuf { bytes: std::mem::take(bytes), key: 0 };
+            let result = self.core.encode_key(key, &mut buf.bytes).and_then(|()| {
+                buf.key = buf.bytes.len();
+                work(&mut buf)
+            });
+            *bytes = buf.bytes;
+            result
+        })
     }
 
     /// The value in `window`.
@@ -248,7 +210,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
                 return Ok(found);
             }
         }
-        self.read(key.key(), window)?.as_ref().map(|row| self.decode(row)).transpose()
+        self.read(key.key(), window)?.as_ref().map(|row| self.core.decode(row)).transpose()
     }
 
     /// Sets or, with `None`, deletes the value in `window`. Nobody downstream hears of it unless the store is cached and has an
@@ -269,7 +231,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
             let bytes = key.at(&self.timed, window);
             self.put_cached(cx, bytes, Stamped { value, timestamp }, context)
         } else {
-            self.write(cx, key.key(), window, (value.as_ref(), timestamp, None), &context)
+            self.write(cx, key.key(), window, Write::new(value.as_ref(), timestamp), &context)
         }
     }
 
@@ -285,7 +247,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         value: Option<&V>,
         context: &RecordContext,
     ) -> Result<(), ProcessError> {
-        self.write(cx, key.key(), window, (value, Timestamp::UNKNOWN, None), context)
+        self.write(cx, key.key(), window, Write::new(value, Timestamp::UNKNOWN), context)
     }
 
     /// Makes a new value of the old one, and hands the change to the owner's children: at once when the store is not cached, else
@@ -317,13 +279,9 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         }
         let context = cx.record_context(record_timestamp, headers);
         let row = self.read(buf.key(), window)?;
-        let mut slot = row.as_ref().map(|row| self.decode(row)).transpose()?;
+        let mut slot = row.as_ref().map(|row| self.core.decode(row)).transpose()?;
         let new = change(&mut slot)?;
-        let old = || match (slot, row) {
-            (Some(kept), _) => Ok(Some(kept.value)),
-            (None, Some(row)) => Ok(Some(self.decode(&row)?.value)),
-            (None, None) => Ok(absent.and_then(|absent| absent())),
-        };
+        let old = || self.core.old_value(slot, row.as_ref(), || absent.and_then(|absent| absent()));
         self.write_and_hand_on(cx, (key, buf.key()), window, &new, (headers, &context), old)
     }
 
@@ -366,7 +324,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     where
         K: Clone,
     {
-        self.write(cx, bytes, window, (new.value.as_ref(), new.timestamp, None), context)?;
+        self.write(cx, bytes, window, Write::new(new.value.as_ref(), new.timestamp), context)?;
         let Some(to) = self.flush_to.borrow().clone() else { return Ok(()) };
         let old = if to.send_old { old()? } else { None };
         let key = Windowed::new(key.clone(), window);
@@ -375,76 +333,35 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     }
 
     fn read(&self, key: &[u8], window: Window) -> Result<Option<RowBuf>, ProcessError> {
-        Ok(self.store.read(|store| self.timed.fetch(store, key, window))?)
+        Ok(self.core.store.read(|store| self.timed.fetch(store, key, window))?)
     }
 
-    fn decode(&self, row: &RowBuf) -> Result<Stamped<V>, ProcessError> {
-        let value = self.value.deserialize(&self.topic, Some(row.value()))?;
-        Ok(Stamped { value, timestamp: row.timestamp() })
-    }
-
-    /// Writes a value (with its time, and its bytes where known), or a tombstone, to store and changelog.
+    /// Writes a value, or a tombstone, to store and changelog.
     fn write(
         &self,
         cx: &mut TaskContext<'_>,
         key: &[u8],
         window: Window,
-        (value, timestamp, encoded): (Option<&V>, Timestamp, Option<&[u8]>),
+        write: Write<'_, V>,
         context: &RecordContext,
     ) -> Result<(), ProcessError> {
-        let mut bytes = self.buffers.borrow_mut().pop().unwrap_or_default();
-        bytes.clear();
-        let present = match (value, encoded) {
-            (None, _) => false,
-            (Some(_), Some(encoded)) => {
-                bytes.extend_from_slice(encoded);
-                true
+        self.core.write(write, context, |row| {
+            if self.core.store.write(|store| self.timed.put(store, key, window, row))? == Put::Expired {
+                cx.drop_record();
             }
-            (Some(value), None) => self.value.serialize(&self.topic, value, &mut bytes)? == Encoded::Bytes,
-        };
-        let value = present.then_some(bytes.as_slice());
-        let result = self.write_bytes(cx, key, window, (value, timestamp), context);
-        self.buffers.borrow_mut().push(bytes);
-        result
-    }
-
-    fn write_bytes(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &[u8],
-        window: Window,
-        (value, timestamp): (Option<&[u8]>, Timestamp),
-        context: &RecordContext,
-    ) -> Result<(), ProcessError> {
-        if self.read_only {
-            return Err(ProcessError::user("Global store is read only"));
-        }
-        let list = if self.format.has_headers() { context.headers.snapshot() } else { None };
-        let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
-        let row = value.map(|value| Row { value, timestamp, headers });
-        if self.store.write(|store| self.timed.put(store, key, window, row))? == Put::Expired {
-            cx.drop_record();
-        }
-        if !self.logged {
-            return Ok(());
-        }
-        let logged_at = if value.is_some() && self.format.has_timestamp() { timestamp } else { context.timestamp };
-        // As Java's: headers go with tombstones only.
-        let logged_headers = if value.is_none() { headers } else { RawHeaders::NONE };
-        let mut bytes = self.buffers.borrow_mut().pop().unwrap_or_default();
-        bytes.clear();
-        bytes.extend_from_slice(key);
-        self.timed.put_log_suffix(window, &mut bytes);
-        let result = cx.log(self.id, &bytes, value, logged_at, logged_headers);
-        self.buffers.borrow_mut().push(bytes);
-        result
+            self.core.with_buffer(|bytes| {
+                bytes.extend_from_slice(key);
+                self.timed.put_log_suffix(window, bytes);
+                self.core.log(cx, bytes, row, context)
+            })
+        })
     }
 }
 
 impl<K: 'static, V: 'static, T> fmt::Debug for TimedState<K, V, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimedState")
-            .field("store", &self.name)
+            .field("store", &self.core.name)
             .field("cached", &self.cache.is_some())
             .finish_non_exhaustive()
     }

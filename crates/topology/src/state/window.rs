@@ -10,6 +10,7 @@ use headwater_window::key_format::{put_window_store_suffix, split_window_store_k
 use headwater_window::{Window, Windowed};
 
 use super::Stamped;
+use super::core::wrong_kind;
 use super::timed::{Keys, Timed, TimedState, Wanted};
 use crate::{ProcessError, TaskContext};
 
@@ -37,15 +38,6 @@ pub(super) fn bytes(store: &Store) -> Result<&dyn WindowBytes, StoreError> {
     match store {
         Store::Window(store) => Ok(store.as_ref()),
         other => Err(wrong_kind(other, "a window store")),
-    }
-}
-
-/// The store is not of the kind that it was opened as.
-pub(super) fn wrong_kind(store: &Store, expected: &str) -> StoreError {
-    StoreError::TypeChanged {
-        store: store.state().name().to_owned(),
-        expected: expected.to_owned(),
-        found: "another kind".to_owned(),
     }
 }
 

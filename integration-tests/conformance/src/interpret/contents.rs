@@ -7,7 +7,7 @@ use headwater::processor::state::StoreHandle;
 use headwater::record::Timestamp;
 use headwater::store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
 use headwater::store::{RowFormat, Store as Bytes, StoreError, StoreKind, StoreSpec, StoreType};
-use headwater::testing::TopologyTestDriver;
+use headwater::testing::{TopologyTestDriver, VersionedRecord};
 use headwater::window::{Window, Windowed};
 use serde_json::Value;
 
@@ -93,6 +93,7 @@ impl Kept {
             StoreKind::Window { window_size, .. } if window_size.is_zero() => return Ok(None),
             StoreKind::Window { .. } => ("window", self.windows(driver, sorted)?),
             StoreKind::Session { .. } => ("session", self.sessions(driver, sorted)?),
+            StoreKind::Versioned { .. } => ("versioned", self.versions(driver)?),
             _ => anyhow::bail!("a store of a kind that no operator of this library makes yet"),
         };
         let timestamped = self.spec.format.has_timestamp() && !entries.is_empty();
@@ -115,6 +116,19 @@ impl Kept {
             Ok(self.entry([key.typed(), value.typed()], entry.row.timestamp()))
         };
         entries.iter().map(shown).collect()
+    }
+
+    /// Versions of the keys that scenarios with such stores use: a digit or a letter.
+    fn versions(&self, driver: &TopologyTestDriver) -> Result<Vec<Vec<Value>>> {
+        let store = driver.versioned_store(&self.handle)?;
+        let mut entries = Vec::new();
+        for key in ('0'..='9').chain('a'..='z').map(|key| Val::text(key.to_string())) {
+            for VersionedRecord { value, timestamp, valid_to } in store.versions(&key)? {
+                let valid_to = valid_to.map_or(Value::Null, |time| time.millis().into());
+                entries.push(vec![key.typed(), value.typed(), timestamp.millis().into(), valid_to]);
+            }
+        }
+        Ok(entries)
     }
 
     fn windows(&self, driver: &TopologyTestDriver, sorted: bool) -> Result<Vec<Vec<Value>>> {

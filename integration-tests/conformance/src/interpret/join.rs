@@ -72,10 +72,10 @@ impl Program<'_> {
         let options = self.options.joined(statement.object("joined"), known)?;
         let join = joiner(statement)?;
         if statement.op() == "join" {
-            return Ok(stream.try_join_table(&table, join, options));
+            return Ok(stream.try_join_table_with(&table, join, options));
         }
         let join = move |key: &K, value: &Val, row: Option<&Val>| join(key, value, row.unwrap_or(&Val::Null));
-        Ok(stream.try_left_join_table(&table, join, options))
+        Ok(stream.try_left_join_table_with(&table, join, options))
     }
 }
 
@@ -135,6 +135,18 @@ fn global_join<K: Key>(
     table: &GlobalKTable<Val, Val>,
 ) -> Result<KStream<K, Val>> {
     let select = function::of_key_and_value::<K>(statement, "key")?;
+    if statement.is("with_mapped_key") {
+        let join = joiner_of_both_keys(statement)?;
+        return Ok(match statement.op() {
+            "join" => {
+                let join = move |key: &K, mapped: &Val, value: &Val, row: &Val| join(key, mapped, value, row);
+                stream.try_join_global_by_both_keys(table, select, join)
+            }
+            _ => stream.try_left_join_global_by_both_keys(table, select, move |key, mapped, value, row| {
+                join(key, mapped, value, row.unwrap_or(&Val::Null))
+            }),
+        });
+    }
     let join = joiner(statement)?;
     Ok(match statement.op() {
         "join" => stream.try_join_global(table, select, move |key, value, row| join(key, value, row)),
@@ -155,5 +167,15 @@ pub(super) fn joiner<K: Key>(
         } else {
             expr.eval(Scope::join(&Val::Null, left, right))
         }
+    })
+}
+
+/// The joiner that sees the stream's key and the one that was looked up.
+fn joiner_of_both_keys<K: Key>(
+    statement: Spec<'_>,
+) -> Result<impl Fn(&K, &Val, &Val, &Val) -> Result<Val, UserError> + Clone + Send + Sync + use<K>> {
+    let expr = Expr::parse(statement.need("joiner")?)?;
+    Ok(move |key: &K, mapped: &Val, left: &Val, right: &Val| {
+        expr.eval(Scope::join(&key.seen(), left, right).mapped(mapped))
     })
 }

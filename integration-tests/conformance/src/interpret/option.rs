@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use headwater::dsl::{Consumed, Grouped, Materialized, Produced, Repartitioned, StreamJoined};
+use headwater::dsl::{Consumed, Grouped, Joined, Materialized, Produced, Repartitioned, StreamJoined};
 use headwater::processor::node::OffsetReset;
 
 use super::function;
@@ -134,8 +134,11 @@ impl Options {
         })
     }
 
-    pub(super) fn joined<K: Key>(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Grouped<K, Val>> {
-        let joined = with_serdes!(Grouped::inherited(), self.given(option, inherited)?);
+    pub(super) fn joined<K: Key>(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Joined<K, Val>> {
+        let mut joined = with_serdes!(Joined::inherited(), self.given(option, inherited)?);
+        if let Some(option) = option.filter(|option| option.has("grace_ms")) {
+            joined = joined.with_grace_period(store::duration(option, "grace_ms")?);
+        }
         Ok(match option.and_then(|option| option.text("name")) {
             Some(name) => joined.with_name(name),
             None => joined,
@@ -239,6 +242,10 @@ impl Options {
                     materialized.with_name(supplier.need("name")?).in_rocksdb()
                 }
                 "kv" | "timestamped_kv" => materialized.with_name(supplier.need("name")?).in_memory(),
+                "versioned" => {
+                    let (history, segments) = store::history(supplier)?;
+                    materialized.in_versioned_store(supplier.need("name")?, history, segments)
+                }
                 _ => materialized.with_name(supplier.need("name")?).in_store_of(Arc::new(Supplied::of(supplier)?)),
             };
         }

@@ -72,6 +72,17 @@ pub(super) fn duration(spec: Spec<'_>, field: &str) -> Result<Duration> {
     Ok(Duration::from_millis(millis))
 }
 
+/// How long a versioned store keeps its history, and the width of its segments.
+pub(super) fn history(store: Spec<'_>) -> Result<(Duration, Duration)> {
+    let retention = duration(store, "history_retention_ms")?;
+    let segment_interval = if store.has("segment_interval_ms") {
+        duration(store, "segment_interval_ms")?
+    } else {
+        StoreKind::default_history_segment_interval(retention)
+    };
+    Ok((retention, segment_interval))
+}
+
 /// A kind of store, and how its rows lie.
 fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
     Ok(match store.need("kind")? {
@@ -98,6 +109,10 @@ fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
             let segment_interval = StoreKind::default_segment_interval(retention);
             (StoreKind::Session { retention, segment_interval, time_ordered: false }, RowFormat::Plain)
         }
+        "versioned" => {
+            let (history_retention, segment_interval) = history(store)?;
+            (StoreKind::Versioned { history_retention, segment_interval }, RowFormat::Plain)
+        }
         other => bail!("no store of kind `{other}`"),
     })
 }
@@ -112,7 +127,9 @@ pub(super) fn spec(store: Spec<'_>) -> Result<StoreSpec> {
             Logging::Enabled(settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
         }
     };
-    let store_type = if store.is("persistent") { StoreType::RocksDb } else { StoreType::InMemory };
+    // All versioned stores of Java are persistent.
+    let on_disk = store.is("persistent") || matches!(kind, StoreKind::Versioned { .. });
+    let store_type = if on_disk { StoreType::RocksDb } else { StoreType::InMemory };
     let spec = StoreSpec::new(store.need("name")?, kind);
     Ok(StoreSpec { format, store_type, logging, caching: store.is("caching"), ..spec })
 }

@@ -116,8 +116,8 @@ impl<K: 'static, K2: 'static, V2: 'static> Inlet<Stream<Option<K2>, Received<K>>
 
 /// Answers all subscriptions to a row that changes (Java's `ForeignTableJoinProcessorSupplier`).
 pub(super) struct Tell<K: 'static, K2, V2> {
-    /// Whether changes that are not the latest are left out.
-    pub(super) versioned: bool,
+    /// Whether its table has versions, of which only the latest counts.
+    pub(super) latest_only: bool,
     pub(super) foreign_key: Told<K2>,
     pub(super) subscriptions: Rc<Subscriptions>,
     pub(super) prefix: Vec<u8>,
@@ -126,7 +126,7 @@ pub(super) struct Tell<K: 'static, K2, V2> {
 
 impl<K: 'static, K2: 'static, V2: 'static> Inlet<Table<K2, V2>> for Tell<K, K2, V2> {
     fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K2, V2>) -> Result<(), ProcessError> {
-        if self.foreign_key.is_null(update.key) || self.versioned && !update.change.is_latest {
+        if self.foreign_key.is_null(update.key) || self.latest_only && !update.change.is_latest {
             cx.drop_record();
             return Ok(());
         }

@@ -15,8 +15,8 @@ pub(crate) type Extract<K, V, K2> = Arc<dyn Fn(&K, &V) -> Result<Option<K2>, Pro
 
 pub(super) struct Subscribe<K: 'static, V: 'static, K2: 'static> {
     pub(super) rows: Rows,
-    /// Whether changes that are not the latest are left out.
-    pub(super) versioned: bool,
+    /// Whether its table has versions, of which only the latest counts.
+    pub(super) latest_only: bool,
     pub(super) extract: Extract<K, V, K2>,
     pub(super) key: Told<K>,
     pub(super) value: Told<V>,
@@ -67,7 +67,7 @@ impl<K: 'static, V: 'static, K2: 'static> Subscribe<K, V, K2> {
 impl<K: 'static, V: 'static, K2: 'static> Inlet<Table<K, V>> for Subscribe<K, V, K2> {
     fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, V>) -> Result<(), ProcessError> {
         let Change { new, old, is_latest } = update.change;
-        if self.versioned && !is_latest {
+        if self.latest_only && !is_latest {
             cx.drop_record();
             return Ok(());
         }

@@ -19,6 +19,8 @@ struct Regroup<K: 'static, V: 'static, K2: 'static, V2: 'static> {
     /// The topic that the rows go to.
     topic: String,
     select: Select<K, V, K2, V2>,
+    /// Whether the table has versions, of which only the latest counts.
+    latest_only: bool,
     out: Outlet<Stream<K2, Changed<V2>>>,
     bytes: (Vec<u8>, Vec<u8>),
 }
@@ -45,6 +47,9 @@ impl<K: 'static, V: 'static, K2: 'static, V2: 'static> Inlet<Table<K, V>> for Re
     fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, V>) -> Result<(), ProcessError> {
         if self.table.key_is_null(update.key) {
             return Err(ProcessError::user("Record key for the grouping KTable should not be null."));
+        }
+        if self.latest_only && !update.change.is_latest {
+            return Ok(());
         }
         let new = self.selected(update.key, update.change.new.as_ref())?;
         let old = self.selected(update.key, update.change.old.as_ref())?;
@@ -120,6 +125,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
                     table: table.clone(),
                     groups: groups.clone(),
                     select: Arc::clone(&select),
+                    latest_only: wiring.takes_versions(node),
                     out: wiring.outlet(node)?,
                     bytes: (Vec::new(), Vec::new()),
                 }))

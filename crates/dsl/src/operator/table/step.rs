@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{FlushTo, KeyValueState, Stamped, StoreHandle};
+use headwater_topology::state::{FlushTo, Stamped, StoreHandle, TableState};
 use headwater_topology::{Change, Inlet, Outlet, Port, ProcessError, Table, TaskContext, Update};
 
 use crate::old_values::OldValues;
@@ -35,7 +35,7 @@ pub(super) struct TableStep<'a, K, V, W> {
 /// Where the values go.
 enum Kept<K: 'static, W: 'static> {
     Nowhere(Outlet<Table<K, W>>),
-    Store(Rc<KeyValueState<K, W>>),
+    Store(TableState<K, W>),
 }
 
 struct Live<K: 'static, V: 'static, W: 'static> {
@@ -61,7 +61,7 @@ impl<K: 'static, V: 'static, W: 'static> Inlet<Table<K, V>> for Live<K, V, W> {
             Kept::Nowhere(_) if self.send_old => self.derived(key, change.old.as_ref())?,
             Kept::Nowhere(_) => None,
             Kept::Store(state) => {
-                if swallow && state.with(cx, key, |old| old.is_none())? {
+                if swallow && !state.has(cx, key)? {
                     return Ok(());
                 }
                 return state.update(cx, key, timestamp, headers, None, |_| Ok(Stamped { value: new, timestamp }));
@@ -92,6 +92,9 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
     }
     let name = draft.next_name(prefix);
     let node = draft.add_node(NodeSpec::processor(name.clone(), [table.node()]));
+    if materialized.is_none() {
+        draft.pass_versions(node);
+    }
     let mut kept = None;
     if let Some((materialized, store)) =
         materialized.as_ref().and_then(|materialized| Some((materialized, materialized.name.as_ref()?)))
@@ -123,10 +126,12 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
         Arc::new(move |wiring| {
             let send_old = wiring.sends_old_values(node);
             let out = wiring.outlet(node)?;
+            // A history is complete only with the versions of which nothing is left.
+            let swallow = swallow && !wiring.takes_versions(node);
             let kept = match &kept {
                 None => Kept::Nowhere(out),
                 Some((id, handle)) => {
-                    let state = KeyValueState::open(wiring, *id, handle)?;
+                    let state = TableState::open(wiring, *id, handle)?;
                     state.flush_to(FlushTo { out: Rc::new(RefCell::new(out)), send_old });
                     Kept::Store(state)
                 }

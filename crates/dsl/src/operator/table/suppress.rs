@@ -153,8 +153,8 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     pub fn suppress(&self, suppressed: Suppressed<K, V>) -> Self {
         let Suppressed { serdes, name, until, bounds, logging } = suppressed;
         let draft = self.draft();
-        if self.is_versioned() {
-            draft.mistake(TopologyError::Invalid("suppress() is only supported for non-versioned KTables".to_owned()));
+        if draft.is_versioned(self.node()) {
+            draft.mistake(TopologyError::Invalid(self.versions_are_not_suppressed()));
         }
         let (name, store) = match name {
             Some(name) => (draft.checked(&name), format!("{name}-store")),
@@ -183,9 +183,10 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         KTable { port: Port::new(draft, node), serdes, store: None, old_values, named_after: Vec::new(), views }
     }
 
-    fn is_versioned(&self) -> bool {
-        let kept = self.draft().stores_of(self.node()).into_iter().filter_map(|id| self.draft().store(id));
-        kept.into_iter().any(|store| matches!(store.spec.kind, StoreKind::Versioned { .. }))
+    fn versions_are_not_suppressed(&self) -> String {
+        let inherited = self.draft().node(self.node()).is_some_and(|node| node.keeps.is_none());
+        let note = if inherited { " (note that version semantics might be inherited from upstream)" } else { "" };
+        format!("suppress() is only supported for non-versioned KTables{note}")
     }
 
     /// For how long changes wait. That a table has no windows which close is a mistake.

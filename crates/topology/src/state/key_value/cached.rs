@@ -6,9 +6,9 @@ use headwater_store::cache::Place;
 
 use super::KeyValueState;
 use crate::caught::caught;
-use crate::state::write_behind::{Cached, RowSerde};
+use crate::state::write_behind::Cached;
 use crate::state::{FlushStore, FlushTo, Stamped};
-use crate::{Change, ProcessError, TaskContext, Update};
+use crate::{ProcessError, TaskContext, Update};
 
 impl<K: 'static, V: 'static> KeyValueState<K, V> {
     pub(super) fn get_encoded(&self, cx: &mut TaskContext<'_>, key: &[u8]) -> Result<Option<Stamped<V>>, ProcessError> {
@@ -26,7 +26,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
 
     fn copy_of(&self, value: &V, cached: &Cached<V>) -> Result<Stamped<V>, ProcessError> {
         let row = self.row_of(value, cached)?;
-        self.decode(&row)
+        self.core.decode(&row)
     }
 
     /// The entry of `key`, from the cache (with its place, lent) or the store.
@@ -64,7 +64,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
 
     pub(super) fn load(&self, key: &[u8]) -> Result<Option<(Cached<V>, usize)>, ProcessError> {
         let Some(row) = self.read(key)? else { return Ok(None) };
-        let Stamped { value, timestamp } = self.decode(&row)?;
+        let Stamped { value, timestamp } = self.core.decode(&row)?;
         let bytes = row.encoded_len();
         Ok(Some((Cached { value: Some(value), timestamp, context: None, encoded: None }, bytes)))
     }
@@ -84,7 +84,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         context: RecordContext,
     ) -> Result<(), ProcessError> {
         let Some(cache) = &self.cache else { return Ok(()) };
-        let written = Cached::written(&self.row_serde(), value, timestamp, context)?;
+        let written = Cached::written(&self.core.row_serde(), value, timestamp, context)?;
         cache.keep_written(key, None, written);
         self.keep_to_budget(cx)
     }
@@ -102,12 +102,8 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
             Some(context) => cx.renew_context(context, timestamp, headers),
             None => *context = Some(cx.record_context(timestamp, headers)),
         };
-        cache.change((place, key.len()), &self.row_serde(), note, change)?;
+        cache.change((place, key.len()), &self.core.row_serde(), note, change)?;
         self.keep_to_budget(cx)
-    }
-
-    fn row_serde(&self) -> RowSerde<'_, V> {
-        RowSerde { serde: &*self.value, topic: &self.topic, format: self.format }
     }
 
     #[inline]
@@ -120,26 +116,17 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     /// Writes one entry to store and changelog, and hands the change on.
     fn write_back(&self, cx: &mut TaskContext<'_>, key: &[u8], cached: &Cached<V>) -> Result<(), ProcessError> {
         let to = self.flush_to.borrow().clone();
-        let send_old = to.as_ref().is_some_and(|to| to.send_old);
-        // A store without an owner is written as it was told to be.
-        let ask = to.is_some() && (cached.value.is_none() || send_old);
-        let old_row = if ask { self.read(key)? } else { None };
-        if to.is_some() && cached.value.is_none() && old_row.is_none() {
-            return Ok(());
-        }
-        let Some(context) = &cached.context else { return Ok(()) };
-        let timestamp = if cached.value.is_some() { cached.timestamp } else { context.timestamp };
-        cx.within(context.clone(), |cx| {
-            self.write(cx, key, cached.value.as_ref(), cached.timestamp, cached.encoded.clone(), context)?;
-            let Some(to) = to else { return Ok(()) };
-            let old = match old_row.filter(|_| send_old) {
-                Some(row) => Some(self.decode(&row)?.value),
-                None => None,
-            };
-            let key = self.key.deserialize(&self.topic, Some(key))?;
-            let change = Change::new(&cached.value, &old);
-            to.push(cx, Update { key: &key, change, timestamp, headers: &context.headers })
-        })
+        self.core.write_back(
+            cx,
+            cached,
+            to,
+            || self.read(key),
+            |cx, write, context| self.write(cx, key, write, context),
+            |cx, to, change, timestamp, headers| {
+                let key = self.core.decode_key(key)?;
+                to.push(cx, Update { key: &key, change, timestamp, headers })
+            },
+        )
     }
 }
 

@@ -83,7 +83,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let (mut page, mut last): (Vec<Entry>, Option<Vec<u8>>) = (Vec::new(), None);
         loop {
             let rest = last.as_deref().map_or(range, |last| range.after(last, order));
-            let scan = self.read_bytes(|store| store.scan(rest, order, SCAN, &mut page))?;
+            let scan = self.core.read_bytes(|store| store.scan(rest, order, SCAN, &mut page))?;
             last = page.last().map(|entry| entry.key.clone());
             let entries = page.drain(..).map(|entry| (entry.key, entry.row));
             if self.visit(cx, entries, &mut each)?.is_break() || scan == Scan::Done || last.is_none() {
@@ -99,8 +99,8 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         mut each: impl FnMut(&mut TaskContext<'_>, K, Stamped<V>) -> Result<ControlFlow<()>, ProcessError>,
     ) -> Result<ControlFlow<()>, ProcessError> {
         for (key, row) in entries {
-            let typed = self.key.deserialize(&self.topic, Some(&key))?;
-            if each(cx, typed, self.decode(&row)?)?.is_break() {
+            let typed = self.core.decode_key(&key)?;
+            if each(cx, typed, self.core.decode(&row)?)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -115,7 +115,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         inside: impl Fn(&[u8]) -> bool,
     ) -> Result<Vec<(Vec<u8>, RowBuf)>, ProcessError> {
         let mut found = std::collections::BTreeMap::new();
-        self.read_bytes(|store| {
+        self.core.read_bytes(|store| {
             let mut page: Vec<Entry> = Vec::new();
             let mut last: Option<Vec<u8>> = None;
             loop {
@@ -145,12 +145,12 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
 
     pub(super) fn row_of(&self, value: &V, cached: &Cached<V>) -> Result<RowBuf, ProcessError> {
         let mut bytes = Vec::new();
-        self.value.serialize(&self.topic, value, &mut bytes)?;
+        self.core.value.serialize(&self.core.topic, value, &mut bytes)?;
         let headers = cached.context.as_ref().and_then(|context| context.headers.snapshot());
         let headers = headers.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
         let mut row = Vec::new();
-        self.format.encode(Row { value: &bytes, timestamp: cached.timestamp, headers }, &mut row);
-        Ok(self.format.decode(row)?)
+        self.core.format.encode(Row { value: &bytes, timestamp: cached.timestamp, headers }, &mut row);
+        Ok(self.core.format.decode(row)?)
     }
 }
 

@@ -7,9 +7,9 @@ use headwater_window::{Window, Windowed};
 
 use super::{ChangeOf, KeyBuf, Timed, TimedState};
 use crate::caught::caught;
-use crate::state::write_behind::{Cached, RowSerde};
+use crate::state::write_behind::Cached;
 use crate::state::{FlushStore, FlushTo, SeenEntry, Stamped};
-use crate::{Change, ProcessError, TaskContext, Update};
+use crate::{ProcessError, TaskContext, Update};
 
 impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     /// What the cache has under these bytes, if it has anything: a copy, or that it was deleted.
@@ -25,8 +25,8 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     /// A value as it comes back from its bytes.
     pub(super) fn copy(&self, value: &V, timestamp: Timestamp) -> Result<Stamped<V>, ProcessError> {
         let mut bytes = Vec::new();
-        self.value.serialize(&self.topic, value, &mut bytes)?;
-        Ok(Stamped { value: self.value.deserialize(&self.topic, Some(&bytes))?, timestamp })
+        self.core.value.serialize(&self.core.topic, value, &mut bytes)?;
+        Ok(Stamped { value: self.core.value.deserialize(&self.core.topic, Some(&bytes))?, timestamp })
     }
 
     /// Looks at what the cache has under these bytes; `None` when it has nothing.
@@ -54,7 +54,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
                 Some(context) => cx.renew_context(context, timestamp, headers),
                 None => *context = Some(cx.record_context(timestamp, headers)),
             };
-            cache.change((place, bytes.len()), &self.row_serde(), note, change)?;
+            cache.change((place, bytes.len()), &self.core.row_serde(), note, change)?;
         } else {
             let context = cx.record_context(timestamp, headers);
             let written = self.read_and_change(buf.key(), window, context, change);
@@ -72,13 +72,9 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         context: RecordContext,
         change: ChangeOf<'_, V>,
     ) -> Result<(Cached<V>, usize), ProcessError> {
-        let mut slot = self.read(key, window)?.map(|row| self.decode(&row)).transpose()?;
+        let mut slot = self.read(key, window)?.map(|row| self.core.decode(&row)).transpose()?;
         let new = change(&mut slot)?;
-        Cached::written(&self.row_serde(), new.value, new.timestamp, context)
-    }
-
-    fn row_serde(&self) -> RowSerde<'_, V> {
-        RowSerde { serde: &*self.value, topic: &self.topic, format: self.format }
+        Cached::written(&self.core.row_serde(), new.value, new.timestamp, context)
     }
 
     pub(super) fn put_cached(
@@ -89,7 +85,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         context: RecordContext,
     ) -> Result<(), ProcessError> {
         let Some(cache) = &self.cache else { return Ok(()) };
-        cache.keep_written(bytes, None, Cached::written(&self.row_serde(), new.value, new.timestamp, context)?);
+        cache.keep_written(bytes, None, Cached::written(&self.core.row_serde(), new.value, new.timestamp, context)?);
         self.keep_to_budget(cx)
     }
 
@@ -104,34 +100,24 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     fn write_back(&self, cx: &mut TaskContext<'_>, bytes: &[u8], cached: &Cached<V>) -> Result<(), ProcessError> {
         let (key, window) = self.split(bytes)?;
         let to = self.flush_to.borrow().clone();
-        let send_old = to.as_ref().is_some_and(|to| to.send_old);
-        // A store without an owner is written as it was told to be.
-        let ask = to.is_some() && (cached.value.is_none() || send_old);
-        let old_row = if ask { self.read(key, window)? } else { None };
-        if to.is_some() && cached.value.is_none() && old_row.is_none() {
-            return Ok(());
-        }
-        let Some(context) = &cached.context else { return Ok(()) };
-        let value = (cached.value.as_ref(), cached.timestamp, cached.encoded.as_deref());
-        let timestamp = if cached.value.is_some() { cached.timestamp } else { context.timestamp };
-        cx.within(context.clone(), |cx| {
-            self.write(cx, key, window, value, context)?;
-            let Some(to) = to else { return Ok(()) };
-            let old = match old_row.filter(|_| send_old) {
-                Some(row) => Some(self.decode(&row)?.value),
-                None => None,
-            };
-            let key = Windowed::new(self.decode_key(key)?, window);
-            let change = Change::new(&cached.value, &old);
-            let timestamp = T::time_of_change(window, timestamp);
-            let none = Headers::new();
-            let headers = if self.keeps_headers_only() { &none } else { &context.headers };
-            to.push(cx, Update { key: &key, change, timestamp, headers })
-        })
+        self.core.write_back(
+            cx,
+            cached,
+            to,
+            || self.read(key, window),
+            |cx, write, context| self.write(cx, key, window, write, context),
+            |cx, to, change, timestamp, headers| {
+                let key = Windowed::new(self.core.decode_key(key)?, window);
+                let timestamp = T::time_of_change(window, timestamp);
+                let none = Headers::new();
+                let headers = if self.keeps_headers_only() { &none } else { headers };
+                to.push(cx, Update { key: &key, change, timestamp, headers })
+            },
+        )
     }
 
     pub(super) fn split<'b>(&self, bytes: &'b [u8]) -> Result<(&'b [u8], Window), ProcessError> {
-        let short = || StoreError::Corrupt { reason: format!("store {}: a key has no window", self.name) };
+        let short = || StoreError::Corrupt { reason: format!("store {}: a key has no window", self.core.name) };
         Ok(self.timed.split(bytes).ok_or_else(short)?)
     }
 }

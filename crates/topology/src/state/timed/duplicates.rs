@@ -1,6 +1,6 @@
 //! A window store that keeps several values of one key and time: how joins of streams use theirs.
 
-use headwater_record::{Encoded, Headers, RawHeaders, Timestamp};
+use headwater_record::{Headers, RawHeaders, Timestamp};
 use headwater_store::Row;
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowEntry, WindowQuery};
 use headwater_window::Window;
@@ -26,29 +26,24 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
         value: Option<&V>,
         headers: &Headers,
     ) -> Result<(), ProcessError> {
-        let mut encoded = self.buffers.borrow_mut().pop().unwrap_or_default();
-        encoded.clear();
-        let present = match value {
-            Some(value) => self.value.serialize(&self.topic, value, &mut encoded)? == Encoded::Bytes,
-            None => false,
-        };
         let list = headers.snapshot();
         let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
         let window = Window::new(timestamp, timestamp);
-        let result = self.with_key(key, |buf| {
-            let row = present.then_some(Row { value: &encoded, timestamp, headers });
-            if self.store.write(|store| self.timed.put(store, buf.key(), window, row))? == Put::Expired {
-                cx.drop_record();
-            }
-            if !self.logged {
-                return Ok(());
-            }
-            buf.bytes.truncate(buf.key);
-            self.timed.put_log_suffix(window, &mut buf.bytes);
-            cx.log(self.id, &buf.bytes, present.then_some(&encoded), timestamp, headers)
-        });
-        self.buffers.borrow_mut().push(encoded);
-        result
+        self.core.with_buffer(|encoded| {
+            let encoded = match value {
+                Some(value) if self.core.encode_value(value, encoded)? => Some(encoded.as_slice()),
+                _ => None,
+            };
+            self.with_key(key, |buf| {
+                let row = encoded.map(|value| Row { value, timestamp, headers });
+                if self.core.store.write(|store| self.timed.put(store, buf.key(), window, row))? == Put::Expired {
+                    cx.drop_record();
+                }
+                buf.bytes.truncate(buf.key);
+                self.timed.put_log_suffix(window, &mut buf.bytes);
+                self.core.log_raw(cx, &buf.bytes, encoded, timestamp, headers)
+            })
+        })
     }
 
     /// Hands the values of `key` from `from` to `to`, both included, to `each`: by time, then in the order in which they came. `each`
@@ -69,10 +64,10 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
             loop {
                 let after = last.as_ref();
                 let scan =
-                    self.store.read(|store| bytes(store)?.scan(query, Order::Forward, after, SCAN, &mut page))?;
+                    self.core.store.read(|store| bytes(store)?.scan(query, Order::Forward, after, SCAN, &mut page))?;
                 last = page.last().filter(|_| scan == Scan::More).cloned();
                 for entry in page.drain(..) {
-                    let value = self.decode(&entry.row)?.value;
+                    let value = self.core.decode(&entry.row)?.value;
                     each(cx, entry.start, value)?;
                 }
                 if last.is_none() {

@@ -93,13 +93,13 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     /// When it cannot be decoded or read.
     pub fn look<R>(&self, found: &Found, mut look: impl FnMut(Option<&V>) -> R) -> Result<R, ProcessError> {
         if let Some(row) = &found.row {
-            return Ok(look(Some(&self.decode(row)?.value)));
+            return Ok(look(Some(&self.core.decode(row)?.value)));
         }
         if let Some(result) = self.look_cached(&found.bytes, &mut look) {
             return Ok(result);
         }
         let (key, window) = self.split(&found.bytes)?;
-        let row = self.read(key, window)?.map(|row| self.decode(&row)).transpose()?;
+        let row = self.read(key, window)?.map(|row| self.core.decode(&row)).transpose()?;
         Ok(look(row.as_ref().map(|stamped| &stamped.value)))
     }
 
@@ -109,7 +109,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     /// As [`TimedState::look`].
     pub fn value_of(&self, found: &Found) -> Result<Option<Stamped<V>>, ProcessError> {
         if let Some(row) = &found.row {
-            return self.decode(row).map(Some);
+            return self.core.decode(row).map(Some);
         }
         let copy = self.look(found, |value| value.map(|value| self.copy(value, found.timestamp)))?;
         copy.transpose()
@@ -143,7 +143,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         for found in found {
             let Some(value) = self.value_of(&found)? else { continue };
             let (key, window) = self.split(&found.bytes)?;
-            let key = Windowed::new(self.decode_key(key)?, window);
+            let key = Windowed::new(self.core.decode_key(key)?, window);
             if each(cx, key, value)?.is_break() {
                 break;
             }
@@ -167,7 +167,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
 
     fn bytes_of(&self, found: &Found) -> Result<Vec<u8>, ProcessError> {
         let mut bytes = Vec::new();
-        self.look(found, |value| value.map(|value| self.value.serialize(&self.topic, value, &mut bytes)))?
+        self.look(found, |value| value.map(|value| self.core.value.serialize(&self.core.topic, value, &mut bytes)))?
             .transpose()?;
         Ok(bytes)
     }
@@ -196,7 +196,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         mut cached: Vec<(Vec<u8>, Window, Option<Timestamp>)>,
     ) -> Result<Vec<Found>, ProcessError> {
         let mut stored = Vec::new();
-        self.store.read(|store| {
+        self.core.store.read(|store| {
             self.timed.scan(store, keys, wanted, order, &mut |mut key, window, row| {
                 self.timed.put_suffix(window, &mut key);
                 stored.push(Found { bytes: key, window, timestamp: row.timestamp(), row: Some(row) });

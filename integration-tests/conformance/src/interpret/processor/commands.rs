@@ -2,13 +2,14 @@
 
 mod key_value;
 mod session;
+mod versioned;
 mod window;
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use headwater::processor::processor::StoreAccess;
-use headwater::processor::state::{KeyValueState, SessionState, Stamped, StoreHandle, WindowState};
+use headwater::processor::state::{KeyValueState, SessionState, Stamped, StoreHandle, VersionedState, WindowState};
 use headwater::processor::{ProcessError, TaskContext, WiringError};
 use headwater::record::{Record, Timestamp};
 use headwater::store::bytes::Order;
@@ -21,6 +22,7 @@ pub(super) enum StoreUse {
     KeyValue,
     Window,
     Session,
+    Versioned,
 }
 
 /// A store as a processor has it.
@@ -29,6 +31,7 @@ pub(super) enum Opened {
     KeyValue(Rc<KeyValueState<Val, Val>>),
     Window(Rc<WindowState<Val, Val>>),
     Session(Rc<SessionState<Val, Val>>),
+    Versioned(Rc<VersionedState<Val, Val>>),
 }
 
 impl Opened {
@@ -41,6 +44,7 @@ impl Opened {
             StoreUse::KeyValue => Opened::KeyValue(stores.key_value(handle)?),
             StoreUse::Window => Opened::Window(stores.window(handle)?),
             StoreUse::Session => Opened::Session(stores.session(handle)?),
+            StoreUse::Versioned => Opened::Versioned(stores.versioned(handle)?),
         })
     }
 
@@ -55,6 +59,7 @@ impl Opened {
             Opened::KeyValue(store) => key_value::answer(cx, store, record, words),
             Opened::Window(store) => window::answer(cx, store, record, words),
             Opened::Session(store) => session::answer(cx, store, record, words),
+            Opened::Versioned(store) => versioned::answer(cx, store, record, words),
         }
     }
 }

@@ -69,6 +69,7 @@ impl Definition {
         let opens = match spec.text("type") {
             Some("window_commands") => StoreUse::Window,
             Some("session_commands") => StoreUse::Session,
+            Some("versioned_commands") => StoreUse::Versioned,
             _ => StoreUse::KeyValue,
         };
         Ok(Definition { work, punctuation, store: spec.text("store").map(str::to_owned), opens })
@@ -124,7 +125,7 @@ fn work(spec: Spec<'_>) -> Result<Work> {
         "store_writer" => Work::StoreWriter,
         "timestamped_writer" => Work::TimestampedWriter,
         "store_reader" => Work::StoreReader,
-        "kv_commands" | "window_commands" | "session_commands" => Work::Commands,
+        "kv_commands" | "window_commands" | "session_commands" | "versioned_commands" => Work::Commands,
         other => bail!("no processor `{other}`"),
     })
 }
