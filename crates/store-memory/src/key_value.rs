@@ -12,12 +12,13 @@ use crate::state::{State, key_of, row_of};
 #[derive(Debug)]
 pub(crate) struct KeyValue {
     state: State,
+    in_place_of_disk: bool,
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl KeyValue {
-    pub(crate) fn new(spec: &StoreSpec) -> Self {
-        KeyValue { state: State::new(spec), rows: BTreeMap::new() }
+    pub(crate) fn new(spec: &StoreSpec, in_place_of_disk: bool) -> Self {
+        KeyValue { state: State::new(spec), in_place_of_disk, rows: BTreeMap::new() }
     }
 
     fn write(&mut self, key: &[u8], row: Option<Row<'_>>) {
@@ -41,6 +42,9 @@ impl StateStore for KeyValue {
     }
     fn is_persistent(&self) -> bool {
         false
+    }
+    fn does_as_on_disk(&self) -> bool {
+        self.in_place_of_disk
     }
     fn committed_offset(&self) -> Result<Option<Offset>, StoreError> {
         Ok(self.state.offset)

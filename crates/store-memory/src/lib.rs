@@ -72,7 +72,7 @@ impl StoreSupplier for MemoryStores {
 
     fn open(&self, spec: &StoreSpec, _context: OpenContext<'_>) -> Result<Store, StoreError> {
         match spec.kind {
-            StoreKind::KeyValue => Ok(Store::KeyValue(Box::new(key_value::KeyValue::new(spec)))),
+            StoreKind::KeyValue => Ok(Store::KeyValue(Box::new(key_value::KeyValue::new(spec, self.in_place_of_disk)))),
             StoreKind::Lru { max_entries } => Ok(Store::KeyValue(Box::new(lru::Lru::new(spec, max_entries)))),
             StoreKind::Window { retention, retain_duplicates, .. } => {
                 let retention = self.retention(spec.kind, retention);

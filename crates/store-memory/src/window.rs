@@ -88,6 +88,9 @@ impl StateStore for Window {
     fn is_persistent(&self) -> bool {
         false
     }
+    fn does_as_on_disk(&self) -> bool {
+        self.retention.is_by_segments()
+    }
     fn committed_offset(&self) -> Result<Option<Offset>, StoreError> {
         Ok(self.state.offset)
     }

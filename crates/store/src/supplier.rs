@@ -24,6 +24,11 @@ pub trait StateStore: Send + Sync {
     /// Whether its content outlives the process.
     fn is_persistent(&self) -> bool;
 
+    /// Whether it does as stores on disk do where they differ from those in memory: it is one, or stands in for one in a test.
+    fn does_as_on_disk(&self) -> bool {
+        self.is_persistent()
+    }
+
     /// The offset of the last changelog record that the durable content holds; `None` when nothing was committed, so that the
     /// changelog must be read from its beginning.
     ///

@@ -294,21 +294,24 @@ impl Draft {
         self.state().graph.node(node).map_or_else(|| Arc::from(""), |spec| Arc::clone(&spec.name))
     }
 
-    /// Joins below `node` do not ask which topics are read above it, so that nothing checks whether they have equally many
-    /// partitions. It is so in Java below a suppression.
-    pub fn forget_topics_above(&self, node: NodeId) {
-        self.change_node(node, |node| node.hides_topics = true);
+    /// Takes the records of `node` to lie as those of `topics` do, whatever is above it: joins below it ask for as many partitions
+    /// as these have. It is so in Java of what a join hands on, and with no topics below a suppression.
+    pub fn lies_as(&self, node: NodeId, topics: BTreeSet<String>) {
+        self.change_node(node, |node| node.lies_as = Some(topics));
     }
 
-    /// The topics that the sources above `node` read by their names; internal ones without prefix.
+    /// The topics that the records of `node` [lie as](Draft::lies_as): by themselves those that the sources above it read by their
+    /// names; internal ones without prefix.
     pub fn topics_above(&self, node: NodeId) -> BTreeSet<String> {
         let state = self.state();
         let (mut topics, mut seen, mut next) = (BTreeSet::new(), BTreeSet::new(), vec![node]);
         while let Some(node) = next.pop() {
             let Some(spec) = state.graph.node(node).filter(|_| seen.insert(node)) else { continue };
-            topics.extend(spec.source_topics().iter().cloned());
-            if !spec.hides_topics {
-                next.extend(spec.parents.iter().copied().chain(spec.lies_with));
+            if let Some(known) = &spec.lies_as {
+                topics.extend(known.iter().cloned());
+            } else {
+                topics.extend(spec.source_topics().iter().cloned());
+                next.extend(spec.parents.iter().copied());
             }
         }
         topics
@@ -332,12 +335,6 @@ impl Draft {
     /// These topics must have equally many partitions.
     pub fn copartition(&self, topics: BTreeSet<String>) {
         self.state().graph.copartition.push(topics);
-    }
-
-    /// The records of `node` lie as those of `other` do, though it reads another topic: for joins below, the topics above `other`
-    /// are above `node` too.
-    pub fn lies_with(&self, node: NodeId, other: NodeId) {
-        self.change_node(node, |node| node.lies_with = Some(other));
     }
 
     /// Null keys mean something to `node`: repartitions above it let them pass (KIP-962).

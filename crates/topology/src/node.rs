@@ -5,6 +5,7 @@ pub mod sink;
 pub mod source;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,10 +113,8 @@ pub struct NodeSpec {
     pub(crate) priority: u32,
     /// For how long it keeps windows open after their end, if it aggregates by windows.
     pub(crate) grace: Option<Duration>,
-    /// Whether nodes below do not know from which topics they have their records.
-    pub(crate) hides_topics: bool,
-    /// Another node whose topics count as read above this one too.
-    pub(crate) lies_with: Option<NodeId>,
+    /// The topics that its records lie as, where these are not simply those above it.
+    pub(crate) lies_as: Option<BTreeSet<String>>,
     /// Whether it is part of the operator below it, which stands for it in texts.
     pub(crate) part_of_below: bool,
     /// Its children with what brings them to life.
@@ -156,8 +155,7 @@ impl NodeSpec {
             movable: None,
             priority: 0,
             grace: None,
-            hides_topics: false,
-            lies_with: None,
+            lies_as: None,
             part_of_below: false,
             listeners: Vec::new(),
             source: None,

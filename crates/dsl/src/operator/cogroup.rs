@@ -230,7 +230,7 @@ impl<K: 'static, A: 'static> Cogroup<'_, K, A> {
         }
         self.draft.pass_versions(merge);
         // As in Java, joins of the table do not ask where it comes from.
-        self.draft.forget_topics_above(merge);
+        self.draft.lies_as(merge, BTreeSet::new());
         let parts = nodes.iter().map(|node| OldValues::of_store(self.draft, *node)).collect();
         let suffixes = (0..).map(|index| Cow::from(format!("-cogroup-agg-{index}")));
         let named_after = nodes.into_iter().zip(suffixes).chain([(merge, "-cogroup-merge".into())]).collect();

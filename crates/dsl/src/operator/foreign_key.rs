@@ -169,7 +169,7 @@ pub(crate) fn foreign_key_join<K: 'static, V: 'static, K2: 'static, V2: 'static,
     let resolve = draft.add_node(NodeSpec::processor(names.resolve, [source]));
     left.views.connect(draft, resolve);
     listen_as_resolver(left, (source, resolve), nodes, &known, (rows, join));
-    draft.lies_with(resolve, left.node());
+    draft.lies_as(resolve, draft.topics_above(source).union(&draft.topics_above(left.node())).cloned().collect());
     copartition(draft, right.node(), names.registration_topic);
     copartition(draft, left.node(), names.response_topic);
 

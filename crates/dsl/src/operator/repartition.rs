@@ -87,7 +87,9 @@ pub(crate) fn repartition_for_join<K: 'static, V: 'static>(
     if let (None, Some(last)) = (name, last) {
         names(stream, &own);
         let stream = KStream::at(Port::new(draft, last.source), serdes.clone(), false);
-        return ForJoin { stream, topics: BTreeSet::new() };
+        // Java asks for a source of another name, which is none, unless its name is of the user's making.
+        let topics = if is_generated(&own) { BTreeSet::new() } else { draft.topics_above(last.source) };
+        return ForJoin { stream, topics };
     }
     let prefix = name.unwrap_or(&own);
     let repartition = Repartition { prefix, serdes: serdes.clone(), partitions: None, partitioner: None };

@@ -6,6 +6,7 @@ mod stores;
 mod windowed;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use headwater_store::join::JoinSide;
@@ -88,13 +89,15 @@ pub(crate) fn stream_join<K: 'static, V: 'static, V2: 'static, W: 'static>(
     let part = |suffix| options.name.as_ref().map(|name| format!("{name}{suffix}"));
     let left = repartition_for_join(left, part("-left").as_deref(), &left_serdes);
     let right = repartition_for_join(right, part("-right").as_deref(), &right_serdes);
-    draft.copartition(left.topics.union(&right.topics).cloned().collect());
+    let topics: BTreeSet<String> = left.topics.union(&right.topics).cloned().collect();
+    draft.copartition(topics.clone());
     let (left, right) = (left.stream, right.stream);
 
     let (names, named) = names(draft, options.name.as_deref(), options.store_name.as_deref(), rows);
     let stores = Wanted { rows, windows, named, options: &options }.stores(draft);
     let nodes = Nodes::add(draft, names, [left.node(), right.node()]);
     nodes.connect(draft, &stores, rows);
+    draft.lies_as(nodes.merge, topics);
     let (Nodes { windowed: [this_windowed, other_windowed], sides, merge }, unjoined) = (nodes, stores.unjoined);
     let (this_serdes, other_serdes) = (left_serdes.clone(), right_serdes.clone());
     let kept = Kept::of(draft, stores.this, left_serdes).zip(Kept::of(draft, stores.other, right_serdes));

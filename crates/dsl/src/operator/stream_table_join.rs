@@ -1,5 +1,6 @@
 //! Joins of streams with tables: a record with the row of its key, at once or after a grace period.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +98,9 @@ pub(crate) fn stream_table_join<K: 'static, V: 'static, VT: 'static, W: 'static>
     if left {
         draft.keep_null_keys_above(node);
     }
-    draft.copartition(topics.union(&draft.topics_above(table.node())).cloned().collect());
+    let topics: BTreeSet<String> = topics.union(&draft.topics_above(table.node())).cloned().collect();
+    draft.copartition(topics.clone());
+    draft.lies_as(node, topics);
     let (views, input) = (table.views.clone(), serdes.clone());
     upstream.port.listen(
         node,

@@ -23,6 +23,8 @@ pub(super) struct Core<K: 'static, V: 'static> {
     pub(super) format: RowFormat,
     logged: bool,
     logged_headers: LoggedHeaders,
+    // In memory Java has tombstones logged without.
+    tombstones_have_headers: bool,
     // A global store, seen by a task that does not fill it.
     read_only: bool,
     // Buffers that are used again; more than one while a flush comes back.
@@ -53,7 +55,7 @@ impl<K: 'static, V: 'static> Core<K, V> {
     ) -> Result<Self, WiringError> {
         let store = wiring.store(id)?;
         let wrong = || WiringError::StoreType { store: wiring.store_name(id) };
-        let is_of_kind = store.read(|store| Ok(is(store)))?;
+        let (is_of_kind, on_disk) = store.read(|store| Ok((is(store), store.state().does_as_on_disk())))?;
         let node = wiring.topology().store(id).filter(|_| is_of_kind).ok_or_else(wrong)?;
         Ok(Core {
             id,
@@ -65,6 +67,7 @@ impl<K: 'static, V: 'static> Core<K, V> {
             format: node.spec.format,
             logged: matches!(node.spec.logging, Logging::Enabled(_)) && node.source_changelog.is_none() && !node.global,
             logged_headers: node.spec.logged_headers,
+            tombstones_have_headers: on_disk && node.spec.format.has_headers(),
             read_only: node.global && wiring.task().partition >= 0,
             buffers: RefCell::default(),
         })
@@ -196,7 +199,8 @@ impl<K: 'static, V: 'static> Core<K, V> {
             return cx.log(self.id, key, Some(row.value), timestamp, headers);
         }
         // As Java's: headers mostly go with tombstones only.
-        let list = self.headers_of(context);
+        let with_headers = self.tombstones_have_headers || self.always_logs_headers();
+        let list = if with_headers { context.headers.snapshot() } else { None };
         let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
         cx.log(self.id, key, None, context.timestamp, headers)
     }

@@ -140,13 +140,13 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let kind = wiring.topology().store(id).map(|node| node.spec.kind);
         let wrong = || WiringError::StoreType { store: core.name.to_string() };
         let (kind, timed) = kind.and_then(|kind| Some((kind, T::of(kind)?))).ok_or_else(wrong)?;
-        let is_persistent = core.store.read(|store| {
+        let on_disk = core.store.read(|store| {
             timed.resume(store);
-            Ok(store.state().is_persistent())
+            Ok(store.state().does_as_on_disk())
         })?;
         let time_first = kind.is_time_ordered();
         let segment = kind.segment_interval().map_or(1, |interval| interval.as_millis().max(1));
-        let by_segment = is_persistent && !time_first;
+        let by_segment = on_disk && !time_first;
         // Java's caches put the number of the segment before a key, and where time comes first, a byte that says so.
         let key_extra = 8 + usize::from(time_first);
         Ok(TimedState {

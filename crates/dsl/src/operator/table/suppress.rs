@@ -2,6 +2,7 @@
 
 mod meters;
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -169,7 +170,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         };
         let id = draft.add_store(spec);
         let node = draft.add_node(NodeSpec::processor(name.as_str(), [self.node()]).with_store(id));
-        draft.forget_topics_above(node);
+        draft.lies_as(node, BTreeSet::new());
         let serdes = serdes.or(&self.serdes);
         let views = if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
             let handle = StoreHandle::with(store, key, value);
