@@ -28,12 +28,12 @@ fn topology() -> Result<Topology, TopologyErrors> {
     builder
         .values::<PageView>("views")
         .select_key(|(), view| view.user.clone())
-        .left_join_table(
+        .left_join_table_with(
             &users,
             |_, view, profile| {
                 (profile.map_or_else(|| "UNKNOWN".to_owned(), |profile| profile.region.clone()), view.page.clone())
             },
-            Grouped::by_type(),
+            Joined::by_type(),
         )
         .group_by(|_, (region, _)| region.clone())
         .windowed_by(TimeWindows::of_size_with_no_grace(5 * minute).advance_by(minute))
