@@ -71,7 +71,9 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SessionAggregate<K, V, A> {
                 Some(value) => (self.merge)(record.key, aggregate.take(), value).map(Some),
                 None => Ok(aggregate.take()),
             };
-            aggregate = self.state.look(found, merge)??;
+            let made = self.state.look(found, merge)??;
+            // What sessions are reduced to may be null: then a reduction begins again.
+            aggregate = made.filter(|value| self.folding.initial.is_some() || !self.result.value_is_null(value));
         }
         let folded = (self.folding.fold)(record.key, record.value, &mut aggregate)?;
         if session != alone {
