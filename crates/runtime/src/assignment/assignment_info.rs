@@ -173,13 +173,27 @@ impl AssignmentInfo {
             version,
             common_version,
             active,
-            standby: standby.into_iter().collect(),
+            standby: merged(standby),
             partitions_by_host,
             standby_partitions_by_host,
             error_code,
             next_rebalance_ms,
         })
     }
+}
+
+/// A task that is listed more than once is one with all the inputs listed.
+fn merged(listed: Vec<(TaskId, BTreeSet<TopicPartition>)>) -> Tasks {
+    let mut tasks = Tasks::new();
+    for (task, inputs) in listed {
+        if let Some(known) = tasks.get_mut(&task) {
+            tracing::warn!(%task, "the group's leader listed a standby task more than once; it is taken as one");
+            known.extend(inputs);
+        } else {
+            tasks.insert(task, inputs);
+        }
+    }
+    tasks
 }
 
 fn put_hosts(out: &mut Vec<u8>, hosts: &Hosts, mut put_topic: impl FnMut(&mut Vec<u8>, &Topic)) {

@@ -81,9 +81,17 @@ pub(super) fn interpret(
     } else {
         FollowUp::None
     };
+    let mut standby = info.standby;
+    standby.retain(|task, _| {
+        let twice = active.contains_key(task);
+        if twice {
+            tracing::warn!(%task, "the group's leader assigned a task as active and as standby; it is taken as active");
+        }
+        !twice
+    });
     let tasks = Assignment {
         active,
-        standby: info.standby,
+        standby,
         partitions_by_host: info.partitions_by_host,
         standby_partitions_by_host: info.standby_partitions_by_host,
     };

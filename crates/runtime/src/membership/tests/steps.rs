@@ -275,6 +275,31 @@ fn bytes_that_mean_nothing_end_the_thread() {
     assert!(matches!(&actions[..], [_, Action::Fail(MembershipError::Malformed(_))]), "{actions:?}");
 }
 
+/// A leader that lists a task twice made some clients of Java crash (apache/kafka#22991).
+#[test]
+fn a_task_that_is_assigned_twice_is_taken_once() {
+    let mut member = joining();
+    syncing(&mut member, 1);
+    let input = |partition| TopicPartition::new("a", partition);
+    let mut info = of_tasks(&[0, 1]);
+    info.standby = [1, 2].map(|partition| (TaskId::new(0, partition), [input(partition)].into())).into();
+    // Behind the standby task `0_2`, which reads `a-2`, once more the same with `a-3`.
+    let listed =
+        |input: i32| [&2i32.to_be_bytes()[..], &[0; 4], &1i32.to_be_bytes(), b"\0\x01a", &input.to_be_bytes()].concat();
+    let (mut user_data, once, count) = (info.encode(), listed(2), 8 + 4 + 2 * 12);
+    let end = user_data.windows(once.len()).position(|bytes| bytes == once).unwrap() + once.len();
+    user_data.splice(end..end, [&[0; 4][..], &listed(3)].concat());
+    user_data[count + 3] = 3;
+    let bytes = ConsumerAssignment { partitions: vec![input(0), input(1)], user_data: Some(user_data) }.encode();
+    let actions = member.step(at(0), Event::Response(GroupResponse::Sync(Ok(bytes))));
+    let [Action::Assign(tasks)] = &actions[..] else { panic!("{actions:?}") };
+    let (first, second) = (TaskId::new(0, 0), TaskId::new(0, 1));
+    assert_eq!(tasks.active, [(first, [input(0)].into()), (second, [input(1)].into())].into());
+    let inputs = [input(2), input(3)].into();
+    assert_eq!(tasks.standby, [(TaskId::new(0, 2), inputs)].into(), "what is active is no standby");
+    assert!(member.is_stable());
+}
+
 #[test]
 fn a_refusal_that_stays_one_ends_the_thread() {
     let refusals: [ClientError; 4] = [
