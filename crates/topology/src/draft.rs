@@ -193,10 +193,15 @@ impl Draft {
         self.change_node(node, |node| node.listeners.push(listener));
     }
 
-    /// Adds a store. One of the same name is a mistake; the id of the first is returned. So is what no store of its kind can be.
+    /// Adds a store. One of the same name is a mistake; the id of the first is returned. So is what no store of its kind can be, and
+    /// a cache, which has one value for a key, before a store that retains duplicates.
     pub fn add_store(&self, spec: StoreSpec) -> StoreId {
         let mut state = self.state();
         state.mistakes.extend(store_mistake(&spec).map(TopologyError::Argument));
+        if spec.caching && spec.kind.retains_duplicates() {
+            let words = format!("store {} cannot have a cache: it retains duplicates", spec.name);
+            state.mistakes.push(TopologyError::Store(words));
+        }
         if let Some(store) = state.graph.store_named(&spec.name) {
             state.mistakes.push(TopologyError::Invalid(format!(
                 "A different StateStore has already been added with the name {}",

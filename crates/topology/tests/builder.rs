@@ -1,5 +1,7 @@
 //! Topologies written down with the Processor API.
 
+use std::time::Duration;
+
 use headwater_record::{DefaultSerde, Record};
 use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorSupplier, StoreAccess};
@@ -65,4 +67,24 @@ fn all_mistakes_are_told_at_once() {
     let mistakes = builder.build().unwrap_err().to_string();
     assert!(mistakes.contains("predecessorNames cannot be empty"), "{mistakes}");
     assert!(mistakes.contains("Topic in has already been registered by another source."), "{mistakes}");
+}
+
+/// In a cache one value is left of those that share key and time (KAFKA-9921).
+#[test]
+fn a_store_that_retains_duplicates_has_no_cache() {
+    let (hour, minute) = (Duration::from_hours(1), Duration::from_mins(1));
+    let mut windows = StoreSpec::window("windows", hour, minute);
+    if let StoreKind::Window { retain_duplicates, .. } = &mut windows.kind {
+        *retain_duplicates = true;
+    }
+    let with = |store: StoreSpec| {
+        let builder = TopologyBuilder::new();
+        let _: NodeRef<String, i64> = builder.add_processor("lengths", lengths(), &[&texts(&builder, "a", "a")]);
+        builder.add_state_store(store, &["lengths"]);
+        builder.build()
+    };
+    assert!(with(windows.clone()).is_ok());
+    assert!(with(StoreSpec::window("windows", hour, minute).with_caching_enabled()).is_ok());
+    let mistake = with(windows.with_caching_enabled()).unwrap_err().to_string();
+    assert_eq!(mistake, "store windows cannot have a cache: it retains duplicates");
 }

@@ -84,9 +84,6 @@ impl<K, V, V2> Wanted<'_, K, V, V2> {
             let words = "The StoreSupplier must set retainDuplicates=true, found retainDuplicates=false";
             return Some(words.to_owned());
         }
-        if given.caching {
-            return Some(format!("store {} cannot have a cache: it retains duplicates", given.name));
-        }
         let fits = retention == self.windows.retention() && window_size == self.windows.size();
         (!fits).then(|| {
             let class = if matches!(given.store_type, StoreType::InMemory) { "InMemory" } else { "RocksDb" };
