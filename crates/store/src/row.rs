@@ -217,6 +217,36 @@ mod tests {
 
     use super::{Row, RowFormat};
 
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// What `ValueAndTimestampSerializer`, `ValueTimestampHeadersSerializer` and `AggregationWithHeadersSerializer` of Java 4.4.0
+    /// wrote for the same.
+    #[test]
+    fn rows_are_java_s_bytes() {
+        let (some, long) = (Headers::new(), Headers::new());
+        some.add("a", Some(b"1"));
+        some.add("b", None);
+        some.add("ü", Some(b""));
+        long.add("k".repeat(70), Some(&[9]));
+        let of_long = format!("960102 8c01{}0209 76", "6b".repeat(70)).replace(' ', "");
+        for (format, headers, java) in [
+            (RowFormat::Plain, &some, "76"),
+            (RowFormat::Timestamped, &some, "000000000000000776"),
+            (RowFormat::Headers, &some, "18060261023102620104c3bc00000000000000000776"),
+            (RowFormat::Headers, &Headers::new(), "00000000000000000776"),
+            (RowFormat::HeadersOnly, &some, "18060261023102620104c3bc0076"),
+            (RowFormat::HeadersOnly, &Headers::new(), "0076"),
+            (RowFormat::HeadersOnly, &long, &of_long),
+        ] {
+            let (list, mut bytes) = (headers.to_vec(), Vec::new());
+            let headers = RawHeaders::of(&list);
+            format.encode(Row { value: b"v", timestamp: Timestamp::from_millis(7), headers }, &mut bytes);
+            assert_eq!(hex(&bytes), java, "{format:?}");
+        }
+    }
+
     #[test]
     fn every_format_reads_what_it_wrote() {
         let headers = Headers::new();
