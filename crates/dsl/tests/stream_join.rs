@@ -63,6 +63,7 @@ fn stores_that_do_not_fit_the_windows_are_told_in_java_s_words() {
     assert!(twice.starts_with("Both StoreSuppliers have the same name."), "{twice}");
 }
 
+/// It was kept elsewhere (KAFKA-15774), and in another format (KAFKA-16046).
 #[test]
 fn what_waits_is_kept_by_whom_this_stream_s_records_are_kept() {
     let topology = left_join(windows(), Options::by_type().with_this_store(store("ls", ms(25)))).unwrap();

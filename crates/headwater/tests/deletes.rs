@@ -86,3 +86,26 @@ fn a_table_of_options_is_a_mistake_that_names_the_type_to_write() {
     let mistake = builder.build().unwrap_err().to_string();
     assert!(mistake.contains("topic stock") && mistake.contains("read it with values of i64"), "{mistake}");
 }
+
+/// Deletions of what was never there troubled whoever read the filtered table (KAFKA-10077).
+#[test]
+fn a_filter_deletes_only_what_it_let_through() {
+    for kept in [None, Some(Materialized::named("kept"))] {
+        let driver = driver(move |builder| {
+            let sales = builder.stream::<String, String>("sales").group_by_key();
+            let counts = sales.count_with(Materialized::named("counts").with_caching_disabled());
+            let two = |_: &String, count: &i64| *count == 2;
+            let twice = match kept {
+                Some(kept) => counts.filter_with(two, kept.with_caching_disabled()),
+                None => counts.filter(two),
+            };
+            twice.to_stream().map_values(|_, count| count.map(|count| count.to_string())).to("out");
+        });
+        let sale = [("pens", Some("x"))];
+        pipe(&driver, "sales", &sale);
+        assert_eq!(written(&driver, "out"), [], "the first one was never let through");
+        pipe(&driver, "sales", &sale);
+        pipe(&driver, "sales", &sale);
+        assert_eq!(written(&driver, "out"), [row("pens", Some("2")), row("pens", None)]);
+    }
+}

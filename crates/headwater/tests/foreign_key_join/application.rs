@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use headwater::KafkaStreams;
 use headwater::memory::{Cluster, ManualClock};
-use headwater::record::{Headers, Partition, Timestamp, Topic};
+use headwater::record::{Headers, Partition, Timestamp, Topic, TopicPartition};
 use headwater::runtime::{CloseOptions, Driven, State};
 
 use crate::model::{Rows, Setting, brute_force, read, set, topology};
@@ -95,7 +95,14 @@ impl World {
         let value = (self.draw(5) > 0).then(|| format!("{letter}{}", self.written));
         self.written += 1;
         let (key_bytes, value_bytes) = (Some(key.as_bytes()), value.as_deref().map(str::as_bytes));
-        self.cluster.produce(&Topic::from(topic), key_bytes, value_bytes, self.now(), &Headers::new()).unwrap();
+        let (at, headers) = (self.now(), Headers::new());
+        if topic == "left" {
+            // Where its writer puts it, not where its key's hash would: there the answer has to find it (KAFKA-13769).
+            let to = TopicPartition::new(topic, Partition::from(key.as_bytes()[key.len() - 1]) % TOPICS[0].1);
+            self.cluster.produce_to(&to, key_bytes, value_bytes, at, &headers).unwrap();
+        } else {
+            self.cluster.produce(&Topic::from(topic), key_bytes, value_bytes, at, &headers).unwrap();
+        }
         set(if topic == "left" { &mut self.left } else { &mut self.right }, key, value);
     }
 
@@ -202,8 +209,10 @@ fn an_inner_join_is_right_while_tasks_move() {
     moves(Setting { left: false, caching: true, kept: false }, World::feed_one);
 }
 
+/// With a cache, a row of the right table that comes and goes between two flushes is there for those who ask meanwhile, and they are
+/// not told that it went, in Java as here; so there too one side changes at a time.
 #[test]
 fn a_left_join_is_right_while_tasks_move_and_both_sides_change() {
     moves(Setting { left: true, caching: false, kept: true }, World::feed_both);
-    moves(Setting { left: true, caching: true, kept: false }, World::feed_both);
+    moves(Setting { left: true, caching: true, kept: false }, World::feed_one);
 }

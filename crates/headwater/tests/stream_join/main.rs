@@ -5,4 +5,5 @@ mod model;
 mod moving;
 mod properties;
 mod restart;
+mod stores;
 mod world;

@@ -10,6 +10,7 @@ use crate::world::World;
 const KEYS: i64 = 40;
 const ROUNDS: i64 = 6;
 
+/// Tasks shared what a join knows of time, and left results out (KAFKA-14862).
 #[test]
 fn every_record_finds_its_partners_wherever_its_task_is() {
     let minute = Duration::from_mins(1);

@@ -16,7 +16,7 @@ fn join_windows(windows: Windows) -> JoinWindows {
 }
 
 /// `left` joined with `right`, or with itself; values are numbers.
-fn topology(rows: Rows, windows: Windows, itself: bool) -> StreamsBuilder {
+pub(crate) fn topology(rows: Rows, windows: Windows, itself: bool) -> StreamsBuilder {
     let shown = |number: Option<&String>| number.map_or("-".to_owned(), String::clone);
     let builder = StreamsBuilder::new();
     let left = builder.stream::<String, String>("left");
@@ -38,7 +38,7 @@ fn in_memory(topology: Topology) -> TopologyTestDriver {
 }
 
 /// What is said when the record comes.
-fn pipe(driver: &TopologyTestDriver, input: Input) -> Vec<Output> {
+pub(crate) fn pipe(driver: &TopologyTestDriver, input: Input) -> Vec<Output> {
     let topic = if input.side == Side::Left { "left" } else { "right" };
     let (key, value) = (input.key.to_string(), input.number.to_string());
     let timestamp = Timestamp::from_millis(input.time);
@@ -54,7 +54,7 @@ fn pipe(driver: &TopologyTestDriver, input: Input) -> Vec<Output> {
 }
 
 /// Records whose times jump to and fro.
-fn inputs(steps: Vec<(bool, char, i64)>) -> Vec<Input> {
+pub(crate) fn inputs(steps: Vec<(bool, char, i64)>) -> Vec<Input> {
     let mut now = 5;
     let input = |(number, (left, key, step)): (usize, (bool, char, i64))| {
         now = (now + step).max(0);
@@ -64,7 +64,7 @@ fn inputs(steps: Vec<(bool, char, i64)>) -> Vec<Input> {
 }
 
 /// Side, key and the way to the next time, which is often none.
-fn steps(side: impl Strategy<Value = bool>) -> impl Strategy<Value = Vec<(bool, char, i64)>> {
+pub(crate) fn steps(side: impl Strategy<Value = bool>) -> impl Strategy<Value = Vec<(bool, char, i64)>> {
     let step = prop_oneof![Just(0), 0..4_i64, -6..8_i64];
     prop::collection::vec((side, prop::char::range('a', 'b'), step), 0..30)
 }
@@ -78,6 +78,8 @@ fn small_windows() -> impl Iterator<Item = Windows> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Results without partner came too early (KAFKA-10847); those of windows that are longer to one side were wrong or missing
+    /// (KAFKA-13721, KAFKA-15417).
     #[test]
     fn every_result_comes_when_the_model_has_it(
         steps in steps(any::<bool>()),

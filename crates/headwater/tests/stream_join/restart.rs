@@ -55,6 +55,7 @@ fn what_waits_is_handed_on_without_partner_by_the_next_instance() {
     assert_eq!(world.out().split_off(2), ["c 3 -@200"], "what was handed on is gone from the changelog");
 }
 
+/// Their keys in the changelog were the same (KAFKA-5804).
 #[test]
 fn records_of_one_key_and_time_stay_apart_across_restarts() {
     let world = World::new(1, within(10, 0));

@@ -91,6 +91,7 @@ impl World {
     }
 }
 
+/// After a restart results came early, with the times of others, or never (KAFKA-7895).
 #[test]
 fn what_waits_is_handed_on_by_the_next_instance() {
     let world = World::new();

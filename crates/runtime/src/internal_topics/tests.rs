@@ -84,6 +84,22 @@ fn changelogs_of_windows_are_kept_a_day_longer_than_the_store() {
     assert_eq!(configs(&plan.changelogs[0]), expected);
 }
 
+/// Compacted, all but one of the values that share key and time would be lost (KAFKA-13345).
+#[test]
+fn changelogs_of_duplicates_are_not_compacted() {
+    let kind = StoreKind::Window {
+        retention: Duration::from_hours(1),
+        window_size: Duration::from_mins(5),
+        segment_interval: Duration::from_mins(30),
+        retain_duplicates: true,
+        time_ordered: false,
+    };
+    let plan = planned(&word_count(kind), &[("words", 1)]).unwrap();
+    let expected =
+        [("cleanup.policy", "delete"), ("message.timestamp.type", "CreateTime"), ("retention.ms", "90000000")];
+    assert_eq!(configs(&plan.changelogs[0]), expected);
+}
+
 #[test]
 fn changelogs_of_versioned_stores_are_compacted_after_their_history() {
     let hour = Duration::from_hours(1);

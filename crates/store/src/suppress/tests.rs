@@ -88,6 +88,7 @@ fn changelogs_of_kafka_2_3_are_read() {
     assert_eq!(restored, ["asdf@2 -/-/qwer topic 1.0.0", "zxcv@1 previous/3o4im/next topic 3.0.0"]);
 }
 
+/// Three releases wrote a new format under the number of the old one (KAFKA-10173).
 #[test]
 fn changelogs_since_kafka_2_4_are_read_under_either_number() {
     for version in [2, 3] {

@@ -87,6 +87,7 @@ mod tests {
         (to_old.map(|instruction| instruction as u8), to_new.map(|instruction| instruction as u8), dropped)
     }
 
+    /// A foreign key was missed where none had been (KAFKA-16407).
     #[test]
     fn an_inner_join_takes_back_what_may_have_joined() {
         let inner = |before, now| sent(Rows::Inner, before, now);
@@ -101,6 +102,7 @@ mod tests {
         assert_eq!(inner(Before::Key, Now::NewKey), (Some(0), Some(2), false));
     }
 
+    /// The old foreign key was not told (KAFKA-9244), or answered too (KAFKA-16394, KAFKA-18713).
     #[test]
     fn a_left_join_has_every_change_answered() {
         let left = |before, now| sent(Rows::Left, before, now);
