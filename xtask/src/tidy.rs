@@ -115,7 +115,7 @@ fn findings(rules: &Rules, ratchet: &Ratchet, sources: &[Source]) -> Vec<Finding
     let mut found = ratchet.check(rules.file_length, sources);
     found.extend(settings::check(sources));
     let files = sources.iter().map(|source| source.path.as_str()).collect();
-    let named = Named { files, commands: crate::commands().collect() };
+    let named = Named { files, sources, commands: crate::commands().collect() };
     for source in sources {
         found.extend(paths::check(rules, source));
         if source.is_document() {

@@ -1,4 +1,4 @@
-//! Documents name only what is there: files, folders and commands.
+//! Documents name only what is there: files, folders, commands, and what is in a Rust file (`path.rs::name`).
 
 use super::{Finding, Source};
 
@@ -7,6 +7,8 @@ use super::{Finding, Source};
 pub(super) struct Named<'a> {
     /// All files, from the repository's root.
     pub(super) files: Vec<&'a str>,
+    /// The same with their texts.
+    pub(super) sources: &'a [Source],
     /// The words after `cargo xtask`.
     pub(super) commands: Vec<&'a str>,
 }
@@ -22,6 +24,9 @@ pub(super) fn check(named: &Named<'_>, source: &Source) -> Vec<Finding> {
         for path in spans(line).chain(links(line)).filter(|path| named.is_missing(path, &source.path)) {
             found.push(source.finding(index + 1, format!("there is no `{path}`")));
         }
+        for (path, name) in spans(line).filter_map(item).filter(|(path, name)| named.lacks(path, name)) {
+            found.push(source.finding(index + 1, format!("there is no `{name}` in `{path}`")));
+        }
     }
     found
 }
@@ -35,6 +40,11 @@ fn word(line: &str, at: usize) -> &str {
 /// What stands between backticks on a line.
 fn spans(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
+}
+
+/// The file and the name of `path.rs::name`.
+fn item(span: &str) -> Option<(&str, &str)> {
+    span.split_once("::").filter(|(path, _)| path.contains('/') && path.strip_suffix(".rs").is_some())
 }
 
 /// Where links on a line lead, without the place on the page.
@@ -64,6 +74,13 @@ impl Named<'_> {
     fn begins(&self, path: &str) -> bool {
         let rest = |file: &&str| file.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         self.files.iter().any(rest)
+    }
+
+    /// Whether no file of this path has `name` as a word.
+    fn lacks(&self, path: &str, name: &str) -> bool {
+        let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let has = |source: &Source| source.text.split(|letter| !is_word(letter)).any(|word| word == name);
+        !self.sources.iter().any(|source| source.path == path && has(source))
     }
 
     /// Whether it is there in some folder.

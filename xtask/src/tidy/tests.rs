@@ -158,12 +158,14 @@ fn a_document_that_names_what_is_not_there_is_found() {
     let there = [
         "`crates/store/src/layer.rs`, `crates/store/`, `store/src`, `src/layer.rs`, `layer.rs`, [sizes](sizes.rs#a)",
         "`text/html`, `a/b`, `target/x`, `/tmp/a.rs`, `~/.cache/headwater`, `crates/<name>/src`, `K/V`, `3.5`, `.rs`",
+        "`crates/store/src/layer.rs::test`, `Stores::memory`, `layer.rs::gone`",
         "`cargo xtask tidy`, cargo xtask kafka up, `cargo xtask <command>`, [out](https://a.example/b.md)",
     ];
     for text in there {
         assert_eq!(of(text), "", "{text}");
     }
     assert_eq!(of("`crates/store/src/gone.rs`"), "there is no `crates/store/src/gone.rs`");
+    assert_eq!(of("`crates/store/src/layer.rs::tes`"), "there is no `tes` in `crates/store/src/layer.rs`");
     assert_eq!(of("in `store/native/` alone"), "there is no `store/native/`");
     assert_eq!(of("see `gone.md`"), "there is no `gone.md`");
     assert_eq!(of("[sizes](../sizes.md), [sizes](lengths.md)"), "there is no `lengths.md`");
