@@ -165,10 +165,9 @@ fn changelogs_of_windows_keep_records_longer_than_the_store_by_what_is_said() {
     assert_eq!(retention("5000") - retention("1000"), 4_000);
 }
 
-const FORMAT: &str = "dsl.store.format";
-
 #[test]
 fn stores_keep_headers_where_the_settings_say() {
+    const FORMAT: &str = "dsl.store.format";
     let in_format = |given: &[(&str, &str)], built: Option<&str>| {
         let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
         let cluster = Cluster::new(Arc::new(clock.clone()));
