@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater::KafkaStreams;
-use headwater::dsl::{BufferConfig, Grouped, KStream, KTable, Materialized, StreamsBuilder, Suppressed, TableJoined};
+use headwater::dsl::{BufferConfig, Joined, KStream, KTable, Materialized, StreamsBuilder, Suppressed, TableJoined};
 use headwater::memory::{Cluster, ManualClock};
 use headwater::processor::{Topology, TopologySettings};
 use headwater::record::{DefaultSerde, Timestamp};
@@ -76,10 +76,9 @@ impl Parts {
 
     fn join_stream_and_table(&self, variant: u8, one: usize, other: usize) -> KStream<String, String> {
         let (stream, table) = (self.stream(one), self.table(other));
-        let options = Grouped::by_type();
         match variant % 2 {
-            0 => stream.join_table(&table, |_, one, other| pair(Some(one), Some(other)), options),
-            _ => stream.left_join_table(&table, |_, one, other| pair(Some(one), other), options),
+            0 => stream.join_table_with(&table, |_, one, other| pair(Some(one), Some(other)), Joined::by_type()),
+            _ => stream.left_join_table_with(&table, |_, one, other| pair(Some(one), other), Joined::by_type()),
         }
     }
 
