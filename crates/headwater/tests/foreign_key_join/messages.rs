@@ -73,6 +73,19 @@ fn a_response_counts_only_if_the_row_is_still_the_one_that_asked() {
     assert_eq!(bed.0.dropped_records(), 3);
 }
 
+/// It went on to hear of it (KAFKA-9244).
+#[test]
+fn a_row_that_has_another_foreign_key_hears_no_more_of_the_old_one() {
+    let bed = Bed::new();
+    bed.pipe("left", b"a", b"y1").unwrap();
+    assert_eq!(bed.said("out"), [("a".to_owned(), b"y1+nothing".to_vec())]);
+    bed.said(RESPONSES);
+    bed.pipe("right", b"x", b"Z").unwrap();
+    assert_eq!(bed.said(RESPONSES), []);
+    bed.pipe("right", b"y", b"Y").unwrap();
+    assert_eq!(bed.said("out"), [("a".to_owned(), b"y1+Y".to_vec())]);
+}
+
 #[test]
 fn messages_of_later_versions_and_broken_ones_are_refused() {
     let refused = |topic, value: &[u8]| Bed::new().refusal(topic, value);
