@@ -5,6 +5,7 @@
 //! only, forget by segments. The stores in RocksDB are another implementation of the same contract, and the two never meet.
 #![forbid(unsafe_code)]
 
+mod index;
 mod key_value;
 mod lru;
 mod retention;

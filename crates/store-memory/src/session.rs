@@ -1,7 +1,7 @@
 //! A value per key and session, in maps by end, then key, then start descending (Java's `InMemorySessionStore`).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::{Bound, RangeInclusive};
 
 use headwater_record::{Offset, RawRecord, Timestamp};
@@ -9,54 +9,46 @@ use headwater_store::bytes::{KeySelection, Order, Put, Scan, SessionBytes, Sessi
 use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreSpec};
 use headwater_window::key_format::split_session_key;
 
+use crate::index::{Index, Key};
 use crate::retention::Retention;
 use crate::scan::{is_empty, next_in};
 use crate::state::{State, key_of, row_of};
 
 type Starts = BTreeMap<Reverse<i64>, Vec<u8>>;
-type Keys = BTreeMap<Vec<u8>, Starts>;
+type Keys = BTreeMap<Key, Starts>;
 
 #[derive(Debug)]
 pub(crate) struct Session {
     state: State,
     retention: Retention,
     ends: BTreeMap<i64, Keys>,
-    /// When the sessions of each key end, so that those of one key are found without a walk over all there are.
-    ends_of: BTreeMap<Vec<u8>, BTreeSet<i64>>,
+    /// When the sessions of each key end.
+    ends_of: Index,
 }
 
 impl Session {
     pub(crate) fn new(spec: &StoreSpec, retention: Retention) -> Self {
-        Session { state: State::new(spec), retention, ends: BTreeMap::new(), ends_of: BTreeMap::new() }
+        Session { state: State::new(spec), retention, ends: BTreeMap::new(), ends_of: Index::default() }
     }
 
     fn write(&mut self, key: &[u8], start: i64, end: i64, row: Option<Row<'_>>) -> Put {
         let in_time = self.retention.observe(end);
         let oldest = self.retention.forgotten_before();
-        while self.ends.first_key_value().is_some_and(|(end, _)| *end < oldest) {
-            let Some((end, keys)) = self.ends.pop_first() else { break };
-            for key in keys.keys() {
-                self.forget_end(key, end);
-            }
+        let mut gone = 0;
+        while let Some(first) = self.ends.first_entry().filter(|first| *first.key() < oldest) {
+            gone += first.remove().len();
         }
+        self.ends_of.forget(gone, oldest);
         if !in_time {
             return Put::Expired;
         }
         if let Some(row) = row {
             let keys = self.ends.entry(end).or_default();
-            if !keys.contains_key(key) {
-                keys.insert(key.to_vec(), Starts::new());
-                match self.ends_of.get_mut(key) {
-                    Some(ends) => {
-                        ends.insert(end);
-                    }
-                    None => {
-                        self.ends_of.insert(key.to_vec(), BTreeSet::from([end]));
-                    }
-                }
-            }
             if let Some(starts) = keys.get_mut(key) {
                 self.state.overwrite(row, starts.entry(Reverse(start)).or_default());
+            } else {
+                let starts = Starts::from([(Reverse(start), self.state.encoded(row))]);
+                keys.insert(self.ends_of.insert(key, end, oldest), starts);
             }
             return Put::Stored;
         }
@@ -75,17 +67,7 @@ impl Session {
         if keys.is_empty() {
             self.ends.remove(&end);
         }
-        self.forget_end(key, end);
-    }
-
-    /// No session of `key` ends at `end` any more.
-    fn forget_end(&mut self, key: &[u8], end: i64) {
-        if let Some(ends) = self.ends_of.get_mut(key) {
-            ends.remove(&end);
-            if ends.is_empty() {
-                self.ends_of.remove(key);
-            }
-        }
+        self.ends_of.remove(key, end);
     }
 
     /// What ends within `ends`, those of other keys among it only where several keys are asked for.
@@ -96,8 +78,8 @@ impl Session {
     ) -> Box<dyn DoubleEndedIterator<Item = (i64, &'a Keys)> + 'a> {
         match keys {
             KeySelection::One(key) => {
-                let ends = self.ends_of.get(key).into_iter().flat_map(move |of_key| of_key.range(ends.clone()));
-                Box::new(ends.filter_map(|end| Some((*end, self.ends.get(end)?))))
+                let ends = self.ends_of.times_of(key, ends);
+                Box::new(ends.filter_map(|end| Some((end, self.ends.get(&end)?))))
             }
             KeySelection::Between(..) => Box::new(self.ends.range(ends).map(|(end, keys)| (*end, keys))),
         }
@@ -194,7 +176,7 @@ impl SessionBytes for Session {
             }
             let mut keys = keys.range::<[u8], _>(bounds);
             while let Some((key, starts)) = next_in(&mut keys, order) {
-                let after = after.filter(|after| after.key == *key).map(|after| after.start.millis());
+                let after = after.filter(|after| *after.key == **key).map(|after| after.start.millis());
                 let mut starts = starts.iter();
                 while let Some((Reverse(start), bytes)) = next_in(&mut starts, order) {
                     let read = match order {
@@ -208,7 +190,7 @@ impl SessionBytes for Session {
                         return Ok(Scan::More);
                     }
                     let (start, end) = (Timestamp::from_millis(*start), Timestamp::from_millis(end));
-                    into.push(SessionEntry { key: key.clone(), start, end, row: self.state.decoded(bytes)? });
+                    into.push(SessionEntry { key: key.to_vec(), start, end, row: self.state.decoded(bytes)? });
                 }
             }
         }
@@ -217,5 +199,43 @@ impl SessionBytes for Session {
 
     fn observed_time(&self) -> Timestamp {
         self.retention.observed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use headwater_record::Timestamp;
+    use headwater_store::bytes::SessionBytes as _;
+    use headwater_store::{Row, StoreError, StoreKind, StoreSpec};
+
+    use super::Session;
+    use crate::index::Key;
+    use crate::retention::{Forgets, Retention};
+
+    #[test]
+    fn the_index_holds_what_the_rows_say_and_nothing_else() -> Result<(), StoreError> {
+        let retention = Retention::new(Duration::from_millis(50), Forgets::AtOnce);
+        let mut store = Session::new(&StoreSpec::new("s", StoreKind::KeyValue), retention);
+        let mut most = 0;
+        for n in 0..5_000_i64 {
+            // Seven keys, up to 60 ms late, of two starts; every third is deleted again.
+            let (key, end) = ([(n % 7) as u8], Timestamp::from_millis((n / 2 + 60 - n * 37 % 61) / 10 * 10));
+            let start = Timestamp::from_millis(end.millis() - n % 2);
+            let _ = store.put(&key, start, end, Some(Row::plain(b"v")))?;
+            if n % 3 == 0 {
+                let _ = store.put(&key, start, end, None)?;
+            }
+            let keys = store.ends.iter().flat_map(|(end, keys)| keys.keys().map(move |key| (Key::clone(key), *end)));
+            let keys = keys.collect();
+            assert_eq!(store.ends_of.entries(store.retention.oldest()), keys);
+            most = most.max(keys.len());
+        }
+        assert!(most > 15);
+        let (start, end) = (Timestamp::from_millis(9_000), Timestamp::from_millis(10_000));
+        let _ = store.put(b"other", start, end, Some(Row::plain(b"v")))?;
+        assert_eq!((store.ends.len(), store.ends_of.entries(i64::MIN).len()), (1, 1));
+        Ok(())
     }
 }

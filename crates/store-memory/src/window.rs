@@ -1,18 +1,19 @@
 //! A value per key and window start, in maps by start, then key (Java's `InMemoryWindowStore`).
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, RangeInclusive};
 
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
 use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreSpec};
 use headwater_window::key_format::split_window_store_key;
 
+use crate::index::{Index, Key};
 use crate::retention::Retention;
 use crate::scan::{is_empty, next_in};
 use crate::state::{State, key_of, row_of};
 
-type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
+type Rows = BTreeMap<Key, Vec<u8>>;
 
 #[derive(Debug)]
 pub(crate) struct Window {
@@ -20,13 +21,16 @@ pub(crate) struct Window {
     retention: Retention,
     /// By start, then by key; with duplicates, by key and sequence number (4 bytes, big-endian).
     starts: BTreeMap<i64, Rows>,
+    /// When the windows of each key start.
+    starts_of: Index,
     /// The sequence number given last, in a store that retains duplicates.
     sequence: Option<i32>,
 }
 
 impl Window {
     pub(crate) fn new(spec: &StoreSpec, retention: Retention, retain_duplicates: bool) -> Self {
-        Window { state: State::new(spec), retention, starts: BTreeMap::new(), sequence: retain_duplicates.then_some(0) }
+        let sequence = retain_duplicates.then_some(0);
+        Window { state: State::new(spec), retention, starts: BTreeMap::new(), starts_of: Index::default(), sequence }
     }
 
     fn row_key(&self, key: &[u8], sequence: i32) -> Vec<u8> {
@@ -40,26 +44,56 @@ impl Window {
     fn write(&mut self, row_key: &[u8], start: i64, row: Option<Row<'_>>) -> Put {
         let in_time = self.retention.observe(start);
         let oldest = self.retention.forgotten_before();
-        while self.starts.first_key_value().is_some_and(|(start, _)| *start < oldest) {
-            self.starts.pop_first();
+        let mut gone = 0;
+        while let Some(first) = self.starts.first_entry().filter(|first| *first.key() < oldest) {
+            gone += first.remove().len();
         }
+        self.starts_of.forget(gone, oldest);
         if !in_time {
             return Put::Expired;
         }
-        if let Some(row) = row {
-            let rows = self.starts.entry(start).or_default();
-            if let Some(bytes) = rows.get_mut(row_key) {
-                self.state.overwrite(row, bytes);
-            } else {
-                rows.insert(row_key.to_vec(), self.state.encoded(row));
-            }
-        } else if let Some(rows) = self.starts.get_mut(&start) {
-            rows.remove(row_key);
-            if rows.is_empty() {
-                self.starts.remove(&start);
-            }
+        match row {
+            Some(row) => self.insert(row_key, start, row),
+            None => self.remove(row_key, start),
         }
         Put::Stored
+    }
+
+    fn insert(&mut self, row_key: &[u8], start: i64, row: Row<'_>) {
+        let rows = self.starts.entry(start).or_default();
+        if let Some(bytes) = rows.get_mut(row_key) {
+            self.state.overwrite(row, bytes);
+            return;
+        }
+        let duplicates = self.sequence.is_some();
+        let key = self.starts_of.insert(split(row_key, duplicates).0, start, self.retention.forgotten_before());
+        rows.insert(if duplicates { row_key.into() } else { key }, self.state.encoded(row));
+    }
+
+    /// In a store without duplicates, where a row's key is the key.
+    fn remove(&mut self, key: &[u8], start: i64) {
+        let Some(rows) = self.starts.get_mut(&start) else { return };
+        if rows.remove(key).is_some() {
+            self.starts_of.remove(key, start);
+        }
+        if rows.is_empty() {
+            self.starts.remove(&start);
+        }
+    }
+
+    /// What starts within `starts`, which must not be empty; those that have no rows of the key, where only one is asked for, left out.
+    fn starting<'a>(
+        &'a self,
+        keys: KeySelection<'_>,
+        starts: RangeInclusive<i64>,
+    ) -> Box<dyn DoubleEndedIterator<Item = (i64, &'a Rows)> + 'a> {
+        match keys {
+            KeySelection::One(key) => {
+                let starts = self.starts_of.times_of(key, starts);
+                Box::new(starts.filter_map(|start| Some((start, self.starts.get(&start)?))))
+            }
+            KeySelection::Between(..) => Box::new(self.starts.range(starts).map(|(start, rows)| (*start, rows))),
+        }
     }
 
     /// Between which row keys the keys lie.
@@ -72,12 +106,13 @@ impl Window {
         let to = to.map_or(Bound::Unbounded, |key| Bound::Included(self.row_key(key, i32::MAX)));
         (from, to)
     }
+}
 
-    fn split<'a>(&self, row_key: &'a [u8]) -> (&'a [u8], i32) {
-        match row_key.split_last_chunk::<4>() {
-            Some((key, sequence)) if self.sequence.is_some() => (key, i32::from_be_bytes(*sequence)),
-            _ => (row_key, 0),
-        }
+/// The key and the sequence number in a row's key.
+fn split(row_key: &[u8], duplicates: bool) -> (&[u8], i32) {
+    match row_key.split_last_chunk::<4>() {
+        Some((key, sequence)) if duplicates => (key, i32::from_be_bytes(*sequence)),
+        _ => (row_key, 0),
     }
 }
 
@@ -105,12 +140,11 @@ impl StateStore for Window {
                 reason: format!("store {}: a changelog key of {} bytes has no window", self.state.name, key.len()),
             })?;
             self.sequence = self.sequence.map(|last| last.max(sequence));
-            // As on disk, where a null beside duplicates changes nothing, not even the store's time.
-            if self.retention.is_by_segments() && self.sequence.is_some() && record.value.is_none() {
-                continue;
-            }
             // A record too old to be kept is no error: the topic forgets later than the store.
-            let _ = self.write(&self.row_key(key, sequence), start.millis(), row_of(&record));
+            let _ = match row_of(&record) {
+                None if self.sequence.is_some() => self.put(key, start, None)?,
+                row => self.write(&self.row_key(key, sequence), start.millis(), row),
+            };
         }
         Ok(())
     }
@@ -161,11 +195,11 @@ impl WindowBytes for Window {
         }
         let (low, high) = self.bounds(query.keys);
         let resume = after.map(|after| (after.start.millis(), self.row_key(&after.key, after.sequence)));
-        let mut starts = self.starts.range(from..=to);
+        let mut starts = self.starting(query.keys, from..=to);
         let full = into.len().saturating_add(limit);
         while let Some((start, rows)) = next_in(&mut starts, order) {
             let (mut low, mut high) = (as_slice(&low), as_slice(&high));
-            if let Some((_, row_key)) = resume.as_ref().filter(|(at, _)| at == start) {
+            if let Some((_, row_key)) = resume.as_ref().filter(|(at, _)| *at == start) {
                 match order {
                     Order::Forward => low = Bound::Excluded(row_key),
                     Order::Backward => high = Bound::Excluded(row_key),
@@ -176,14 +210,14 @@ impl WindowBytes for Window {
             }
             let mut rows = rows.range::<[u8], _>((low, high));
             while let Some((row_key, bytes)) = next_in(&mut rows, order) {
-                let (key, sequence) = self.split(row_key);
+                let (key, sequence) = split(row_key, self.sequence.is_some());
                 if !query.keys.contains(key) {
                     continue;
                 }
                 if into.len() >= full {
                     return Ok(Scan::More);
                 }
-                let (key, start) = (key.to_vec(), Timestamp::from_millis(*start));
+                let (key, start) = (key.to_vec(), Timestamp::from_millis(start));
                 into.push(WindowEntry { key, start, sequence, row: self.state.decoded(bytes)? });
             }
         }
@@ -204,5 +238,45 @@ fn as_slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
         Bound::Included(key) => Bound::Included(key),
         Bound::Excluded(key) => Bound::Excluded(key),
         Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use headwater_record::Timestamp;
+    use headwater_store::bytes::{Put, WindowBytes as _};
+    use headwater_store::{Row, StoreError, StoreKind, StoreSpec};
+
+    use super::{Key, Rows, Window, split};
+    use crate::retention::{Forgets, Retention};
+
+    #[test]
+    fn the_index_holds_what_the_rows_say_and_nothing_else() -> Result<(), StoreError> {
+        for duplicates in [false, true] {
+            let retention = Retention::new(Duration::from_millis(50), Forgets::AtOnce);
+            let mut store = Window::new(&StoreSpec::new("s", StoreKind::KeyValue), retention, duplicates);
+            let mut most = 0;
+            for n in 0..5_000_i64 {
+                // Seven keys, up to 60 ms late, every third a deletion of what may be there.
+                let (key, start) = ([(n % 7) as u8], Timestamp::from_millis((n / 2 + 60 - n * 37 % 61) / 10 * 10));
+                let row = (duplicates || n % 3 > 0).then_some(Row::plain(b"v"));
+                let late = start.millis() <= store.observed_time().millis() - 50;
+                assert_eq!(store.put(&key, start, row)?, if late { Put::Expired } else { Put::Stored });
+                let rows = store.starts.iter().flat_map(|(start, rows)| rows.keys().map(move |row| (row, *start)));
+                let keys = rows.map(|(row_key, start)| (split(row_key, duplicates).0.into(), start)).collect();
+                assert_eq!(store.starts_of.entries(store.retention.oldest()), keys);
+                let shared = store.starts.values().flat_map(Rows::keys).all(|key| Key::strong_count(key) > 1);
+                assert!(shared || duplicates, "a key lies in memory once");
+                most = most.max(keys.len());
+            }
+            assert!(most > 15);
+            let _ = store.put(b"other", Timestamp::from_millis(10_000), Some(Row::plain(b"v")))?;
+            assert_eq!((store.starts.len(), store.starts_of.entries(i64::MIN).len()), (1, 1));
+            let _ = store.put(b"other", Timestamp::from_millis(10_000), None)?;
+            assert_eq!(store.starts.is_empty(), !duplicates);
+        }
+        Ok(())
     }
 }

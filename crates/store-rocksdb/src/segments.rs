@@ -12,6 +12,7 @@ use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::history::HistoryTime;
 use headwater_store::{Row, RowBuf, StoreError};
+use smallvec::SmallVec;
 
 use crate::table::{Marks, Table};
 
@@ -45,9 +46,9 @@ pub(crate) fn ordered(number: i64) -> [u8; 8] {
     (number ^ i64::MIN).to_be_bytes()
 }
 
-/// A key in the segment `segment` that goes on with `rest`.
-fn keyed(segment: i64, rest: &[u8]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(8 + rest.len());
+/// A key in the segment `segment` that goes on with `rest`; a short one asks for no memory.
+fn keyed(segment: i64, rest: &[u8]) -> SmallVec<[u8; 64]> {
+    let mut key = SmallVec::with_capacity(8 + rest.len());
     key.extend_from_slice(&ordered(segment));
     key.extend_from_slice(rest);
     key
@@ -224,11 +225,11 @@ impl Segments {
         let (start, end) = (ordered(segment), ordered(segment.saturating_add(1)));
         let low = match &low {
             Bound::Unbounded => Bound::Included(&start[..]),
-            low => low.as_ref().map(Vec::as_slice),
+            low => low.as_ref().map(SmallVec::as_slice),
         };
         let high = match &high {
             Bound::Unbounded => Bound::Excluded(&end[..]),
-            high => high.as_ref().map(Vec::as_slice),
+            high => high.as_ref().map(SmallVec::as_slice),
         };
         let on_disk = self.is_on_disk(earliest.max(self.time.start_of(segment)).millis());
         self.table.scan((low, high), on_disk, order, |key, row| take(key.get(8..).unwrap_or_default(), row))

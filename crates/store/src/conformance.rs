@@ -15,6 +15,7 @@
 
 mod key_value;
 mod lifetime;
+mod numbers;
 mod scan;
 mod session;
 mod setting;

@@ -1,5 +1,7 @@
 //! Session stores: putting, finding by key and time, forgetting.
 
+mod random;
+
 use std::time::Duration;
 
 use headwater_record::{Offset, Timestamp};
@@ -16,6 +18,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("sessions are forgotten after the retention", forgets),
     ("a session store opens again at its last commit", reopens),
     ("sessions are restored from changelog keys", restores),
+    ("random writes and reads answer as a model does", random::answers_as_the_model),
 ];
 
 fn kind(retention_ms: u64, time_ordered: bool) -> StoreKind {

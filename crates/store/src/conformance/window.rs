@@ -1,5 +1,7 @@
 //! Window stores: putting, reading by key and time, forgetting, duplicates.
 
+mod random;
+
 use std::time::Duration;
 
 use headwater_record::{Offset, Timestamp};
@@ -21,6 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("a window store opens again at its last commit", reopens),
     ("windows are restored from changelog keys", restores),
     ("a row in a window keeps what its format has", formats),
+    ("random writes and reads answer as a model does", random::answers_as_the_model),
 ];
 
 /// Windows of 10 ms; `retention_ms` in segments of half of it.
@@ -344,13 +347,16 @@ fn restores(setting: &Setting<'_>) {
 
     let setting = setting.part("duplicates");
     let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
-    let records =
-        [record(&key(b"a", 0, 1), Some("1"), 0, Vec::new()), record(&key(b"a", 0, 2), Some("2"), 0, Vec::new())];
+    let records = [
+        record(&key(b"a", 0, 1), Some("1"), 0, Vec::new()),
+        record(&key(b"a", 0, 2), Some("2"), 0, Vec::new()),
+        record(&key(b"a", 0, 2), None, 0, Vec::new()),
+    ];
     setting.restore(store.as_mut(), &records);
     stored(&setting, store.as_mut(), "a", 0, "3");
     let found = scan(&setting, store.as_ref(), all, Order::Forward, 100);
     setting.same(
-        "a put after restoring replaces no duplicate",
+        "a null beside duplicates is restored as it was put, and a put afterwards replaces no duplicate",
         found,
         ["a@0=1", "a@0=2", "a@0=3"].map(String::from).to_vec(),
     );

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_record::{Offset, OwnedRecord};
 
+use super::super::numbers::Numbers;
 use super::{Setting, at, get, get_as_of, kind, put, record, scan};
 use crate::bytes::{Order, VersionedBytes};
 
@@ -101,19 +102,6 @@ fn show((from, to, value): Seen<'_>) -> String {
 
 fn shown(seen: Option<Seen<'_>>) -> String {
     seen.map_or_else(|| "none".to_owned(), show)
-}
-
-/// Numbers that look random and are the same each time (`SplitMix64`).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: i64) -> i64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ bits >> 31) >> 1) as i64 % bound.max(1)
-    }
 }
 
 const KEYS: [&str; 4] = ["", "a", "ab", "b"];
