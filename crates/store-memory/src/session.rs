@@ -1,4 +1,5 @@
-//! A value per key and session, in maps by end, then key, then start descending (Java's `InMemorySessionStore`).
+//! A value per key and session, in maps by end, then key, then start descending (Java's `InMemorySessionStore`). In place of a
+//! store on disk that has an index by time, several keys are listed by end, start and key, as there.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ type Keys = BTreeMap<Key, Starts>;
 pub(crate) struct Session {
     state: State,
     retention: Retention,
+    /// Whether several keys are listed by their starts first.
+    by_start: bool,
     ends: BTreeMap<i64, Keys>,
     /// When the sessions of each key end.
     ends_of: Index,
@@ -28,7 +31,8 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(spec: &StoreSpec, retention: Retention) -> Self {
-        Session { state: State::new(spec), retention, ends: BTreeMap::new(), ends_of: Index::default() }
+        let by_start = retention.is_by_segments() && spec.kind.is_time_ordered();
+        Session { state: State::new(spec), retention, by_start, ends: BTreeMap::new(), ends_of: Index::default() }
     }
 
     fn write(&mut self, key: &[u8], start: i64, end: i64, row: Option<Row<'_>>) -> Put {
@@ -68,6 +72,43 @@ impl Session {
             self.ends.remove(&end);
         }
         self.ends_of.remove(key, end);
+    }
+
+    /// What `query` asks for among what ends at `end`, by start and key, until there are `full` entries.
+    fn scan_by_start(
+        &self,
+        (end, keys): (i64, &Keys),
+        query: SessionQuery<'_>,
+        order: Order,
+        after: Option<&SessionEntry>,
+        full: usize,
+        into: &mut Vec<SessionEntry>,
+    ) -> Result<Scan, StoreError> {
+        let bounds = key_bounds(query.keys, None, Order::Forward);
+        if is_empty(bounds.0, bounds.1) {
+            return Ok(Scan::Done);
+        }
+        let starts = keys.range::<[u8], _>(bounds);
+        let rows =
+            starts.flat_map(|(key, starts)| starts.iter().map(move |(Reverse(start), row)| ((*start, &**key), row)));
+        let mut rows: Vec<_> = rows.filter(|((start, _), _)| *start <= query.latest_start.millis()).collect();
+        rows.sort_unstable_by_key(|(place, _)| *place);
+        let mut rows = rows.into_iter();
+        while let Some(((start, key), row)) = next_in(&mut rows, order) {
+            let read = after.is_some_and(|after| {
+                let (place, after) = ((start, key), (after.start.millis(), after.key.as_slice()));
+                if order == Order::Forward { place <= after } else { place >= after }
+            });
+            if read {
+                continue;
+            }
+            if into.len() >= full {
+                return Ok(Scan::More);
+            }
+            let (start, end) = (Timestamp::from_millis(start), Timestamp::from_millis(end));
+            into.push(SessionEntry { key: key.to_vec(), start, end, row: self.state.decoded(row)? });
+        }
+        Ok(Scan::Done)
     }
 
     /// What ends within `ends`, those of other keys among it only where several keys are asked for.
@@ -170,6 +211,12 @@ impl SessionBytes for Session {
         let mut ends = self.ending(query.keys, from..=to);
         while let Some((end, keys)) = next_in(&mut ends, order) {
             let after = after.filter(|after| after.end.millis() == end);
+            if self.by_start && matches!(query.keys, KeySelection::Between(..)) {
+                if self.scan_by_start((end, keys), query, order, after, full, into)? == Scan::More {
+                    return Ok(Scan::More);
+                }
+                continue;
+            }
             let bounds = key_bounds(query.keys, after.map(|after| after.key.as_slice()), order);
             if is_empty(bounds.0, bounds.1) {
                 continue;
