@@ -1,7 +1,8 @@
 //! `cargo xtask layers`: the crates' dependencies against the allowed edges of `layers.toml`.
 //!
 //! Kinds of dependencies are not told apart: a dev-dependency that points up makes a crate as hard to take out as any
-//! other.
+//! other. The facade alone may be one of any crate: examples in the documentation are written with its paths, which are all
+//! that a user has.
 
 mod table;
 #[cfg(test)]
@@ -11,6 +12,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::{process, workspace};
+
+/// What examples are written with.
+const FACADE: &str = "headwater";
 use table::Table;
 
 /// One package of the workspace, as `cargo metadata` tells it.
@@ -26,6 +30,8 @@ struct Dependency {
     name: String,
     /// Set when it is a package of this workspace.
     place: Option<String>,
+    /// Whether it is there for tests and examples alone.
+    dev: bool,
 }
 
 /// Reads the workspace and fails with every edge that is not allowed.
@@ -61,7 +67,8 @@ fn read_package(root: &str, package: &Value) -> Result<Package> {
         .iter()
         .map(|dependency| {
             let name = text_of(dependency, "name").context("a dependency without a name")?.to_owned();
-            Ok(Dependency { name, place: text_of(dependency, "path").map(|folder| place(root, folder)) })
+            let dev = text_of(dependency, "kind") == Some("dev");
+            Ok(Dependency { name, place: text_of(dependency, "path").map(|folder| place(root, folder)), dev })
         })
         .collect::<Result<_>>()?;
     Ok(Package { place: place(root, folder), dependencies })
@@ -81,7 +88,9 @@ fn place(root: &str, folder: &str) -> String {
 }
 
 fn workspace_edges(package: &Package) -> impl Iterator<Item = &str> {
-    package.dependencies.iter().filter_map(|dependency| dependency.place.as_deref())
+    let is_for_examples = |dependency: &Dependency| dependency.dev && dependency.place.as_deref() == Some(FACADE);
+    let counted = package.dependencies.iter().filter(move |dependency| !is_for_examples(dependency));
+    counted.filter_map(|dependency| dependency.place.as_deref())
 }
 
 /// Every forbidden edge, in words.

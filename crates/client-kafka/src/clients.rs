@@ -19,16 +19,16 @@ use crate::producer::KafkaProducer;
 /// Makes clients of real clusters. Clones share the thread that their connections live on.
 ///
 /// ```no_run
-/// use headwater_client::{Admin, ClientConfig, ClientSupplier};
+/// use headwater::client::{Admin, ClientConfig, ClientSupplier};
 /// use headwater_client_kafka::KafkaClients;
-/// use headwater_record::Deadline;
+/// use headwater::record::Deadline;
 /// use std::time::Duration;
 ///
 /// let clients = KafkaClients::new();
 /// let mut admin = clients.admin(&ClientConfig::new().with("bootstrap.servers", "localhost:9092"))?;
 /// let until = Deadline::after(clients.clock().now(), Duration::from_secs(10));
 /// println!("{:?}", admin.list_topics(until)?);
-/// # Ok::<(), headwater_client::ClientError>(())
+/// # Ok::<(), headwater::client::ClientError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct KafkaClients {

@@ -11,8 +11,8 @@ use headwater_record::{Clock, Timestamp};
 ///
 /// ```
 /// use std::time::Duration;
-/// use headwater_client_memory::ManualClock;
-/// use headwater_record::{Clock, Timestamp};
+/// use headwater::memory::ManualClock;
+/// use headwater::record::{Clock, Timestamp};
 ///
 /// let clock = ManualClock::at(Timestamp::from_millis(1_000));
 /// clock.advance(Duration::from_secs(2));

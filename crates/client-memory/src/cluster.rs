@@ -145,8 +145,8 @@ impl Shared {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use headwater_client_memory::{Cluster, ManualClock};
-/// use headwater_record::{Headers, Timestamp, Topic};
+/// use headwater::memory::{Cluster, ManualClock};
+/// use headwater::record::{Headers, Timestamp, Topic};
 ///
 /// let cluster = Cluster::new(Arc::new(ManualClock::default()));
 /// let topic = Topic::from("lines");
@@ -154,7 +154,7 @@ impl Shared {
 /// cluster.produce(&topic, Some(b"k"), Some(b"hello"), Timestamp::ZERO, &Headers::new())?;
 /// let records = cluster.records(&topic);
 /// assert_eq!(records[0].1.value.as_deref(), Some(&b"hello"[..]));
-/// # Ok::<(), headwater_client::ClientError>(())
+/// # Ok::<(), headwater::client::ClientError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Cluster {

@@ -170,9 +170,9 @@ pub(crate) fn lost(api: Api) -> ClientError {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use headwater_client::{Admin, ClientConfig, ClientError, ClientSupplier};
-/// use headwater_client_memory::{Api, Cluster, ManualClock};
-/// use headwater_record::Deadline;
+/// use headwater::client::{Admin, ClientConfig, ClientError, ClientSupplier};
+/// use headwater::memory::{Api, Cluster, ManualClock};
+/// use headwater::record::Deadline;
 ///
 /// let cluster = Cluster::new(Arc::new(ManualClock::default()));
 /// let mut admin = cluster.admin(&ClientConfig::new())?;

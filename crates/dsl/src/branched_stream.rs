@@ -67,12 +67,12 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
     /// Names the node that splits; the names of branches made afterwards begin with it (Java's `split(Named)`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let sizes = builder.stream::<String, i64>("sizes").split().named("size-");
     /// sizes.branch(|_, size| *size > 100).to("large");
     /// assert!(builder.build()?.describe().contains("Processor: size-1"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
@@ -83,14 +83,14 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
     /// The records for which `takes` says so and that no earlier branch took (`BranchedKStream#branch`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let sizes = builder.stream::<String, i64>("sizes").split();
     /// sizes.branch(|_, size| *size > 100).to("large");
     /// // What is above 100 does not come here. What is 10 or less goes nowhere.
     /// sizes.branch(|_, size| *size > 10).to("medium");
     /// assert!(builder.build()?.describe().contains("Processor: KSTREAM-BRANCH-00000000012"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn branch(&self, takes: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> KStream<K, V> {
@@ -100,14 +100,14 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
     /// As [`BranchedKStream::branch`]; the branch's node is named as the splitting one, with `suffix` (Java's `Branched.as`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let sizes = builder.stream::<String, i64>("sizes").split().named("size-");
     /// sizes.branch_named("large", |_, size| *size > 100).to("large");
     /// sizes.default_branch_named("other").to("small");
     /// let text = builder.build()?.describe();
     /// assert!(text.contains("Processor: size-large") && text.contains("Processor: size-other"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn branch_named(&self, suffix: &str, takes: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> KStream<K, V> {
@@ -137,13 +137,13 @@ impl<K: 'static, V: 'static> BranchedKStream<K, V> {
     /// The records that no branch took (`BranchedKStream#defaultBranch`). No branch can follow.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let sizes = builder.stream::<String, i64>("sizes").split();
     /// sizes.branch(|_, size| *size > 100).to("large");
     /// sizes.default_branch().to("small");
     /// assert!(builder.build()?.describe().contains("Processor: KSTREAM-BRANCH-00000000010"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn default_branch(self) -> KStream<K, V> {

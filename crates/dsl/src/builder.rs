@@ -21,12 +21,12 @@ use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, Topics};
 /// Mistakes do not panic and do not stop the writing: [`StreamsBuilder::build`] reports all of them.
 ///
 /// ```
-/// use headwater_dsl::StreamsBuilder;
+/// use headwater::dsl::StreamsBuilder;
 /// let builder = StreamsBuilder::new();
 /// builder.stream::<String, String>("in").filter(|_, text| !text.is_empty()).to("out");
 /// let topology = builder.build()?;
 /// println!("{}", topology.describe());
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct StreamsBuilder {
@@ -53,8 +53,8 @@ impl StreamsBuilder {
     /// As in Java, `topology.optimization` is only looked at in the settings of [`StreamsBuilder::build_with`].
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_topology::TopologySettings;
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::processor::TopologySettings;
     /// let settings = TopologySettings::new().with("ensure.explicit.internal.resource.naming", "true");
     /// let builder = StreamsBuilder::with_settings(settings);
     /// let _ = builder.stream::<String, String>("visits").group_by_key().count();
@@ -76,9 +76,9 @@ impl StreamsBuilder {
     /// use std::collections::BTreeMap;
     /// use std::sync::{Arc, Mutex};
     ///
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_topology::processor::ProcessorWrapper;
-    /// use headwater_topology::{ProcessError, TaskContext};
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::processor::processor::ProcessorWrapper;
+    /// use headwater::processor::{ProcessError, TaskContext};
     ///
     /// /// Counts the records that come to each processor.
     /// #[derive(Default)]
@@ -99,7 +99,7 @@ impl StreamsBuilder {
     /// builder.wrap_processors(Arc::new(Counts::default()));
     /// builder.values::<String>("lines").filter(|_, line| !line.is_empty()).to("copies");
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn wrap_processors(&self, wrapper: Arc<dyn ProcessorWrapper>) {
         self.draft.wrap_processors(wrapper);
@@ -108,11 +108,11 @@ impl StreamsBuilder {
     /// The records of one or more topics (`StreamsBuilder#stream`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, i64>("sales").to("copies");
     /// assert!(builder.build()?.describe().contains("Source: KSTREAM-SOURCE-0000000000 (topics: [sales])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn stream<K: DefaultSerde, V: DefaultSerde>(&self, topics: impl Into<Topics>) -> KStream<K, V> {
         let serdes = Serdes::none().or_default();
@@ -122,11 +122,11 @@ impl StreamsBuilder {
     /// The values of a topic whose keys do not matter and may be missing: every key is read as `()`.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.values::<String>("lines").select_key(|_, line| line.len() as i64).to("by-length");
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn values<V: DefaultSerde>(&self, topics: impl Into<Topics>) -> KStream<(), V> {
         self.stream(topics)
@@ -147,12 +147,12 @@ impl StreamsBuilder {
     /// `V` is: the values of a table are never null, and to read them as `Option` is a mistake.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// // Where a row is deleted, `to_stream` hands on `None`.
     /// builder.table::<String, i64>("stock").filter(|_, pieces| *pieces == 0).to_stream().to("sold-out");
     /// assert!(builder.build()?.describe().contains("Processor: KTABLE-SOURCE-0000000002"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn table<K: DefaultSerde, V: DefaultSerde + Clone>(&self, topic: &str) -> KTable<K, V> {
         let serdes = Serdes::none().or_default();
@@ -162,12 +162,12 @@ impl StreamsBuilder {
     /// As [`StreamsBuilder::table`], with options. The table is kept in a store when the options name one.
     ///
     /// ```
-    /// use headwater_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// use headwater::dsl::{Consumed, Materialized, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let stock = builder.table_with("stock", Consumed::<String, i64>::by_type(), Materialized::named("pieces"));
     /// assert_eq!(stock.queryable_store().map(|store| store.name()), Some("pieces"));
     /// assert!(builder.build()?.describe().contains("KTABLE-SOURCE-0000000001 (stores: [pieces])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn table_with<K: 'static, V: Clone + 'static>(
         &self,
@@ -191,13 +191,13 @@ impl StreamsBuilder {
     /// A table of which every instance has all (`StreamsBuilder#globalTable`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let shops = builder.global_table::<String, String>("shops");
     /// let sales = builder.stream::<String, String>("sales");
     /// sales.join_global(&shops, |_, shop| shop.clone(), |_, _, city| city.clone()).to("cities");
     /// assert!(builder.build()?.describe().contains("Sub-topology: 0 for global store (will not generate tasks)"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn global_table<K: DefaultSerde, V: DefaultSerde + Clone>(&self, topic: &str) -> GlobalKTable<K, V> {
         let consumed = Consumed::with(K::default_serde(), V::default_serde());
@@ -297,12 +297,12 @@ impl StreamsBuilder {
     /// ```
     /// use std::rc::Rc;
     ///
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_record::Record;
-    /// use headwater_store::{StoreKind, StoreSpec};
-    /// use headwater_topology::ProcessError;
-    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater_topology::state::{KeyValueState, StoreHandle};
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::record::Record;
+    /// use headwater::store::{StoreKind, StoreSpec};
+    /// use headwater::processor::ProcessError;
+    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater::processor::state::{KeyValueState, StoreHandle};
     ///
     /// /// Hands on the first record of each key.
     /// struct First(Rc<KeyValueState<String, i64>>);
@@ -323,7 +323,7 @@ impl StreamsBuilder {
     /// let first = |stores: &mut StoreAccess<'_, '_>| Ok(First(stores.key_value(&StoreHandle::named("seen"))?));
     /// builder.stream::<String, i64>("in").process(first, &["seen"]).to("firsts");
     /// assert!(builder.build()?.describe().contains("KSTREAM-PROCESSOR-0000000001 (stores: [seen])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn add_state_store(&self, store: StoreSpec) {
         self.draft.add_own_store(store);
@@ -336,12 +336,12 @@ impl StreamsBuilder {
     /// ```
     /// use std::rc::Rc;
     ///
-    /// use headwater_dsl::{Consumed, StreamsBuilder};
-    /// use headwater_record::Record;
-    /// use headwater_store::{StoreKind, StoreSpec};
-    /// use headwater_topology::ProcessError;
-    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater_topology::state::{KeyValueState, StoreHandle};
+    /// use headwater::dsl::{Consumed, StreamsBuilder};
+    /// use headwater::record::Record;
+    /// use headwater::store::{StoreKind, StoreSpec};
+    /// use headwater::processor::ProcessError;
+    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater::processor::state::{KeyValueState, StoreHandle};
     ///
     /// struct Fill(Rc<KeyValueState<String, String>>);
     /// impl Processor<String, String, (), ()> for Fill {
@@ -360,7 +360,7 @@ impl StreamsBuilder {
     ///     Ok(Fill(stores.key_value(&StoreHandle::named("names"))?))
     /// });
     /// assert!(builder.build()?.describe().contains("KTABLE-SOURCE-0000000001 (stores: [names])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn add_global_store<P, K: 'static, V: 'static>(
         &self,
@@ -387,9 +387,9 @@ impl StreamsBuilder {
     /// Writes nodes by hand into the same topology (Java's `Topology`); [`KStream::node_ref`] puts them below a stream.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_record::DefaultSerde;
-    /// use headwater_topology::{SinkSpec, SourceSpec};
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::record::DefaultSerde;
+    /// use headwater::processor::{SinkSpec, SourceSpec};
     /// let builder = StreamsBuilder::new();
     /// builder.values::<String>("lines").to("copies");
     /// let words = SourceSpec::topics(["words"], String::default_serde(), String::default_serde());
@@ -397,7 +397,7 @@ impl StreamsBuilder {
     /// let copies = SinkSpec::topic("words-copies", String::default_serde(), String::default_serde());
     /// builder.by_hand().add_sink("words-sink", copies, &[&source]);
     /// assert!(builder.build()?.describe().contains("Source: words-source (topics: [words])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn by_hand(&self) -> TopologyBuilder {
         TopologyBuilder::over(&self.draft)
@@ -406,7 +406,7 @@ impl StreamsBuilder {
     /// The topology (`StreamsBuilder#build`), not optimised.
     ///
     /// ```
-    /// use headwater_dsl::{Materialized, Repartitioned, StreamsBuilder};
+    /// use headwater::dsl::{Materialized, Repartitioned, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let visits = builder.stream::<String, String>("visits");
     /// let _ = visits.repartition_with(Repartitioned::inherited().with_partitions(0));
@@ -426,15 +426,15 @@ impl StreamsBuilder {
     /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`).
     ///
     /// ```
-    /// use headwater_dsl::{Consumed, Materialized, StreamsBuilder};
-    /// use headwater_topology::TopologySettings;
+    /// use headwater::dsl::{Consumed, Materialized, StreamsBuilder};
+    /// use headwater::processor::TopologySettings;
     /// let builder = StreamsBuilder::new();
     /// let _ = builder.table_with("stock", Consumed::<String, i64>::by_type(), Materialized::named("pieces"));
     /// // The topic that the table is read from serves as its changelog.
     /// let topology = builder.build_with(&TopologySettings::new().with("topology.optimization", "all"))?;
     /// let (_, pieces) = topology.stores().next().expect("the table has a store");
     /// assert_eq!(pieces.source_changelog.as_deref(), Some("stock"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     ///
     /// # Errors

@@ -15,14 +15,14 @@ use crate::{KGroupedStream, KTable, Materialized, WindowedBy};
 /// It keeps the state once, where streams that are aggregated one by one and joined keep it once for each.
 ///
 /// ```
-/// use headwater_dsl::StreamsBuilder;
+/// use headwater::dsl::StreamsBuilder;
 /// let builder = StreamsBuilder::new();
 /// let put_in = builder.stream::<String, i64>("put-in").group_by_key();
 /// let taken = builder.stream::<String, String>("taken").group_by_key();
 /// let stock = put_in.cogroup(|_, pieces, stock: i64| stock + pieces).cogroup(&taken, |_, _, stock| stock - 1);
 /// stock.aggregate(|| 0).to_stream().to("stock");
 /// assert!(builder.build()?.describe().contains("COGROUPKSTREAM-MERGE-0000000005"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct CogroupedKStream<K: 'static, A: 'static> {
     draft: Draft,
@@ -106,8 +106,8 @@ impl<K: Clone + 'static, A: 'static> CogroupedKStream<K, A> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{Produced, StreamsBuilder};
-    /// use headwater_window::TimeWindows;
+    /// use headwater::dsl::{Produced, StreamsBuilder};
+    /// use headwater::window::TimeWindows;
     /// let builder = StreamsBuilder::new();
     /// let visits = builder.stream::<String, String>("visits").group_by_key();
     /// let orders = builder.stream::<String, i64>("orders").group_by_key();
@@ -141,13 +141,13 @@ impl<K: Clone + 'static, A: 'static> CogroupedKStream<K, A> {
     /// As [`CogroupedKStream::aggregate`], with options. The keys have the serde of the first stream unless the options name one.
     ///
     /// ```
-    /// use headwater_dsl::{Materialized, StreamsBuilder};
+    /// use headwater::dsl::{Materialized, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let visits = builder.stream::<String, String>("visits").group_by_key().cogroup(|_, _, seen: i64| seen + 1);
     /// let seen = visits.aggregate_with(|| 0, Materialized::by_type().with_name("seen")).named("visitors");
     /// assert_eq!(&*seen.name(), "visitors-cogroup-merge");
     /// assert!(builder.build()?.describe().contains("visitors-cogroup-agg-0 (stores: [seen])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn aggregate_with(
         &self,
@@ -200,8 +200,8 @@ impl<K: Clone + 'static, A: 'static> TimeWindowedCogroupedKStream<K, A> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use headwater_dsl::{Produced, StreamsBuilder};
-/// use headwater_window::SessionWindows;
+/// use headwater::dsl::{Produced, StreamsBuilder};
+/// use headwater::window::SessionWindows;
 /// let builder = StreamsBuilder::new();
 /// let clicks = builder.stream::<String, String>("clicks").group_by_key();
 /// let keys = builder.stream::<String, String>("keys").group_by_key();

@@ -21,7 +21,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// have joined. A left join has an answer to every change.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// // An order is the name of its customer.
     /// let orders = builder.table::<i64, String>("orders");
@@ -29,7 +29,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// let shipments = orders.join_on(&cities, |_, customer| customer.clone(), |customer, city| format!("{customer}, {city}"));
     /// shipments.to_stream().to("shipments");
     /// assert!(builder.build()?.describe().contains("KTABLE-FK-JOIN-OUTPUT-0000000018"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn join_on<K2: 'static, V2: 'static, W: Clone + 'static, F: Into<Option<K2>>>(
         &self,
@@ -57,7 +57,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// As [`KTable::join_on_with`], with functions that may fail: the processing exception handler then decides.
     ///
     /// ```
-    /// use headwater_dsl::{Materialized, StreamsBuilder, TableJoined};
+    /// use headwater::dsl::{Materialized, StreamsBuilder, TableJoined};
     /// let builder = StreamsBuilder::new();
     /// let (orders, customers) = (builder.table::<i64, String>("orders"), builder.table::<i64, String>("customers"));
     /// let joined = orders.try_join_on_with(
@@ -69,7 +69,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// );
     /// joined.to_stream().to("out");
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn try_join_on_with<K2: 'static, V2: 'static, W: Clone + 'static, F, E1, E2>(
         &self,
@@ -96,7 +96,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// with a foreign-key extractor). See [`KTable::join_on`]; a row without a foreign key is joined with nothing.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let orders = builder.table::<i64, String>("orders");
     /// let cities = builder.table::<String, String>("cities");
@@ -108,7 +108,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// );
     /// shipments.to_stream().to("shipments");
     /// assert!(builder.build()?.describe().contains("KTABLE-FK-JOIN-OUTPUT-0000000018"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn left_join_on<K2: 'static, V2: 'static, W: Clone + 'static, F: Into<Option<K2>>>(
         &self,

@@ -12,13 +12,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// `GlobalKTable`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let shops = builder.global_table::<String, String>("shops");
     /// let sales = builder.stream::<String, String>("sales");
     /// sales.join_global(&shops, |_, shop| shop.clone(), |_, shop, city| format!("{shop} in {city}")).to("places");
     /// assert!(builder.build()?.describe().contains("KSTREAM-LEFTJOIN-0000000004"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn join_global<KG: 'static, VG: 'static, W: 'static>(
         &self,
@@ -33,14 +33,14 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// `ValueJoinerWithStreamAndMappedKey`, Kafka 4.4).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let shops = builder.global_table::<i64, String>("shops");
     /// let sales = builder.stream::<String, i64>("shop-of-sale");
     /// let place = |sale: &String, shop: &i64, _: &i64, city: &String| format!("{sale} in shop {shop}, {city}");
     /// sales.join_global_by_both_keys(&shops, |_, shop| *shop, place).named("places").to("places");
     /// assert!(builder.build()?.describe().contains("Processor: places"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn join_global_by_both_keys<KG: 'static, VG: 'static, W: 'static>(
         &self,
@@ -58,14 +58,14 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// a `GlobalKTable`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let shops = builder.global_table::<String, String>("shops");
     /// let sales = builder.stream::<String, String>("sales");
     /// let city = |_: &String, _: &String, city: Option<&String>| city.cloned().unwrap_or_default();
     /// sales.left_join_global(&shops, |_, shop| shop.clone(), city).to("cities");
     /// assert!(builder.build()?.describe().contains("KSTREAM-LEFTJOIN-0000000004"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn left_join_global<KG: 'static, VG: 'static, W: 'static>(
         &self,

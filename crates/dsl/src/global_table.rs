@@ -17,13 +17,13 @@ impl<K, V> GlobalKTable<K, V> {
     /// The store that keeps the table (`GlobalKTable#queryableStoreName`); `None` when it could not be written for want of a serde.
     ///
     /// ```
-    /// use headwater_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// use headwater::dsl::{Consumed, Materialized, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let shops =
     ///     builder.global_table_with("shops", Consumed::<i64, String>::by_type(), Materialized::named("city-of-shop"));
     /// assert_eq!(shops.store().map(|store| store.name()), Some("city-of-shop"));
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn store(&self) -> Option<&StoreHandle<K, V>> {
         self.kept.as_ref().map(|(_, store)| store)

@@ -52,11 +52,11 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     /// How many records each key has had (`KGroupedStream#count`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, String>("visits").group_by_key().count().to_stream().to("visits-by-page");
     /// assert!(builder.build()?.describe().contains("stores: [KSTREAM-AGGREGATE-STATE-STORE-0000000001]"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn count(&self) -> KTable<K, i64> {
         self.counted(Materialized::inherited())
@@ -80,14 +80,14 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     /// options name at least the count's serde.
     ///
     /// ```
-    /// use headwater_dsl::{Materialized, StreamsBuilder};
-    /// use headwater_record::DefaultSerde;
+    /// use headwater::dsl::{Materialized, StreamsBuilder};
+    /// use headwater::record::DefaultSerde;
     /// let builder = StreamsBuilder::new();
     /// let four_bytes = Materialized::inherited().with_value_serde(u32::default_serde());
     /// let visits = builder.stream::<String, String>("visits").group_by_key();
     /// visits.count_as(|| 0, |count, step| count.wrapping_add(step as u32), four_bytes).to_stream().to("visits-by-page");
     /// assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000002"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn count_as<N: 'static>(
         &self,
@@ -115,11 +115,11 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     /// `reduce` makes of the result so far and the next value.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, i64>("bids").group_by_key().reduce(|best, bid| best.max(*bid)).to_stream().to("best");
     /// assert!(builder.build()?.describe().contains("KSTREAM-REDUCE-0000000002"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn reduce(&self, reduce: impl Fn(V, &V) -> V + Send + Sync + 'static) -> KTable<K, V>
     where
@@ -163,7 +163,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     /// Folds the values of each key into an aggregate of any type (`KGroupedStream#aggregate`), which begins as `initial`.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder
     ///     .stream::<String, i64>("sales")
@@ -172,7 +172,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     ///     .to_stream()
     ///     .to("turnover");
     /// assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000002"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn aggregate<A: DefaultSerde>(
         &self,
@@ -231,8 +231,8 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{Produced, StreamsBuilder};
-    /// use headwater_window::TimeWindows;
+    /// use headwater::dsl::{Produced, StreamsBuilder};
+    /// use headwater::window::TimeWindows;
     /// let builder = StreamsBuilder::new();
     /// builder
     ///     .stream::<String, String>("visits")
@@ -242,7 +242,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     ///     .to_stream()
     ///     .to_with("visits-by-page-and-minute", Produced::inherited());
     /// assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000002"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     ///
     /// [`TimeWindows`]: headwater_window::TimeWindows

@@ -43,13 +43,13 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     /// How many rows each group has (`KGroupedTable#count`). A group that lost its last row has 0.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let people = builder.table::<String, String>("city-of-person");
     /// // Whoever moves is subtracted from one city and added to another.
     /// people.group_by(|person, city| (city.clone(), person.clone())).count().to_stream().to("people-by-city");
     /// assert!(builder.build()?.describe().contains("KTABLE-AGGREGATE-0000000007"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn count(&self) -> KTable<K, i64> {
         self.count_with(Materialized::inherited())
@@ -87,7 +87,7 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     /// that came, `subtract` the result so far and a row that left.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder
     ///     .table::<String, i64>("wages")
@@ -96,7 +96,7 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     ///     .to_stream()
     ///     .to("wages-by-department");
     /// assert!(builder.build()?.describe().contains("KTABLE-REDUCE-0000000007"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn reduce(
         &self,
@@ -168,7 +168,7 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     /// takes in a row that came, `subtract` takes out a row that left.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder
     ///     .table::<String, i64>("wages")
@@ -177,7 +177,7 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     ///     .to_stream()
     ///     .to("wages-by-department");
     /// assert!(builder.build()?.describe().contains("KTABLE-AGGREGATE-0000000007"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn aggregate<A: DefaultSerde>(
         &self,

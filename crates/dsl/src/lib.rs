@@ -11,13 +11,13 @@
 //! closure, a `try_` form whose closure may fail: failures go to the processing exception handler.
 //!
 //! ```
-//! use headwater_dsl::{Produced, StreamsBuilder};
+//! use headwater::dsl::{Produced, StreamsBuilder};
 //! let builder = StreamsBuilder::new();
 //! let texts = builder.stream::<String, String>("texts");
 //! texts.map_values(|_, text| text.len() as i64).to("lengths");
 //! texts.try_map_values(|_, text| text.parse::<i64>()).to_with("numbers", Produced::by_type().with_name("parsed"));
 //! assert!(builder.build()?.describe().contains("Sink: parsed (topic: numbers)"));
-//! # Ok::<(), headwater_topology::TopologyErrors>(())
+//! # Ok::<(), headwater::processor::TopologyErrors>(())
 //! ```
 //!
 //! **Architecture Invariant:** this crate writes topologies and does not know what will run them.

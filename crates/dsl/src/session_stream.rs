@@ -32,8 +32,8 @@ impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{EmitStrategy, Produced, StreamsBuilder};
-    /// use headwater_window::SessionWindows;
+    /// use headwater::dsl::{EmitStrategy, Produced, StreamsBuilder};
+    /// use headwater::window::SessionWindows;
     /// let builder = StreamsBuilder::new();
     /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(1800));
     /// let clicks = builder.stream::<String, String>("clicks").group_by_key().windowed_by(visits);
@@ -50,8 +50,8 @@ impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{Produced, StreamsBuilder};
-    /// use headwater_window::SessionWindows;
+    /// use headwater::dsl::{Produced, StreamsBuilder};
+    /// use headwater::window::SessionWindows;
     /// let builder = StreamsBuilder::new();
     /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(1800));
     /// let clicks = builder.stream::<String, String>("clicks");
@@ -115,14 +115,14 @@ impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{Produced, StreamsBuilder};
-    /// use headwater_window::SessionWindows;
+    /// use headwater::dsl::{Produced, StreamsBuilder};
+    /// use headwater::window::SessionWindows;
     /// let builder = StreamsBuilder::new();
     /// let minutes = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(60));
     /// let readings = builder.stream::<String, i64>("readings").group_by_key().windowed_by(minutes);
     /// readings.reduce(|most, reading| most.max(*reading)).to_stream().to_with("most", Produced::inherited());
     /// assert!(builder.build()?.describe().contains("KSTREAM-REDUCE-0000000002"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn reduce(&self, reduce: impl Fn(V, &V) -> V + Send + Sync + 'static) -> KTable<Windowed<K>, V>
     where
@@ -182,8 +182,8 @@ impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{Produced, StreamsBuilder};
-    /// use headwater_window::SessionWindows;
+    /// use headwater::dsl::{Produced, StreamsBuilder};
+    /// use headwater::window::SessionWindows;
     /// let builder = StreamsBuilder::new();
     /// builder
     ///     .stream::<String, i64>("sales")

@@ -50,13 +50,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// would have is used up all the same.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let lengths = builder.values::<String>("lines").map_values(|_, line| line.len() as i64).named("lengths");
     /// assert_eq!(&*lengths.name(), "lengths");
     /// lengths.to("out");
     /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000002"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
@@ -72,15 +72,15 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// The node that this handle stands for, for nodes that are written by hand below it.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_record::DefaultSerde;
-    /// use headwater_topology::SinkSpec;
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::record::DefaultSerde;
+    /// use headwater::processor::SinkSpec;
     /// let builder = StreamsBuilder::new();
     /// let lines = builder.values::<String>("lines");
     /// let copies = SinkSpec::topic("copies", <()>::default_serde(), String::default_serde());
     /// builder.by_hand().add_sink("copier", copies, &[&lines.node_ref()]);
     /// assert!(builder.build()?.describe().contains("Sink: copier (topic: copies)"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn node_ref(&self) -> NodeRef<K, V> {
         NodeRef::new(self.port.clone())
@@ -90,11 +90,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// repartition topic.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, i64>("sales").group_by_key().reduce(|sum, amount| sum + amount).to_stream().to("sums");
     /// assert!(!builder.build()?.describe().contains("-repartition"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn group_by_key(&self) -> KGroupedStream<K, V>
     where
@@ -114,12 +114,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Groups by another key (`KStream#groupBy`): the records go through a repartition topic first, so that equal keys meet.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.values::<String>("words").group_by(|_, word| word.len() as i64).count().to_stream().to("counts");
     /// let text = builder.build()?.describe();
     /// assert!(text.contains("(topic: KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition)"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn group_by<K2: DefaultSerde>(
         &self,
@@ -162,12 +162,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Writes the stream to a topic and reads it back, so that records lie by their key (`KStream#repartition`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.values::<String>("words").select_key(|_, word| word.clone()).repartition().to("by-word");
     /// let text = builder.build()?.describe();
     /// assert!(text.contains("(topics: [KSTREAM-REPARTITION-0000000002-repartition])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn repartition(&self) -> Self
@@ -202,11 +202,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Writes every record to `topic` (`KStream#to`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, i64>("sales").to("copies");
     /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000001 (topic: copies)"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn to(&self, topic: &str)
     where
@@ -226,12 +226,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// exist.
     ///
     /// ```
-    /// use headwater_dsl::{Produced, StreamsBuilder};
+    /// use headwater::dsl::{Produced, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let by_country = Produced::inherited().with_chooser_text("ByCountry");
     /// builder.stream::<String, String>("orders").to_chosen_with(|country, _, _| format!("orders-{country}"), by_country);
     /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000001 (extractor class: ByCountry)"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn to_chosen_with(
         &self,
@@ -245,14 +245,14 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// meant by its type.
     ///
     /// ```
-    /// use headwater_dsl::{KTable, StreamsBuilder};
+    /// use headwater::dsl::{KTable, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let names = builder.stream::<String, String>("names").to_table();
     /// // A null in `moves` deletes a row of `cities`.
     /// let cities: KTable<String, String> = builder.stream::<String, Option<String>>("moves").to_table();
     /// cities.join(&names, |city, name| format!("{name} in {city}")).to_stream().to("people");
     /// assert!(builder.build()?.describe().contains("Processor: KSTREAM-TOTABLE-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn to_table<R>(&self) -> KTable<K, R>
     where

@@ -17,14 +17,14 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_window::JoinWindows;
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::window::JoinWindows;
     /// let builder = StreamsBuilder::new();
     /// let (views, clicks) = (builder.stream::<String, String>("views"), builder.stream::<String, String>("clicks"));
     /// let within = JoinWindows::of_time_difference_with_no_grace(Duration::from_secs(60));
     /// views.join(&clicks, |_, view, click| format!("{view}, {click}"), within).to("clicked");
     /// assert!(builder.build()?.describe().contains("KSTREAM-JOINTHIS-0000000004"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn join<V2: DefaultSerde, W: 'static>(
@@ -79,14 +79,14 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_window::JoinWindows;
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::window::JoinWindows;
     /// let builder = StreamsBuilder::new();
     /// let (views, clicks) = (builder.stream::<String, String>("views"), builder.stream::<String, String>("clicks"));
     /// let within = JoinWindows::of_time_difference_and_grace(Duration::from_secs(60), Duration::from_secs(5));
     /// views.left_join(&clicks, |_, _, click| click.is_some(), within).filter(|_, clicked| !clicked).to("missed");
     /// assert!(builder.build()?.describe().contains("KSTREAM-OUTERSHARED-0000000004-store"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn left_join<V2: DefaultSerde, W: 'static>(
@@ -136,15 +136,15 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_window::JoinWindows;
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::window::JoinWindows;
     /// let builder = StreamsBuilder::new();
     /// let (sent, received) = (builder.stream::<String, i64>("sent"), builder.stream::<String, i64>("received"));
     /// let within = JoinWindows::of_time_difference_with_no_grace(Duration::from_secs(60));
     /// let lost = |_: &String, sent: Option<&i64>, received: Option<&i64>| sent.unwrap_or(&0) - received.unwrap_or(&0);
     /// sent.outer_join(&received, lost, within).to("lost");
     /// assert!(builder.build()?.describe().contains("KSTREAM-OUTERTHIS-0000000004"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn outer_join<V2: DefaultSerde, W: 'static>(

@@ -12,13 +12,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// (`KStream#join` with a `KTable`). Of a versioned table it is the row as it was at the record's time.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let cities = builder.table::<String, String>("cities");
     /// let visits = builder.stream::<String, String>("visits");
     /// visits.join_table(&cities, |_, page, city| format!("{page} from {city}")).to("places");
     /// assert!(builder.build()?.describe().contains("KSTREAM-JOIN-0000000004"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn join_table<VT: 'static, W: 'static>(
         &self,
@@ -64,7 +64,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Joins each record with the row of its key, or with nothing where there is none (`KStream#leftJoin` with a `KTable`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let cities = builder.table::<String, String>("cities");
     /// let visits = builder.stream::<String, String>("visits");
@@ -74,7 +74,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// };
     /// visits.left_join_table(&cities, place).to("places");
     /// assert!(builder.build()?.describe().contains("KSTREAM-LEFTJOIN-0000000004"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn left_join_table<VT: 'static, W: 'static>(
         &self,

@@ -50,12 +50,12 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// Names the node that this handle stands for, instead of the generated name (Java's `Named`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let empty = builder.table::<String, i64>("stock").filter(|_, pieces| *pieces == 0).named("sold-out");
     /// empty.to_stream().to("reorder");
     /// assert!(builder.build()?.describe().contains("Processor: sold-out"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn named(self, name: &str) -> Self {
@@ -76,11 +76,11 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// The table's changes as a stream (`KTable#toStream`); `None` says that the key was deleted.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, String>("visits").group_by_key().count().to_stream().to("visits-by-page");
     /// assert!(builder.build()?.describe().contains("KTABLE-TOSTREAM-0000000003"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn to_stream(&self) -> KStream<K, Option<V>> {
         let name = self.draft().next_name("KTABLE-TOSTREAM-");
@@ -94,14 +94,14 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// open a store of windows or sessions, make one of the same name and the key without its window.
     ///
     /// ```
-    /// use headwater_dsl::{Materialized, StreamsBuilder};
+    /// use headwater::dsl::{Materialized, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let visits = builder.stream::<String, String>("visits").group_by_key();
     /// let named = visits.count_with(Materialized::named("visits-by-page"));
     /// assert_eq!(named.queryable_store().map(|store| store.name()), Some("visits-by-page"));
     /// assert!(visits.count().queryable_store().is_none());
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn queryable_store(&self) -> Option<&StoreHandle<K, V>> {
         self.store.as_ref()

@@ -135,12 +135,12 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// The rows whose key both tables have (`KTable#join`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let (names, cities) = (builder.table::<i64, String>("names"), builder.table::<i64, String>("cities"));
     /// names.join(&cities, |name, city| format!("{name} in {city}")).to_stream().to("people");
     /// assert!(builder.build()?.describe().contains("KTABLE-MERGE-0000000006"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn join<V2: 'static, W: Clone + 'static>(
         &self,
@@ -153,7 +153,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// The rows of this table, each with that of `other` where there is one (`KTable#leftJoin`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let (names, cities) = (builder.table::<i64, String>("names"), builder.table::<i64, String>("cities"));
     /// let people = names.left_join(&cities, |name, city| match city {
@@ -162,7 +162,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// });
     /// people.to_stream().to("people");
     /// assert!(builder.build()?.describe().contains("KTABLE-MERGE-0000000006"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn left_join<V2: 'static, W: Clone + 'static>(
         &self,
@@ -175,12 +175,12 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// The rows whose key either table has (`KTable#outerJoin`). At least one of the two values is there.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let (shop, web) = (builder.table::<String, i64>("sold-in-shop"), builder.table::<String, i64>("sold-on-web"));
     /// shop.outer_join(&web, |shop, web| shop.unwrap_or(&0) + web.unwrap_or(&0)).to_stream().to("sold");
     /// assert!(builder.build()?.describe().contains("KTABLE-MERGE-0000000006"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn outer_join<V2: 'static, W: Clone + 'static>(
         &self,
@@ -193,8 +193,8 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// As [`KTable::join`], kept in a store when there are options, and with a function that may fail.
     ///
     /// ```
-    /// use headwater_dsl::{Materialized, StreamsBuilder};
-    /// use headwater_record::DefaultSerde;
+    /// use headwater::dsl::{Materialized, StreamsBuilder};
+    /// use headwater::record::DefaultSerde;
     /// let builder = StreamsBuilder::new();
     /// let (amounts, factors) = (builder.table::<i64, String>("amounts"), builder.table::<i64, i64>("factors"));
     /// let kept = Materialized::named("products").with_value_serde(i64::default_serde());
@@ -202,7 +202,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     ///     amounts.try_join(&factors, |amount, factor| amount.parse::<i64>().map(|amount| amount * factor), Some(kept));
     /// assert_eq!(products.queryable_store().map(|store| store.name()), Some("products"));
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn try_join<V2: 'static, W: Clone + 'static, E: Into<BoxError>>(
         &self,

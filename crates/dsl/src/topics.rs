@@ -5,12 +5,12 @@ use headwater_topology::{TopologyError, naming};
 /// Which topics a stream reads (Java's collection of names, or a `Pattern`).
 ///
 /// ```
-/// use headwater_dsl::{StreamsBuilder, Topics};
+/// use headwater::dsl::{StreamsBuilder, Topics};
 /// let builder = StreamsBuilder::new();
 /// builder.stream::<String, String>(["orders-eu", "orders-us"]).to("orders");
 /// builder.stream::<String, String>(Topics::Matching("logs-.*".to_owned())).to("logs");
 /// assert!(builder.build()?.describe().contains("Source: KSTREAM-SOURCE-0000000002 (topics: logs-.*)"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Topics {

@@ -96,8 +96,8 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{EmitStrategy, Produced, StreamsBuilder};
-    /// use headwater_window::TimeWindows;
+    /// use headwater::dsl::{EmitStrategy, Produced, StreamsBuilder};
+    /// use headwater::window::TimeWindows;
     /// let builder = StreamsBuilder::new();
     /// builder
     ///     .stream::<String, String>("visits")
@@ -122,8 +122,8 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{Produced, StreamsBuilder};
-    /// use headwater_window::TimeWindows;
+    /// use headwater::dsl::{Produced, StreamsBuilder};
+    /// use headwater::window::TimeWindows;
     /// let builder = StreamsBuilder::new();
     /// let ten_minutes = TimeWindows::of_size_and_grace(Duration::from_secs(600), Duration::from_secs(10));
     /// let visits = builder.stream::<String, String>("visits").group_by_key().windowed_by(ten_minutes).count();
@@ -167,14 +167,14 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{Produced, StreamsBuilder};
-    /// use headwater_window::TimeWindows;
+    /// use headwater::dsl::{Produced, StreamsBuilder};
+    /// use headwater::window::TimeWindows;
     /// let builder = StreamsBuilder::new();
     /// let hours = TimeWindows::of_size_with_no_grace(Duration::from_secs(3600));
     /// let bids = builder.stream::<String, i64>("bids").group_by_key().windowed_by(hours);
     /// bids.reduce(|best, bid| best.max(*bid)).to_stream().to_with("best-by-hour", Produced::inherited());
     /// assert!(builder.build()?.describe().contains("KSTREAM-REDUCE-0000000002"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn reduce(&self, reduce: impl Fn(V, &V) -> V + Send + Sync + 'static) -> KTable<Windowed<K>, V>
     where
@@ -218,8 +218,8 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_dsl::{Produced, StreamsBuilder};
-    /// use headwater_window::SlidingWindows;
+    /// use headwater::dsl::{Produced, StreamsBuilder};
+    /// use headwater::window::SlidingWindows;
     /// let builder = StreamsBuilder::new();
     /// let near = SlidingWindows::of_time_difference_with_no_grace(Duration::from_secs(10));
     /// builder

@@ -64,7 +64,7 @@ impl SerdeError {
 /// A type's name as people write it: without the modules that [`std::any::type_name`] tells.
 ///
 /// ```
-/// use headwater_record::short_name;
+/// use headwater::record::short_name;
 /// assert_eq!(short_name("core::option::Option<(alloc::string::String, i64)>"), "Option<(String, i64)>");
 /// ```
 pub fn short_name(type_name: &str) -> String {
@@ -103,7 +103,7 @@ pub fn write_with_causes(name: &str, error: &dyn Error, f: &mut fmt::Formatter<'
 /// struct Cold {
 ///     source: std::num::ParseIntError,
 /// }
-/// headwater_record::debug_as_text!(Cold);
+/// headwater::record::debug_as_text!(Cold);
 ///
 /// let cold = Cold { source: "lukewarm".parse::<i32>().unwrap_err() };
 /// assert_eq!(format!("{cold:?}"), "Cold: the tea is cold: make it anew\n  caused by: invalid digit found in string");

@@ -22,7 +22,7 @@ pub struct Header {
 /// list costs nothing at all.
 ///
 /// ```
-/// use headwater_record::Headers;
+/// use headwater::record::Headers;
 /// let headers = Headers::new();
 /// headers.add("trace", Some(b"7"));
 /// let copy = headers.clone();

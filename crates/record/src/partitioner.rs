@@ -9,7 +9,7 @@ const ROTATION: u32 = 24;
 /// Murmur2 in 32 bits with the seed of Kafka's clients (`org.apache.kafka.common.utils.Utils#murmur2`).
 ///
 /// ```
-/// assert_eq!(headwater_record::murmur2(b"foobar"), -790332482_i32 as u32);
+/// assert_eq!(headwater::record::murmur2(b"foobar"), -790332482_i32 as u32);
 /// ```
 pub fn murmur2(data: &[u8]) -> u32 {
     let mut hash = SEED ^ data.len() as u32;

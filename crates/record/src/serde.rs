@@ -54,7 +54,7 @@ impl Encoded {
 /// and [`Serde::is_null`] says which value it stands for.
 ///
 /// ```
-/// use headwater_record::{Encoded, Serde, SerdeError};
+/// use headwater::record::{Encoded, Serde, SerdeError};
 /// /// Celsius in tenths of a degree.
 /// struct Celsius;
 /// impl Serde<f32> for Celsius {
@@ -138,7 +138,7 @@ impl<T, S: Serde<T> + ?Sized> Serde<T> for Arc<S> {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use headwater_record::{DefaultSerde, Encoded, Serde, SerdeError, SharedSerde};
+/// use headwater::record::{DefaultSerde, Encoded, Serde, SerdeError, SharedSerde};
 ///
 /// /// A country by its two letters, in two bytes.
 /// #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use crate::Timestamp;
 /// until the wall clock has caught up, so that no interval is negative and none lasts more than twice as long as it should.
 ///
 /// ```
-/// use headwater_record::Steady;
+/// use headwater::record::Steady;
 /// use std::time::Duration;
 ///
 /// let mut time = Steady::at(Duration::from_secs(100));

@@ -4,9 +4,9 @@
 //!
 //! ```
 //! # use std::path::Path;
-//! # use headwater_store::StoreSupplier;
+//! # use headwater::store::StoreSupplier;
 //! fn key_value_stores_behave_as_the_suite_says(make: &dyn StoreSupplier, empty_directory: &Path) {
-//!     headwater_store::conformance::key_value(make, empty_directory);
+//!     headwater::store::conformance::key_value(make, empty_directory);
 //! }
 //! ```
 //!

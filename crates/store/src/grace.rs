@@ -11,15 +11,15 @@
 //! The order of keys is that of time. Records of one time and key come in the order of their numbers.
 //!
 //! ```
-//! use headwater_store::grace::{WaitingKey, decode, encode};
-//! use headwater_store::RecordContext;
+//! use headwater::store::grace::{WaitingKey, decode, encode};
+//! use headwater::store::RecordContext;
 //! let (mut key, mut value) = (Vec::new(), Vec::new());
 //! WaitingKey { timestamp: 5.into(), key: b"k", number: 1 }.encode(&mut key);
 //! encode(&RecordContext::punctuation(5.into()), Some(b"v"), &mut value);
 //! assert_eq!(WaitingKey::decode(&key)?.key, b"k");
 //! let (context, waiting) = decode(&value)?;
 //! assert_eq!((context.timestamp, waiting.as_deref()), (5.into(), Some(&b"v"[..])));
-//! # Ok::<(), headwater_store::StoreError>(())
+//! # Ok::<(), headwater::store::StoreError>(())
 //! ```
 
 use headwater_record::Timestamp;

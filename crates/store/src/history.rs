@@ -30,8 +30,8 @@ pub struct Span {
 ///
 /// ```
 /// use std::time::Duration;
-/// use headwater_record::Timestamp;
-/// use headwater_store::history::HistoryTime;
+/// use headwater::record::Timestamp;
+/// use headwater::store::history::HistoryTime;
 /// let mut time = HistoryTime::new(Duration::from_millis(100), Duration::from_millis(30), Timestamp::UNKNOWN);
 /// time.observe(Timestamp::from_millis(250));
 /// assert_eq!(time.horizon(), Timestamp::from_millis(150));

@@ -13,8 +13,8 @@
 //! list is logged; whoever finds its partner is deleted with its whole list.
 //!
 //! ```
-//! use headwater_record::Timestamp;
-//! use headwater_store::join::{self, JoinKey, JoinSide, JoinValue};
+//! use headwater::record::Timestamp;
+//! use headwater::store::join::{self, JoinKey, JoinSide, JoinValue};
 //! let (mut key, mut value, mut list) = (Vec::new(), Vec::new(), Vec::new());
 //! JoinKey { timestamp: Timestamp::from_millis(5), side: JoinSide::Left, key: b"k" }.encode(&mut key);
 //! JoinValue { side: JoinSide::Left, value: b"v" }.encode(&mut value);
@@ -23,7 +23,7 @@
 //!     assert_eq!(JoinValue::decode(entry?)?.value, b"v");
 //! }
 //! assert_eq!(JoinKey::decode(&key)?.key, b"k");
-//! # Ok::<(), headwater_store::StoreError>(())
+//! # Ok::<(), headwater::store::StoreError>(())
 //! ```
 
 use headwater_record::Timestamp;

@@ -61,7 +61,7 @@ impl StoreKind {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_store::StoreKind;
+    /// use headwater::store::StoreKind;
     /// let interval = StoreKind::default_history_segment_interval;
     /// assert_eq!(interval(Duration::from_secs(3)), Duration::from_secs(2));
     /// assert_eq!(interval(Duration::from_mins(5)), Duration::from_mins(1));
@@ -202,7 +202,7 @@ impl StoreSpec {
     /// A key-value store as [`StoreSpec::new`] makes it (`Stores#keyValueStoreBuilder`).
     ///
     /// ```
-    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater::store::{StoreKind, StoreSpec};
     /// assert_eq!(StoreSpec::key_value("seen").kind, StoreKind::KeyValue);
     /// ```
     pub fn key_value(name: impl Into<String>) -> Self {
@@ -214,7 +214,7 @@ impl StoreSpec {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater::store::{StoreKind, StoreSpec};
     /// let hour = Duration::from_secs(3600);
     /// let spec = StoreSpec::window("visits", 24 * hour, hour);
     /// assert!(matches!(spec.kind, StoreKind::Window { segment_interval, .. } if segment_interval == 12 * hour));
@@ -234,7 +234,7 @@ impl StoreSpec {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater::store::{StoreKind, StoreSpec};
     /// let spec = StoreSpec::session("visits", Duration::from_secs(3600));
     /// assert!(matches!(spec.kind, StoreKind::Session { time_ordered: false, .. }));
     /// ```
@@ -247,7 +247,7 @@ impl StoreSpec {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater_store::{StoreKind, StoreSpec};
+    /// use headwater::store::{StoreKind, StoreSpec};
     /// let day = Duration::from_hours(24);
     /// let spec = StoreSpec::versioned("prices", day);
     /// assert!(matches!(spec.kind, StoreKind::Versioned { history_retention, .. } if history_retention == day));

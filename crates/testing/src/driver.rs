@@ -34,9 +34,9 @@ use crate::{
 /// All stores lie in memory, unless [`Builder::persistent_stores`] says otherwise.
 ///
 /// ```
-/// use headwater_record::DefaultSerde;
-/// use headwater_testing::{TestRecord, TopologyTestDriver};
-/// use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+/// use headwater::record::DefaultSerde;
+/// use headwater::testing::{TestRecord, TopologyTestDriver};
+/// use headwater::processor::{SinkSpec, SourceSpec, TopologyBuilder};
 ///
 /// // A topology that copies the topic `lines` to `copies`.
 /// let (none, text) = (<()>::default_serde(), String::default_serde());
@@ -123,10 +123,10 @@ impl TopologyTestDriver {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use headwater_record::{DefaultSerde, Headers, Record, Timestamp};
-    /// use headwater_testing::TopologyTestDriver;
-    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater_topology::{
+    /// use headwater::record::{DefaultSerde, Headers, Record, Timestamp};
+    /// use headwater::testing::TopologyTestDriver;
+    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater::processor::{
     ///     NodeRef, ProcessError, PunctuationType, ScheduleId, SinkSpec, SourceSpec, TopologyBuilder,
     /// };
     ///
@@ -207,12 +207,12 @@ impl TopologyTestDriver {
     /// ```
     /// use std::rc::Rc;
     ///
-    /// use headwater_record::{DefaultSerde, Record};
-    /// use headwater_store::{StoreKind, StoreSpec};
-    /// use headwater_testing::TopologyTestDriver;
-    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater_topology::state::{KeyValueState, StoreHandle};
-    /// use headwater_topology::{NodeRef, ProcessError, SourceSpec, TopologyBuilder};
+    /// use headwater::record::{DefaultSerde, Record};
+    /// use headwater::store::{StoreKind, StoreSpec};
+    /// use headwater::testing::TopologyTestDriver;
+    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater::processor::state::{KeyValueState, StoreHandle};
+    /// use headwater::processor::{NodeRef, ProcessError, SourceSpec, TopologyBuilder};
     ///
     /// struct Keep(Rc<KeyValueState<String, i64>>);
     /// impl Processor<String, i64, (), ()> for Keep {
@@ -277,9 +277,9 @@ impl TopologyTestDriver {
     /// applications restore with, and what was read but not committed is read again. Global stores stay as they are.
     ///
     /// ```
-    /// # use headwater_record::DefaultSerde;
-    /// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
-    /// use headwater_testing::{StateOnDisk, TopologyTestDriver};
+    /// # use headwater::record::DefaultSerde;
+    /// # use headwater::processor::{SinkSpec, SourceSpec, TopologyBuilder};
+    /// use headwater::testing::{StateOnDisk, TopologyTestDriver};
     /// # let builder = TopologyBuilder::new();
     /// # let source = builder.add_source("s", SourceSpec::topics(["in"], String::default_serde(), String::default_serde()));
     /// # builder.add_sink("k", SinkSpec::topic("out", String::default_serde(), String::default_serde()), &[&source]);

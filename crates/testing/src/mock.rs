@@ -38,10 +38,10 @@ type Captured<K, V> = Rc<RefCell<Vec<Forwarded<K, V>>>>;
 /// Stores lie in memory; nothing is logged.
 ///
 /// ```
-/// use headwater_record::{Headers, Record};
-/// use headwater_testing::MockProcessorContext;
-/// use headwater_topology::ProcessError;
-/// use headwater_topology::processor::{Processor, ProcessorContext};
+/// use headwater::record::{Headers, Record};
+/// use headwater::testing::MockProcessorContext;
+/// use headwater::processor::ProcessError;
+/// use headwater::processor::processor::{Processor, ProcessorContext};
 ///
 /// struct Lengths;
 /// impl Processor<String, String, String, i64> for Lengths {
@@ -107,12 +107,12 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
     /// ```
     /// use std::rc::Rc;
     ///
-    /// use headwater_record::{Headers, Record};
-    /// use headwater_store::{StoreKind, StoreSpec};
-    /// use headwater_testing::MockProcessorContext;
-    /// use headwater_topology::ProcessError;
-    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater_topology::state::{KeyValueState, StoreHandle};
+    /// use headwater::record::{Headers, Record};
+    /// use headwater::store::{StoreKind, StoreSpec};
+    /// use headwater::testing::MockProcessorContext;
+    /// use headwater::processor::ProcessError;
+    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater::processor::state::{KeyValueState, StoreHandle};
     ///
     /// struct Keep(Rc<KeyValueState<String, i64>>);
     /// impl Processor<String, i64, (), ()> for Keep {

@@ -5,15 +5,15 @@ use headwater_record::{Headers, Timestamp};
 /// A record that goes in or came out (Java's class of this name).
 ///
 /// ```
-/// # use headwater_record::DefaultSerde;
-/// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+/// # use headwater::record::DefaultSerde;
+/// # use headwater::processor::{SinkSpec, SourceSpec, TopologyBuilder};
 /// # let (none, text) = (<()>::default_serde(), String::default_serde());
 /// # let builder = TopologyBuilder::new();
 /// # let source = builder.add_source("source", SourceSpec::topics(["lines"], none.clone(), text.clone()));
 /// # builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
-/// # let driver = headwater_testing::TopologyTestDriver::new(builder.build()?)?;
-/// use headwater_record::Headers;
-/// use headwater_testing::TestRecord;
+/// # let driver = headwater::testing::TopologyTestDriver::new(builder.build()?)?;
+/// use headwater::record::Headers;
+/// use headwater::testing::TestRecord;
 /// // Of a topology that copies `lines` to `copies`.
 /// let headers = Headers::new();
 /// headers.add("trace", Some(b"7"));

@@ -47,15 +47,15 @@ impl<K: 'static, V: 'static> fmt::Debug for NodeRef<K, V> {
 /// [`TopologyBuilder::build`] reports all of them.
 ///
 /// ```
-/// use headwater_record::DefaultSerde;
-/// use headwater_topology::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+/// use headwater::record::DefaultSerde;
+/// use headwater::processor::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
 /// let builder = TopologyBuilder::new();
 /// let lines = SourceSpec::topics(["lines"], String::default_serde(), String::default_serde());
 /// let source = builder.add_source("source", lines);
 /// let copies = SinkSpec::topic("copies", String::default_serde(), String::default_serde());
 /// builder.add_sink("sink", copies, &[&source]);
 /// assert!(builder.build()?.describe().contains("Sink: sink (topic: copies)"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct TopologyBuilder {
@@ -71,12 +71,12 @@ impl TopologyBuilder {
     /// An empty topology whose settings are known from the start (Java's constructor with a `TopologyConfig`).
     ///
     /// ```
-    /// use headwater_topology::TopologySettings;
-    /// use headwater_topology::by_hand::TopologyBuilder;
+    /// use headwater::processor::TopologySettings;
+    /// use headwater::processor::by_hand::TopologyBuilder;
     /// let settings = TopologySettings::new().with("topology.optimization", "all");
     /// let topology = TopologyBuilder::with_settings(settings).build()?;
     /// assert_eq!(topology.settings().value("topology.optimization"), Some("all"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn with_settings(settings: TopologySettings) -> Self {
         TopologyBuilder { draft: Draft::with_settings(settings) }
@@ -90,10 +90,10 @@ impl TopologyBuilder {
     /// Adds a processor below `parents` (`Topology#addProcessor`). `supplier` makes one for each task; a closure will do.
     ///
     /// ```
-    /// use headwater_record::{DefaultSerde, Record};
-    /// use headwater_topology::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
-    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater_topology::ProcessError;
+    /// use headwater::record::{DefaultSerde, Record};
+    /// use headwater::processor::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
+    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater::processor::ProcessError;
     ///
     /// struct Lengths;
     /// impl Processor<(), String, (), i64> for Lengths {
@@ -112,7 +112,7 @@ impl TopologyBuilder {
     /// let lengths: NodeRef<(), i64> =
     ///     builder.add_processor("lengths", |_| Ok(Lengths), &[&source]);
     /// assert_eq!(builder.build()?.node_named("lengths"), Some(lengths.id()));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn add_processor<P, KIn, VIn, KOut, VOut>(
         &self,
@@ -157,8 +157,8 @@ impl TopologyBuilder {
     /// The topology.
     ///
     /// ```
-    /// use headwater_record::DefaultSerde;
-    /// use headwater_topology::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+    /// use headwater::record::DefaultSerde;
+    /// use headwater::processor::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
     /// let builder = TopologyBuilder::new();
     /// let serde = String::default_serde;
     /// builder.add_sink("sink", SinkSpec::topic("copies", serde(), serde()), &[]);

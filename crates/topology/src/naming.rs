@@ -22,12 +22,12 @@ impl Naming {
 /// The regular expression by which a source names its topics. It matches whole names, as in Java.
 ///
 /// ```
-/// use headwater_topology::naming::pattern;
+/// use headwater::processor::naming::pattern;
 /// assert!(pattern("orders-.*")?.is_match("orders-eu"));
 /// assert!(!pattern("orders")?.is_match("orders-eu"));
 /// let refused = pattern("(?!internal-).*").unwrap_err().to_string();
 /// assert!(refused.contains("look-around"), "{refused}");
-/// # Ok::<(), headwater_topology::TopologyError>(())
+/// # Ok::<(), headwater::processor::TopologyError>(())
 /// ```
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use crate::{Window, WindowError, duration, millis};
 ///
 /// ```
 /// use std::time::Duration;
-/// use headwater_window::{TimeWindows, Window};
+/// use headwater::window::{TimeWindows, Window};
 /// let hourly = TimeWindows::of_size_and_grace(Duration::from_hours(1), Duration::from_mins(5));
 /// let minutely = hourly.advance_by(Duration::from_mins(1));
 /// assert_eq!(minutely.windows_for(0.into()).count(), 1);

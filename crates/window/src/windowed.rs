@@ -48,7 +48,7 @@ impl Window {
 /// Shown as Java shows it, `[key@start/end]`:
 ///
 /// ```
-/// use headwater_window::{Window, Windowed};
+/// use headwater::window::{Window, Windowed};
 /// assert_eq!(Windowed::new("a", Window::of_millis(0, 10)).to_string(), "[a@0/10]");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -21,10 +21,10 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// (`KStream#process`). What groups or joins by the key afterwards repartitions first.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_record::Record;
-    /// use headwater_topology::ProcessError;
-    /// use headwater_topology::processor::{Processor, ProcessorContext};
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::record::Record;
+    /// use headwater::processor::ProcessError;
+    /// use headwater::processor::processor::{Processor, ProcessorContext};
     ///
     /// struct Twice;
     /// impl Processor<String, i64, String, i64> for Twice {
@@ -41,7 +41,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, i64>("in").process(|_| Ok(Twice), &[]).to("out");
     /// assert!(builder.build()?.describe().contains("KSTREAM-PROCESSOR-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn process<P, K2, V2>(&self, supplier: impl ProcessorSupplier<P>, stores: &[&str]) -> KStream<K2, V2>
     where
@@ -71,9 +71,9 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Works on the values of records with a processor that keeps their keys (`KStream#processValues`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
-    /// use headwater_topology::ProcessError;
-    /// use headwater_topology::processor::{FixedKeyContext, FixedKeyProcessor, FixedKeyRecord};
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::processor::ProcessError;
+    /// use headwater::processor::processor::{FixedKeyContext, FixedKeyProcessor, FixedKeyRecord};
     ///
     /// /// Makes the time of each record its value.
     /// struct Times;
@@ -92,7 +92,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// // The keys are what they were, so nothing is repartitioned.
     /// times.group_by_key().reduce(|last, time| last.max(*time)).to_stream().to("last-visits");
     /// assert!(!builder.build()?.describe().contains("-repartition"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn process_values<P, W>(&self, supplier: impl ProcessorSupplier<P>, stores: &[&str]) -> KStream<K, W>
     where

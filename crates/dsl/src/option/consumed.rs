@@ -9,9 +9,9 @@ use crate::serdes::Serdes;
 /// How a topic is read (Java's `Consumed`): serdes, where to begin, whence a record has its time, the source's name.
 ///
 /// ```
-/// use headwater_dsl::{Consumed, StreamsBuilder};
-/// use headwater_topology::node::OffsetReset;
-/// use headwater_topology::node::source::TimestampExtractor;
+/// use headwater::dsl::{Consumed, StreamsBuilder};
+/// use headwater::processor::node::OffsetReset;
+/// use headwater::processor::node::source::TimestampExtractor;
 /// let consumed = Consumed::<String, i64>::by_type()
 ///     .with_name("sales-source")
 ///     .with_offset_reset(OffsetReset::Earliest)
@@ -19,7 +19,7 @@ use crate::serdes::Serdes;
 /// let builder = StreamsBuilder::new();
 /// builder.stream_with("sales", consumed).to("copies");
 /// assert!(builder.build()?.describe().contains("Source: sales-source (topics: [sales])"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct Consumed<K, V> {
     pub(crate) serdes: Serdes<K, V>,

@@ -11,7 +11,7 @@ use crate::serdes::Serdes;
 /// ```
 /// use std::time::Duration;
 ///
-/// use headwater_dsl::{Consumed, Joined, Materialized, StreamsBuilder};
+/// use headwater::dsl::{Consumed, Joined, Materialized, StreamsBuilder};
 /// let builder = StreamsBuilder::new();
 /// let prices = Materialized::versioned("prices", Duration::from_hours(1));
 /// let prices = builder.table_with("prices", Consumed::<String, i64>::by_type(), prices);
@@ -20,7 +20,7 @@ use crate::serdes::Serdes;
 /// let sales = builder.stream::<String, i64>("sales");
 /// sales.join_table_with(&prices, |_, pieces, price| pieces * price, joined).to("turnover");
 /// assert!(builder.build()?.describe().contains("Processor: priced (stores: [priced-Buffer, prices])"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct Joined<K, V> {
     pub(crate) serdes: Serdes<K, V>,

@@ -16,7 +16,7 @@ use crate::serdes::Serdes;
 /// A store with a name of the user's can be queried and keeps its state when operators before it come and go.
 ///
 /// ```
-/// use headwater_dsl::{Materialized, StreamsBuilder};
+/// use headwater::dsl::{Materialized, StreamsBuilder};
 /// let builder = StreamsBuilder::new();
 /// let kept = Materialized::named("visits-by-page")
 ///     .in_memory()
@@ -24,7 +24,7 @@ use crate::serdes::Serdes;
 ///     .with_logging_enabled([("min.insync.replicas".to_owned(), "2".to_owned())].into());
 /// builder.stream::<String, String>("visits").group_by_key().count_with(kept).to_stream().to("counts");
 /// assert!(builder.build()?.describe().contains("(stores: [visits-by-page])"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct Materialized<K, V> {
     pub(crate) serdes: Serdes<K, V>,
@@ -71,7 +71,7 @@ impl<K, V> Materialized<K, V> {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use headwater_dsl::{Consumed, Materialized, StreamsBuilder};
+    /// use headwater::dsl::{Consumed, Materialized, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let prices = Materialized::versioned("prices", Duration::from_hours(24));
     /// let prices = builder.table_with("prices", Consumed::<String, i64>::by_type(), prices);
@@ -79,7 +79,7 @@ impl<K, V> Materialized<K, V> {
     /// // Whenever a sale arrives: at the price that stood when it was made.
     /// sales.join_table(&prices, |_, pieces, price| pieces * price).to("turnover");
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn versioned(name: impl Into<String>, history_retention: Duration) -> Self
     where

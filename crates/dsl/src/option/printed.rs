@@ -10,12 +10,12 @@ type Show<K, V> = Arc<dyn Fn(&K, &V) -> String + Send + Sync>;
 /// `[label]: key, value` unless told otherwise.
 ///
 /// ```
-/// use headwater_dsl::{Printed, StreamsBuilder};
+/// use headwater::dsl::{Printed, StreamsBuilder};
 /// let builder = StreamsBuilder::new();
 /// let printed = Printed::shown(std::io::stderr(), |page, count| format!("{page} was seen {count} times"));
 /// builder.stream::<String, i64>("counts").print_with(printed.with_label("counts").with_name("printer"));
 /// assert!(builder.build()?.describe().contains("Processor: printer"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct Printed<K, V> {
     pub(crate) writer: Arc<Mutex<dyn Write + Send>>,

@@ -11,7 +11,7 @@ use crate::serdes::Serdes;
 /// How a topic is written (Java's `Produced`): serdes, partitioner, the sink's name.
 ///
 /// ```
-/// use headwater_dsl::{Produced, StreamsBuilder};
+/// use headwater::dsl::{Produced, StreamsBuilder};
 /// // What is urgent goes to partition 0, all else by its key.
 /// let produced = Produced::inherited()
 ///     .with_name("orders-sink")
@@ -19,7 +19,7 @@ use crate::serdes::Serdes;
 /// let builder = StreamsBuilder::new();
 /// builder.stream::<String, String>("in").to_with("orders", produced);
 /// assert!(builder.build()?.describe().contains("Sink: orders-sink (topic: orders)"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct Produced<K, V> {
     pub(crate) serdes: Serdes<K, V>,

@@ -16,8 +16,8 @@ use crate::serdes::Serdes;
 /// ```
 /// use std::time::Duration;
 ///
-/// use headwater_dsl::{StreamJoined, StreamsBuilder};
-/// use headwater_window::JoinWindows;
+/// use headwater::dsl::{StreamJoined, StreamsBuilder};
+/// use headwater::window::JoinWindows;
 /// let builder = StreamsBuilder::new();
 /// let (views, clicks) = (builder.stream::<String, String>("views"), builder.stream::<String, String>("clicks"));
 /// let within = JoinWindows::of_time_difference_with_no_grace(Duration::from_secs(60));
@@ -25,7 +25,7 @@ use crate::serdes::Serdes;
 /// views.join_with(&clicks, |_, view, click| format!("{view}, {click}"), within, options).to("clicked");
 /// let text = builder.build()?.describe();
 /// assert!(text.contains("Processor: clicked-this-join (stores: [seen-other-join-store])"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct StreamJoined<K, V, V2> {
     pub(crate) serdes: Serdes<K, V>,

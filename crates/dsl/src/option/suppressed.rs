@@ -62,7 +62,7 @@ mod sealed {
 /// A change counts with the bytes of its key, of the values before and after, of its headers and its topic's name, and 28 more.
 ///
 /// ```
-/// use headwater_dsl::BufferConfig;
+/// use headwater::dsl::BufferConfig;
 /// // At most 10,000 keys and 64 MiB; the application fails rather than hand anything on early.
 /// let strict = BufferConfig::max_records(10_000).with_max_bytes(64 << 20).shut_down_when_full();
 /// // The same, with early results instead.
@@ -202,8 +202,8 @@ pub(crate) struct Bounds {
 ///
 /// ```
 /// use std::time::Duration;
-/// use headwater_dsl::{BufferConfig, Produced, StreamsBuilder, Suppressed};
-/// use headwater_window::TimeWindows;
+/// use headwater::dsl::{BufferConfig, Produced, StreamsBuilder, Suppressed};
+/// use headwater::window::TimeWindows;
 /// let builder = StreamsBuilder::new();
 /// let minutes = TimeWindows::of_size_and_grace(Duration::from_secs(60), Duration::from_secs(5));
 /// let counts = builder.stream::<String, String>("visits").group_by_key().windowed_by(minutes).count();
@@ -211,7 +211,7 @@ pub(crate) struct Bounds {
 /// let finals = counts.suppress(Suppressed::until_window_closes(BufferConfig::unbounded()).with_name("finals"));
 /// finals.to_stream().to_with("visits-by-minute", Produced::inherited());
 /// assert!(builder.build()?.describe().contains("Processor: finals (stores: [finals-store])"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct Suppressed<K, V> {
     pub(crate) serdes: Serdes<K, V>,

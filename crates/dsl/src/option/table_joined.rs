@@ -16,7 +16,7 @@ use crate::serdes::Serdes;
 /// their state when operators before them come and go.
 ///
 /// ```
-/// use headwater_dsl::{Materialized, StreamsBuilder, TableJoined};
+/// use headwater::dsl::{Materialized, StreamsBuilder, TableJoined};
 /// let builder = StreamsBuilder::new();
 /// let orders = builder.table::<i64, String>("orders");
 /// let customers = builder.table::<String, String>("customers");
@@ -29,7 +29,7 @@ use crate::serdes::Serdes;
 /// );
 /// shipped.to_stream().to("shipments");
 /// assert!(builder.build()?.describe().contains("topics: [shipping-subscription-registration-topic]"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct TableJoined<K, V, K2, V2> {
     pub(crate) name: Option<String>,

@@ -78,8 +78,8 @@ impl<T: Serialize + DeserializeOwned + 'static> AsJson for T {}
 /// The serde that writes `T` as JSON. `None` is Kafka's null.
 ///
 /// ```
-/// use headwater_record::serde::json;
-/// use headwater_record::{Encoded, SerdeError};
+/// use headwater::record::serde::json;
+/// use headwater::record::{Encoded, SerdeError};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize, Debug, PartialEq)]

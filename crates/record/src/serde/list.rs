@@ -59,7 +59,7 @@ impl<T, S: Serde<T>> Serde<Vec<T>> for ListSerde<S> {
 /// each entry.
 ///
 /// ```
-/// use headwater_record::{DefaultSerde, SerdeError};
+/// use headwater::record::{DefaultSerde, SerdeError};
 /// let tags = Vec::<String>::default_serde();
 /// let mut bytes = Vec::new();
 /// tags.serialize("tags", &vec!["a".to_owned(), "bc".to_owned()], &mut bytes)?;

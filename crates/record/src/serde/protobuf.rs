@@ -33,8 +33,8 @@ impl<M: Message + Default> Serde<M> for ProtobufSerde<M> {
 /// The serde of the messages `M`. For one that may be null, see [`OptionSerde`](super::OptionSerde).
 ///
 /// ```
-/// use headwater_record::SerdeError;
-/// use headwater_record::serde::protobuf;
+/// use headwater::record::SerdeError;
+/// use headwater::record::serde::protobuf;
 ///
 /// #[derive(Clone, PartialEq, prost::Message)]
 /// struct Payment {

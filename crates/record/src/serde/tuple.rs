@@ -10,7 +10,7 @@ use crate::SerdeError;
 /// `Serdes.ListSerde(ArrayList.class, Serdes.ByteArray())`.
 ///
 /// ```
-/// use headwater_record::{DefaultSerde, SerdeError};
+/// use headwater::record::{DefaultSerde, SerdeError};
 /// let by_shop_and_item = <(String, i32)>::default_serde();
 /// let mut bytes = Vec::new();
 /// by_shop_and_item.serialize("sales", &("hi".to_owned(), 7), &mut bytes)?;

@@ -39,7 +39,7 @@ impl VersionedPut {
     /// when another one is valid, `PUT_RETURN_CODE_NOT_PUT` (`i64::MIN`) for an expired one.
     ///
     /// ```
-    /// use headwater_store::bytes::VersionedPut;
+    /// use headwater::store::bytes::VersionedPut;
     /// assert_eq!(VersionedPut::Latest.return_code(), -1);
     /// assert_eq!(VersionedPut::ValidTo(7.into()).return_code(), 7);
     /// assert_eq!(VersionedPut::Expired.return_code(), i64::MIN);

@@ -23,14 +23,14 @@ use crate::DriverError;
 /// A driver in the making (the arguments of Java's constructors).
 ///
 /// ```
-/// # use headwater_record::DefaultSerde;
-/// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+/// # use headwater::record::DefaultSerde;
+/// # use headwater::processor::{SinkSpec, SourceSpec, TopologyBuilder};
 /// # let (none, text) = (<()>::default_serde(), String::default_serde());
 /// # let builder = TopologyBuilder::new();
 /// # let source = builder.add_source("source", SourceSpec::topics(["lines"], none.clone(), text.clone()));
 /// # builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
 /// # let topology = builder.build()?;
-/// use headwater_testing::TopologyTestDriver;
+/// use headwater::testing::TopologyTestDriver;
 /// let driver = TopologyTestDriver::builder(topology)
 ///     .setting("application.id", "copier")
 ///     .setting("deserialization.exception.handler", "LogAndContinueExceptionHandler")

@@ -16,13 +16,13 @@ use crate::{DriverError, TestRecord};
 /// values are `String`s, their text will do ([`Given`]).
 ///
 /// ```
-/// # use headwater_record::DefaultSerde;
-/// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+/// # use headwater::record::DefaultSerde;
+/// # use headwater::processor::{SinkSpec, SourceSpec, TopologyBuilder};
 /// # let (none, text) = (<()>::default_serde(), String::default_serde());
 /// # let builder = TopologyBuilder::new();
 /// # let source = builder.add_source("source", SourceSpec::topics(["lines"], none.clone(), text.clone()));
 /// # builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
-/// # let driver = headwater_testing::TopologyTestDriver::new(builder.build()?)?;
+/// # let driver = headwater::testing::TopologyTestDriver::new(builder.build()?)?;
 /// use std::time::Duration;
 /// // Of a topology that copies `lines` to `copies`.
 /// let lines = driver.input_topic::<(), String>("lines").auto_advance(1_000, Duration::from_millis(5));

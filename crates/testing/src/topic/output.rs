@@ -13,13 +13,13 @@ use crate::{DriverError, TestRecord};
 /// A topic to read from (Java's class of this name). Each record is read once, whichever handle reads it.
 ///
 /// ```
-/// # use headwater_record::DefaultSerde;
-/// # use headwater_topology::{SinkSpec, SourceSpec, TopologyBuilder};
+/// # use headwater::record::DefaultSerde;
+/// # use headwater::processor::{SinkSpec, SourceSpec, TopologyBuilder};
 /// # let (none, text) = (<()>::default_serde(), String::default_serde());
 /// # let builder = TopologyBuilder::new();
 /// # let source = builder.add_source("source", SourceSpec::topics(["lines"], none.clone(), text.clone()));
 /// # builder.add_sink("sink", SinkSpec::topic("copies", none, text), &[&source]);
-/// # let driver = headwater_testing::TopologyTestDriver::new(builder.build()?)?;
+/// # let driver = headwater::testing::TopologyTestDriver::new(builder.build()?)?;
 /// // Of a topology that copies `lines` to `copies`.
 /// driver.input_topic::<(), String>("lines").pipe_values(["one", "two", "three"])?;
 /// let copies = driver.output_topic::<(), String>("copies");

@@ -13,8 +13,8 @@ use crate::{MakeInlet, RecordContext, Stream};
 /// A sink that is wanted (the arguments of Java's `Topology#addSink`).
 ///
 /// ```
-/// use headwater_record::DefaultSerde;
-/// use headwater_topology::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+/// use headwater::record::DefaultSerde;
+/// use headwater::processor::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
 /// let builder = TopologyBuilder::new();
 /// let orders = SourceSpec::topics(["orders"], String::default_serde(), i64::default_serde());
 /// let source = builder.add_source("source", orders);
@@ -24,7 +24,7 @@ use crate::{MakeInlet, RecordContext, Stream};
 ///     .with_partitioner(|_topic, _country, _order, _headers, _partitions| Some(vec![0]));
 /// builder.add_sink("sink", sink, &[&source]);
 /// assert!(builder.build()?.describe().contains("Sink: sink (extractor class: ByCountry)"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct SinkSpec<K, V> {
     topic: SinkTopic,
@@ -79,15 +79,15 @@ impl TopologyBuilder {
     /// Adds a sink below `parents` (`Topology#addSink`).
     ///
     /// ```
-    /// use headwater_record::DefaultSerde;
-    /// use headwater_topology::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+    /// use headwater::record::DefaultSerde;
+    /// use headwater::processor::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
     /// let builder = TopologyBuilder::new();
     /// let of = |topic: &str| SourceSpec::topics([topic], String::default_serde(), String::default_serde());
     /// let (east, west) = (builder.add_source("east", of("east")), builder.add_source("west", of("west")));
     /// let all = SinkSpec::topic("all", String::default_serde(), String::default_serde());
     /// builder.add_sink("sink", all, &[&east, &west]);
     /// assert!(builder.build()?.describe().contains("Sink: sink (topic: all)\n      <-- east, west"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn add_sink<K: 'static, V: 'static>(&self, name: &str, sink: SinkSpec<K, V>, parents: &[&NodeRef<K, V>]) {
         let SinkSpec { topic, choose, key, value, partitioner } = sink;

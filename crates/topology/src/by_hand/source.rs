@@ -16,17 +16,17 @@ use crate::node::{NodeSpec, OffsetReset, SourceTopics};
 /// ```
 /// use std::time::Duration;
 ///
-/// use headwater_record::DefaultSerde;
-/// use headwater_topology::by_hand::{SourceSpec, TopologyBuilder};
-/// use headwater_topology::node::OffsetReset;
-/// use headwater_topology::node::source::TimestampExtractor;
+/// use headwater::record::DefaultSerde;
+/// use headwater::processor::by_hand::{SourceSpec, TopologyBuilder};
+/// use headwater::processor::node::OffsetReset;
+/// use headwater::processor::node::source::TimestampExtractor;
 /// let builder = TopologyBuilder::new();
 /// let last_day = SourceSpec::pattern("logs-.*", String::default_serde(), String::default_serde())
 ///     .with_offset_reset(OffsetReset::ByDuration(Duration::from_secs(24 * 60 * 60)))
 ///     .with_timestamp_extractor(TimestampExtractor::LogAndSkip);
 /// builder.add_source("logs", last_day);
 /// assert!(builder.build()?.describe().contains("Source: logs (topics: logs-.*)"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct SourceSpec<K, V> {
     pub(super) topics: SourceTopics,
@@ -80,12 +80,12 @@ impl TopologyBuilder {
     /// Adds a source (`Topology#addSource`).
     ///
     /// ```
-    /// use headwater_record::DefaultSerde;
-    /// use headwater_topology::by_hand::{SourceSpec, TopologyBuilder};
+    /// use headwater::record::DefaultSerde;
+    /// use headwater::processor::by_hand::{SourceSpec, TopologyBuilder};
     /// let builder = TopologyBuilder::new();
     /// builder.add_source("source", SourceSpec::topics(["lines"], <()>::default_serde(), String::default_serde()));
     /// assert!(builder.build()?.describe().contains("Source: source (topics: [lines])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn add_source<K: 'static, V: 'static>(&self, name: &str, source: SourceSpec<K, V>) -> NodeRef<K, V> {
         let SourceSpec { topics, key, value, reset, extractor } = source;

@@ -13,12 +13,12 @@ impl TopologyBuilder {
     /// ```
     /// use std::rc::Rc;
     ///
-    /// use headwater_record::{DefaultSerde, Record};
-    /// use headwater_store::{StoreKind, StoreSpec};
-    /// use headwater_topology::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
-    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater_topology::state::{KeyValueState, StoreHandle};
-    /// use headwater_topology::ProcessError;
+    /// use headwater::record::{DefaultSerde, Record};
+    /// use headwater::store::{StoreKind, StoreSpec};
+    /// use headwater::processor::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
+    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater::processor::state::{KeyValueState, StoreHandle};
+    /// use headwater::processor::ProcessError;
     ///
     /// /// Hands on the first record of each key.
     /// struct First(Rc<KeyValueState<String, i64>>);
@@ -41,7 +41,7 @@ impl TopologyBuilder {
     /// let _: NodeRef<String, i64> = builder.add_processor("first", first, &[&source]);
     /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue), &["first"]);
     /// assert!(builder.build()?.describe().contains("Processor: first (stores: [seen])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn add_state_store(&self, store: StoreSpec, processors: &[&str]) {
         let name = store.name.clone();
@@ -54,18 +54,18 @@ impl TopologyBuilder {
     /// Connects stores to a processor (`Topology#connectProcessorAndStateStores`).
     ///
     /// ```
-    /// # use headwater_record::{DefaultSerde, Record};
-    /// # use headwater_topology::ProcessError;
-    /// # use headwater_topology::by_hand::{NodeRef, SourceSpec};
-    /// # use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
+    /// # use headwater::record::{DefaultSerde, Record};
+    /// # use headwater::processor::ProcessError;
+    /// # use headwater::processor::by_hand::{NodeRef, SourceSpec};
+    /// # use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
     /// # struct Nothing;
     /// # impl Processor<(), (), (), ()> for Nothing {
     /// #     fn process(&mut self, _: &mut ProcessorContext<'_, '_, (), ()>, _: Record<'_, (), ()>) -> Result<(), ProcessError> {
     /// #         Ok(())
     /// #     }
     /// # }
-    /// use headwater_store::{StoreKind, StoreSpec};
-    /// use headwater_topology::by_hand::TopologyBuilder;
+    /// use headwater::store::{StoreKind, StoreSpec};
+    /// use headwater::processor::by_hand::TopologyBuilder;
     /// let builder = TopologyBuilder::new();
     /// # let source = SourceSpec::topics(["in"], <()>::default_serde(), <()>::default_serde());
     /// # let source = builder.add_source("source", source);
@@ -75,7 +75,7 @@ impl TopologyBuilder {
     /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue), &["first"]);
     /// builder.connect("last", &["seen"]);
     /// assert!(builder.build()?.describe().contains("Processor: last (stores: [seen])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn connect(&self, processor: &str, stores: &[&str]) {
         self.need(stores.is_empty(), "stateStoreNames cannot be empty");
@@ -110,12 +110,12 @@ impl TopologyBuilder {
     /// ```
     /// use std::rc::Rc;
     ///
-    /// use headwater_record::{DefaultSerde, Record};
-    /// use headwater_store::{StoreKind, StoreSpec};
-    /// use headwater_topology::by_hand::{SourceSpec, TopologyBuilder};
-    /// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater_topology::state::{KeyValueState, StoreHandle};
-    /// use headwater_topology::ProcessError;
+    /// use headwater::record::{DefaultSerde, Record};
+    /// use headwater::store::{StoreKind, StoreSpec};
+    /// use headwater::processor::by_hand::{SourceSpec, TopologyBuilder};
+    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+    /// use headwater::processor::state::{KeyValueState, StoreHandle};
+    /// use headwater::processor::ProcessError;
     ///
     /// struct Fill(Rc<KeyValueState<String, String>>);
     /// impl Processor<String, String, (), ()> for Fill {
@@ -134,7 +134,7 @@ impl TopologyBuilder {
     /// let store = StoreSpec::new("names", StoreKind::KeyValue);
     /// builder.add_global_store(store, ("names-source", names), ("names-fill", fill));
     /// assert!(builder.build()?.describe().contains("Processor: names-fill (stores: [names])"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn add_global_store<P, K: 'static, V: 'static>(
         &self,
@@ -160,12 +160,12 @@ impl TopologyBuilder {
     /// ```
     /// # use std::rc::Rc;
     /// #
-    /// # use headwater_record::{DefaultSerde, Record};
-    /// # use headwater_store::{StoreKind, StoreSpec};
-    /// # use headwater_topology::ProcessError;
-    /// # use headwater_topology::by_hand::{SourceSpec, TopologyBuilder};
-    /// # use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-    /// # use headwater_topology::state::{KeyValueState, StoreHandle};
+    /// # use headwater::record::{DefaultSerde, Record};
+    /// # use headwater::store::{StoreKind, StoreSpec};
+    /// # use headwater::processor::ProcessError;
+    /// # use headwater::processor::by_hand::{SourceSpec, TopologyBuilder};
+    /// # use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+    /// # use headwater::processor::state::{KeyValueState, StoreHandle};
     /// #
     /// # struct Fill(Rc<KeyValueState<String, String>>);
     /// # impl Processor<String, String, (), ()> for Fill {
@@ -186,7 +186,7 @@ impl TopologyBuilder {
     /// let topology = builder.build()?;
     /// let (_, store) = topology.stores().next().expect("it was added");
     /// assert_eq!(store.source_changelog.as_deref(), Some("names"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn add_read_only_state_store<P, K: 'static, V: 'static>(
         &self,

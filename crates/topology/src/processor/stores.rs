@@ -76,10 +76,10 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     /// ```
     /// use std::rc::Rc;
     ///
-    /// use headwater_record::Record;
-    /// use headwater_topology::ProcessError;
-    /// use headwater_topology::processor::{Processor, ProcessorContext};
-    /// use headwater_topology::state::KeyValueState;
+    /// use headwater::record::Record;
+    /// use headwater::processor::ProcessError;
+    /// use headwater::processor::processor::{Processor, ProcessorContext};
+    /// use headwater::processor::state::KeyValueState;
     ///
     /// /// Hands on what is more than ever before.
     /// struct Records(Rc<KeyValueState<String, i64>>);

@@ -13,8 +13,8 @@ use crate::{Edge, Inlet, ProcessError, TaskContext};
 /// ```
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use headwater_topology::processor::ProcessorWrapper;
-/// use headwater_topology::{ProcessError, TaskContext, TopologyBuilder};
+/// use headwater::processor::processor::ProcessorWrapper;
+/// use headwater::processor::{ProcessError, TaskContext, TopologyBuilder};
 ///
 /// #[derive(Default)]
 /// struct Counting(AtomicU64);

@@ -19,12 +19,12 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// use std::rc::Rc;
 /// use std::time::Duration;
 ///
-/// use headwater_record::{DefaultSerde, Record};
-/// use headwater_store::StoreSpec;
-/// use headwater_topology::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
-/// use headwater_topology::processor::{Processor, ProcessorContext, StoreAccess};
-/// use headwater_topology::state::{StoreHandle, VersionedState};
-/// use headwater_topology::ProcessError;
+/// use headwater::record::{DefaultSerde, Record};
+/// use headwater::store::StoreSpec;
+/// use headwater::processor::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
+/// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
+/// use headwater::processor::state::{StoreHandle, VersionedState};
+/// use headwater::processor::ProcessError;
 ///
 /// /// Keeps prices, and hands on what the price was an hour before.
 /// struct HourBefore(Rc<VersionedState<String, i64>>);
@@ -50,7 +50,7 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// let _: NodeRef<String, i64> = builder.add_processor("hour-before", before, &[&source]);
 /// builder.add_state_store(StoreSpec::versioned("prices", Duration::from_hours(2)), &["hour-before"]);
 /// assert!(builder.build()?.describe().contains("Processor: hour-before (stores: [prices])"));
-/// # Ok::<(), headwater_topology::TopologyErrors>(())
+/// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```
 pub struct VersionedState<K: 'static, V: 'static> {
     core: Core<K, V>,

@@ -9,11 +9,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Keeps the records for which `keep` says so (`KStream#filter`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, i64>("readings").filter(|_, reading| *reading > 100).to("alarms");
     /// assert!(builder.build()?.describe().contains("KSTREAM-FILTER-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
@@ -23,11 +23,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Leaves out the records for which `leave_out` says so (`KStream#filterNot`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.values::<String>("lines").filter_not(|_, line| line.is_empty()).to("texts");
     /// assert!(builder.build()?.describe().contains("KSTREAM-FILTER-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn filter_not(&self, leave_out: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {

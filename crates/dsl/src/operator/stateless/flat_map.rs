@@ -10,11 +10,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Makes any number of records of each (`KStream#flatMap`). What groups or joins by the key afterwards repartitions first.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, i64>("orders").flat_map(|id, n| (0..*n).map(|i| (i, id.clone())).collect::<Vec<_>>()).to("items");
     /// assert!(builder.build()?.describe().contains("KSTREAM-FLATMAP-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn flat_map<K2: 'static, V2: 'static, I: IntoIterator<Item = (K2, V2)>>(
         &self,

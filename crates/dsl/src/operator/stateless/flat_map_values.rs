@@ -10,14 +10,14 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Makes any number of values of each record; the key stays (`KStream#flatMapValues`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder
     ///     .values::<String>("lines")
     ///     .flat_map_values(|_, line| line.split(' ').map(str::to_owned).collect::<Vec<_>>())
     ///     .to("words");
     /// assert!(builder.build()?.describe().contains("KSTREAM-FLATMAPVALUES-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn flat_map_values<W: 'static, I: IntoIterator<Item = W>>(
         &self,

@@ -9,11 +9,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Does something with each record; nothing follows (`KStream#foreach`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.values::<String>("lines").for_each(|_, line| drop(line.len()));
     /// assert!(builder.build()?.describe().contains("KSTREAM-FOREACH-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn for_each(&self, act: impl Fn(&K, &V) + Send + Sync + 'static) {
         self.try_for_each(move |key, value| {

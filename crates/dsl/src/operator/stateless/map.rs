@@ -10,11 +10,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Makes another key and value of each record (`KStream#map`). What groups or joins by the key afterwards repartitions first.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, i64>("sales").map(|shop, amount| (*amount, shop.clone())).to("shops");
     /// assert!(builder.build()?.describe().contains("KSTREAM-MAP-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn map<K2: 'static, V2: 'static>(
         &self,

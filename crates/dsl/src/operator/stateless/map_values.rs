@@ -10,11 +10,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Makes another value of each record; the key, and with it the partition, stays (`KStream#mapValues`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, String>("names").map_values(|_, name| name.len() as i64).to("lengths");
     /// assert!(builder.build()?.describe().contains("KSTREAM-MAPVALUES-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn map_values<W: 'static>(&self, map: impl Fn(&K, &V) -> W + Send + Sync + 'static) -> KStream<K, W> {
         self.try_map_values(move |key, value| Ok::<_, BoxError>(map(key, value)))

@@ -34,12 +34,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// The records of both streams (`KStream#merge`), in no order between them.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let (east, west) = (builder.values::<String>("east"), builder.values::<String>("west"));
     /// east.merge(&west).to("all");
     /// assert!(builder.build()?.describe().contains("KSTREAM-MERGE-0000000002"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn merge(&self, other: &KStream<K, V>) -> Self {

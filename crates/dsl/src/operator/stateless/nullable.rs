@@ -42,14 +42,14 @@ impl<K: 'static, V: Nullable + 'static> KStream<K, V> {
     /// Nothing is added to the topology. It is needed only where no serde says so: after `map_values`, for instance.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let shops = builder.global_table::<i64, String>("shops");
     /// let known = builder.stream::<String, String>("sales").map_values(|_, shop| shop.parse::<i64>().ok()).nullable();
     /// // The function of the join is never asked about `None`.
     /// known.left_join_global(&shops, |_, shop| shop.unwrap_or(0), |_, shop, city| format!("{shop:?}: {city:?}")).to("places");
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn nullable(&self) -> Self {
@@ -61,13 +61,13 @@ impl<K: 'static, V: Nullable + Clone + 'static> KStream<K, Option<V>> {
     /// The same stream with the null of its own type for `None`. Nothing is added to the topology.
     ///
     /// ```
-    /// use headwater_dsl::{KStream, StreamsBuilder};
+    /// use headwater::dsl::{KStream, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
     /// let counts = builder.stream::<String, Option<i64>>("in").group_by_key().reduce(|_, last| *last).to_stream();
     /// let flat: KStream<String, Option<i64>> = counts.into_nullable();
     /// flat.to("out");
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn into_nullable(self) -> KStream<K, V> {
         let port: Port<Stream<K, V>> = self.port.seen_as(|inlet| Box::new(Unwrapped { null: V::null(), inlet }));

@@ -9,11 +9,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Shows each record to `look` and hands it on as it is (`KStream#peek`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.values::<String>("lines").peek(|_, line| assert!(!line.is_empty())).to("seen");
     /// assert!(builder.build()?.describe().contains("KSTREAM-PEEK-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn peek(&self, look: impl Fn(&K, &V) + Send + Sync + 'static) -> Self {

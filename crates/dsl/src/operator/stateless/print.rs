@@ -12,11 +12,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Prints each record to standard output, for a look while an application is written; nothing follows (`KStream#print`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.stream::<String, i64>("counts").print();
     /// assert!(builder.build()?.describe().contains("KSTREAM-PRINTER-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn print(&self)
     where

@@ -10,11 +10,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Makes another key for each record (`KStream#selectKey`). What groups or joins by the key afterwards repartitions first.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.values::<String>("lines").select_key(|_, line| line.len() as i64).to("by-length");
     /// assert!(builder.build()?.describe().contains("KSTREAM-KEY-SELECT-0000000001"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn select_key<K2: 'static>(&self, select: impl Fn(&K, &V) -> K2 + Send + Sync + 'static) -> KStream<K2, V> {
         self.try_select_key(move |key, value| Ok::<_, BoxError>(select(key, value)))

@@ -11,11 +11,11 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// Keeps the keys for whose value `keep` says so; the others are deleted from the result (`KTable#filter`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.table::<String, i64>("stock").filter(|_, pieces| *pieces < 10).to_stream().to("reorder");
     /// assert!(builder.build()?.describe().contains("KTABLE-FILTER-0000000003"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn filter(&self, keep: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {
@@ -54,11 +54,11 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// Leaves out the keys for whose value `leave_out` says so (`KTable#filterNot`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.table::<String, i64>("stock").filter_not(|_, pieces| *pieces == 0).to_stream().to("for-sale");
     /// assert!(builder.build()?.describe().contains("KTABLE-FILTER-0000000003"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn filter_not(&self, leave_out: impl Fn(&K, &V) -> bool + Send + Sync + 'static) -> Self {

@@ -75,7 +75,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// Puts each row under another key, with another value, for aggregates that follow the table's changes (`KTable#groupBy`).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder
     ///     .table::<String, String>("city-of-person")
@@ -84,7 +84,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     ///     .to_stream()
     ///     .to("people-by-city");
     /// assert!(builder.build()?.describe().contains("KTABLE-SELECT-0000000003"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn group_by<K2: DefaultSerde, V2: DefaultSerde>(
         &self,

@@ -11,11 +11,11 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// Makes another value for each key (`KTable#mapValues`). It is not called for deleted keys: they stay deleted.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder.table::<String, String>("names").map_values(|_, name| name.len() as i64).to_stream().to("lengths");
     /// assert!(builder.build()?.describe().contains("KTABLE-MAPVALUES-0000000003"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn map_values<W: 'static>(&self, map: impl Fn(&K, &V) -> W + Send + Sync + 'static) -> KTable<K, W> {
         self.try_map_values(move |key, value| Ok::<_, BoxError>(map(key, value)))

@@ -28,12 +28,12 @@ impl<K: 'static, V: Nullable + 'static> KTable<K, V> {
     /// topology. It is needed only where no serde says so: after `map_values` without options, for instance.
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// let known = builder.table::<String, String>("names").map_values(|_, name| name.parse::<i64>().ok()).nullable();
     /// known.filter(|_, number| *number > Some(3)).to_stream().into_nullable().to("numbers");
     /// # builder.build()?;
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn nullable(&self) -> Self {

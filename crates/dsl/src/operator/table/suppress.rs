@@ -139,7 +139,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use headwater_dsl::{BufferConfig, StreamsBuilder, Suppressed};
+    /// use headwater::dsl::{BufferConfig, StreamsBuilder, Suppressed};
     /// let builder = StreamsBuilder::new();
     /// let buffer = BufferConfig::max_records(10_000).emit_early_when_full();
     /// builder
@@ -148,7 +148,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     ///     .to_stream()
     ///     .to("stock-by-the-minute");
     /// assert!(builder.build()?.describe().contains("KTABLE-SUPPRESS-0000000003"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
     pub fn suppress(&self, suppressed: Suppressed<K, V>) -> Self {

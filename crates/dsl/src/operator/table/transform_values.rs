@@ -12,7 +12,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// keeps nothing).
     ///
     /// ```
-    /// use headwater_dsl::StreamsBuilder;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
     /// builder
     ///     .table::<String, i64>("stock")
@@ -20,7 +20,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     ///     .to_stream()
     ///     .to("stock-or-zero");
     /// assert!(builder.build()?.describe().contains("KTABLE-TRANSFORMVALUES-0000000003"));
-    /// # Ok::<(), headwater_topology::TopologyErrors>(())
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn transform_values<W: 'static>(
         &self,
