@@ -13,6 +13,7 @@ mod table;
 mod timed;
 mod versioned;
 mod waiting;
+mod walk;
 mod window;
 mod write_behind;
 

@@ -1,6 +1,6 @@
 //! A value per key.
 
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 
 use crate::bytes::{Order, Scan};
 use crate::{Row, RowBuf, StateStore, StoreError};
@@ -24,6 +24,11 @@ impl<'a> KeyRange<'a> {
             from: from.map_or(Bound::Unbounded, Bound::Included),
             to: to.map_or(Bound::Unbounded, Bound::Included),
         }
+    }
+
+    /// Whether `key` lies in it.
+    pub fn contains(self, key: &[u8]) -> bool {
+        RangeBounds::<[u8]>::contains(&(self.from, self.to), key)
     }
 
     /// What is left after `last` was read in `order`.

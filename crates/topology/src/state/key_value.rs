@@ -11,6 +11,7 @@ use headwater_record::{Headers, RawHeaders, Timestamp};
 use headwater_store::{RecordContext, RowBuf, Store};
 
 use super::core::{Core, Write};
+use super::walk::Walks;
 use super::write_behind::{Cached, WriteBehind};
 use super::{FlushTo, Stamped, StoreHandle};
 use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
@@ -23,6 +24,7 @@ pub struct KeyValueState<K: 'static, V: 'static> {
     core: Core<K, V>,
     cache: Option<WriteBehind<V>>,
     flush_to: RefCell<Option<FlushTo<K, V>>>,
+    walks: Walks,
 }
 
 impl<K: 'static, V: 'static> KeyValueState<K, V> {
@@ -36,7 +38,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
 
     fn make(wiring: &Wiring<'_>, id: StoreId, handle: &StoreHandle<K, V>) -> Result<Self, WiringError> {
         let core = Core::open(wiring, id, handle, |store| matches!(store, Store::KeyValue(_)))?;
-        Ok(KeyValueState { cache: core.cache(wiring, 0), core, flush_to: RefCell::new(None) })
+        Ok(KeyValueState { cache: core.cache(wiring, 0), core, flush_to: RefCell::new(None), walks: Walks::default() })
     }
 
     /// Says who hears of changes: the children of the node that owns the store.
@@ -95,6 +97,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     ) -> Result<(), ProcessError> {
         let context = cx.record_context(timestamp, headers);
         self.core.with_key(key, |bytes| {
+            self.note_write(bytes)?;
             if self.is_cached() {
                 self.put_cached(cx, bytes, value, timestamp, context)
             } else {
@@ -158,6 +161,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
     ) -> Result<(), ProcessError> {
         self.core.with_key(key, |bytes| {
+            self.note_write(bytes)?;
             let Some(cache) = &self.cache else {
                 let context = cx.record_context(record_timestamp, headers);
                 return self.update_uncached(cx, key, bytes, &context, absent, change);
@@ -199,6 +203,17 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     /// How many entries there are, about, those in the cache that are not written yet left out.
     pub fn approximate_len(&self) -> u64 {
         self.core.read_bytes(|store| Ok(store.approximate_len())).unwrap_or_default()
+    }
+
+    /// Tells those who go through the store.
+    #[inline]
+    fn note_write(&self, key: &[u8]) -> Result<(), ProcessError> {
+        if self.walks.are_open() { self.walks.writes(key, || self.has(key)) } else { Ok(()) }
+    }
+
+    fn has(&self, key: &[u8]) -> Result<bool, ProcessError> {
+        let cached = self.cache.as_ref().and_then(|cache| Some(cache.entries().borrow().peek(key)?.value.is_some()));
+        cached.map_or_else(|| Ok(self.read(key)?.is_some()), Ok)
     }
 
     fn key_bytes(&self, key: &K) -> Result<Vec<u8>, ProcessError> {

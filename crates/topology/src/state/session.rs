@@ -128,7 +128,7 @@ impl<K: 'static, V: 'static> TimedState<K, V, BySession> {
     /// Goes through the sessions of `keys` that end at `earliest_end` or later and start at `latest_start` or earlier
     /// (`SessionStore#findSessions`, `#backwardFindSessions`).
     ///
-    /// `each` may read and write the store; it sees the sessions as they were when the scan began.
+    /// `each` may read and write the store; it sees the sessions that were there at the beginning, as they are when they are reached.
     ///
     /// # Errors
     /// Those of `each`, and as [`TimedState::fetch`].

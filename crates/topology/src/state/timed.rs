@@ -15,6 +15,7 @@ use headwater_store::{RecordContext, Row, RowBuf, RowFormat, Store, StoreError, 
 use headwater_window::{Window, Windowed};
 
 use super::core::{Core, Write};
+use super::walk::Walks;
 use super::write_behind::WriteBehind;
 use super::{FlushTo, Stamped, StoreHandle};
 use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
@@ -124,6 +125,7 @@ pub struct TimedState<K: 'static, V: 'static, T> {
     segment_ms: i64,
     cache: Option<WriteBehind<V>>,
     flush_to: RefCell<Option<FlushTo<Windowed<K>, V>>>,
+    walks: Walks,
 }
 
 impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
@@ -155,6 +157,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
             timed,
             segment_ms: if by_segment { i64::try_from(segment).unwrap_or(i64::MAX) } else { 1 },
             flush_to: RefCell::new(None),
+            walks: Walks::default(),
         })
     }
 
@@ -227,6 +230,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         timestamp: Timestamp,
         context: RecordContext,
     ) -> Result<(), ProcessError> {
+        self.note_write(key, window)?;
         if self.is_cached() {
             let bytes = key.at(&self.timed, window);
             self.put_cached(cx, bytes, Stamped { value, timestamp }, context)
@@ -248,6 +252,13 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         context: &RecordContext,
     ) -> Result<(), ProcessError> {
         self.write(cx, key.key(), window, Write::new(value, Timestamp::UNKNOWN), context)
+    }
+
+    /// Tells those who go through the store.
+    #[inline]
+    fn note_write(&self, key: &mut KeyBuf, window: Window) -> Result<(), ProcessError> {
+        // Who goes through this store has found all that was there when he began.
+        if self.walks.are_open() { self.walks.writes(key.at(&self.timed, window), || Ok(true)) } else { Ok(()) }
     }
 
     /// Makes a new value of the old one, and hands the change to the owner's children: at once when the store is not cached, else
@@ -274,6 +285,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     where
         K: Clone,
     {
+        self.note_write(buf, window)?;
         if self.is_cached() {
             return self.update_cached(cx, buf, window, (record_timestamp, headers), change);
         }
@@ -304,6 +316,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     where
         K: Clone,
     {
+        self.note_write(buf, window)?;
         let context = cx.record_context(record_timestamp, headers);
         if self.is_cached() {
             return self.put_cached(cx, buf.at(&self.timed, window), new, context);

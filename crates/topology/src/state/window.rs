@@ -159,7 +159,7 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
     /// Goes through the entries of `keys` whose windows start from `from` to `to`, both included (`WindowStore#fetch`,
     /// `#backwardFetch`, `#fetchAll`). Entries of one key come by their start, those of several as the make of store has them.
     ///
-    /// `each` may read and write the store; it sees the entries as they were when the scan began.
+    /// `each` may read and write the store; it sees the entries that were there at the beginning, as they are when they are reached.
     ///
     /// # Errors
     /// Those of `each`, and as [`TimedState::fetch`].

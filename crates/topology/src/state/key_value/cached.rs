@@ -24,7 +24,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         Ok(found.and_then(Cached::into_stamped))
     }
 
-    fn copy_of(&self, value: &V, cached: &Cached<V>) -> Result<Stamped<V>, ProcessError> {
+    pub(super) fn copy_of(&self, value: &V, cached: &Cached<V>) -> Result<Stamped<V>, ProcessError> {
         let row = self.row_of(value, cached)?;
         self.core.decode(&row)
     }

@@ -1,5 +1,7 @@
 //! Going through a key-value store: its entries with those of the cache over them.
 
+use std::cmp::Ordering;
+use std::iter::Peekable;
 use std::ops::{Bound, ControlFlow};
 
 use headwater_record::RawHeaders;
@@ -7,14 +9,18 @@ use headwater_store::bytes::{Entry, KeyRange, Order, Scan};
 use headwater_store::{Row, RowBuf};
 
 use super::{KeyValueState, SCAN};
+use crate::caught::caught;
 use crate::state::Stamped;
+use crate::state::walk::Meanwhile;
 use crate::state::write_behind::Cached;
 use crate::{ProcessError, TaskContext};
 
 impl<K: 'static, V: 'static> KeyValueState<K, V> {
-    /// Goes through the entries from `from` to `to`, both included and `None` for open, by the order of key bytes.
+    /// Goes through the entries from `from` to `to`, both included and `None` for open, by the order of key bytes, with a page of
+    /// them in memory.
     ///
-    /// `each` may read and write the store; it sees the entries as they were when the part of the store around them was read.
+    /// `each` may read and write the store. Those that were there at the beginning are met, as they are when they are reached: one
+    /// that was deleted is not, one that was changed is met as it is now, and one that was added is not met.
     ///
     /// # Errors
     /// Those of `each`, and as [`KeyValueState::get`].
@@ -31,10 +37,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         if from.as_ref().zip(to.as_ref()).is_some_and(|(from, to)| from > to) {
             return Ok(());
         }
-        let inside =
-            |key: &[u8]| from.as_deref().is_none_or(|from| from <= key) && to.as_deref().is_none_or(|to| key <= to);
-        let entries = self.merged(KeyRange::inclusive(from.as_deref(), to.as_deref()), order, inside)?;
-        self.visit(cx, entries, each).map(drop)
+        self.visit(cx, KeyRange::inclusive(from.as_deref(), to.as_deref()), order, each)
     }
 
     /// Goes through all entries, as [`KeyValueState::range`].
@@ -47,8 +50,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         order: Order,
         each: impl FnMut(&mut TaskContext<'_>, K, Stamped<V>) -> Result<ControlFlow<()>, ProcessError>,
     ) -> Result<(), ProcessError> {
-        let entries = self.merged(KeyRange::ALL, order, |_| true)?;
-        self.visit(cx, entries, each).map(drop)
+        self.visit(cx, KeyRange::ALL, order, each)
     }
 
     /// Goes through the entries whose key bytes begin with `prefix`, as [`KeyValueState::range`].
@@ -63,84 +65,65 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         each: impl FnMut(&mut TaskContext<'_>, K, Stamped<V>) -> Result<ControlFlow<()>, ProcessError>,
     ) -> Result<(), ProcessError> {
         let end = after_prefix(prefix);
-        let range =
-            KeyRange { from: Bound::Included(prefix), to: end.as_deref().map_or(Bound::Unbounded, Bound::Excluded) };
-        if self.cache.is_none() {
-            return self.page_by_page(cx, range, order, each);
-        }
-        let entries = self.merged(range, order, |key| key.starts_with(prefix))?;
-        self.visit(cx, entries, each).map(drop)
+        let to = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+        self.visit(cx, KeyRange { from: Bound::Included(prefix), to }, order, each)
     }
 
-    /// Goes through a store without cache, with no more than a page of it in memory.
-    fn page_by_page(
+    /// Goes through the entries of the store with those of the cache over them.
+    fn visit(
         &self,
         cx: &mut TaskContext<'_>,
         range: KeyRange<'_>,
         order: Order,
         mut each: impl FnMut(&mut TaskContext<'_>, K, Stamped<V>) -> Result<ControlFlow<()>, ProcessError>,
     ) -> Result<(), ProcessError> {
+        let walk = self.walks.begin(order);
+        let mut cached = self.cached_keys(range, order).into_iter().peekable();
         let (mut page, mut last): (Vec<Entry>, Option<Vec<u8>>) = (Vec::new(), None);
         loop {
             let rest = last.as_deref().map_or(range, |last| range.after(last, order));
             let scan = self.core.read_bytes(|store| store.scan(rest, order, SCAN, &mut page))?;
             last = page.last().map(|entry| entry.key.clone());
-            let entries = page.drain(..).map(|entry| (entry.key, entry.row));
-            if self.visit(cx, entries, &mut each)?.is_break() || scan == Scan::Done || last.is_none() {
+            let is_last = scan == Scan::Done || last.is_none();
+            let mut stored = page.drain(..).peekable();
+            while let Some((key, row)) = next_entry(&mut stored, &mut cached, order, is_last) {
+                let found = match (walk.reach(&key), row) {
+                    (Meanwhile::Added, _) => None,
+                    (Meanwhile::Untouched, Some(row)) => Some(self.core.decode(&row)?),
+                    (Meanwhile::Untouched | Meanwhile::Written, _) => self.peek(&key)?,
+                };
+                let Some(found) = found else { continue };
+                if each(cx, self.core.decode_key(&key)?, found)?.is_break() {
+                    return Ok(());
+                }
+            }
+            if is_last {
                 return Ok(());
             }
         }
     }
 
-    fn visit(
-        &self,
-        cx: &mut TaskContext<'_>,
-        entries: impl IntoIterator<Item = (Vec<u8>, RowBuf)>,
-        mut each: impl FnMut(&mut TaskContext<'_>, K, Stamped<V>) -> Result<ControlFlow<()>, ProcessError>,
-    ) -> Result<ControlFlow<()>, ProcessError> {
-        for (key, row) in entries {
-            let typed = self.core.decode_key(&key)?;
-            if each(cx, typed, self.core.decode(&row)?)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
+    /// The keys in the cache, in `order`.
+    fn cached_keys(&self, range: KeyRange<'_>, order: Order) -> Vec<Vec<u8>> {
+        let Some(cache) = &self.cache else { return Vec::new() };
+        let entries = cache.entries().borrow();
+        let mut keys: Vec<_> =
+            entries.iter().filter(|(key, _)| range.contains(key)).map(|(key, _)| key.to_vec()).collect();
+        keys.sort_unstable();
+        if order == Order::Backward {
+            keys.reverse();
         }
-        Ok(ControlFlow::Continue(()))
+        keys
     }
 
-    /// The entries of the store with those of the cache over them.
-    fn merged(
-        &self,
-        range: KeyRange<'_>,
-        order: Order,
-        inside: impl Fn(&[u8]) -> bool,
-    ) -> Result<Vec<(Vec<u8>, RowBuf)>, ProcessError> {
-        let mut found = std::collections::BTreeMap::new();
-        self.core.read_bytes(|store| {
-            let mut page: Vec<Entry> = Vec::new();
-            let mut last: Option<Vec<u8>> = None;
-            loop {
-                let rest = last.as_deref().map_or(range, |last| range.after(last, Order::Forward));
-                let scan = store.scan(rest, Order::Forward, SCAN, &mut page)?;
-                last = page.last().map(|entry| entry.key.clone());
-                found.extend(page.drain(..).map(|entry| (entry.key, entry.row)));
-                if scan == Scan::Done || last.is_none() {
-                    return Ok(());
-                }
-            }
-        })?;
-        if let Some(cache) = &self.cache {
-            for (key, cached) in cache.entries().borrow().iter().filter(|(key, _)| inside(key)) {
-                match &cached.value {
-                    None => found.remove(key),
-                    Some(value) => found.insert(key.to_vec(), self.row_of(value, cached)?),
-                };
-            }
+    /// The value of `key` as it is now; the cache does not count that as a use.
+    fn peek(&self, key: &[u8]) -> Result<Option<Stamped<V>>, ProcessError> {
+        if let Some(cache) = &self.cache
+            && let Some(cached) = cache.entries().borrow().peek(key)
+        {
+            return cached.value.as_ref().map(|value| caught(|| self.copy_of(value, cached))).transpose();
         }
-        let forward = found.into_iter();
-        Ok(match order {
-            Order::Forward => forward.collect(),
-            Order::Backward => forward.rev().collect(),
-        })
+        self.read(key)?.map(|row| self.core.decode(&row)).transpose()
     }
 
     pub(super) fn row_of(&self, value: &V, cached: &Cached<V>) -> Result<RowBuf, ProcessError> {
@@ -152,6 +135,29 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         self.core.format.encode(Row { value: &bytes, timestamp: cached.timestamp, headers }, &mut row);
         Ok(self.core.format.decode(row)?)
     }
+}
+
+/// What comes next of a page of the store and of the cache, whose entries go before: what lies behind the page waits for the next one.
+fn next_entry(
+    stored: &mut Peekable<impl Iterator<Item = Entry>>,
+    cached: &mut Peekable<impl Iterator<Item = Vec<u8>>>,
+    order: Order,
+    is_last: bool,
+) -> Option<(Vec<u8>, Option<RowBuf>)> {
+    let first = match (stored.peek(), cached.peek()) {
+        (None, _) if !is_last => return None,
+        (None, _) => Ordering::Greater,
+        (Some(_), None) => Ordering::Less,
+        (Some(stored), Some(cached)) if order == Order::Forward => stored.key.cmp(cached),
+        (Some(stored), Some(cached)) => cached.cmp(&stored.key),
+    };
+    if first == Ordering::Less {
+        return stored.next().map(|entry| (entry.key, Some(entry.row)));
+    }
+    if first == Ordering::Equal {
+        stored.next();
+    }
+    cached.next().map(|key| (key, None))
 }
 
 /// The first key after all that begin with `prefix`; `None` when there is none.

@@ -10,6 +10,7 @@ use headwater_store::{RowBuf, Store, StoreError, StoreKind};
 use headwater_window::{Window, Windowed};
 
 use super::{KeyBuf, Timed, TimedState, Wanted};
+use crate::state::walk::Meanwhile;
 use crate::state::{BySession, ByWindow, SeenEntry, Stamped};
 use crate::{ProcessError, TaskContext};
 
@@ -115,8 +116,16 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         copy.transpose()
     }
 
-    /// Goes through the entries of `keys` that `wanted` asks for. `each` may read and write the store; it sees the entries as they
-    /// were found.
+    /// The value as it is now; `bytes` are those of key and window.
+    fn value_at(&self, bytes: &[u8], key: &[u8], window: Window) -> Result<Option<Stamped<V>>, ProcessError> {
+        match self.copy_of_cached(bytes)? {
+            Some(found) => Ok(found),
+            None => self.read(key, window)?.map(|row| self.core.decode(&row)).transpose(),
+        }
+    }
+
+    /// Goes through the entries of `keys` that `wanted` asks for. `each` may read and write the store; it sees the entries that were
+    /// there at the beginning, as they are when they are reached.
     ///
     /// # Errors
     /// Those of `each`, and when an entry cannot be read or decoded.
@@ -140,9 +149,14 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
                 self.find(KeySelection::Between(from.as_deref(), to.as_deref()), wanted, order)?
             }
         };
+        let walk = self.walks.begin(order);
         for found in found {
-            let Some(value) = self.value_of(&found)? else { continue };
             let (key, window) = self.split(&found.bytes)?;
+            let value = match walk.find(&found.bytes) {
+                Meanwhile::Untouched => self.value_of(&found)?,
+                Meanwhile::Written | Meanwhile::Added => self.value_at(&found.bytes, key, window)?,
+            };
+            let Some(value) = value else { continue };
             let key = Windowed::new(self.core.decode_key(key)?, window);
             if each(cx, key, value)?.is_break() {
                 break;

@@ -1,0 +1,147 @@
+//! What who goes through a store sees of what it writes meanwhile: the same in every make of store, with a cache and without.
+#![cfg(test)]
+
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use headwater::dsl::StreamsBuilder;
+use headwater::processor::prelude::*;
+use headwater::rocksdb::RocksDbStores;
+use headwater::store::MemoryBudget;
+use headwater::store::bytes::Order;
+use headwater::testing::TopologyTestDriver;
+
+/// More than are read at once.
+const ENTRIES: i64 = 600;
+
+type Seen = Arc<Mutex<Vec<(i64, String)>>>;
+
+/// Fills its store, goes through it, and changes what lies before it and behind it on the way.
+struct Walker {
+    store: Rc<KeyValueState<i64, String>>,
+    order: Order,
+    seen: Seen,
+}
+
+impl Processor<String, String, (), ()> for Walker {
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, (), ()>,
+        record: Record<'_, String, String>,
+    ) -> Result<(), ProcessError> {
+        for key in (0..ENTRIES).map(|n| 10 * n) {
+            self.store.put_at(cx, &key, "old".to_owned(), &record)?;
+        }
+        let first = if self.order == Order::Forward { 0 } else { 10 * (ENTRIES - 1) };
+        self.store.all(cx.as_mut(), self.order, |cx, key, stamped| {
+            self.seen.lock().expect("no panic").push((key, stamped.value));
+            if key == first {
+                for (key, value) in [
+                    (20, None),             // deleted
+                    (30, Some("new")),      // changed
+                    (45, Some("added")),    // added, at hand
+                    (4_995, Some("added")), // added, far away
+                    (5_000, None),          // deleted, far away
+                    (5_010, None),          // deleted and there again
+                    (5_010, Some("again")),
+                    (first, Some("reached")), // read already
+                ] {
+                    self.store.put(cx, &key, value.map(str::to_owned), Timestamp::from_millis(2), record.headers)?;
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+}
+
+#[test]
+fn who_goes_through_a_store_sees_what_was_there_as_it_is_when_it_is_reached() {
+    for (order, on_disk, cached) in [Order::Forward, Order::Backward].into_iter().flat_map(|order| {
+        [(false, false), (false, true), (true, false), (true, true)].map(|(disk, cached)| (order, disk, cached))
+    }) {
+        let (builder, seen) = (StreamsBuilder::new(), Seen::default());
+        let spec = StoreSpec::key_value("numbers");
+        builder.add_state_store(if cached { spec.with_caching_enabled() } else { spec });
+        let told = Arc::clone(&seen);
+        let make = move |stores: &mut StoreAccess<'_, '_>| {
+            let store = stores.key_value(&StoreHandle::named("numbers"))?;
+            Ok(Walker { store, order, seen: Arc::clone(&told) })
+        };
+        builder.stream::<String, String>("in").process(make, &["numbers"]);
+        let directory = tempfile::tempdir().unwrap();
+        let driver = TopologyTestDriver::builder(builder.build().unwrap());
+        let driver = if on_disk {
+            driver.persistent_stores(Arc::new(RocksDbStores::new(MemoryBudget::default())), directory.path())
+        } else {
+            driver
+        };
+        let driver = driver.build().unwrap();
+        driver.input_topic::<String, String>("in").pipe_at("go", "", 1).unwrap();
+        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        let value = |key: i64| match key {
+            30 => "new",
+            5_010 => "again",
+            _ => "old",
+        };
+        let there = (0..ENTRIES).map(|n| 10 * n).filter(|key| ![20, 5_000].contains(key));
+        let mut expected: Vec<(i64, String)> = there.map(|key| (key, value(key).to_owned())).collect();
+        if order == Order::Backward {
+            expected.reverse();
+        }
+        assert_eq!(seen, expected, "{order:?}, on disk: {on_disk}, cached: {cached}");
+    }
+}
+
+/// Counts minutes, then goes through them and changes some on the way.
+struct Minutes {
+    store: Rc<WindowState<String, i64>>,
+    seen: Arc<Mutex<Vec<(i64, i64)>>>,
+}
+
+impl Processor<String, String, (), ()> for Minutes {
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, (), ()>,
+        record: Record<'_, String, String>,
+    ) -> Result<(), ProcessError> {
+        let minute = |n: i64| Timestamp::from_millis(n * 60_000);
+        for n in 0..5 {
+            self.store.put_at(cx, record.key, minute(n), n, &record)?;
+        }
+        self.store.all(cx.as_mut(), Order::Forward, |cx, key, stamped| {
+            let n = key.window.start.millis() / 60_000;
+            self.seen.lock().expect("no panic").push((n, stamped.value));
+            if n == 0 {
+                for (n, value) in [(1, None), (2, Some(20)), (5, Some(50))] {
+                    self.store.put(cx, record.key, minute(n), value, record.timestamp, record.headers)?;
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+}
+
+#[test]
+fn who_goes_through_windows_sees_the_same() {
+    for (on_disk, cached) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (builder, seen) = (StreamsBuilder::new(), Arc::<Mutex<Vec<_>>>::default());
+        let spec = StoreSpec::window("minutes", Duration::from_hours(1), Duration::from_mins(1));
+        builder.add_state_store(if cached { spec.with_caching_enabled() } else { spec });
+        let told = Arc::clone(&seen);
+        let make = move |stores: &mut StoreAccess<'_, '_>| {
+            Ok(Minutes { store: stores.window(&StoreHandle::named("minutes"))?, seen: Arc::clone(&told) })
+        };
+        builder.stream::<String, String>("in").process(make, &["minutes"]);
+        let directory = tempfile::tempdir().unwrap();
+        let driver = TopologyTestDriver::builder(builder.build().unwrap());
+        let driver = if on_disk {
+            driver.persistent_stores(Arc::new(RocksDbStores::new(MemoryBudget::default())), directory.path())
+        } else {
+            driver
+        };
+        let driver = driver.build().unwrap();
+        driver.input_topic::<String, String>("in").pipe_at("k", "", 300_000).unwrap();
+        assert_eq!(*seen.lock().unwrap(), [(0, 0), (2, 20), (3, 3), (4, 4)], "on disk: {on_disk}, cached: {cached}");
+    }
+}
