@@ -174,11 +174,6 @@ impl<T> RecordCache<T> {
         self.table.is_empty()
     }
 
-    /// Whether something waits to be flushed.
-    pub fn has_dirty(&self) -> bool {
-        self.dirty.first != NONE
-    }
-
     fn find(&self, key: &[u8]) -> Option<u32> {
         let hash = self.hasher.hash_one(key);
         self.table.find(hash, |slot| self.slots.get(*slot as usize).is_some_and(|slot| slot.is(hash, key))).copied()
