@@ -32,7 +32,7 @@ Usage: cargo xtask <command>
   rocksdb [--check]               compiles RocksDB once per machine and tells Cargo where it is
   kafka up|down|status [--port N] a broker for daily work (port 9092 unless told)
   kafka libs                      where Kafka's jars are, fetched once
-  conformance [arguments]         the recorded scenarios, passed on to the `conformance` program
+  conformance [arguments]         scenarios: recorded, restarted, on several partitions, random; see its `--help`
   golden [arguments]              its `golden` subcommand";
 
 /// The first words of all commands.

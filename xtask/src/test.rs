@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the README's test command.
 //!
 //! It finds or installs what the machine lacks, has RocksDB compiled once, starts a real broker, runs every test of the
-//! workspace with the broker's address, and the recorded scenarios on both stores. The broker ends with it, whatever
+//! workspace with the broker's address, and the recorded scenarios on both stores, restarted, and on three partitions. The broker ends with it, whatever
 //! happens in between.
 
 use std::process::Command;
@@ -45,9 +45,13 @@ pub(crate) fn run(with: With) -> Result<()> {
     for (stores, state) in [("memory", "wiped"), ("rocksdb", "kept"), ("rocksdb", "wiped")] {
         conformance(&["--restart", state, "--stores", stores])?;
     }
+    conformance(&["--partitions", "3"])?;
     match with {
         With::Broker => {
-            println!("\ntest: every test passed, with a real broker, and the scenarios on both stores, restarted too");
+            println!(
+                "\ntest: every test passed, with a real broker, and the scenarios on both stores, restarted too, and on \
+                 three partitions"
+            );
         }
         With::NoBroker => println!(
             "\ntest: passed without a broker. Skipped: every test that meets a real Kafka (client-kafka's conformance \

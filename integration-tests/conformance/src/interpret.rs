@@ -17,6 +17,7 @@ mod regrouped;
 mod serde;
 mod shape;
 mod split;
+mod spread;
 mod store;
 mod stream;
 mod suppress;
@@ -29,6 +30,7 @@ use headwater::processor::TopologySettings;
 use self::contents::Keeping;
 pub use self::drive::{Cache, Cut, Run};
 use self::program::Program;
+pub use self::spread::{Feeding, Spread, spread};
 use crate::outcome::Outcome;
 use crate::scenario::Scenario;
 
@@ -50,18 +52,8 @@ pub enum Stores {
 /// # Errors
 /// When the scenario is none that the format knows, or the library did what no program should see.
 pub fn run(scenario: &Scenario, run: Run) -> Result<Outcome> {
-    let mut settings = settings(scenario)?;
-    if run.cache == Cache::Off {
-        settings.push(("statestore.cache.max.bytes".to_owned(), "0".to_owned()));
-    }
-    let shaping: TopologySettings = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let mut program = Program::new(scenario, &shaping)?;
-    for statement in scenario.dsl().into_iter().flatten() {
-        program.statement(statement).with_context(|| statement.to_string())?;
-    }
-    for operation in scenario.topology() {
-        program.operation(operation).with_context(|| operation.to_string())?;
-    }
+    let settings = settings(scenario, run.cache)?;
+    let (program, shaping) = written(scenario, &settings)?;
     let mut outcome = Outcome::default();
     let topology = match program.build(scenario.build_config.then_some(&shaping)) {
         Ok(topology) => topology,
@@ -80,8 +72,21 @@ pub fn run(scenario: &Scenario, run: Run) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// The program that a scenario writes, and the settings that shape its topology.
+fn written<'a>(scenario: &'a Scenario, settings: &[(String, String)]) -> Result<(Program<'a>, TopologySettings)> {
+    let shaping: TopologySettings = settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let mut program = Program::new(scenario, &shaping)?;
+    for statement in scenario.dsl().into_iter().flatten() {
+        program.statement(statement).with_context(|| statement.to_string())?;
+    }
+    for operation in scenario.topology() {
+        program.operation(operation).with_context(|| operation.to_string())?;
+    }
+    Ok((program, shaping))
+}
+
 /// The settings in the library's words: Java's names, the format's own values replaced.
-fn settings(scenario: &Scenario) -> Result<Vec<(String, String)>> {
+fn settings(scenario: &Scenario, cache: Cache) -> Result<Vec<(String, String)>> {
     let value = |key: &str, value: &str| match (key, value) {
         ("deserialization.exception.handler", "continue") => Ok("LogAndContinueExceptionHandler".to_owned()),
         ("deserialization.exception.handler", "fail") => Ok("LogAndFailExceptionHandler".to_owned()),
@@ -93,5 +98,6 @@ fn settings(scenario: &Scenario) -> Result<Vec<(String, String)>> {
         (_, value) => Ok(value.to_owned()),
     };
     let given = scenario.config.iter().map(|(key, given)| Ok((key.clone(), value(key, given)?)));
-    std::iter::once(Ok(("application.id".to_owned(), APPLICATION.to_owned()))).chain(given).collect()
+    let uncached = (cache == Cache::Off).then(|| Ok(("statestore.cache.max.bytes".to_owned(), "0".to_owned())));
+    std::iter::once(Ok(("application.id".to_owned(), APPLICATION.to_owned()))).chain(given).chain(uncached).collect()
 }

@@ -12,6 +12,7 @@ pub mod interpret;
 pub mod literal;
 pub mod oracle;
 pub mod outcome;
+pub mod partitions;
 pub mod random;
 pub mod report;
 pub mod restart;

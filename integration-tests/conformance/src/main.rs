@@ -7,10 +7,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use arguments::{Command, USAGE};
+use arguments::{Command, How, USAGE};
+use headwater_conformance::interpret::Stores;
 use headwater_conformance::oracle::Oracle;
-use headwater_conformance::report::Report;
-use headwater_conformance::{random, restart, suite};
+use headwater_conformance::report::{Report, Verdict};
+use headwater_conformance::scenario::Scenario;
+use headwater_conformance::{partitions, random, restart, suite};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -42,24 +44,31 @@ fn run(command: Command, out: &mut dyn Write) -> Result<bool> {
             oracle.check(&folder)?;
             Ok(true)
         }
-        Command::Scenarios { folder, filter, stores } => {
+        Command::Scenarios { folder, filter, how, stores } => {
             let mut report = Report::new(out);
-            suite::run(&folder.unwrap_or_else(suite::own_scenarios), filter.as_deref(), stores, &mut report)?;
+            for scenario in suite::chosen(&folder.unwrap_or_else(suite::own_scenarios), filter.as_deref())? {
+                for verdict in judge(&scenario, how, stores) {
+                    report.add(&scenario.area(), verdict)?;
+                }
+            }
             Ok(report.close()?.failed == 0)
         }
-        Command::Restart { folder, filter, stores, cuts } => {
+        Command::Random { wanted, seed, how, stores } => {
             let mut report = Report::new(out);
-            let folder = folder.unwrap_or_else(suite::own_scenarios);
-            restart::run(&folder, filter.as_deref(), stores, cuts, &mut report)?;
-            Ok(report.close()?.failed == 0)
-        }
-        Command::Random { wanted, seed, stores } => {
-            let mut report = Report::new(out);
-            let result = random::run(wanted, seed, stores, &mut report);
+            let result = random::run(wanted, seed, |scenario| judge(scenario, how, stores), &mut report);
             let counts = report.close()?;
             let drawn = result?;
             writeln!(out, "{} of {} random programs from seed {seed} on could run", drawn.run, drawn.drawn)?;
             Ok(counts.failed == 0)
         }
+    }
+}
+
+/// The verdicts on one scenario.
+fn judge(scenario: &Scenario, how: How, stores: Stores) -> Vec<Verdict> {
+    match how {
+        How::Whole => vec![suite::judge(scenario, stores)],
+        How::Restarted(cuts) => restart::judge(scenario, stores, cuts),
+        How::Spread { partitions } => vec![partitions::judge(scenario, stores, partitions)],
     }
 }

@@ -2,11 +2,9 @@
 
 use anyhow::{Result, bail};
 
-use crate::interpret::Stores;
 use crate::oracle::Oracle;
-use crate::report::Report;
+use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
-use crate::suite::judge;
 
 /// Seeds that are drawn at a time: at least, and at most.
 const BATCH: (usize, usize) = (20, 500);
@@ -23,12 +21,17 @@ pub struct Drawn {
     pub drawn: usize,
 }
 
-/// Runs scenarios of the seeds from `seed` on until `wanted` of them have run, not been skipped. When one fails, its file is
-/// kept.
+/// Has `judge` judge scenarios of the seeds from `seed` on until `wanted` of them have run, not been skipped. When one fails, its
+/// file is kept.
 ///
 /// # Errors
 /// When the oracle fails, or nothing that it draws can run.
-pub fn run(wanted: usize, seed: u64, stores: Stores, report: &mut Report<'_>) -> Result<Drawn> {
+pub fn run(
+    wanted: usize,
+    seed: u64,
+    judge: impl Fn(&Scenario) -> Vec<Verdict>,
+    report: &mut Report<'_>,
+) -> Result<Drawn> {
     let oracle = Oracle::build()?;
     let mut folder = tempfile::Builder::new().prefix("headwater-random-").tempdir()?;
     let mut so_far = Drawn { run: 0, drawn: 0 };
@@ -46,7 +49,9 @@ pub fn run(wanted: usize, seed: u64, stores: Stores, report: &mut Report<'_>) ->
             }
             let scenario = Scenario::read(&file)?;
             let before = report.counts();
-            report.add("random", judge(&scenario, stores))?;
+            for verdict in judge(&scenario) {
+                report.add("random", verdict)?;
+            }
             let after = report.counts();
             so_far.drawn += 1;
             so_far.run += usize::from(after.skipped == before.skipped);

@@ -8,16 +8,14 @@
 //! Both runs have no record caches: a cache still shows what its store has forgotten, and a restart begins with an empty one, in
 //! Java too.
 
-use std::path::Path;
-
-use anyhow::{Result, bail};
+use anyhow::Result;
 use headwater::testing::StateOnDisk;
 
 use crate::compare::compare;
 use crate::interpret::{Cache, Cut, Run, Stores};
-use crate::report::{Report, Verdict};
+use crate::report::Verdict;
 use crate::scenario::Scenario;
-use crate::suite::{files, outcome};
+use crate::suite::outcome;
 use crate::{differs, skip};
 
 /// Scenarios in which a restart shows, each with the reason. At most fifty, and nothing else.
@@ -40,29 +38,8 @@ pub struct Cuts {
     pub count: usize,
 }
 
-/// Runs every scenario below a path whose name or title contains the filter, once for each cut.
-///
-/// # Errors
-/// When a file is no scenario, or nothing was found.
-pub fn run(path: &Path, filter: Option<&str>, stores: Stores, cuts: Cuts, report: &mut Report<'_>) -> Result<()> {
-    let mut chosen = 0;
-    for file in files(path)? {
-        let scenario = Scenario::read(&file)?;
-        if filter.is_none_or(|text| scenario.name().contains(text) || scenario.title.contains(text)) {
-            chosen += 1;
-            for verdict in judge(&scenario, stores, cuts) {
-                report.add(&scenario.area(), verdict)?;
-            }
-        }
-    }
-    if chosen == 0 {
-        bail!("no scenario below {} fits", path.display());
-    }
-    Ok(())
-}
-
 /// A verdict for each cut of a scenario; none of one that has no steps.
-fn judge(scenario: &Scenario, stores: Stores, cuts: Cuts) -> Vec<Verdict> {
+pub fn judge(scenario: &Scenario, stores: Stores, cuts: Cuts) -> Vec<Verdict> {
     let name = scenario.name();
     let steps = scenario.steps.as_deref().unwrap_or_default();
     if steps.is_empty() {

@@ -71,6 +71,16 @@ pub struct Input {
     pub headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
+impl Step {
+    /// A step that pipes a record.
+    pub fn pipe(input: Input) -> Step {
+        let (topic, at) = (&input.topic, input.timestamp);
+        let [key, value] = [&input.key, &input.value].map(|bytes| bytes.as_deref().map(literal::notation));
+        let shown = serde_json::json!({"pipe": topic, "key": key, "value": value, "ts": at}).to_string();
+        Step { shown, action: Action::Pipe(input) }
+    }
+}
+
 impl Scenario {
     /// Reads a file.
     ///

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::compare::compare;
 use crate::interpret::{self, Run, Stores};
 use crate::outcome::Outcome;
-use crate::report::{Report, Verdict};
+use crate::report::Verdict;
 use crate::scenario::Scenario;
 use crate::{differs, skip};
 
@@ -43,23 +43,22 @@ pub fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Runs every scenario below a path whose name or title contains the filter.
+/// The scenarios below a path whose name or title contains the filter.
 ///
 /// # Errors
 /// When a file is no scenario, or nothing was found.
-pub fn run(path: &Path, filter: Option<&str>, stores: Stores, report: &mut Report<'_>) -> Result<()> {
-    let mut chosen = 0;
+pub fn chosen(path: &Path, filter: Option<&str>) -> Result<Vec<Scenario>> {
+    let mut chosen = Vec::new();
     for file in files(path)? {
         let scenario = Scenario::read(&file)?;
         if filter.is_none_or(|text| scenario.name().contains(text) || scenario.title.contains(text)) {
-            chosen += 1;
-            report.add(&scenario.area(), judge(&scenario, stores))?;
+            chosen.push(scenario);
         }
     }
-    if chosen == 0 {
+    if chosen.is_empty() {
         bail!("no scenario below {} fits", path.display());
     }
-    Ok(())
+    Ok(chosen)
 }
 
 /// Runs one scenario, unless it is on one of the two lists, and compares.
@@ -85,7 +84,12 @@ pub fn judge(scenario: &Scenario, stores: Stores) -> Verdict {
 
 /// What comes of a scenario. A panic is an error.
 pub(crate) fn outcome(scenario: &Scenario, run: Run) -> Result<Outcome> {
-    catch_unwind(AssertUnwindSafe(|| interpret::run(scenario, run))).unwrap_or_else(|panic| {
+    caught(|| interpret::run(scenario, run))
+}
+
+/// What comes of a run. A panic is an error.
+pub(crate) fn caught<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         bail!("panicked: {}", text.unwrap_or_default())

@@ -1,8 +1,9 @@
 //! What the stores of a run hold, in the format's words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
+use headwater::processor::Topology;
 use headwater::processor::state::StoreHandle;
 use headwater::record::Timestamp;
 use headwater::store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
@@ -67,6 +68,16 @@ impl Keeping {
             StoreType::Custom(supplier) => supplier.is_persistent(),
             StoreType::InMemory => false,
         }
+    }
+
+    /// The changelogs of those stores that have a row for each key, or key and window.
+    pub(super) fn tables(&self, topology: &Topology) -> BTreeSet<String> {
+        let has_rows = |kept: &&Kept| {
+            !matches!(kept.spec.kind, StoreKind::Lru { .. } | StoreKind::Window { retain_duplicates: true, .. })
+        };
+        let kept = self.kept.values().filter(has_rows);
+        let ids = kept.filter_map(|kept| topology.store_named(&kept.spec.name));
+        ids.filter_map(|id| topology.changelog_topic(id)).collect()
     }
 
     /// The contents of all stores.

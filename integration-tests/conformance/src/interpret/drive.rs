@@ -128,15 +128,21 @@ fn take(driver: &TopologyTestDriver, step: &Step) -> Result<(), DriverError> {
         Action::AdvanceWallClock { by_ms } => {
             driver.advance_wall_clock(Duration::from_millis(u64::try_from(*by_ms).unwrap_or_default()))
         }
-        Action::Pipe(Input { topic, key, value, timestamp, headers }) => {
-            let header = |(name, value): &(String, Option<Vec<u8>>)| Header {
-                name: name.as_str().into(),
-                value: value.clone().map(Into::into),
-            };
-            let headers: Headers = headers.iter().map(header).collect();
-            driver.pipe(topic, key.as_deref(), value.as_deref(), Timestamp::from_millis(*timestamp), &headers)
+        Action::Pipe(input) => {
+            let Input { topic, key, value, timestamp, .. } = input;
+            let (key, value, at) = (key.as_deref(), value.as_deref(), Timestamp::from_millis(*timestamp));
+            driver.pipe(topic, key, value, at, &headers(input))
         }
     }
+}
+
+/// The headers of an input record.
+pub(super) fn headers(input: &Input) -> Headers {
+    let header = |(name, value): &(String, Option<Vec<u8>>)| Header {
+        name: name.as_str().into(),
+        value: value.clone().map(Into::into),
+    };
+    input.headers.iter().map(header).collect()
 }
 
 /// What was produced since this was last asked.
@@ -149,7 +155,7 @@ fn read(driver: &TopologyTestDriver) -> BTreeMap<String, Vec<Record>> {
     records.filter(|(_, records)| !records.is_empty()).collect()
 }
 
-fn shown(record: &OwnedRecord) -> Record {
+pub(super) fn shown(record: &OwnedRecord) -> Record {
     let timestamp = record.timestamp.is_known().then(|| record.timestamp.millis());
     let headers = record.headers.iter().map(|header| (&*header.name, header.value.as_deref()));
     Record::new(record.key.as_deref(), record.value.as_deref(), timestamp, headers)
