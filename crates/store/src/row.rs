@@ -102,6 +102,16 @@ impl RowFormat {
         matches!(self, RowFormat::Timestamped | RowFormat::Headers)
     }
 
+    /// The same without headers.
+    #[must_use]
+    pub fn without_headers(self) -> Self {
+        match self {
+            RowFormat::Headers => RowFormat::Timestamped,
+            RowFormat::HeadersOnly => RowFormat::Plain,
+            other => other,
+        }
+    }
+
     /// The same without a timestamp, as sessions have it.
     #[must_use]
     pub fn without_timestamp(self) -> Self {

@@ -85,10 +85,11 @@ pub(crate) fn repartition_for_join<K: 'static, V: 'static>(
     let (own, types) = (stream.name(), TypeId::of::<Stream<K, V>>());
     let last = draft.parts::<ForJoins>(stream.node()).pop().filter(|last| last.types == types);
     if let (None, Some(last)) = (name, last) {
-        names(stream, &own);
+        let source = names(stream, &own).source;
         let stream = KStream::at(Port::new(draft, last.source), serdes.clone(), false);
-        // Java asks for a source of another name, which is none, unless its name is of the user's making.
-        let topics = if is_generated(&own) { BTreeSet::new() } else { draft.topics_above(last.source) };
+        // Java asks for a source of this name, and where it has another one, for none.
+        let is_known = *draft.node_name(last.source) == *source;
+        let topics = if is_known { draft.topics_above(last.source) } else { BTreeSet::new() };
         return ForJoin { stream, topics };
     }
     let prefix = name.unwrap_or(&own);

@@ -1,7 +1,10 @@
 //! How a topic is read.
 
+use std::sync::Arc;
+
+use headwater_record::Timestamp;
 use headwater_topology::node::OffsetReset;
-use headwater_topology::node::source::TimestampExtractor;
+use headwater_topology::node::source::{ConsumedRecord, TimestampExtractor};
 
 use super::serde_options;
 use crate::serdes::Serdes;
@@ -53,6 +56,30 @@ impl<K, V> Consumed<K, V> {
 }
 
 impl<K: 'static, V: 'static> Consumed<K, V> {
+    /// Takes the time of a record from what it says: milliseconds since 1970. A negative one drops the record and counts it. A table
+    /// asks for the rows that there are; a deletion has the time of its record.
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// // Readings say when they were taken: "21.5@1700000000000".
+    /// let taken = Consumed::<String, String>::by_type().with_timestamp_from(|record| {
+    ///     let time = record.value.split_once('@').and_then(|(_, time)| time.parse().ok());
+    ///     time.map_or(record.timestamp, Timestamp::from_millis)
+    /// });
+    /// builder.stream_with("readings", taken).to("copied");
+    /// # builder.build()?;
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
+    /// ```
+    #[must_use]
+    pub fn with_timestamp_from(
+        self,
+        extract: impl Fn(&ConsumedRecord<'_, K, V>) -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        self.with_timestamp_extractor(TimestampExtractor::Custom(Arc::new(move |record, _| Ok(extract(record)))))
+    }
+
     /// With all serdes that can be known: a source inherits none.
     pub(crate) fn resolved(mut self) -> Self {
         self.serdes = self.serdes.or(&Serdes::none());

@@ -20,11 +20,10 @@ pub(super) struct Core<K: 'static, V: 'static> {
     pub(super) store: SharedStore,
     key: SharedSerde<K>,
     pub(super) value: SharedSerde<V>,
+    /// How rows lie. Operators' stores in memory keep no headers in Java, whatever `dsl.store.format` says.
     pub(super) format: RowFormat,
     logged: bool,
     logged_headers: LoggedHeaders,
-    // In memory Java has tombstones logged without.
-    tombstones_have_headers: bool,
     // A global store, seen by a task that does not fill it.
     read_only: bool,
     // Buffers that are used again; more than one while a flush comes back.
@@ -64,10 +63,9 @@ impl<K: 'static, V: 'static> Core<K, V> {
             store,
             key: Arc::clone(handle.key_serde()),
             value: Arc::clone(handle.value_serde()),
-            format: node.spec.format,
+            format: if on_disk || node.own { node.spec.format } else { node.spec.format.without_headers() },
             logged: matches!(node.spec.logging, Logging::Enabled(_)) && node.source_changelog.is_none() && !node.global,
             logged_headers: node.spec.logged_headers,
-            tombstones_have_headers: on_disk && node.spec.format.has_headers(),
             read_only: node.global && wiring.task().partition >= 0,
             buffers: RefCell::default(),
         })
@@ -199,8 +197,7 @@ impl<K: 'static, V: 'static> Core<K, V> {
             return cx.log(self.id, key, Some(row.value), timestamp, headers);
         }
         // As Java's: headers mostly go with tombstones only.
-        let with_headers = self.tombstones_have_headers || self.always_logs_headers();
-        let list = if with_headers { context.headers.snapshot() } else { None };
+        let list = self.headers_of(context);
         let headers = list.as_deref().map_or(RawHeaders::NONE, |list| RawHeaders::of(list));
         cx.log(self.id, key, None, context.timestamp, headers)
     }
