@@ -46,46 +46,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.port.node()
     }
 
-    /// Names the node that this handle stands for, instead of the generated name (Java's `Named`). The number that a generated name
-    /// would have is used up all the same.
-    ///
-    /// ```
-    /// use headwater::dsl::StreamsBuilder;
-    /// let builder = StreamsBuilder::new();
-    /// let lengths = builder.values::<String>("lines").map_values(|_, line| line.len() as i64).named("lengths");
-    /// assert_eq!(&*lengths.name(), "lengths");
-    /// lengths.to("out");
-    /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000002"));
-    /// # Ok::<(), headwater::processor::TopologyErrors>(())
-    /// ```
-    #[must_use]
-    pub fn named(self, name: &str) -> Self {
-        self.draft().rename(self.node(), name);
-        self
-    }
-
-    /// The name of the node that this handle stands for.
-    pub fn name(&self) -> Arc<str> {
-        self.draft().node_name(self.node())
-    }
-
-    /// The node that this handle stands for, for nodes that are written by hand below it.
-    ///
-    /// ```
-    /// use headwater::dsl::StreamsBuilder;
-    /// use headwater::record::DefaultSerde;
-    /// use headwater::processor::SinkSpec;
-    /// let builder = StreamsBuilder::new();
-    /// let lines = builder.values::<String>("lines");
-    /// let copies = SinkSpec::topic("copies", <()>::default_serde(), String::default_serde());
-    /// builder.by_hand().add_sink("copier", copies, &[&lines.node_ref()]);
-    /// assert!(builder.build()?.describe().contains("Sink: copier (topic: copies)"));
-    /// # Ok::<(), headwater::processor::TopologyErrors>(())
-    /// ```
-    pub fn node_ref(&self) -> NodeRef<K, V> {
-        NodeRef::new(self.port.clone())
-    }
-
     /// Groups by the key as it is (`KStream#groupByKey`). Where the key was changed since the last topic, the records go through a
     /// repartition topic.
     ///
@@ -279,6 +239,46 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         V: Row<R>,
     {
         self.as_table(Some(name), materialized)
+    }
+
+    /// Names the node that this handle stands for, instead of the generated name (Java's `Named`). The number that a generated name
+    /// would have is used up all the same.
+    ///
+    /// ```
+    /// use headwater::dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let lengths = builder.values::<String>("lines").map_values(|_, line| line.len() as i64).named("lengths");
+    /// assert_eq!(&*lengths.name(), "lengths");
+    /// lengths.to("out");
+    /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000002"));
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
+    /// ```
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        self.draft().rename(self.node(), name);
+        self
+    }
+
+    /// The name of the node that this handle stands for.
+    pub fn name(&self) -> Arc<str> {
+        self.draft().node_name(self.node())
+    }
+
+    /// The node that this handle stands for, for nodes that are written by hand below it.
+    ///
+    /// ```
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::record::DefaultSerde;
+    /// use headwater::processor::SinkSpec;
+    /// let builder = StreamsBuilder::new();
+    /// let lines = builder.values::<String>("lines");
+    /// let copies = SinkSpec::topic("copies", <()>::default_serde(), String::default_serde());
+    /// builder.by_hand().add_sink("copier", copies, &[&lines.node_ref()]);
+    /// assert!(builder.build()?.describe().contains("Sink: copier (topic: copies)"));
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
+    /// ```
+    pub fn node_ref(&self) -> NodeRef<K, V> {
+        NodeRef::new(self.port.clone())
     }
 
     /// That the stream has no keys is a mistake here.
