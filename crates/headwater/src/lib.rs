@@ -27,7 +27,6 @@
 //! use std::time::Duration;
 //!
 //! use headwater::prelude::*;
-//! use headwater::processor::state::StoreHandle;
 //! use headwater::testing::TopologyTestDriver;
 //!
 //! let builder = StreamsBuilder::new();

@@ -38,13 +38,13 @@ pub use headwater_topology::processor::*;
 #[doc(inline)]
 pub use headwater_topology::*;
 
-/// What a processor needs: `use headwater::processor::prelude::*`.
+/// What a processor needs: `use headwater::processor::prelude::*`. The order of a scan is a
+/// [`headwater::store::bytes::Order`](headwater_store::bytes::Order): many programs have an `Order` of their own.
 pub mod prelude {
     pub use std::rc::Rc;
 
     pub use headwater_record::{Headers, Record, Timestamp};
     pub use headwater_store::StoreSpec;
-    pub use headwater_store::bytes::Order;
     pub use headwater_topology::processor::{
         FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, StoreAccess,
     };
