@@ -3,6 +3,7 @@
 use headwater_client::ClientError;
 use headwater_record::{SerdeError, Timestamp};
 use headwater_runtime::changelog::UpdateFailure;
+use headwater_runtime::config::UnknownSetting;
 use headwater_runtime::handler::UnknownHandler;
 use headwater_runtime::task::TaskError;
 use headwater_store::StoreError;
@@ -76,6 +77,14 @@ pub enum DriverError {
         value: String,
         /// Why.
         reason: String,
+    },
+    /// A setting's name is nearly that of another, which must have been meant.
+    #[error("{key}: {unknown}")]
+    UnknownSetting {
+        /// Which.
+        key: String,
+        /// What was meant.
+        unknown: UnknownSetting,
     },
     /// A setting names an unknown exception handler.
     #[error(transparent)]
