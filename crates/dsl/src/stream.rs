@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::DefaultSerde;
 use headwater_topology::by_hand::NodeRef;
-use headwater_topology::{BoxError, Draft, NodeId, Port, RecordContext, Stream, TopologyError};
+use headwater_topology::{BoxError, Draft, NodeId, Port, ProcessError, RecordContext, Stream, TopologyError};
 
 use crate::checks;
 use crate::operator::{Repartition, repartition_here, repartition_source, sink, table_source};
@@ -56,6 +56,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(!builder.build()?.describe().contains("-repartition"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn group_by_key(&self) -> KGroupedStream<K, V>
     where
         K: DefaultSerde,
@@ -66,6 +67,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::group_by_key`], with options; see [`Grouped`] for an example.
+    #[must_use]
     pub fn group_by_key_with(&self, grouped: Grouped<K, V>) -> KGroupedStream<K, V> {
         let serdes = grouped.serdes.or(&self.serdes);
         self.group(serdes, grouped.name)
@@ -81,6 +83,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(text.contains("(topic: KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition)"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn group_by<K2: DefaultSerde>(
         &self,
         select: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
@@ -92,6 +95,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::group_by`], with options; the name given also names the node that selects the key.
+    #[must_use]
     pub fn group_by_with<K2: 'static>(
         &self,
         select: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
@@ -101,6 +105,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::group_by_with`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_group_by_with<K2: 'static, E: Into<BoxError>>(
         &self,
         select: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
@@ -198,6 +203,31 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         choose: impl Fn(&K, &V, &RecordContext) -> String + Send + Sync + 'static,
         produced: Produced<K, V>,
     ) {
+        self.try_to_chosen_with(move |key, value, context| Ok::<_, BoxError>(choose(key, value, context)), produced);
+    }
+
+    /// As [`KStream::to_chosen_with`], with a function that may fail: the processing exception handler then decides.
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    /// use headwater::testing::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let country = |order: &str| order.split_once(':').map(|(country, _)| country.to_owned()).ok_or("no country");
+    /// builder.stream::<String, String>("orders").try_to_chosen_with(move |_, order, _| country(order), Produced::inherited());
+    ///
+    /// let handler = ("processing.exception.handler", "LogAndContinueProcessingExceptionHandler");
+    /// let driver = TopologyTestDriver::builder(builder.build()?).settings([handler]).build()?;
+    /// driver.input_topic::<String, String>("orders").pipe_all([("1", "pens"), ("2", "fr:ink")])?;
+    /// assert_eq!(driver.produced_topics().iter().map(|topic| topic.as_str()).collect::<Vec<_>>(), ["fr"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_to_chosen_with<E: Into<BoxError>>(
+        &self,
+        choose: impl Fn(&K, &V, &RecordContext) -> Result<String, E> + Send + Sync + 'static,
+        produced: Produced<K, V>,
+    ) {
+        let choose =
+            move |key: &K, value: &V, context: &RecordContext| choose(key, value, context).map_err(ProcessError::user);
         sink(self, None, Some(Arc::new(choose)), produced);
     }
 

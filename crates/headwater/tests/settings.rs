@@ -199,7 +199,7 @@ fn stores_keep_headers_where_the_settings_say() {
         cluster.create_topic("in", 1).expect("a new topic");
         let builder = StreamsBuilder::new();
         let counted = builder.stream::<String, String>("in").group_by_key().count();
-        counted.suppress(Suppressed::until_time_limit(Duration::from_hours(1), BufferConfig::unbounded())).to_stream();
+        let _ = counted.suppress(Suppressed::until_time_limit(Duration::from_hours(1), BufferConfig::unbounded()));
         let built = built.map_or_else(TopologySettings::new, |format| TopologySettings::new().with(FORMAT, format));
         let application = KafkaStreams::builder(builder.build_with(&built).expect("a topology"));
         let application = application.application_id("settings").on(&cluster).set("statestore.cache.max.bytes", "0");

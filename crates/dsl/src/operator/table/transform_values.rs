@@ -22,6 +22,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-TRANSFORMVALUES-0000000003"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn transform_values<W: 'static>(
         &self,
         transform: impl Fn(&K, Option<&V>) -> Option<W> + Send + Sync + 'static,
@@ -39,6 +40,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     }
 
     /// As [`KTable::transform_values`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_transform_values<W: 'static, E: Into<BoxError>>(
         &self,
         transform: impl Fn(&K, Option<&V>) -> Result<Option<W>, E> + Send + Sync + 'static,
