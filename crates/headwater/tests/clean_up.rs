@@ -24,7 +24,9 @@ fn cluster() -> Cluster {
 
 fn put(cluster: &Cluster, topic: &str, key: &str, value: &str) {
     let time = Timestamp::from_millis(1);
-    cluster.produce(&Topic::from(topic), Some(key.as_bytes()), Some(value.as_bytes()), time, &Headers::new()).unwrap();
+    cluster
+        .produce(&Topic::from(topic), Some(key.as_bytes()), Some(value.as_bytes()), time, &Headers::new())
+        .expect("stored");
 }
 
 /// Counts visits under the names of a global table, with both stores on disk.
