@@ -60,13 +60,23 @@ pub enum DriverError {
     /// A store could not be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The topology has no such store, or it is of another kind.
+    /// The topology has no such store.
     #[error("the topology has no {kind} store named {store}")]
     NoSuchStore {
         /// Its name.
         store: String,
         /// What was asked for.
         kind: &'static str,
+    },
+    /// The store is of another kind.
+    #[error("store {store} is a {kind} store, not a {wanted} store")]
+    StoreKind {
+        /// Its name.
+        store: String,
+        /// What it is.
+        kind: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
     },
     /// A setting cannot be.
     #[error("{key}: {value:?} cannot be: {reason}")]

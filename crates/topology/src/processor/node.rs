@@ -31,7 +31,8 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         StoreAccess { wiring, node }
     }
 
-    fn connected(&self, name: &str) -> Result<StoreId, WiringError> {
+    /// The store `name`, which must be of the kind `wanted`.
+    fn connected(&self, name: &str, wanted: &'static str) -> Result<StoreId, WiringError> {
         let topology = self.wiring.topology();
         let node = topology.node(self.node);
         let store = topology.store_named(name);
@@ -39,23 +40,29 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
             node.is_some_and(|node| node.stores.contains(store))
                 || topology.store(*store).is_some_and(|store| store.global)
         });
-        allowed.ok_or_else(|| {
+        let store = allowed.ok_or_else(|| {
             let node = self.wiring.name(self.node);
             WiringError::NoAccess(format!(
                 "Processor {node} has no access to StateStore {name} as the store is not connected to the processor. Name it where the processor is added, as in `.process(supplier, &[\"{name}\"])`, after `builder.add_state_store(..)`; in a topology by hand, name the processor in `add_state_store(store, &[\"{node}\"])`, or connect them by `connect(\"{node}\", &[\"{name}\"])`"
             ))
-        })
+        })?;
+        let kind = topology.store(store).map_or(wanted, |store| store.spec.kind.name());
+        if kind == wanted {
+            return Ok(store);
+        }
+        let (processor, store) = (self.wiring.name(self.node).to_string(), name.to_owned());
+        Err(WiringError::StoreKind { processor, store, kind, wanted })
     }
 
     /// A key-value store.
     ///
     /// # Errors
-    /// [`WiringError`] when it is not connected to this node, or was made with other types.
+    /// [`WiringError`] when it is not connected to this node, is of another kind, or was opened with other types.
     pub fn key_value<K: 'static, V: 'static>(
         &mut self,
         handle: &StoreHandle<K, V>,
     ) -> Result<Rc<KeyValueState<K, V>>, WiringError> {
-        let store = self.connected(handle.name())?;
+        let store = self.connected(handle.name(), "key-value")?;
         KeyValueState::open(self.wiring, store, handle)
     }
 
@@ -67,7 +74,7 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         &mut self,
         handle: &StoreHandle<K, V>,
     ) -> Result<Rc<WindowState<K, V>>, WiringError> {
-        let store = self.connected(handle.name())?;
+        let store = self.connected(handle.name(), "window")?;
         WindowState::open(self.wiring, store, handle)
     }
 
@@ -79,7 +86,7 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         &mut self,
         handle: &StoreHandle<K, V>,
     ) -> Result<Rc<SessionState<K, V>>, WiringError> {
-        let store = self.connected(handle.name())?;
+        let store = self.connected(handle.name(), "session")?;
         SessionState::open(self.wiring, store, handle)
     }
 
@@ -91,7 +98,7 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         &mut self,
         handle: &StoreHandle<K, V>,
     ) -> Result<Rc<VersionedState<K, V>>, WiringError> {
-        let store = self.connected(handle.name())?;
+        let store = self.connected(handle.name(), "versioned")?;
         VersionedState::open(self.wiring, store, handle)
     }
 }
