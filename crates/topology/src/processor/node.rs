@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use headwater_record::{Record, Timestamp};
 
-use super::{LiveProcessor, Processor, ProcessorContext};
-use crate::punctuate::Punctuations;
+use super::{LiveProcessor, Processor, ProcessorContext, Schedules};
 use crate::state::{KeyValueState, SessionState, StoreHandle, VersionedState, WindowState};
 use crate::{Inlet, NodeId, Outlet, ProcessError, ScheduleId, StoreId, Stream, TaskContext, Wiring, WiringError};
 
@@ -115,7 +114,7 @@ pub struct ProcessorNode<P, KIn, VIn, KOut: 'static, VOut: 'static> {
     node: NodeId,
     processor: RefCell<P>,
     out: RefCell<Outlet<Stream<KOut, VOut>>>,
-    punctuations: Rc<RefCell<Punctuations>>,
+    schedules: Schedules<KOut, VOut>,
     input: PhantomData<fn(KIn, VIn)>,
 }
 
@@ -144,7 +143,7 @@ where
                 node,
                 processor: RefCell::new(processor),
                 out: RefCell::new(out),
-                punctuations: wiring.processors().punctuations(),
+                schedules: Schedules::new(wiring.processors().punctuations()),
                 input: PhantomData,
             });
             wiring.processors().add(node, Rc::clone(&live) as Rc<dyn LiveProcessor>);
@@ -163,7 +162,7 @@ where
             return Err(ProcessError::user(format!("processor {} was called while it is at work", self.name)));
         };
         let mut context =
-            ProcessorContext { task: cx, out: &mut out, punctuations: &self.punctuations, node: self.node, in_init };
+            ProcessorContext { task: cx, out: &mut out, schedules: &self.schedules, node: self.node, in_init };
         work(&mut processor, &mut context)
     }
 }
@@ -183,7 +182,9 @@ where
         self.enter(cx, true, Processor::init)
     }
     fn punctuate(&self, cx: &mut TaskContext<'_>, schedule: ScheduleId, time: Timestamp) -> Result<(), ProcessError> {
-        self.enter(cx, false, |processor, cx| processor.punctuate(cx, schedule, time))
+        self.enter(cx, false, |processor, cx| {
+            cx.fire(schedule, time).unwrap_or_else(|| processor.punctuate(cx, schedule, time))
+        })
     }
     fn close(&self) {
         if let Ok(mut processor) = self.processor.try_borrow_mut() {
