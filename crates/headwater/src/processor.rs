@@ -34,8 +34,20 @@
 //! ```
 
 #[doc(inline)]
-pub use headwater_topology::processor::*;
+pub use headwater_topology::processor::{
+    At, FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, ProcessorSupplier,
+    ProcessorWrapper, RecordMetadata, StoreAccess,
+};
 #[doc(inline)]
+pub use headwater_topology::{
+    BoxError, Failure, FailureKind, Half, NodeRef, NullError, ProcessError, PunctuationType, RecordContext, ScheduleId,
+    Scheduled, SinkSpec, SourceSpec, Subtopology, SubtopologyId, TaskContext, TaskId, Topology, TopologyBuilder,
+    TopologyError, TopologyErrors, TopologySettings, WiringError, by_hand, handler, node, state,
+};
+// What nodes are made of inside: public, since other crates of headwater write nodes, and of no use to a service.
+#[doc(hidden)]
+pub use headwater_topology::processor::*;
+#[doc(hidden)]
 pub use headwater_topology::*;
 
 /// What a processor needs: `use headwater::processor::prelude::*`. The order of a scan is a
