@@ -114,6 +114,7 @@ impl StreamsBuilder {
     /// assert!(builder.build()?.describe().contains("Source: KSTREAM-SOURCE-0000000000 (topics: [sales])"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn stream<K: DefaultSerde, V: DefaultSerde>(&self, topics: impl Into<Topics>) -> KStream<K, V> {
         let serdes = Serdes::none().or_default();
         self.stream_with(topics, Consumed { serdes, ..Consumed::inherited() })
@@ -128,11 +129,13 @@ impl StreamsBuilder {
     /// # builder.build()?;
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn values<V: DefaultSerde>(&self, topics: impl Into<Topics>) -> KStream<(), V> {
         self.stream(topics)
     }
 
     /// As [`StreamsBuilder::stream`], with options; see [`Consumed`] for an example.
+    #[must_use]
     pub fn stream_with<K: 'static, V: 'static>(
         &self,
         topics: impl Into<Topics>,

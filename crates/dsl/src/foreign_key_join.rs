@@ -31,6 +31,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-FK-JOIN-OUTPUT-0000000018"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn join_on<K2: 'static, V2: 'static, W: Clone + 'static, F: Into<Option<K2>>>(
         &self,
         other: &KTable<K2, V2>,
@@ -41,6 +42,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     }
 
     /// As [`KTable::join_on`], with options.
+    #[must_use]
     pub fn join_on_with<K2: 'static, V2: 'static, W: Clone + 'static, F: Into<Option<K2>>>(
         &self,
         other: &KTable<K2, V2>,
@@ -71,6 +73,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// # builder.build()?;
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn try_join_on_with<K2: 'static, V2: 'static, W: Clone + 'static, F, E1, E2>(
         &self,
         other: &KTable<K2, V2>,
@@ -110,6 +113,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-FK-JOIN-OUTPUT-0000000018"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn left_join_on<K2: 'static, V2: 'static, W: Clone + 'static, F: Into<Option<K2>>>(
         &self,
         other: &KTable<K2, V2>,
@@ -120,6 +124,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     }
 
     /// As [`KTable::left_join_on`], with options.
+    #[must_use]
     pub fn left_join_on_with<K2: 'static, V2: 'static, W: Clone + 'static, F: Into<Option<K2>>>(
         &self,
         other: &KTable<K2, V2>,
@@ -134,6 +139,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     }
 
     /// As [`KTable::left_join_on_with`], with functions that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_left_join_on_with<K2: 'static, V2: 'static, W: Clone + 'static, F, E1, E2>(
         &self,
         other: &KTable<K2, V2>,

@@ -20,6 +20,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-LEFTJOIN-0000000004"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn join_global<KG: 'static, VG: 'static, W: 'static>(
         &self,
         table: &GlobalKTable<KG, VG>,
@@ -42,6 +43,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("Processor: places"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn join_global_by_both_keys<KG: 'static, VG: 'static, W: 'static>(
         &self,
         table: &GlobalKTable<KG, VG>,
@@ -67,6 +69,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-LEFTJOIN-0000000004"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn left_join_global<KG: 'static, VG: 'static, W: 'static>(
         &self,
         table: &GlobalKTable<KG, VG>,
@@ -77,6 +80,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::left_join_global`], with a function that sees the record's key and that of the row, which may be null.
+    #[must_use]
     pub fn left_join_global_by_both_keys<KG: 'static, VG: 'static, W: 'static>(
         &self,
         table: &GlobalKTable<KG, VG>,
@@ -90,6 +94,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::join_global`], with functions that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_join_global<KG: 'static, VG: 'static, W: 'static, E: Into<BoxError>>(
         &self,
         table: &GlobalKTable<KG, VG>,
@@ -100,6 +105,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::join_global_by_both_keys`], with functions that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_join_global_by_both_keys<KG: 'static, VG: 'static, W: 'static, E: Into<BoxError>>(
         &self,
         table: &GlobalKTable<KG, VG>,
@@ -118,6 +124,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::left_join_global`], with functions that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_left_join_global<KG: 'static, VG: 'static, W: 'static, E: Into<BoxError>>(
         &self,
         table: &GlobalKTable<KG, VG>,
@@ -129,6 +136,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 
     /// As [`KStream::left_join_global_by_both_keys`], with functions that may fail: the processing exception handler then
     /// decides.
+    #[must_use]
     pub fn try_left_join_global_by_both_keys<KG: 'static, VG: 'static, W: 'static, E: Into<BoxError>>(
         &self,
         table: &GlobalKTable<KG, VG>,

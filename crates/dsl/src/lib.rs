@@ -23,30 +23,42 @@
 //! **Architecture Invariant:** this crate writes topologies and does not know what will run them.
 #![forbid(unsafe_code)]
 
-mod branched_stream;
+// Rustdoc lists what a type can do in the order of its modules: what most programs begin with comes first. Empty lines keep rustfmt
+// from sorting them.
 mod builder;
+mod operator;
+
+mod stream;
+
+mod table;
+
+mod stream_join;
+
+mod stream_table_join;
+
+mod global_join;
+
+mod table_join;
+
+mod foreign_key_join;
+
+mod process;
+
+mod branched_stream;
 mod changed;
 mod checks;
 mod cogrouped_stream;
 mod emit_strategy;
-mod foreign_key_join;
-mod global_join;
 mod global_table;
 mod grouped_stream;
 mod grouped_table;
 mod old_values;
-mod operator;
 mod option;
 mod row;
 mod serdes;
 mod session_stream;
 mod settings;
 mod sources;
-mod stream;
-mod stream_join;
-mod stream_table_join;
-mod table;
-mod table_join;
 mod topics;
 mod view;
 mod windowed_stream;

@@ -1,4 +1,8 @@
-//! The operators: one word, one file.
+//! The operators: one word, one file. The order is that of `lib.rs`.
+
+mod stateless;
+
+mod table;
 
 mod aggregate;
 mod cogroup;
@@ -6,15 +10,12 @@ mod emit_final;
 mod folding;
 pub(crate) mod foreign_key;
 mod global_join;
-mod process;
 mod repartition;
 mod session_aggregate;
 mod sliding_aggregate;
-mod stateless;
 pub(crate) mod step;
 mod stream_join;
 mod stream_table_join;
-mod table;
 mod table_aggregate;
 mod table_repartition;
 mod table_source;

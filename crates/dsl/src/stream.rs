@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::DefaultSerde;
 use headwater_topology::by_hand::NodeRef;
-use headwater_topology::{BoxError, Draft, NodeId, Port, RecordContext, Stream, TopologyError};
+use headwater_topology::{BoxError, Draft, NodeId, Port, ProcessError, RecordContext, Stream, TopologyError};
 
 use crate::checks;
 use crate::operator::{Repartition, repartition_here, repartition_source, sink, table_source};
@@ -46,46 +46,6 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         self.port.node()
     }
 
-    /// Names the node that this handle stands for, instead of the generated name (Java's `Named`). The number that a generated name
-    /// would have is used up all the same.
-    ///
-    /// ```
-    /// use headwater::dsl::StreamsBuilder;
-    /// let builder = StreamsBuilder::new();
-    /// let lengths = builder.values::<String>("lines").map_values(|_, line| line.len() as i64).named("lengths");
-    /// assert_eq!(&*lengths.name(), "lengths");
-    /// lengths.to("out");
-    /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000002"));
-    /// # Ok::<(), headwater::processor::TopologyErrors>(())
-    /// ```
-    #[must_use]
-    pub fn named(self, name: &str) -> Self {
-        self.draft().rename(self.node(), name);
-        self
-    }
-
-    /// The name of the node that this handle stands for.
-    pub fn name(&self) -> Arc<str> {
-        self.draft().node_name(self.node())
-    }
-
-    /// The node that this handle stands for, for nodes that are written by hand below it.
-    ///
-    /// ```
-    /// use headwater::dsl::StreamsBuilder;
-    /// use headwater::record::DefaultSerde;
-    /// use headwater::processor::SinkSpec;
-    /// let builder = StreamsBuilder::new();
-    /// let lines = builder.values::<String>("lines");
-    /// let copies = SinkSpec::topic("copies", <()>::default_serde(), String::default_serde());
-    /// builder.by_hand().add_sink("copier", copies, &[&lines.node_ref()]);
-    /// assert!(builder.build()?.describe().contains("Sink: copier (topic: copies)"));
-    /// # Ok::<(), headwater::processor::TopologyErrors>(())
-    /// ```
-    pub fn node_ref(&self) -> NodeRef<K, V> {
-        NodeRef::new(self.port.clone())
-    }
-
     /// Groups by the key as it is (`KStream#groupByKey`). Where the key was changed since the last topic, the records go through a
     /// repartition topic.
     ///
@@ -96,6 +56,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(!builder.build()?.describe().contains("-repartition"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn group_by_key(&self) -> KGroupedStream<K, V>
     where
         K: DefaultSerde,
@@ -106,6 +67,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::group_by_key`], with options; see [`Grouped`] for an example.
+    #[must_use]
     pub fn group_by_key_with(&self, grouped: Grouped<K, V>) -> KGroupedStream<K, V> {
         let serdes = grouped.serdes.or(&self.serdes);
         self.group(serdes, grouped.name)
@@ -121,6 +83,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(text.contains("(topic: KSTREAM-AGGREGATE-STATE-STORE-0000000002-repartition)"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn group_by<K2: DefaultSerde>(
         &self,
         select: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
@@ -132,6 +95,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::group_by`], with options; the name given also names the node that selects the key.
+    #[must_use]
     pub fn group_by_with<K2: 'static>(
         &self,
         select: impl Fn(&K, &V) -> K2 + Send + Sync + 'static,
@@ -141,6 +105,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::group_by_with`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_group_by_with<K2: 'static, E: Into<BoxError>>(
         &self,
         select: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,
@@ -238,6 +203,31 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         choose: impl Fn(&K, &V, &RecordContext) -> String + Send + Sync + 'static,
         produced: Produced<K, V>,
     ) {
+        self.try_to_chosen_with(move |key, value, context| Ok::<_, BoxError>(choose(key, value, context)), produced);
+    }
+
+    /// As [`KStream::to_chosen_with`], with a function that may fail: the processing exception handler then decides.
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    /// use headwater::testing::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let country = |order: &str| order.split_once(':').map(|(country, _)| country.to_owned()).ok_or("no country");
+    /// builder.stream::<String, String>("orders").try_to_chosen_with(move |_, order, _| country(order), Produced::inherited());
+    ///
+    /// let handler = ("processing.exception.handler", "LogAndContinueProcessingExceptionHandler");
+    /// let driver = TopologyTestDriver::builder(builder.build()?).settings([handler]).build()?;
+    /// driver.input_topic::<String, String>("orders").pipe_all([("1", "pens"), ("2", "fr:ink")])?;
+    /// assert_eq!(driver.produced_topics().iter().map(|topic| topic.as_str()).collect::<Vec<_>>(), ["fr"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_to_chosen_with<E: Into<BoxError>>(
+        &self,
+        choose: impl Fn(&K, &V, &RecordContext) -> Result<String, E> + Send + Sync + 'static,
+        produced: Produced<K, V>,
+    ) {
+        let choose =
+            move |key: &K, value: &V, context: &RecordContext| choose(key, value, context).map_err(ProcessError::user);
         sink(self, None, Some(Arc::new(choose)), produced);
     }
 
@@ -279,6 +269,46 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         V: Row<R>,
     {
         self.as_table(Some(name), materialized)
+    }
+
+    /// Names the node that this handle stands for, instead of the generated name (Java's `Named`). The number that a generated name
+    /// would have is used up all the same.
+    ///
+    /// ```
+    /// use headwater::dsl::StreamsBuilder;
+    /// let builder = StreamsBuilder::new();
+    /// let lengths = builder.values::<String>("lines").map_values(|_, line| line.len() as i64).named("lengths");
+    /// assert_eq!(&*lengths.name(), "lengths");
+    /// lengths.to("out");
+    /// assert!(builder.build()?.describe().contains("Sink: KSTREAM-SINK-0000000002"));
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
+    /// ```
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        self.draft().rename(self.node(), name);
+        self
+    }
+
+    /// The name of the node that this handle stands for.
+    pub fn name(&self) -> Arc<str> {
+        self.draft().node_name(self.node())
+    }
+
+    /// The node that this handle stands for, for nodes that are written by hand below it.
+    ///
+    /// ```
+    /// use headwater::dsl::StreamsBuilder;
+    /// use headwater::record::DefaultSerde;
+    /// use headwater::processor::SinkSpec;
+    /// let builder = StreamsBuilder::new();
+    /// let lines = builder.values::<String>("lines");
+    /// let copies = SinkSpec::topic("copies", <()>::default_serde(), String::default_serde());
+    /// builder.by_hand().add_sink("copier", copies, &[&lines.node_ref()]);
+    /// assert!(builder.build()?.describe().contains("Sink: copier (topic: copies)"));
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
+    /// ```
+    pub fn node_ref(&self) -> NodeRef<K, V> {
+        NodeRef::new(self.port.clone())
     }
 
     /// That the stream has no keys is a mistake here.

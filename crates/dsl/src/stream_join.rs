@@ -73,7 +73,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// (`KStream#leftJoin` with a `KStream`).
     ///
     /// Whether a window has closed is asked when a record comes whose timestamp is the greatest so far, at most once a second by the
-    /// wall clock; such results have the timestamp of their own record and the headers of the one that came. A record that comes when
+    /// wall clock (on the test driver, with every such record): without a later record nothing closes. Such results have the timestamp of their own record and the headers of the one that came. A record that comes when
     /// its window has passed already is joined with nothing at once. So is one whose key is null.
     ///
     /// ```

@@ -20,6 +20,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-JOIN-0000000004"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn join_table<VT: 'static, W: 'static>(
         &self,
         table: &KTable<K, VT>,
@@ -29,6 +30,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::join_table`], with options; see [`Joined`] for an example.
+    #[must_use]
     pub fn join_table_with<VT: 'static, W: 'static>(
         &self,
         table: &KTable<K, VT>,
@@ -39,6 +41,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::join_table`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_join_table<VT: 'static, W: 'static, E: Into<BoxError>>(
         &self,
         table: &KTable<K, VT>,
@@ -48,6 +51,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::join_table_with`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_join_table_with<VT: 'static, W: 'static, E: Into<BoxError>>(
         &self,
         table: &KTable<K, VT>,
@@ -76,6 +80,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-LEFTJOIN-0000000004"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn left_join_table<VT: 'static, W: 'static>(
         &self,
         table: &KTable<K, VT>,
@@ -85,6 +90,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::left_join_table`], with options.
+    #[must_use]
     pub fn left_join_table_with<VT: 'static, W: 'static>(
         &self,
         table: &KTable<K, VT>,
@@ -95,6 +101,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::left_join_table`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_left_join_table<VT: 'static, W: 'static, E: Into<BoxError>>(
         &self,
         table: &KTable<K, VT>,
@@ -104,6 +111,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::left_join_table_with`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_left_join_table_with<VT: 'static, W: 'static, E: Into<BoxError>>(
         &self,
         table: &KTable<K, VT>,

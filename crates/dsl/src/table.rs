@@ -82,6 +82,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-TOSTREAM-0000000003"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn to_stream(&self) -> KStream<K, Option<V>> {
         let name = self.draft().next_name("KTABLE-TOSTREAM-");
         let node = self.draft().add_node(NodeSpec::processor(name, [self.node()]));

@@ -142,6 +142,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-MERGE-0000000006"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn join<V2: 'static, W: Clone + 'static>(
         &self,
         other: &KTable<K, V2>,
@@ -164,6 +165,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-MERGE-0000000006"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn left_join<V2: 'static, W: Clone + 'static>(
         &self,
         other: &KTable<K, V2>,
@@ -182,6 +184,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-MERGE-0000000006"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn outer_join<V2: 'static, W: Clone + 'static>(
         &self,
         other: &KTable<K, V2>,

@@ -27,7 +27,6 @@
 //! use std::time::Duration;
 //!
 //! use headwater::prelude::*;
-//! use headwater::processor::state::StoreHandle;
 //! use headwater::testing::TopologyTestDriver;
 //!
 //! let builder = StreamsBuilder::new();
@@ -169,3 +168,8 @@ pub use headwater_store_rocksdb as rocksdb;
 pub use headwater_testing as testing;
 #[doc(inline)]
 pub use headwater_window as window;
+
+/// The code of `docs/coming-from-java.md` runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/coming-from-java.md")]
+struct ComingFromJava;

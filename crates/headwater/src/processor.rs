@@ -34,17 +34,29 @@
 //! ```
 
 #[doc(inline)]
-pub use headwater_topology::processor::*;
+pub use headwater_topology::processor::{
+    At, FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, ProcessorSupplier,
+    ProcessorWrapper, RecordMetadata, StoreAccess,
+};
 #[doc(inline)]
+pub use headwater_topology::{
+    BoxError, Failure, FailureKind, Half, NodeRef, NullError, ProcessError, PunctuationType, RecordContext, ScheduleId,
+    Scheduled, SinkSpec, SourceSpec, Subtopology, SubtopologyId, TaskContext, TaskId, Topology, TopologyBuilder,
+    TopologyError, TopologyErrors, TopologySettings, WiringError, by_hand, handler, node, state,
+};
+// What nodes are made of inside: public, since other crates of headwater write nodes, and of no use to a service.
+#[doc(hidden)]
+pub use headwater_topology::processor::*;
+#[doc(hidden)]
 pub use headwater_topology::*;
 
-/// What a processor needs: `use headwater::processor::prelude::*`.
+/// What a processor needs: `use headwater::processor::prelude::*`. The order of a scan is a
+/// [`headwater::store::bytes::Order`](headwater_store::bytes::Order): many programs have an `Order` of their own.
 pub mod prelude {
     pub use std::rc::Rc;
 
     pub use headwater_record::{Headers, Record, Timestamp};
     pub use headwater_store::StoreSpec;
-    pub use headwater_store::bytes::Order;
     pub use headwater_topology::processor::{
         FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, StoreAccess,
     };

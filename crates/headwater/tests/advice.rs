@@ -39,3 +39,39 @@ fn a_partition_that_is_not_there_is_named_with_topic_and_count() {
     assert!(error.contains("chose partition 7 of out, which has 1 partitions"), "{error}");
     assert!(driver.records("out").is_empty(), "nothing of the record is written");
 }
+
+#[test]
+fn a_store_that_is_taken_for_another_kind_is_named_with_both_kinds_and_the_processor() {
+    use std::time::Duration;
+
+    use headwater::processor::prelude::*;
+
+    struct Keeps(#[allow(dead_code, reason = "it is only opened")] Rc<KeyValueState<String, i64>>);
+    impl Processor<String, String, (), ()> for Keeps {
+        fn process(
+            &mut self,
+            _: &mut ProcessorContext<'_, '_, (), ()>,
+            _: Record<'_, String, String>,
+        ) -> Result<(), ProcessError> {
+            Ok(())
+        }
+    }
+    let topology = |store: StoreSpec| {
+        let builder = StreamsBuilder::new();
+        builder.add_state_store(store);
+        let visits = builder.stream::<String, String>("visits");
+        let keeps = |stores: &mut StoreAccess<'_, '_>| Ok(Keeps(stores.key_value(&StoreHandle::named("kept"))?));
+        visits.process_named::<_, (), ()>("keeper", keeps, &["kept"]);
+        builder.build().unwrap()
+    };
+    let hour = Duration::from_hours(1);
+    let window = TopologyTestDriver::new(topology(StoreSpec::window("kept", hour, hour))).unwrap_err().to_string();
+    let said = "Processor keeper opens StateStore kept as a key-value store, but it is a window store";
+    assert!(window.ends_with(said), "{window}");
+
+    let driver = TopologyTestDriver::new(topology(StoreSpec::key_value("kept"))).unwrap();
+    let session = driver.session_store(&StoreHandle::<String, i64>::named("kept")).unwrap_err().to_string();
+    assert_eq!(session, "store kept is a key-value store, not a session store");
+    let missing = driver.session_store(&StoreHandle::<String, i64>::named("lost")).unwrap_err().to_string();
+    assert_eq!(missing, "the topology has no session store named lost");
+}

@@ -36,22 +36,47 @@ impl Write for Log {
     }
 }
 
-#[test]
-fn settings_that_do_nothing_are_told_of_on_the_cluster_in_this_process_too() {
-    let cluster = Cluster::new(Arc::new(ManualClock::default()));
+/// What `work` logs.
+fn log_of(work: impl FnOnce()) -> String {
     let log = Log::default();
     let writer = log.clone();
     let logged = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).set_default();
+    work();
+    drop(logged);
+    String::from_utf8(log.0.lock().expect("the log").clone()).expect("text")
+}
+
+#[test]
+fn settings_that_do_nothing_are_told_of_on_the_cluster_in_this_process_too() {
+    let cluster = Cluster::new(Arc::new(ManualClock::default()));
     let application = application().on(&cluster);
     let application = application.set("commit.intervall.ms", "5").set("consumer.enable.auto.commit", "true");
-    application.drive().expect("an application");
-    drop(logged);
-    let log = String::from_utf8(log.0.lock().expect("the log").clone()).expect("text");
+    let log = log_of(|| drop(application.drive().expect("an application")));
     let warned =
         "commit.intervall.ms was supplied but is not used: there is no such setting; did you mean commit.interval.ms?";
     assert!(log.lines().any(|line| line.contains("WARN") && line.ends_with(warned)), "{log}");
     let guarded = "Unexpected user-specified consumer config 'consumer.enable.auto.commit' found.";
     assert!(log.lines().any(|line| line.contains("ERROR") && line.contains(guarded)), "{log}");
+}
+
+#[cfg(feature = "testing")]
+#[test]
+fn the_test_driver_refuses_misspelt_settings_and_tells_of_others_that_nobody_knows() {
+    use headwater::testing::{DriverError, TopologyTestDriver};
+
+    let driver_with = |key: &str| {
+        let builder = StreamsBuilder::new();
+        builder.stream::<String, String>("in").to("out");
+        TopologyTestDriver::builder(builder.build().expect("a topology")).setting(key, "5").build()
+    };
+    let refused = driver_with("max.task.idel.ms").expect_err("it is misspelt");
+    assert!(matches!(refused, DriverError::UnknownSetting { .. }));
+    assert_eq!(refused.to_string(), "max.task.idel.ms: there is no such setting; did you mean max.task.idle.ms?");
+    let told = |key: &str| log_of(|| drop(driver_with(key).expect("a driver")));
+    let log = told("colour.of.serde");
+    let warned = "WARN headwater_testing::driver::builder: colour.of.serde was supplied but is not used: there is no such setting\n";
+    assert!(log.ends_with(warned), "{log}");
+    assert_eq!(["num.stream.threads", "producer.linger.ms", "topic.retention.ms"].map(told), [""; 3]);
 }
 
 /// An application on topics `in`, `out` and `dead` of one partition, under a virtual clock.
@@ -174,7 +199,7 @@ fn stores_keep_headers_where_the_settings_say() {
         cluster.create_topic("in", 1).expect("a new topic");
         let builder = StreamsBuilder::new();
         let counted = builder.stream::<String, String>("in").group_by_key().count();
-        counted.suppress(Suppressed::until_time_limit(Duration::from_hours(1), BufferConfig::unbounded())).to_stream();
+        let _ = counted.suppress(Suppressed::until_time_limit(Duration::from_hours(1), BufferConfig::unbounded()));
         let built = built.map_or_else(TopologySettings::new, |format| TopologySettings::new().with(FORMAT, format));
         let application = KafkaStreams::builder(builder.build_with(&built).expect("a topology"));
         let application = application.application_id("settings").on(&cluster).set("statestore.cache.max.bytes", "0");

@@ -167,7 +167,7 @@ impl<T, S: Serde<T> + ?Sized> Serde<T> for Arc<S> {
     label = "headwater does not know how to write this type's bytes",
     note = "for a type of your own, say how it is written where it is defined: `#[derive(serde::Serialize, serde::Deserialize, headwater::Json)]` (feature `json`), `#[derive(headwater::Protobuf)]` on a `prost` message (feature `protobuf`), or implement `headwater::record::DefaultSerde`",
     note = "or pass one: use the operator's `_with` form, for instance `stream_with(topic, Consumed::with(key_serde, value_serde))` or `to_with(topic, Produced::with(..))`",
-    note = "a windowed key is written with the serde that it has inherited: `to_with(topic, Produced::inherited())`"
+    note = "a windowed key is written with the serde that it has inherited: `to_with(topic, Produced::inherited())`; a topic of them is read with `headwater::window::TimeWindowedSerde` or `SessionWindowedSerde`, whose pages have examples"
 )]
 pub trait DefaultSerde: Sized + 'static {
     /// The bytes of an entry of a list of these, where they are always as many.

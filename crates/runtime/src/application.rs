@@ -125,6 +125,20 @@ impl<D> KafkaStreams<D> {
         status.outcome()
     }
 
+    /// Deletes what the application keeps on this disk: the state of all tasks and of global stores (Java's `cleanUp`). The next start
+    /// restores it from the changelogs. Before a start, [`Builder::clean_up`] does the same.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] while the application runs: close it first. [`ErrorKind::Data`] when something cannot be deleted; the
+    /// rest is deleted all the same.
+    pub fn clean_up(&self) -> Result<(), Error> {
+        if !self.instance.status.has_ended() {
+            return Err(Error::config("Cannot clean up while running."));
+        }
+        self.instance.directory.delete_all()?;
+        Ok(())
+    }
+
     /// Closes it on SIGINT and SIGTERM, as by [`CloseOptions::default`]. The process has one handler for all its applications.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use headwater_topology::node::OffsetReset;
 
 pub use clients::Role;
 pub use guards::Overridden;
+pub use names::UnknownSetting;
 
 use crate::Error;
 use crate::assignment::{AssignmentSettings, HostPort};
@@ -111,9 +112,8 @@ impl StreamsConfig {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (key, value) in &self.properties {
-            if names::is_unknown(key) {
-                let meant = names::nearest(key).map_or_else(String::new, |name| format!("; did you mean {name}?"));
-                warnings.push(format!("{key} was supplied but is not used: there is no such setting{meant}"));
+            if let Some(unknown) = UnknownSetting::named(key) {
+                warnings.push(format!("{key} was supplied but is not used: {unknown}"));
             }
             let Some(setting) = options::find(key) else { continue };
             match setting.support {

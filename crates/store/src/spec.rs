@@ -88,6 +88,17 @@ impl StoreKind {
         }
     }
 
+    /// What such a store is called: `key-value`, `window`, `session`, `versioned` or `suppression`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            StoreKind::KeyValue | StoreKind::Lru { .. } => "key-value",
+            StoreKind::Window { .. } => "window",
+            StoreKind::Session { .. } => "session",
+            StoreKind::Versioned { .. } => "versioned",
+            StoreKind::Suppress => "suppression",
+        }
+    }
+
     /// Length of a window; `None` for stores of other things.
     pub fn window_size(&self) -> Option<Duration> {
         match self {

@@ -242,7 +242,7 @@ impl TopologyTestDriver {
     /// ```
     ///
     /// # Errors
-    /// [`DriverError::NoSuchStore`] when there is none of this name and kind.
+    /// [`DriverError::NoSuchStore`] when there is none of this name, [`DriverError::StoreKind`] when it is of another kind.
     pub fn key_value_store<K, V>(&self, handle: &StoreHandle<K, V>) -> Result<TestKeyValueStore<K, V>, DriverError> {
         TestKeyValueStore::open(self, handle)
     }

@@ -3,6 +3,7 @@
 use headwater_client::ClientError;
 use headwater_record::{SerdeError, Timestamp};
 use headwater_runtime::changelog::UpdateFailure;
+use headwater_runtime::config::UnknownSetting;
 use headwater_runtime::handler::UnknownHandler;
 use headwater_runtime::task::TaskError;
 use headwater_store::StoreError;
@@ -59,13 +60,23 @@ pub enum DriverError {
     /// A store could not be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The topology has no such store, or it is of another kind.
+    /// The topology has no such store.
     #[error("the topology has no {kind} store named {store}")]
     NoSuchStore {
         /// Its name.
         store: String,
         /// What was asked for.
         kind: &'static str,
+    },
+    /// The store is of another kind.
+    #[error("store {store} is a {kind} store, not a {wanted} store")]
+    StoreKind {
+        /// Its name.
+        store: String,
+        /// What it is.
+        kind: &'static str,
+        /// What was asked for.
+        wanted: &'static str,
     },
     /// A setting cannot be.
     #[error("{key}: {value:?} cannot be: {reason}")]
@@ -76,6 +87,14 @@ pub enum DriverError {
         value: String,
         /// Why.
         reason: String,
+    },
+    /// A setting's name is nearly that of another, which must have been meant.
+    #[error("{key}: {unknown}")]
+    UnknownSetting {
+        /// Which.
+        key: String,
+        /// What was meant.
+        unknown: UnknownSetting,
     },
     /// A setting names an unknown exception handler.
     #[error(transparent)]

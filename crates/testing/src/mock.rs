@@ -10,7 +10,7 @@ use headwater_runtime::handler::ExceptionHandlers;
 use headwater_store::cache::Budget;
 use headwater_store::{OpenContext, StoreSpec, StoreSupplier};
 use headwater_store_memory::MemoryStores;
-use headwater_topology::processor::{Processor, ProcessorContext, ProcessorSupplier, StoreAccess};
+use headwater_topology::processor::{Processor, ProcessorContext, ProcessorSupplier, Schedules, StoreAccess};
 use headwater_topology::{
     Destination, Emit, FailureKind, Inlet, NodeRef, Outlet, OutputTopic, ProcessError, Punctuations, RecordContext,
     Scheduled, SharedStore, SourceSpec, StoreId, Stream, TaskClock, TaskContext, TaskId, Topology, TopologyBuilder,
@@ -67,6 +67,7 @@ pub struct MockProcessorContext<K: 'static, V: 'static> {
     captured: Captured<K, V>,
     out: RefCell<Outlet<Stream<K, V>>>,
     punctuations: Rc<RefCell<Punctuations>>,
+    schedules: Schedules<K, V>,
     stores: Vec<StoreSpec>,
 }
 
@@ -87,12 +88,14 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
                 named.borrow_mut().push(Forwarded { record: kept(record), child: Some(child.to_owned()) });
             }),
         );
+        let punctuations: Rc<RefCell<Punctuations>> = Rc::default();
         MockProcessorContext {
+            schedules: Schedules::new(Rc::clone(&punctuations)),
+            punctuations,
             clock: RefCell::default(),
             input: RefCell::new(RecordContext::none()),
             captured,
             out: RefCell::new(out),
-            punctuations: Rc::default(),
             stores: Vec::new(),
         }
     }
@@ -213,7 +216,7 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
         let (mut nowhere, handlers) = (Nowhere, ExceptionHandlers::defaults(None));
         let mut task = TaskContext::new(TaskId::new(0, 0), &mut clock, &mut nowhere, &handlers);
         task.within(self.input.borrow().clone(), |task| {
-            work(&mut ProcessorContext::alone(task, &mut out, &self.punctuations, in_init))
+            work(&mut ProcessorContext::alone(task, &mut out, &self.schedules, in_init))
         })
     }
 
@@ -249,7 +252,8 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
         self.captured.borrow_mut().clear();
     }
 
-    /// What was scheduled, in order. To let one fire, call the processor's `punctuate` with its id.
+    /// What was scheduled, in order. To let one fire, call the processor's `punctuate` with its id; one with a closure is fired by
+    /// `mock.with(|cx| cx.fire(id, time).unwrap_or(Ok(())))`.
     pub fn scheduled_punctuators(&self) -> Vec<Scheduled> {
         self.punctuations.borrow().scheduled()
     }

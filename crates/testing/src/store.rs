@@ -32,16 +32,19 @@ impl<K, V> Typed<K, V> {
     fn open(
         driver: &TopologyTestDriver,
         handle: &StoreHandle<K, V>,
-        kind: &'static str,
+        wanted: &'static str,
         is_it: impl Fn(&Store) -> bool,
     ) -> Result<Self, DriverError> {
-        let wrong = || DriverError::NoSuchStore { store: handle.name().to_owned(), kind };
-        let store = match driver.live.borrow().store(handle.name()) {
-            Err(DriverError::NoSuchStore { .. }) => return Err(wrong()),
+        let (name, live) = (handle.name(), driver.live.borrow());
+        let store = match live.store(name) {
+            Err(DriverError::NoSuchStore { store, .. }) => {
+                return Err(DriverError::NoSuchStore { store, kind: wanted });
+            }
             other => other?,
         };
         if !store.read(|store| Ok(is_it(store)))? {
-            return Err(wrong());
+            let (store, kind) = (name.to_owned(), live.kind_of(name));
+            return Err(DriverError::StoreKind { store, kind, wanted });
         }
         let (key, value) = (handle.key_serde().clone(), handle.value_serde().clone());
         Ok(Typed { name: handle.name().to_owned(), store, key, value })

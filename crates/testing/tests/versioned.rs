@@ -71,7 +71,7 @@ fn versions_are_read_as_of_a_time_and_logged_at_theirs() {
     assert_eq!(driver.dropped_records(), 1);
     assert!(matches!(
         driver.key_value_store(&StoreHandle::<String, String>::named("versions")),
-        Err(DriverError::NoSuchStore { .. })
+        Err(DriverError::StoreKind { kind: "versioned", .. })
     ));
 }
 

@@ -90,6 +90,18 @@ pub enum WiringError {
         /// Which store.
         store: String,
     },
+    /// A processor takes a store for one of another kind.
+    #[error("Processor {processor} opens StateStore {store} as a {wanted} store, but it is a {kind} store")]
+    StoreKind {
+        /// Which processor.
+        processor: String,
+        /// Which store.
+        store: String,
+        /// What it is, as [`StoreKind::name`](headwater_store::StoreKind::name) says it.
+        kind: &'static str,
+        /// What the processor takes it for.
+        wanted: &'static str,
+    },
     /// A node was put below one that hands on other types: [`Port::new`](crate::Port::new) was told wrong types.
     #[error("node {child} does not take what {parent} hands on")]
     EdgeType {

@@ -2,22 +2,21 @@
 
 mod fixed_key;
 mod node;
+mod schedules;
 mod stores;
 mod table;
 mod wrapper;
 
-use std::cell::RefCell;
 use std::fmt;
-use std::rc::Rc;
 use std::time::Duration;
 
 use headwater_record::{Offset, Partition, Record, Timestamp, Topic};
 
-use crate::punctuate::Punctuations;
 use crate::{NodeId, Outlet, ProcessError, PunctuationType, ScheduleId, Stream, TaskContext, TaskId};
 
 pub use self::fixed_key::{FixedKey, FixedKeyContext, FixedKeyProcessor, FixedKeyRecord};
 pub use self::node::{ProcessorNode, ProcessorSupplier, StoreAccess};
+pub use self::schedules::Schedules;
 pub use self::stores::At;
 pub use self::table::{LiveProcessor, ProcessorTable};
 pub use self::wrapper::ProcessorWrapper;
@@ -48,7 +47,7 @@ pub trait Processor<KIn, VIn, KOut, VOut>: 'static {
         record: Record<'_, KIn, VIn>,
     ) -> Result<(), ProcessError>;
 
-    /// Called when a schedule fires. `time` is the current time (not the scheduled one): stream time or wall clock as the schedule says.
+    /// Called when a schedule fires, but for those that call a closure ([`ProcessorContext::schedule_with`]). `time` is the current time (not the scheduled one): stream time or wall clock as the schedule says.
     ///
     /// # Errors
     /// As [`Processor::process`].
@@ -81,7 +80,7 @@ pub struct RecordMetadata {
 pub struct ProcessorContext<'a, 't, K: 'static, V: 'static> {
     pub(crate) task: &'a mut TaskContext<'t>,
     pub(crate) out: &'a mut Outlet<Stream<K, V>>,
-    pub(crate) punctuations: &'a Rc<RefCell<Punctuations>>,
+    pub(crate) schedules: &'a Schedules<K, V>,
     pub(crate) node: NodeId,
     pub(crate) in_init: bool,
 }
@@ -91,10 +90,10 @@ impl<'a, 't, K: 'static, V: 'static> ProcessorContext<'a, 't, K, V> {
     pub fn alone(
         task: &'a mut TaskContext<'t>,
         out: &'a mut Outlet<Stream<K, V>>,
-        punctuations: &'a Rc<RefCell<Punctuations>>,
+        schedules: &'a Schedules<K, V>,
         in_init: bool,
     ) -> Self {
-        ProcessorContext { task, out, punctuations, node: NodeId::new(0), in_init }
+        ProcessorContext { task, out, schedules, node: NodeId::new(0), in_init }
     }
 
     /// Hands `record` to every child, in the order in which they were added; each is done, with all below it, before the next.
@@ -125,12 +124,90 @@ impl<'a, 't, K: 'static, V: 'static> ProcessorContext<'a, 't, K, V> {
         }
     }
 
-    /// Asks to be called back every `interval`, by stream time or wall clock. See [`Processor::punctuate`].
+    /// Asks to be called back every `interval`, by stream time or wall clock: [`Processor::punctuate`] is. A processor with more than
+    /// one schedule has it simpler with [`ProcessorContext::schedule_with`].
     ///
     /// # Errors
     /// When the interval is shorter than a millisecond.
     pub fn schedule(&mut self, interval: Duration, kind: PunctuationType) -> Result<ScheduleId, ProcessError> {
         self.schedule_from(None, interval, kind)
+    }
+
+    /// Asks for `punctuate` to be called every `interval`, by stream time or wall clock, instead of [`Processor::punctuate`] (Java's
+    /// `Punctuator` as a lambda). It has what it captures: stores, by clones of their `Rc`, and what it shares with the processor.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
+    /// use headwater::testing::TopologyTestDriver;
+    ///
+    /// /// Adds up sales; tells the sums every minute and begins anew every hour.
+    /// struct Sums {
+    ///     sums: Rc<KeyValueState<String, i64>>,
+    /// }
+    ///
+    /// impl Processor<String, i64, String, i64> for Sums {
+    ///     fn init(&mut self, cx: &mut ProcessorContext<'_, '_, String, i64>) -> Result<(), ProcessError> {
+    ///         let sums = Rc::clone(&self.sums);
+    ///         cx.schedule_with(Duration::from_secs(60), PunctuationType::WallClockTime, move |cx, time| {
+    ///             for (item, sum) in sums.entries(cx)? {
+    ///                 cx.forward(Record::new(&item, &sum, time, &Headers::new()))?;
+    ///             }
+    ///             Ok(())
+    ///         })?;
+    ///         let sums = Rc::clone(&self.sums);
+    ///         cx.schedule_with(Duration::from_secs(3600), PunctuationType::WallClockTime, move |cx, time| {
+    ///             for (item, _) in sums.entries(cx)? {
+    ///                 sums.remove_at(cx, &item, time)?;
+    ///             }
+    ///             Ok(())
+    ///         })?;
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, String, i64>,
+    ///         record: Record<'_, String, i64>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         let sum = self.sums.value(cx, record.key)?.unwrap_or(0) + record.value;
+    ///         self.sums.put_at(cx, record.key, sum, &record)
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.add_state_store(StoreSpec::key_value("sums"));
+    /// let sales = builder.stream::<String, i64>("sales");
+    /// sales.process(|stores| Ok(Sums { sums: stores.key_value(&StoreHandle::named("sums"))? }), &["sums"]).to("told");
+    ///
+    /// let driver = TopologyTestDriver::new(builder.build()?)?;
+    /// driver.input_topic::<String, i64>("sales").pipe_all([("pens", 3), ("pens", 4)])?;
+    /// driver.advance_wall_clock(Duration::from_secs(60))?;
+    /// assert_eq!(driver.output_topic::<String, i64>("told").read_key_values()?, [("pens".to_owned(), 7)]);
+    /// driver.advance_wall_clock(Duration::from_secs(3540))?;
+    /// assert!(driver.key_value_store(&StoreHandle::<String, i64>::named("sums"))?.all()?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::schedule`]. Those of `punctuate` are the processing exception handler's.
+    pub fn schedule_with(
+        &mut self,
+        interval: Duration,
+        kind: PunctuationType,
+        punctuate: impl FnMut(&mut ProcessorContext<'_, '_, K, V>, Timestamp) -> Result<(), ProcessError> + 'static,
+    ) -> Result<ScheduleId, ProcessError> {
+        let schedule = self.schedule(interval, kind)?;
+        self.schedules.call(schedule, Box::new(punctuate));
+        Ok(schedule)
+    }
+
+    /// Calls the closure of a schedule, as when it fires; `None` when it has none, and [`Processor::punctuate`] is to be called.
+    pub fn fire(&mut self, schedule: ScheduleId, time: Timestamp) -> Option<Result<(), ProcessError>> {
+        let schedules = self.schedules;
+        schedules.fire(self, schedule, time)
     }
 
     /// As [`ProcessorContext::schedule`], aligned to `start` (KIP-1146): first at `start`, or, when that has passed, at the first
@@ -157,12 +234,12 @@ impl<'a, 't, K: 'static, V: 'static> ProcessorContext<'a, 't, K, V> {
             PunctuationType::StreamTime => self.task.stream_time(),
             PunctuationType::WallClockTime => self.task.now(),
         };
-        self.punctuations.borrow_mut().schedule(self.node, interval, kind, start, now)
+        self.schedules.of_task.borrow_mut().schedule(self.node, interval, kind, start, now)
     }
 
     /// Ends a schedule.
     pub fn cancel(&mut self, schedule: ScheduleId) {
-        self.punctuations.borrow_mut().cancel(schedule);
+        self.schedules.cancel(schedule);
     }
 
     /// The greatest timestamp of the records that the task has taken, -1 before the first.

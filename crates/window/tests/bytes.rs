@@ -52,6 +52,18 @@ fn a_window_store_s_key_ends_in_start_and_sequence() {
 }
 
 #[test]
+fn the_key_of_a_window_store_s_changelog_is_read_as_such_and_written_as_any() {
+    let plain = TimeWindowedSerde::new(String::default_serde(), Duration::from_millis(10));
+    let serde = TimeWindowedSerde::new(String::default_serde(), Duration::from_millis(10)).for_changelog();
+    let mut stored = b"a".to_vec();
+    put_window_store_suffix(Timestamp::from_millis(5), 3, &mut stored);
+    let key = Windowed::new("a".to_owned(), Window::of_millis(5, 15));
+    assert_eq!(serde.deserialize("topic", Some(&stored)).unwrap(), key);
+    assert_eq!(bytes(&serde, key.clone()), bytes(&plain, key));
+    assert!(serde.deserialize("topic", Some(&[0; 11])).is_err());
+}
+
+#[test]
 fn the_end_of_a_window_that_would_lie_beyond_all_time_is_the_latest_time() {
     let serde = TimeWindowedSerde::new(String::default_serde(), Duration::from_millis(10));
     let written = bytes(&serde, Windowed::new("a".to_owned(), Window::of_millis(i64::MAX - 1, 0)));

@@ -1,9 +1,15 @@
-//! Operators on tables.
+//! Operators on tables. The order is that in which the documentation lists them.
 
 mod filter;
-mod group_by;
+
 mod map_values;
-mod nullable;
-mod step;
-mod suppress;
+
 mod transform_values;
+
+mod group_by;
+
+mod suppress;
+
+mod nullable;
+
+mod step;

@@ -39,6 +39,7 @@ pub struct Builder<D> {
     processing: Option<Arc<dyn ProcessingExceptionHandler>>,
     production: Option<Arc<dyn ProductionExceptionHandler>>,
     process_id: Option<Uuid>,
+    cleans_up: bool,
     environment: PhantomData<D>,
 }
 
@@ -56,6 +57,7 @@ impl<D: DefaultEnvironment> Builder<D> {
             processing: None,
             production: None,
             process_id: None,
+            cleans_up: false,
             environment: PhantomData,
         }
     }
@@ -150,6 +152,13 @@ impl<D: DefaultEnvironment> Builder<D> {
         self
     }
 
+    /// Deletes what earlier runs of the application left on this disk before it starts (Java's `cleanUp` before `start`); its stores
+    /// are then restored from their changelogs.
+    pub fn clean_up(mut self) -> Self {
+        self.cleans_up = true;
+        self
+    }
+
     /// Starts it: returns when its threads run, not when it has tasks, nor when its global stores are filled (in Java it waits for
     /// these). Until they are, stream threads wait, and [`KafkaStreams::state`] is [`State::Rebalancing`].
     ///
@@ -189,6 +198,9 @@ impl<D: DefaultEnvironment> Builder<D> {
         let keeps_state = keeps_state(&self.topology, &stores.choice(&config))?;
         let new_id = || self.process_id.unwrap_or_else(Uuid::new_v4);
         let directory = StateDirectory::open_as(&config.state_dir(), config.application_id(), keeps_state, new_id)?;
+        if self.cleans_up {
+            directory.delete_all()?;
+        }
         tracing::info!(
             application = config.application_id(), process = %directory.process_id(), threads = config.threads(),
             state = ?directory.path(), "starting"

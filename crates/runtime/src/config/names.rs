@@ -1,5 +1,7 @@
 //! The names of the settings of Java's clients, 4.4: a key that is none of them and none of Streams' own is a mistake.
 
+use std::fmt;
+
 use super::options;
 
 /// Of consumers, producers and administrators alike.
@@ -213,8 +215,29 @@ pub(super) fn split(key: &str) -> Option<(&'static str, Family, &str)> {
     PREFIXES.iter().find_map(|(prefix, family)| Some((*prefix, *family, key.strip_prefix(prefix)?)))
 }
 
+/// A key that neither Streams nor Kafka's clients have. Its text says what was meant, perhaps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownSetting {
+    /// The name that is so near that it was meant, nearly certainly.
+    pub meant: Option<String>,
+}
+
+impl UnknownSetting {
+    /// `None` when there is a setting of this name.
+    pub fn named(key: &str) -> Option<Self> {
+        is_unknown(key).then(|| UnknownSetting { meant: nearest(key) })
+    }
+}
+
+impl fmt::Display for UnknownSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no such setting")?;
+        self.meant.as_ref().map_or(Ok(()), |name| write!(f, "; did you mean {name}?"))
+    }
+}
+
 /// Whether nothing here, in Streams or in Kafka's clients, has a setting of this name.
-pub(super) fn is_unknown(key: &str) -> bool {
+fn is_unknown(key: &str) -> bool {
     if key.starts_with("topic.") || key.starts_with("client.tag.") || options::find(key).is_some() {
         return false;
     }
@@ -225,7 +248,7 @@ pub(super) fn is_unknown(key: &str) -> bool {
 }
 
 /// The name that was meant, perhaps.
-pub(super) fn nearest(key: &str) -> Option<String> {
+fn nearest(key: &str) -> Option<String> {
     let (prefix, rest, names): (_, _, Vec<&str>) = if let Some((prefix, family, rest)) = split(key) {
         (prefix, rest, family.names().collect())
     } else {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use headwater_record::Timestamp;
 use headwater_runtime::StoreMakers;
+use headwater_runtime::config::UnknownSetting;
 use headwater_runtime::handler::ExceptionHandlers;
 use headwater_store::StoreSupplier;
 use headwater_topology::Topology;
@@ -77,7 +78,8 @@ impl Builder {
         }
     }
 
-    /// Sets `key`, any setting of Kafka Streams, to `value`. What a test driver has no use for is ignored.
+    /// Sets `key`, any setting of Kafka Streams, to `value`. What a test driver has no use for is ignored. A name that is nearly that
+    /// of a setting is a mistake ([`DriverError::UnknownSetting`]); of any other that no one knows the log has a warning.
     #[must_use]
     pub fn setting(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.insert(key.into(), value.into());
@@ -147,8 +149,17 @@ impl Builder {
     ///
     /// # Errors
     /// [`DriverError::Task`] when the topology cannot come alive, [`DriverError::Store`] for a store that cannot be opened,
-    /// [`DriverError::Setting`] and [`DriverError::Handler`] for settings that cannot be.
+    /// [`DriverError::Setting`], [`DriverError::UnknownSetting`] and [`DriverError::Handler`] for settings that cannot be.
     pub fn build(self) -> Result<TopologyTestDriver, DriverError> {
+        for key in self.settings.keys() {
+            match UnknownSetting::named(key) {
+                Some(unknown) if unknown.meant.is_some() => {
+                    return Err(DriverError::UnknownSetting { key: key.clone(), unknown });
+                }
+                Some(unknown) => tracing::warn!("{key} was supplied but is not used: {unknown}"),
+                None => {}
+            }
+        }
         let live = Live::start(self.topology, &self.settings, self.start, &self.stores, self.handlers)?;
         Ok(TopologyTestDriver { live: Rc::new(RefCell::new(live)) })
     }

@@ -317,6 +317,12 @@ impl Live {
         running.store(id).cloned().ok_or_else(missing)
     }
 
+    /// What kind of store it is.
+    pub(crate) fn kind_of(&self, store: &str) -> &'static str {
+        let id = self.topology.store_named(store);
+        id.and_then(|id| self.topology.store(id)).map_or("missing", |store| store.spec.kind.name())
+    }
+
     /// What a window or session store has, seen through its cache.
     pub(crate) fn entries(&self, name: &str) -> Result<Vec<SeenEntry>, DriverError> {
         let store = self.store(name)?;

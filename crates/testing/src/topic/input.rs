@@ -15,6 +15,25 @@ use crate::{DriverError, TestRecord};
 /// driver's, then as [`TestInputTopic::advance_time`] and [`TestInputTopic::auto_advance`] say. Times are milliseconds since 1970. Where keys or
 /// values are `String`s, their text will do ([`Given`]).
 ///
+/// A row of a table is deleted by a null: open the table's topic with `Option` values, and pipe `None`.
+///
+/// ```
+/// use headwater::prelude::*;
+/// use headwater::testing::TopologyTestDriver;
+/// let builder = StreamsBuilder::new();
+/// builder.table::<String, i64>("stock").filter(|_, pieces| *pieces > 0).to_stream().to("for-sale");
+/// let driver = TopologyTestDriver::new(builder.build()?)?;
+///
+/// let stock = driver.input_topic::<String, Option<i64>>("stock");
+/// stock.pipe("pens", 3)?;
+/// stock.pipe("pens", None)?;
+/// let for_sale = driver.output_topic::<String, Option<i64>>("for-sale").read_values()?;
+/// assert_eq!(for_sale, [Some(3), None]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// And the topic's time:
+///
 /// ```
 /// # use headwater::record::DefaultSerde;
 /// # use headwater::processor::{SinkSpec, SourceSpec, TopologyBuilder};

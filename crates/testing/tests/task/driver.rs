@@ -94,7 +94,8 @@ fn records_go_on_through_internal_topics_to_the_store_behind_them() {
     assert_eq!(store.get(&"a".to_owned()).unwrap(), Some(2));
     assert_eq!(store.get(&"c".to_owned()).unwrap(), None);
     assert_eq!(store.all().unwrap(), [("a".to_owned(), 2), ("b".to_owned(), 1)]);
-    assert!(matches!(driver.window_store(&counts("counts")), Err(DriverError::NoSuchStore { kind: "window", .. })));
+    let other = driver.window_store(&counts("counts"));
+    assert!(matches!(other, Err(DriverError::StoreKind { kind: "key-value", wanted: "window", .. })));
 }
 
 #[test]

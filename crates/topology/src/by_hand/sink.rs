@@ -47,7 +47,7 @@ impl<K, V> SinkSpec<K, V> {
         key: SharedSerde<K>,
         value: SharedSerde<V>,
     ) -> Self {
-        let choose: ExtractTopic<K, V> = Arc::new(choose);
+        let choose: ExtractTopic<K, V> = Arc::new(move |key, value, context| Ok(choose(key, value, context)));
         SinkSpec {
             topic: SinkTopic::Extracted { text: text.into() },
             choose: Some(choose),

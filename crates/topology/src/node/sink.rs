@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Names the topic of each record (Java's `TopicNameExtractor`).
-pub type ExtractTopic<K, V> = Arc<dyn Fn(&K, &V, &RecordContext) -> String + Send + Sync>;
+pub type ExtractTopic<K, V> = Arc<dyn Fn(&K, &V, &RecordContext) -> Result<String, ProcessError> + Send + Sync>;
 
 /// Chooses the partitions of a record by topic, key, value, headers and how many the topic has (Java's `StreamPartitioner`, KIP-837):
 /// `None` leaves it to the default, an empty list drops the record and counts it, and every partition named gets a copy.
@@ -65,7 +65,7 @@ impl<K: 'static, V: 'static> SinkNode<K, V> {
             (None, Some((_, topic))) => return Ok(*topic),
             (None, None) => return Err(ProcessError::user(format!("sink {} has no topic", self.name))),
             (Some(choose), known) => {
-                let name = choose(record.key, record.value, &cx.record_context(record.timestamp, record.headers));
+                let name = choose(record.key, record.value, &cx.record_context(record.timestamp, record.headers))?;
                 match known {
                     Some((last, topic)) if *last == name => return Ok(*topic),
                     _ => name,

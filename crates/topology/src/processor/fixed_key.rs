@@ -125,6 +125,19 @@ impl<'t, K: 'static, V: 'static> FixedKeyContext<'_, '_, 't, K, V> {
         self.0.schedule(interval, kind)
     }
 
+    /// As [`ProcessorContext::schedule_with`].
+    ///
+    /// # Errors
+    /// As [`ProcessorContext::schedule_with`].
+    pub fn schedule_with(
+        &mut self,
+        interval: Duration,
+        kind: PunctuationType,
+        mut punctuate: impl FnMut(&mut FixedKeyContext<'_, '_, '_, K, V>, Timestamp) -> Result<(), ProcessError> + 'static,
+    ) -> Result<ScheduleId, ProcessError> {
+        self.0.schedule_with(interval, kind, move |cx, time| punctuate(&mut FixedKeyContext(cx), time))
+    }
+
     /// As [`ProcessorContext::schedule_at`].
     ///
     /// # Errors

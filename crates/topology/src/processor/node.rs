@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use headwater_record::{Record, Timestamp};
 
-use super::{LiveProcessor, Processor, ProcessorContext};
-use crate::punctuate::Punctuations;
+use super::{LiveProcessor, Processor, ProcessorContext, Schedules};
 use crate::state::{KeyValueState, SessionState, StoreHandle, VersionedState, WindowState};
 use crate::{Inlet, NodeId, Outlet, ProcessError, ScheduleId, StoreId, Stream, TaskContext, Wiring, WiringError};
 
@@ -31,7 +30,8 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         StoreAccess { wiring, node }
     }
 
-    fn connected(&self, name: &str) -> Result<StoreId, WiringError> {
+    /// The store `name`, which must be of the kind `wanted`.
+    fn connected(&self, name: &str, wanted: &'static str) -> Result<StoreId, WiringError> {
         let topology = self.wiring.topology();
         let node = topology.node(self.node);
         let store = topology.store_named(name);
@@ -39,23 +39,29 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
             node.is_some_and(|node| node.stores.contains(store))
                 || topology.store(*store).is_some_and(|store| store.global)
         });
-        allowed.ok_or_else(|| {
+        let store = allowed.ok_or_else(|| {
             let node = self.wiring.name(self.node);
             WiringError::NoAccess(format!(
                 "Processor {node} has no access to StateStore {name} as the store is not connected to the processor. Name it where the processor is added, as in `.process(supplier, &[\"{name}\"])`, after `builder.add_state_store(..)`; in a topology by hand, name the processor in `add_state_store(store, &[\"{node}\"])`, or connect them by `connect(\"{node}\", &[\"{name}\"])`"
             ))
-        })
+        })?;
+        let kind = topology.store(store).map_or(wanted, |store| store.spec.kind.name());
+        if kind == wanted {
+            return Ok(store);
+        }
+        let (processor, store) = (self.wiring.name(self.node).to_string(), name.to_owned());
+        Err(WiringError::StoreKind { processor, store, kind, wanted })
     }
 
     /// A key-value store.
     ///
     /// # Errors
-    /// [`WiringError`] when it is not connected to this node, or was made with other types.
+    /// [`WiringError`] when it is not connected to this node, is of another kind, or was opened with other types.
     pub fn key_value<K: 'static, V: 'static>(
         &mut self,
         handle: &StoreHandle<K, V>,
     ) -> Result<Rc<KeyValueState<K, V>>, WiringError> {
-        let store = self.connected(handle.name())?;
+        let store = self.connected(handle.name(), "key-value")?;
         KeyValueState::open(self.wiring, store, handle)
     }
 
@@ -67,7 +73,7 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         &mut self,
         handle: &StoreHandle<K, V>,
     ) -> Result<Rc<WindowState<K, V>>, WiringError> {
-        let store = self.connected(handle.name())?;
+        let store = self.connected(handle.name(), "window")?;
         WindowState::open(self.wiring, store, handle)
     }
 
@@ -79,7 +85,7 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         &mut self,
         handle: &StoreHandle<K, V>,
     ) -> Result<Rc<SessionState<K, V>>, WiringError> {
-        let store = self.connected(handle.name())?;
+        let store = self.connected(handle.name(), "session")?;
         SessionState::open(self.wiring, store, handle)
     }
 
@@ -91,7 +97,7 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         &mut self,
         handle: &StoreHandle<K, V>,
     ) -> Result<Rc<VersionedState<K, V>>, WiringError> {
-        let store = self.connected(handle.name())?;
+        let store = self.connected(handle.name(), "versioned")?;
         VersionedState::open(self.wiring, store, handle)
     }
 }
@@ -108,7 +114,7 @@ pub struct ProcessorNode<P, KIn, VIn, KOut: 'static, VOut: 'static> {
     node: NodeId,
     processor: RefCell<P>,
     out: RefCell<Outlet<Stream<KOut, VOut>>>,
-    punctuations: Rc<RefCell<Punctuations>>,
+    schedules: Schedules<KOut, VOut>,
     input: PhantomData<fn(KIn, VIn)>,
 }
 
@@ -137,7 +143,7 @@ where
                 node,
                 processor: RefCell::new(processor),
                 out: RefCell::new(out),
-                punctuations: wiring.processors().punctuations(),
+                schedules: Schedules::new(wiring.processors().punctuations()),
                 input: PhantomData,
             });
             wiring.processors().add(node, Rc::clone(&live) as Rc<dyn LiveProcessor>);
@@ -156,7 +162,7 @@ where
             return Err(ProcessError::user(format!("processor {} was called while it is at work", self.name)));
         };
         let mut context =
-            ProcessorContext { task: cx, out: &mut out, punctuations: &self.punctuations, node: self.node, in_init };
+            ProcessorContext { task: cx, out: &mut out, schedules: &self.schedules, node: self.node, in_init };
         work(&mut processor, &mut context)
     }
 }
@@ -176,7 +182,9 @@ where
         self.enter(cx, true, Processor::init)
     }
     fn punctuate(&self, cx: &mut TaskContext<'_>, schedule: ScheduleId, time: Timestamp) -> Result<(), ProcessError> {
-        self.enter(cx, false, |processor, cx| processor.punctuate(cx, schedule, time))
+        self.enter(cx, false, |processor, cx| {
+            cx.fire(schedule, time).unwrap_or_else(|| processor.punctuate(cx, schedule, time))
+        })
     }
     fn close(&self) {
         if let Ok(mut processor) = self.processor.try_borrow_mut() {

@@ -16,6 +16,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-FLATMAP-0000000001"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn flat_map<K2: 'static, V2: 'static, I: IntoIterator<Item = (K2, V2)>>(
         &self,
         map: impl Fn(&K, &V) -> I + Send + Sync + 'static,
@@ -24,6 +25,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::flat_map`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_flat_map<K2: 'static, V2: 'static, I: IntoIterator<Item = (K2, V2)>, E: Into<BoxError>>(
         &self,
         map: impl Fn(&K, &V) -> Result<I, E> + Send + Sync + 'static,

@@ -19,6 +19,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-FLATMAPVALUES-0000000001"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn flat_map_values<W: 'static, I: IntoIterator<Item = W>>(
         &self,
         map: impl Fn(&K, &V) -> I + Send + Sync + 'static,
@@ -27,6 +28,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::flat_map_values`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_flat_map_values<W: 'static, I: IntoIterator<Item = W>, E: Into<BoxError>>(
         &self,
         map: impl Fn(&K, &V) -> Result<I, E> + Send + Sync + 'static,

@@ -16,6 +16,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-MAP-0000000001"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn map<K2: 'static, V2: 'static>(
         &self,
         map: impl Fn(&K, &V) -> (K2, V2) + Send + Sync + 'static,
@@ -24,6 +25,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     }
 
     /// As [`KStream::map`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_map<K2: 'static, V2: 'static, E: Into<BoxError>>(
         &self,
         map: impl Fn(&K, &V) -> Result<(K2, V2), E> + Send + Sync + 'static,

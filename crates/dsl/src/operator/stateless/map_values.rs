@@ -16,11 +16,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-MAPVALUES-0000000001"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn map_values<W: 'static>(&self, map: impl Fn(&K, &V) -> W + Send + Sync + 'static) -> KStream<K, W> {
         self.try_map_values(move |key, value| Ok::<_, BoxError>(map(key, value)))
     }
 
     /// As [`KStream::map_values`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_map_values<W: 'static, E: Into<BoxError>>(
         &self,
         map: impl Fn(&K, &V) -> Result<W, E> + Send + Sync + 'static,

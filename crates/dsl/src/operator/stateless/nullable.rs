@@ -69,6 +69,7 @@ impl<K: 'static, V: Nullable + Clone + 'static> KStream<K, Option<V>> {
     /// # builder.build()?;
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn into_nullable(self) -> KStream<K, V> {
         let port: Port<Stream<K, V>> = self.port.seen_as(|inlet| Box::new(Unwrapped { null: V::null(), inlet }));
         let value = self.serdes.value.map(|value| Arc::new(OfNullable(value)) as SharedSerde<V>);

@@ -16,11 +16,13 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-KEY-SELECT-0000000001"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn select_key<K2: 'static>(&self, select: impl Fn(&K, &V) -> K2 + Send + Sync + 'static) -> KStream<K2, V> {
         self.try_select_key(move |key, value| Ok::<_, BoxError>(select(key, value)))
     }
 
     /// As [`KStream::select_key`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_select_key<K2: 'static, E: Into<BoxError>>(
         &self,
         select: impl Fn(&K, &V) -> Result<K2, E> + Send + Sync + 'static,

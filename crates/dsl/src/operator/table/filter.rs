@@ -75,6 +75,42 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         self.filter_with(move |key, value| !leave_out(key, value), materialized)
     }
 
+    /// As [`KTable::filter_not`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
+    pub fn try_filter_not<E: Into<BoxError>>(
+        &self,
+        leave_out: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+    ) -> Self {
+        self.try_filter(move |key, value| leave_out(key, value).map(|leave_out| !leave_out))
+    }
+
+    /// As [`KTable::filter_not_with`], with a function that may fail: the processing exception handler then decides.
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    /// use headwater::testing::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let stock = builder.table::<String, String>("stock");
+    /// let sold_out = |_: &String, pieces: &String| pieces.parse::<u32>().map(|pieces| pieces == 0);
+    /// stock.try_filter_not_with(sold_out, Materialized::named("for-sale")).to_stream().to("for-sale");
+    ///
+    /// let driver = TopologyTestDriver::new(builder.build()?)?;
+    /// let stock = driver.input_topic::<String, String>("stock");
+    /// stock.pipe_all([("pens", "3"), ("ink", "0")])?;
+    /// assert!(stock.pipe("glue", "many").is_err(), "that is no number");
+    /// let for_sale = driver.output_topic::<String, Option<String>>("for-sale").read_key_values()?;
+    /// assert_eq!(for_sale, [("pens".to_owned(), Some("3".to_owned()))]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn try_filter_not_with<E: Into<BoxError>>(
+        &self,
+        leave_out: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
+        materialized: Materialized<K, V>,
+    ) -> Self {
+        self.try_filter_with(move |key, value| leave_out(key, value).map(|leave_out| !leave_out), materialized)
+    }
+
     fn filtered<E: Into<BoxError>>(
         &self,
         keep: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,

@@ -86,6 +86,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-SELECT-0000000003"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn group_by<K2: DefaultSerde, V2: DefaultSerde>(
         &self,
         select: impl Fn(&K, &V) -> (K2, V2) + Send + Sync + 'static,
@@ -94,6 +95,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     }
 
     /// As [`KTable::group_by`], with options.
+    #[must_use]
     pub fn group_by_with<K2: 'static, V2: 'static>(
         &self,
         select: impl Fn(&K, &V) -> (K2, V2) + Send + Sync + 'static,
@@ -103,6 +105,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     }
 
     /// As [`KTable::group_by_with`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_group_by_with<K2: 'static, V2: 'static, E: Into<BoxError>>(
         &self,
         select: impl Fn(&K, &V) -> Result<(K2, V2), E> + Send + Sync + 'static,

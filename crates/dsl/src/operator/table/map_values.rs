@@ -17,6 +17,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-MAPVALUES-0000000003"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    #[must_use]
     pub fn map_values<W: 'static>(&self, map: impl Fn(&K, &V) -> W + Send + Sync + 'static) -> KTable<K, W> {
         self.try_map_values(move |key, value| Ok::<_, BoxError>(map(key, value)))
     }
@@ -31,6 +32,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     }
 
     /// As [`KTable::map_values`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_map_values<W: 'static, E: Into<BoxError>>(
         &self,
         map: impl Fn(&K, &V) -> Result<W, E> + Send + Sync + 'static,

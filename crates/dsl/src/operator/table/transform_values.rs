@@ -22,6 +22,45 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// assert!(builder.build()?.describe().contains("KTABLE-TRANSFORMVALUES-0000000003"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
+    ///
+    /// A transformer that needs stores or a context, as Java's `transformValues(supplier, stores)` takes, is a processor of the table's
+    /// changes, whose results are a table again:
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
+    /// use headwater::testing::TopologyTestDriver;
+    ///
+    /// /// Says how often each row has changed.
+    /// struct Changes(Rc<KeyValueState<String, i64>>);
+    ///
+    /// impl FixedKeyProcessor<String, Option<String>, Option<i64>> for Changes {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut FixedKeyContext<'_, '_, '_, String, Option<i64>>,
+    ///         record: FixedKeyRecord<'_, String, Option<String>>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         let count = self.0.value(cx, record.key())?.unwrap_or(0) + 1;
+    ///         self.0.put_at(cx, record.key(), count, &record)?;
+    ///         // A row that is deleted is deleted from the result, too.
+    ///         cx.forward(record.with_value(&record.value().as_ref().map(|_| count)))
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.add_state_store(StoreSpec::key_value("changes"));
+    /// let prices = builder.table::<String, String>("prices").to_stream();
+    /// let changes = prices.process_values(|stores| Ok(Changes(stores.key_value(&StoreHandle::named("changes"))?)), &["changes"]);
+    /// let counts: KTable<String, i64> = changes.to_table();
+    /// counts.to_stream().to("counts");
+    ///
+    /// let driver = TopologyTestDriver::new(builder.build()?)?;
+    /// driver.input_topic::<String, String>("prices").pipe_all([("pens", "1"), ("ink", "5"), ("pens", "2")])?;
+    /// let counts = driver.output_topic::<String, Option<i64>>("counts").read_values()?;
+    /// assert_eq!(counts, [Some(1), Some(1), Some(2)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
     pub fn transform_values<W: 'static>(
         &self,
         transform: impl Fn(&K, Option<&V>) -> Option<W> + Send + Sync + 'static,
@@ -39,6 +78,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     }
 
     /// As [`KTable::transform_values`], with a function that may fail: the processing exception handler then decides.
+    #[must_use]
     pub fn try_transform_values<W: 'static, E: Into<BoxError>>(
         &self,
         transform: impl Fn(&K, Option<&V>) -> Result<Option<W>, E> + Send + Sync + 'static,
