@@ -72,10 +72,12 @@ fn state_is_deleted_after_a_close_and_restored_by_the_next_start() {
     assert!(task.is_dir() && global.is_dir(), "a close keeps the state");
     running.clean_up().expect("it is closed");
     assert!(!task.exists() && !global.exists(), "nothing is left");
-    drop(running);
 
+    // One that is closed is in nobody's way, though somebody holds it still.
     let again = application(&cluster, root.path()).start().expect("it starts again");
     assert_eq!(count_a_visit(&cluster, &again), 2_i64.to_be_bytes(), "the changelog had it");
+    let refused = running.clean_up().expect_err("another one has the directory");
+    assert!(refused.to_string().contains("is in use by another application"), "{refused}");
     close(&again);
 }
 

@@ -32,7 +32,7 @@ pub use self::global::{GlobalClaim, GlobalPlace};
 pub enum DirectoryError {
     /// Another process, or another application in this one, has it.
     #[error(
-        "the state directory {} is in use by another process that runs the same application.id: stop that process, or give each process on this machine a state.dir of its own",
+        "the state directory {} is in use by another application of the same application.id, in this process or another one: close that, or give each on this machine a state.dir of its own",
         path.display()
     )]
     Locked {
@@ -65,7 +65,8 @@ impl DirectoryError {
     }
 }
 
-/// The state directory of one application in this process. Clones share it; the last one that goes gives the lock back.
+/// The state directory of one application in this process. Clones share it; the last one that goes gives the lock back, if it was
+/// not [released](StateDirectory::release) before.
 #[derive(Clone, Debug)]
 pub struct StateDirectory(Arc<Shared>);
 
@@ -76,8 +77,8 @@ struct Shared {
     process_id: Uuid,
     claimed: Mutex<BTreeSet<TaskId>>,
     global_claimed: AtomicBool,
-    /// Held until the end.
-    _lock: Option<lock::DirectoryLock>,
+    /// Held until the application has ended.
+    lock: Mutex<Option<lock::DirectoryLock>>,
 }
 
 impl Shared {
@@ -118,7 +119,16 @@ impl StateDirectory {
 
     fn of(path: Option<PathBuf>, process_id: Uuid, lock: Option<lock::DirectoryLock>) -> Self {
         let (claimed, global_claimed) = (Mutex::default(), AtomicBool::new(false));
-        StateDirectory(Arc::new(Shared { path, process_id, claimed, global_claimed, _lock: lock }))
+        StateDirectory(Arc::new(Shared { path, process_id, claimed, global_claimed, lock: Mutex::new(lock) }))
+    }
+
+    /// Gives the lock back: nothing of the application uses the directory any more, and another one may.
+    pub fn release(&self) {
+        self.lock().take();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<lock::DirectoryLock>> {
+        self.0.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The application's directory, `None` when nothing is kept on disk.

@@ -86,8 +86,15 @@ impl Status {
     }
 
     /// Nothing that is the application's, or its user's, runs on that thread any more.
-    pub(crate) fn thread_leaves(&self) {
-        self.lock().threads -= 1;
+    ///
+    /// Before anybody hears that all has ended, `at_end` is done.
+    pub(crate) fn thread_leaves(&self, at_end: impl FnOnce()) {
+        let mut inner = self.lock();
+        inner.threads -= 1;
+        if inner.threads == 0 && inner.progress.state().is_final() {
+            at_end();
+        }
+        drop(inner);
         self.gate.open();
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use headwater_record::Timestamp;
 use headwater_topology::TaskId;
 
+use super::lock::DirectoryLock;
 use super::{DirectoryError, GlobalPlace, StateDirectory, TaskClaim, layout};
 
 impl StateDirectory {
@@ -22,8 +23,11 @@ impl StateDirectory {
     /// Deletes the directories of all tasks, and of global stores, that nobody has claimed (Java's `cleanUp`).
     ///
     /// # Errors
-    /// As [`StateDirectory::delete_obsolete`].
+    /// As [`StateDirectory::delete_obsolete`], and [`DirectoryError::Locked`] when the directory was released and another application
+    /// has it.
     pub fn delete_all(&self) -> Result<Vec<TaskId>, DirectoryError> {
+        let released = self.path().filter(|_| self.lock().is_none());
+        let _lock = released.map(DirectoryLock::acquire).transpose()?;
         let tasks = self.delete_where(|_| true);
         if let Some(claim) = self.claim_global() {
             claim.wipe(GlobalPlace::Usual).and(claim.wipe(GlobalPlace::Beside))?;

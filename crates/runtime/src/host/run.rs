@@ -42,7 +42,7 @@ impl Threads {
     fn spawn(&self, instance: &Instance, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         instance.status.thread_enters();
         let handle = Builder::new().name(name).spawn(run).map_err(|error| {
-            instance.status.thread_leaves();
+            instance.status.thread_leaves(|| instance.directory.release());
             Error::new(ErrorKind::Unavailable, format!("the system gives no thread: {error}"))
         })?;
         self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
@@ -137,7 +137,7 @@ struct GlobalEnd<'a> {
 impl Drop for GlobalEnd<'_> {
     fn drop(&mut self) {
         self.instance.status.global_is(GlobalThreadState::Dead);
-        self.instance.status.thread_leaves();
+        self.instance.status.thread_leaves(|| self.instance.directory.release());
     }
 }
 
@@ -171,7 +171,7 @@ struct End<'a> {
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.instance.status.thread_is(self.number, ThreadState::Dead);
-        self.instance.status.thread_leaves();
+        self.instance.status.thread_leaves(|| self.instance.directory.release());
     }
 }
 
