@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use headwater::record::Topic;
 use headwater_integration_tests::broker::Broker;
 use headwater_integration_tests::program::{Program, wait_for};
 
@@ -132,6 +133,34 @@ fn an_input_topic_that_does_not_exist_is_named() -> Result<()> {
     let missing = format!("source topics do not exist: {}", application.input());
     let parts = [missing.as_str(), "create them before the application is started"];
     ends_with(application.start()?, "Topology", &parts)
+}
+
+#[test]
+fn a_topic_to_write_to_that_does_not_exist_is_told_while_records_wait_for_it() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("a_topic_to_write_to_that_does_not_exist_is_told_while_records_wait_for_it")
+    else {
+        return Ok(());
+    };
+    let application = Application::new("no-output", &broker.bootstrap)?;
+    broker.make_topic(&application.input(), 2)?;
+    let program = application.start()?;
+    broker.produce(&application.input(), [(None, &b"three words here"[..])])?;
+    let missing = format!("topic {} does not exist", application.output());
+    wait_for("a warning that names the output topic", PATIENCE, || {
+        Ok(program.log().iter().any(|line| line.contains("WARN") && line.contains(&missing)).then_some(()))
+    })?;
+    // What waited goes on when the topic is there.
+    broker.make_topic(&application.output(), 2)?;
+    application.wait_until_it_runs(&broker)?;
+    let changelog = format!("{}-{STORE}-changelog", application.id);
+    for deleted in broker.admin()?.delete_topics(&[Topic::from(changelog.as_str())], broker.soon())? {
+        deleted?;
+    }
+    broker.produce(&application.input(), [(None, &b"three more words here"[..])])?;
+    let missing = format!("topic {changelog} does not exist");
+    wait_for("a warning that names the changelog", PATIENCE, || {
+        Ok(program.log().iter().any(|line| line.contains("WARN") && line.contains(&missing)).then_some(()))
+    })
 }
 
 #[test]

@@ -341,7 +341,9 @@ async fn count_partitions(
         if !may_come || remaining(until) <= pause {
             return Err(error);
         }
-        tracing::debug!(%error, %topic, "the number of partitions is asked for again");
+        if met.is_none() {
+            tracing::warn!(%topic, %error, "records wait, for max.block.ms at most");
+        }
         met = Some(error);
         sleep(pause).await;
     }

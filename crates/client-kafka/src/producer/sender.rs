@@ -384,7 +384,11 @@ impl Sender {
                 Err(error) => {
                     place.leader = None;
                     // A topic that is not there may be made; as in Java, that is waited for.
-                    if error.class() != ErrorClass::Retriable && !matches!(error, ClientError::UnknownTopic { .. }) {
+                    if matches!(error, ClientError::UnknownTopic { .. }) {
+                        if !place.sequences.lacks_topic() {
+                            tracing::warn!(%partition, %error, "records wait, for delivery.timeout.ms at most");
+                        }
+                    } else if error.class() != ErrorClass::Retriable {
                         place.sequences.fail_waiting(&error);
                     }
                     place.sequences.hindered(Some(error));

@@ -162,6 +162,11 @@ impl<B: Batch> Sequences<B> {
         self.obstacle = obstacle;
     }
 
+    /// Whether it was seen already that there is no such topic.
+    pub(super) fn lacks_topic(&self) -> bool {
+        matches!(self.obstacle, Some(ClientError::UnknownTopic { .. }))
+    }
+
     /// Whether another identity than `current` is needed to go on.
     pub(super) fn lacks(&self, current: Option<Identity>) -> bool {
         self.rules.idempotent
