@@ -74,7 +74,10 @@ impl std::fmt::Display for LostReason {
         f.write_str(match self {
             LostReason::UnknownMember => "the coordinator does not know this member any more",
             LostReason::IllegalGeneration => "the group has gone on to another generation without this member",
-            LostReason::PollIntervalExceeded => "the thread was away for longer than max.poll.interval.ms",
+            LostReason::PollIntervalExceeded => {
+                "the thread was away for longer than max.poll.interval.ms, busy with a record perhaps; what it did since \
+                 its last commit is done again: raise max.poll.interval.ms, or have records take less time"
+            }
         })
     }
 }
