@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use headwater_record::DefaultSerde;
 use headwater_topology::{BoxError, ProcessError};
 
 use crate::operator::{TableJoinSpec, stream_table_join};
@@ -25,8 +26,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         table: &KTable<K, VT>,
         join: impl Fn(&K, &V, &VT) -> W + Send + Sync + 'static,
-    ) -> KStream<K, W> {
-        self.join_table_with(table, join, Joined::inherited())
+    ) -> KStream<K, W>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.join_table_with(table, join, Joined::inherited_or_own())
     }
 
     /// As [`KStream::join_table`], with options; see [`Joined`] for an example.
@@ -46,8 +51,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         table: &KTable<K, VT>,
         join: impl Fn(&K, &V, &VT) -> Result<W, E> + Send + Sync + 'static,
-    ) -> KStream<K, W> {
-        self.try_join_table_with(table, join, Joined::inherited())
+    ) -> KStream<K, W>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.try_join_table_with(table, join, Joined::inherited_or_own())
     }
 
     /// As [`KStream::join_table_with`], with a function that may fail: the processing exception handler then decides.
@@ -85,8 +94,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         table: &KTable<K, VT>,
         join: impl Fn(&K, &V, Option<&VT>) -> W + Send + Sync + 'static,
-    ) -> KStream<K, W> {
-        self.left_join_table_with(table, join, Joined::inherited())
+    ) -> KStream<K, W>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.left_join_table_with(table, join, Joined::inherited_or_own())
     }
 
     /// As [`KStream::left_join_table`], with options.
@@ -106,8 +119,12 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         table: &KTable<K, VT>,
         join: impl Fn(&K, &V, Option<&VT>) -> Result<W, E> + Send + Sync + 'static,
-    ) -> KStream<K, W> {
-        self.try_left_join_table_with(table, join, Joined::inherited())
+    ) -> KStream<K, W>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.try_left_join_table_with(table, join, Joined::inherited_or_own())
     }
 
     /// As [`KStream::left_join_table_with`], with a function that may fail: the processing exception handler then decides.

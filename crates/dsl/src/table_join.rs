@@ -193,6 +193,50 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         self.try_outer_join(other, move |left, right| Ok::<_, BoxError>(join(left, right)), None)
     }
 
+    /// As [`KTable::join`], kept in a store (`KTable#join` with `Materialized`).
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let (prices, pieces) = (builder.table::<String, i64>("prices"), builder.table::<String, i64>("pieces"));
+    /// let worth = prices.join_with(&pieces, |price, pieces| price * pieces, Materialized::named("worth"));
+    /// assert_eq!(worth.queryable_store().map(|store| store.name()), Some("worth"));
+    /// # builder.build()?;
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
+    /// ```
+    #[must_use]
+    pub fn join_with<V2: 'static, W: Clone + 'static>(
+        &self,
+        other: &KTable<K, V2>,
+        join: impl Fn(&V, &V2) -> W + Send + Sync + 'static,
+        materialized: Materialized<K, W>,
+    ) -> KTable<K, W> {
+        self.try_join(other, move |left, right| Ok::<_, BoxError>(join(left, right)), Some(materialized))
+    }
+
+    /// As [`KTable::left_join`], kept in a store.
+    #[must_use]
+    pub fn left_join_with<V2: 'static, W: Clone + 'static>(
+        &self,
+        other: &KTable<K, V2>,
+        join: impl Fn(&V, Option<&V2>) -> W + Send + Sync + 'static,
+        materialized: Materialized<K, W>,
+    ) -> KTable<K, W> {
+        self.try_left_join(other, move |left, right| Ok::<_, BoxError>(join(left, right)), Some(materialized))
+    }
+
+    /// As [`KTable::outer_join`], kept in a store.
+    #[must_use]
+    pub fn outer_join_with<V2: 'static, W: Clone + 'static>(
+        &self,
+        other: &KTable<K, V2>,
+        join: impl Fn(Option<&V>, Option<&V2>) -> W + Send + Sync + 'static,
+        materialized: Materialized<K, W>,
+    ) -> KTable<K, W> {
+        self.try_outer_join(other, move |left, right| Ok::<_, BoxError>(join(left, right)), Some(materialized))
+    }
+
     /// As [`KTable::join`], kept in a store when there are options, and with a function that may fail.
     ///
     /// ```

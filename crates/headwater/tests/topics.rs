@@ -147,3 +147,16 @@ fn a_topic_that_is_named_like_its_pattern_is_read() {
     }
     assert_eq!(driver.read_records("out").len(), 2);
 }
+
+#[test]
+fn a_stream_whose_keys_changed_is_joined_with_a_table_by_its_types_serdes() {
+    let builder = StreamsBuilder::new();
+    let customers = builder.table::<String, String>("customers");
+    let orders =
+        builder.stream::<String, String>("orders").select_key(|_, order| order.chars().take(1).collect::<String>());
+    orders.left_join_table(&customers, |_, order, customer: Option<&String>| format!("{order} {customer:?}")).to("out");
+    let driver = TopologyTestDriver::new(builder.build().unwrap()).unwrap();
+    driver.input_topic::<String, String>("customers").pipe("a", "Ann").unwrap();
+    driver.input_topic::<String, String>("orders").pipe("1", "a pen").unwrap();
+    assert_eq!(driver.output_topic::<String, String>("out").read_values().unwrap(), ["a pen Some(\"Ann\")"]);
+}

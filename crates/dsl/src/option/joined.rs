@@ -1,5 +1,6 @@
 //! How a stream is joined with a table.
 
+use headwater_record::DefaultSerde;
 use std::time::Duration;
 
 use super::serde_options;
@@ -34,6 +35,15 @@ impl<K, V> Joined<K, V> {
     /// As inherited (Java's overload without `Joined`).
     pub fn inherited() -> Self {
         Joined { serdes: Serdes::none(), name: None, grace: None }
+    }
+
+    /// As inherited, and what is not, by the types.
+    pub(crate) fn inherited_or_own() -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        Joined { serdes: Serdes::inherited_or_own(), ..Self::inherited() }
     }
 
     /// Records wait so long, in event time and on their way in the changelog, until nothing that comes to the table late can
