@@ -111,9 +111,9 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SessionAggregate<K, V, A> {
         new: Option<A>,
         record: Record<'_, K, V>,
     ) -> Result<(), ProcessError> {
-        // Java keeps no headers with a session, even in a store that could.
+        // Java keeps no headers with a session, even in a store that could; where there is nothing to keep, the changelog has them.
         let none = Headers::new();
-        let headers = if self.state.keeps_headers_only() { &none } else { record.headers };
+        let headers = if self.state.keeps_headers_only() && new.is_some() { &none } else { record.headers };
         let context = cx.record_context(record.timestamp, headers);
         if self.state.is_cached() || self.finals.is_some() {
             return self.state.set(cx, key, session, new, Timestamp::UNKNOWN, context);
