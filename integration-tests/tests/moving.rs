@@ -36,6 +36,15 @@ fn number(value: &str) -> String {
     value.split('@').next().unwrap_or_default().to_owned()
 }
 
+fn windowed(counts: KTable<Windowed<String>, i64>) -> KStream<String, Option<String>> {
+    counts.to_stream().map(|key, count| {
+        (
+            format!("{}@{}/{}", key.key, key.window.start.millis(), key.window.end.millis()),
+            count.map(|count| count.to_string()),
+        )
+    })
+}
+
 /// What comes of the inputs does not depend on which record of two partitions is first: counts, and tables of what is last.
 fn topology(topic: &dyn Fn(&str) -> String) -> Result<Topology> {
     let builder = StreamsBuilder::new();
@@ -47,14 +56,6 @@ fn topology(topic: &dyn Fn(&str) -> String) -> Result<Topology> {
     };
     let counted =
         |table: KTable<String, i64>| table.to_stream().map_values(|_, count| count.map(|count| count.to_string()));
-    fn windowed(counts: KTable<Windowed<String>, i64>) -> KStream<String, Option<String>> {
-        counts.to_stream().map(|key, count| {
-            (
-                format!("{}@{}/{}", key.key, key.window.start.millis(), key.window.end.millis()),
-                count.map(|count| count.to_string()),
-            )
-        })
-    }
     let left = builder.stream_with(topic("left"), input());
     let right = builder.stream_with(topic("right"), input());
     let shops = builder.table_with(&topic("shops"), input(), Materialized::versioned("shops", hour));
