@@ -1,4 +1,36 @@
 //! Who decides about failed records: Java's exception handlers by their names, and how a task asks them.
+//!
+//! A handler of one's own, which keeps what it cannot process:
+//!
+//! ```
+//! use headwater::prelude::*;
+//! use headwater::processor::BoxError;
+//! use headwater::processor::handler::{ErrorContext, HandlerResponse, ProcessingExceptionHandler};
+//! use headwater::runtime::handler::dead_letter;
+//! use headwater::testing::TopologyTestDriver;
+//!
+//! /// Lets a record pass, and keeps it in the topic `failed`.
+//! #[derive(Debug)]
+//! struct Keeps;
+//!
+//! impl ProcessingExceptionHandler for Keeps {
+//!     fn handle(&self, context: &ErrorContext<'_>, error: &BoxError) -> HandlerResponse {
+//!         let kept = dead_letter("failed", context.source_key, context.source_value, context, error);
+//!         HandlerResponse::resume().with_dead_letter(kept)
+//!     }
+//! }
+//!
+//! let builder = StreamsBuilder::new();
+//! builder.stream::<String, String>("amounts").try_map_values(|_, text| text.parse::<i64>()).to("numbers");
+//! // An application is given it in the same way: `KafkaStreams::builder(topology).processing_handler(Keeps)`.
+//! let driver = TopologyTestDriver::builder(builder.build()?).processing_handler(Keeps).build()?;
+//! let amounts = driver.input_topic::<String, String>("amounts");
+//! amounts.pipe("a", "1")?;
+//! amounts.pipe("b", "one")?;
+//! assert_eq!(driver.output_topic::<String, i64>("numbers").read_values()?, [1]);
+//! assert_eq!(driver.output_topic::<String, String>("failed").read_values()?, ["one"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod dead_letter;
 mod defaults;
