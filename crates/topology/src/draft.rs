@@ -284,6 +284,12 @@ impl Draft {
         self.change_node(node, |node| node.passes_versions = true);
     }
 
+    /// The table of `node` counts as versioned if the streams that it is made of come from versioned tables, whatever it is kept in. It
+    /// is so in Java of a cogroup by windows.
+    pub fn take_versions_of_streams(&self, node: NodeId) {
+        self.change_node(node, |node| node.versions_of_streams = true);
+    }
+
     /// Whether the table of `node` has versions, as far as is said until now.
     pub fn is_versioned(&self, node: NodeId) -> bool {
         self.state().graph.is_versioned(node)

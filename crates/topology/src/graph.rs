@@ -45,11 +45,26 @@ impl Graph {
     /// Whether the table of `node` has versions (Java's `GraphNode#isOutputVersioned`).
     pub(crate) fn is_versioned(&self, node: NodeId) -> bool {
         let Some(spec) = self.node(node) else { return false };
+        if spec.versions_of_streams {
+            return self.comes_from_versions(node);
+        }
         let kept = spec.keeps.and_then(|store| self.stores.get(store.index()));
         match kept {
             Some(store) => matches!(store.spec.kind, StoreKind::Versioned { .. }),
             None => spec.passes_versions && self.takes_versions(node),
         }
+    }
+
+    /// Whether all tables that the streams above `node` are made of have versions.
+    fn comes_from_versions(&self, node: NodeId) -> bool {
+        let is_table = |spec: &NodeSpec| spec.keeps.is_some() || spec.passes_versions || spec.versions_of_streams;
+        let above = self.above(node);
+        !above.is_empty()
+            && above.iter().all(|parent| match self.node(*parent) {
+                Some(spec) if is_table(spec) => self.is_versioned(*parent),
+                Some(_) => self.comes_from_versions(*parent),
+                None => false,
+            })
     }
 
     /// Whether all tables above `node` have versions.

@@ -105,6 +105,8 @@ pub struct NodeSpec {
     pub keeps_null_keys: bool,
     /// Whether its table has versions where that above it has: it is made of it value by value, and kept nowhere.
     pub(crate) passes_versions: bool,
+    /// Whether the table of this node counts as versioned where the streams that it is made of come from versioned tables.
+    pub(crate) versions_of_streams: bool,
     /// What it does to records.
     pub effect: Effect,
     /// Set at the filter that a repartition begins with, when the optimiser may replace the repartition.
@@ -151,6 +153,7 @@ impl NodeSpec {
             sends_old_values: false,
             keeps_null_keys: false,
             passes_versions: false,
+            versions_of_streams: false,
             effect: Effect::Plain,
             movable: None,
             priority: 0,

@@ -218,6 +218,7 @@ impl<K: 'static, A: 'static> Cogroup<'_, K, A> {
             let node = input.fold(&self.draft.next_name(AGGREGATE), &self.initial, store, into);
             if let Some(grace) = grace {
                 self.draft.set_grace(node, grace);
+                self.draft.take_versions_of_streams(node);
             }
             node
         };
