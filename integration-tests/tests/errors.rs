@@ -190,8 +190,7 @@ fn a_state_directory_that_another_process_has_is_refused() -> Result<()> {
     let first = application.start()?;
     application.wait_until_it_runs(&broker)?;
     let path = application.state.path().display().to_string();
-    let parts =
-        [path.as_str(), "is in use by another application", "give each process on this machine a state.dir of its own"];
+    let parts = [path.as_str(), "is in use by another application", "give each on this machine a state.dir of its own"];
     ends_with(application.start()?, "Fenced", &parts)?;
     let (status, log) = first.terminate(PATIENCE)?;
     ensure!(status.success(), "the first is not disturbed, but ended with {status}:\n{}", log.join("\n"));
