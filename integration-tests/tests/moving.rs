@@ -110,7 +110,8 @@ fn shops() -> impl Iterator<Item = (&'static str, String, String)> {
 /// Records past everything that waits, one for each partition at least; later ones with every `time`.
 fn end(time: usize) -> impl Iterator<Item = (&'static str, String, String)> {
     let topics = ["left", "right"].into_iter();
-    topics.flat_map(move |topic| (0..24).map(move |n| (topic, format!("end{n}"), format!("0@{}", 900_000_000 + time))))
+    topics
+        .flat_map(move |topic| (0..24).map(move |n| (topic, format!("end{n}"), format!("end@{}", 900_000_000 + time))))
 }
 
 /// What one task makes of the same input.
