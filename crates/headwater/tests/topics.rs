@@ -160,3 +160,27 @@ fn a_stream_whose_keys_changed_is_joined_with_a_table_by_its_types_serdes() {
     driver.input_topic::<String, String>("orders").pipe("1", "a pen").unwrap();
     assert_eq!(driver.output_topic::<String, String>("out").read_values().unwrap(), ["a pen Some(\"Ann\")"]);
 }
+
+#[cfg(feature = "rocksdb")]
+#[test]
+fn wiping_the_state_of_a_driver_leaves_its_global_stores_open() {
+    let builder = StreamsBuilder::new();
+    let names = builder.global_table::<String, String>("names");
+    let visits = builder.stream::<String, String>("visits");
+    visits.group_by_key().count().to_stream().to("counts");
+    visits.join_global(&names, |key, _| key.clone(), |_, _, name: &String| name.clone()).to("named");
+    let directory = tempfile::tempdir().unwrap();
+    let stores = headwater::rocksdb::RocksDbStores::new(headwater::store::MemoryBudget::default());
+    let driver = TopologyTestDriver::builder(builder.build().unwrap())
+        .persistent_stores(std::sync::Arc::new(stores), directory.path())
+        .build()
+        .unwrap();
+    driver.input_topic::<String, String>("names").pipe("a", "Ann").unwrap();
+    let visits = driver.input_topic::<String, String>("visits");
+    visits.pipe("a", "one").unwrap();
+    driver.restart(headwater::testing::StateOnDisk::Wiped).unwrap();
+    assert!(directory.path().join("global").join("rocksdb").is_dir(), "what is open is not deleted");
+    visits.pipe("a", "two").unwrap();
+    assert_eq!(driver.output_topic::<String, String>("named").read_values().unwrap(), ["Ann", "Ann"]);
+    assert_eq!(driver.output_topic::<String, Option<i64>>("counts").read_values().unwrap(), [Some(1), Some(2)]);
+}
