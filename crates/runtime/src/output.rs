@@ -22,6 +22,8 @@ pub use emit::TaskEmit;
 
 use self::lane::Lane;
 use self::topics::{PartitionState, Topics};
+use crate::StreamsConfig;
+use crate::config::Role;
 use crate::handler::ExceptionHandlers;
 use crate::task::{TaskError, TaskSpec};
 
@@ -47,6 +49,27 @@ impl Default for OutputSettings {
             max_block: Duration::from_mins(1),
             metadata_max_age: Duration::from_mins(5),
             sticky_bytes: 16 * 1024,
+        }
+    }
+}
+
+impl OutputSettings {
+    /// As `config` has the producer.
+    pub(crate) fn of(config: &StreamsConfig) -> Self {
+        let producer = config.client(Role::Producer, "");
+        let millis = |key: &str, default: Duration| {
+            producer.value(key).and_then(|value| value.trim().parse().ok()).map_or(default, Duration::from_millis)
+        };
+        let defaults = OutputSettings::default();
+        let attempt = millis("request.timeout.ms", Duration::from_secs(30));
+        let connecting = millis("socket.connection.setup.timeout.ms", Duration::from_secs(10));
+        let delivery = defaults.delivery_timeout.max(millis("linger.ms", Duration::ZERO) + attempt);
+        let sticky_bytes = producer.value("batch.size").and_then(|size| size.trim().parse().ok());
+        OutputSettings {
+            delivery_timeout: millis("delivery.timeout.ms", delivery) + attempt + 2 * connecting,
+            max_block: millis("max.block.ms", defaults.max_block),
+            metadata_max_age: millis("metadata.max.age.ms", defaults.metadata_max_age),
+            sticky_bytes: sticky_bytes.unwrap_or(defaults.sticky_bytes),
         }
     }
 }

@@ -10,7 +10,6 @@ mod fetch;
 mod group;
 mod leader;
 mod pace;
-mod patterns;
 mod processing;
 mod registry;
 mod restore;
@@ -20,22 +19,20 @@ mod upkeep;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use headwater_client::{Admin, Consumer, GroupMembership, GroupResponse, Producer, RecordBatch};
 use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
 use headwater_store::cache::Budget;
 
 pub(crate) use active::ActiveTask;
-pub(crate) use patterns::SourcePatterns;
 pub(crate) use restore::RestoreWorker;
 
-use crate::application::{Instance, ThreadState};
 use crate::commit::Schedule;
 use crate::config::Role;
+use crate::instance::{Instance, ThreadState};
 use crate::membership::{MemberSettings, Membership};
 use crate::output::{Output, OutputSettings};
-use crate::{Error, StreamsConfig, metric};
+use crate::{Error, metric};
 use leader::Leading;
 use pace::{Pace, Rotation};
 use registry::Registry;
@@ -109,7 +106,7 @@ impl StreamThread {
         let producer = producer(instance, number)?;
         let (restore, worker) = restore::make(instance, &name)?;
         let clock = Arc::clone(&environment.clock);
-        let output = Output::new(producer, clock, output_settings(config), instance.handlers.clone());
+        let output = Output::new(producer, clock, OutputSettings::of(config), instance.handlers.clone());
         let thread = StreamThread {
             number,
             consumer,
@@ -233,27 +230,6 @@ impl StreamThread {
 fn producer(instance: &Instance, number: usize) -> Result<Box<dyn Producer>, Error> {
     let name = format!("{}-producer", instance.thread_name(number));
     Ok(instance.environment.clients.producer(&instance.config.client(Role::Producer, &name))?)
-}
-
-/// What the settings of its producer mean to the output.
-pub(crate) fn output_settings(config: &StreamsConfig) -> OutputSettings {
-    let producer = config.client(Role::Producer, "");
-    let millis = |key: &str, default: Duration| {
-        producer.value(key).and_then(|value| value.trim().parse().ok()).map_or(default, Duration::from_millis)
-    };
-    let defaults = OutputSettings::default();
-    let attempt = millis("request.timeout.ms", Duration::from_secs(30));
-    let connecting = millis("socket.connection.setup.timeout.ms", Duration::from_secs(10));
-    let delivery = defaults.delivery_timeout.max(millis("linger.ms", Duration::ZERO) + attempt);
-    OutputSettings {
-        delivery_timeout: millis("delivery.timeout.ms", delivery) + attempt + 2 * connecting,
-        max_block: millis("max.block.ms", defaults.max_block),
-        metadata_max_age: millis("metadata.max.age.ms", defaults.metadata_max_age),
-        sticky_bytes: producer
-            .value("batch.size")
-            .and_then(|size| size.trim().parse().ok())
-            .unwrap_or(defaults.sticky_bytes),
-    }
 }
 
 /// Who the thread is to its group.

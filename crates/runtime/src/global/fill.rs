@@ -14,11 +14,11 @@ use super::GlobalPart;
 use super::plan::Marks;
 use super::shared::shared;
 use crate::Error;
-use crate::application::Instance;
 use crate::changelog::{Chunk, OpenError, RestoreRange};
 use crate::directory::{GlobalClaim, GlobalPlace};
 use crate::error::Trouble;
 use crate::handler::ExceptionHandlers;
+use crate::instance::Instance;
 use crate::output::Output;
 use crate::task::GlobalTask;
 

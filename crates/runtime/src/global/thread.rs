@@ -13,10 +13,10 @@ use headwater_record::{Deadline, Timestamp, TopicPartition};
 
 use super::fill::Fill;
 use super::{GlobalPart, GlobalProgress};
-use crate::application::{GlobalThreadState, Instance};
 use crate::config::Role;
 use crate::directory::GlobalClaim;
-use crate::output::Output;
+use crate::instance::{GlobalThreadState, Instance};
+use crate::output::{Output, OutputSettings};
 use crate::task::NO_TASK;
 use crate::{Error, ErrorKind, metric};
 
@@ -83,7 +83,7 @@ impl GlobalThread {
             Some("read_committed") => Isolation::ReadCommitted,
             _ => Isolation::ReadUncommitted,
         };
-        let settings = crate::thread::output_settings(config);
+        let settings = OutputSettings::of(config);
         let producer = environment.clients.producer(&producer)?;
         let output = Output::new(producer, Arc::clone(&environment.clock), settings, instance.handlers.clone());
         let claim = instance.directory.claim_global().ok_or_else(|| {

@@ -8,7 +8,7 @@ use headwater_topology::TaskId;
 use super::registry::Place;
 use super::{Ending, StreamThread};
 use crate::Error;
-use crate::application::ThreadState;
+use crate::instance::ThreadState;
 use crate::membership::{Action, Event};
 
 /// How long a closing thread waits for a rebalance to be through.

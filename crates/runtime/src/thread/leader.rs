@@ -9,12 +9,12 @@ use headwater_topology::TaskId;
 
 use super::StreamThread;
 use crate::Error;
-use crate::application::Instance;
 use crate::assignment::{
     AssignorError, Difference, GroupView, LeaderTopics, StickyAssignor, SubtopologyView, TaskView, derive_tasks, plan,
     plan_error,
 };
 use crate::error::Trouble;
+use crate::instance::Instance;
 use crate::internal_topics::{self, InternalTopicsError, InternalTopicsPlan, KnownTopics};
 use crate::membership::{Event, MembershipError};
 use crate::task::TaskSpec;
