@@ -25,9 +25,9 @@ pub use names::UnknownSetting;
 
 use crate::Error;
 use crate::assignment::{AssignmentSettings, HostPort};
-use crate::changelog::ConfiguredStores;
 use crate::handler::ExceptionHandlers;
 use crate::internal_topics::InternalTopicSettings;
+use crate::task::ConfiguredStores;
 use options::Support;
 
 /// Settings of producers that the runtime reckons with itself, whatever the cluster.

@@ -9,11 +9,11 @@ use headwater_record::write_with_causes;
 use headwater_store::StoreError;
 use headwater_topology::{BoxError, FailureKind, ProcessError, StoreId, TopologyErrors, WiringError};
 
-use crate::changelog::{OpenError, UpdateFailure};
+use crate::changelog::UpdateFailure;
 use crate::directory::DirectoryError;
 use crate::internal_topics::InternalTopicsError;
 use crate::membership::MembershipError;
-use crate::task::TaskError;
+use crate::task::{OpenError, TaskError};
 
 /// What is to be done about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,6 +174,7 @@ impl From<TaskError> for Error {
     fn from(error: TaskError) -> Self {
         let message = error.to_string();
         let kind = match &error {
+            TaskError::Directory { error, .. } => Error::from(error.clone()).kind,
             TaskError::Process { error, .. } => kind_of_process(error),
             TaskError::Wiring { error: WiringError::Init { .. }, .. } => ErrorKind::User,
             TaskError::Wiring { error: WiringError::Store(_), .. }

@@ -4,7 +4,6 @@
 //! by a test or a simulation by hand. Deciding is elsewhere ([`Membership`], [`tasks`](self), `assignment`); this does what was
 //! decided. Restoring is done beside it by a [`RestoreWorker`], to which tasks' stores are handed over whole.
 
-mod active;
 mod closing;
 mod fetch;
 mod group;
@@ -24,7 +23,6 @@ use headwater_client::{Admin, Consumer, GroupMembership, GroupResponse, Producer
 use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
 use headwater_store::cache::Budget;
 
-pub(crate) use active::ActiveTask;
 pub(crate) use restore::RestoreWorker;
 
 use crate::commit::Schedule;
@@ -185,10 +183,10 @@ impl StreamThread {
         if self.registry.is_waiting_for_stores() || self.output.under_way() > 0 {
             until = until.min(Deadline::after(now, restore::LOOK_INTERVAL));
         }
-        if self.registry.actives().any(|task| task.running.commit_needed()) && self.membership.may_commit() {
+        if self.registry.actives().any(|task| task.commit_needed()) && self.membership.may_commit() {
             until = until.min(Deadline::at(self.commits.due()));
         }
-        for due in self.registry.actives().filter_map(|task| task.running.next_wall_clock()) {
+        for due in self.registry.actives().filter_map(|task| task.next_wall_clock()) {
             until = until.min(Deadline::at(due));
         }
         if self.membership.is_stable() {

@@ -15,13 +15,14 @@ use uuid::Uuid;
 
 use super::checks::check;
 use super::{Driven, KafkaStreams, State, StateListener, UncaughtHandler, UncaughtResponse};
-use crate::changelog::{RestoreListener, Silent, keeps_state};
+use crate::changelog::{RestoreListener, Silent};
 use crate::config::Role;
 use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
 use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
 use crate::instance::{Instance, SourcePatterns, Status};
+use crate::task::keeps_state;
 use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
 
 /// An application that is being put together. Settings are data ([`Builder::set`]); components are objects.

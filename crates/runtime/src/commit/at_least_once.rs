@@ -7,14 +7,14 @@ use headwater_record::{Deadline, Timestamp, TopicPartition};
 use super::CommitFailure;
 use crate::metric;
 use crate::output::Output;
-use crate::thread::ActiveTask;
+use crate::task::StreamTask;
 
 /// Commits `tasks` together: flushes their caches, waits for all records they wrote, commits their input offsets, then their stores.
 ///
 /// A crash between two steps costs nothing: input whose offset is not committed is processed again, and a store that was not
 /// committed is restored from its changelog, which is complete.
 pub(crate) fn at_least_once(
-    tasks: &mut [&mut ActiveTask],
+    tasks: &mut [&mut StreamTask],
     output: &mut Output,
     connection: &mut dyn GroupMembership,
     identity: &GroupIdentity,
@@ -25,19 +25,19 @@ pub(crate) fn at_least_once(
         return Ok(());
     }
     for task in tasks.iter_mut() {
-        task.running.flush(output, now)?;
+        task.prepare_commit(output, now)?;
     }
     output.flush(until)?;
     let mut of_tasks: Vec<Vec<(TopicPartition, CommittedOffset)>> = Vec::with_capacity(tasks.len());
     for task in tasks.iter() {
-        of_tasks.push(task.running.offsets(output)?);
+        of_tasks.push(task.offsets(output)?);
     }
     let offsets: Vec<_> = of_tasks.iter().flatten().cloned().collect();
     if !offsets.is_empty() {
         connection.commit_offsets(&OffsetCommit { identity: identity.clone(), offsets }, until)?;
     }
     for (task, offsets) in tasks.iter_mut().zip(of_tasks) {
-        task.committed(offsets, output)?;
+        task.post_commit(offsets, output)?;
     }
     metric::committed(tasks.len());
     Ok(())

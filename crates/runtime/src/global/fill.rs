@@ -14,13 +14,13 @@ use super::GlobalPart;
 use super::plan::Marks;
 use super::shared::shared;
 use crate::Error;
-use crate::changelog::{Chunk, OpenError, RestoreRange};
+use crate::changelog::{Chunk, RestoreRange};
 use crate::directory::{GlobalClaim, GlobalPlace};
 use crate::error::Trouble;
 use crate::handler::ExceptionHandlers;
 use crate::instance::Instance;
 use crate::output::Output;
-use crate::task::GlobalTask;
+use crate::task::{GlobalTask, OpenError};
 
 /// A store gets at most so many bytes of records at a time while it is filled.
 const CHUNK_BYTES: usize = 1 << 20;

@@ -35,7 +35,7 @@ impl StreamThread {
     /// Whether to put the end off: in the middle of a rebalance nothing can be committed, and what was done since the last commit would
     /// be done again elsewhere. It is through soon, or not for long.
     fn is_better_to_wait(&mut self, now: Timestamp) -> bool {
-        let something_to_commit = self.registry.actives().any(|task| task.running.commit_needed());
+        let something_to_commit = self.registry.actives().any(|task| task.commit_needed());
         if !something_to_commit || self.membership.may_commit() {
             return false;
         }

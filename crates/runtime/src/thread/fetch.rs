@@ -27,8 +27,8 @@ impl StreamThread {
             let Some(task) = self.registry.owner(batch.partition()) else { continue };
             metric::records_consumed(batch.remaining());
             let partition = batch.partition().clone();
-            task.running.enqueue(batch)?;
-            let buffered = task.running.intake().queue(&partition).map_or(0, PartitionQueue::buffered);
+            task.enqueue(batch)?;
+            let buffered = task.intake().queue(&partition).map_or(0, PartitionQueue::buffered);
             if buffered > limit && self.paused.insert(partition.clone()) {
                 full.push(partition);
             }
@@ -52,7 +52,7 @@ impl StreamThread {
         let mut room = Vec::new();
         for partition in &self.paused {
             let task = self.registry.owner(partition);
-            let buffered = task.and_then(|task| task.running.intake().queue(partition).map(PartitionQueue::buffered));
+            let buffered = task.and_then(|task| task.intake().queue(partition).map(PartitionQueue::buffered));
             if buffered.is_none_or(|buffered| buffered <= limit) {
                 room.push(partition.clone());
             }
@@ -69,14 +69,14 @@ impl StreamThread {
     /// Tells tasks with several inputs what there is at the broker, so that they know whether to wait for it.
     pub(super) fn tell_watermarks(&mut self) {
         for task in self.registry.actives_mut() {
-            let inputs = &task.running.spec().inputs;
+            let inputs = &task.spec().inputs;
             if inputs.len() < 2 {
                 continue;
             }
             let partitions: Vec<TopicPartition> = inputs.iter().map(|input| input.partition.clone()).collect();
             for partition in partitions {
                 let (position, heard) = (self.consumer.position(&partition), self.consumer.watermarks(&partition));
-                task.running.heard(&partition, position, heard);
+                task.heard(&partition, position, heard);
             }
         }
     }
@@ -116,7 +116,7 @@ impl StreamThread {
         }
         for (partition, offset) in std::mem::take(&mut self.lost_positions) {
             let Some(task) = self.registry.owner(&partition) else { continue };
-            let of_source = task.running.spec().input(&partition).and_then(|input| input.reset);
+            let of_source = task.spec().input(&partition).and_then(|input| input.reset);
             let to = match self.reset(&partition, of_source, now) {
                 Ok(to) => to,
                 Err(error) if error.class() == ErrorClass::Retriable => {

@@ -11,7 +11,7 @@ use super::{StreamThread, pace};
 use crate::commit::{self, CommitFailure};
 use crate::error::{TaskFailure, Trouble, decide};
 use crate::membership::Event;
-use crate::task::Taken;
+use crate::task::{StreamTask, Taken};
 use crate::{Error, metric};
 
 impl StreamThread {
@@ -32,7 +32,7 @@ impl StreamThread {
     fn end_of_turn(&self, now: Timestamp) -> Deadline {
         let longest = pace::LONG.min(self.instance.config.max_poll_interval() / 2);
         let commit = self.membership.may_commit().then(|| self.commits.due());
-        let punctuations = self.registry.actives().filter_map(|task| task.running.next_wall_clock());
+        let punctuations = self.registry.actives().filter_map(|task| task.next_wall_clock());
         let others = punctuations.chain(commit).map(Deadline::at);
         others.fold(Deadline::after(now, longest).min(self.membership.wake_at()), Deadline::min)
     }
@@ -44,10 +44,10 @@ impl StreamThread {
         let instance = Arc::clone(&self.instance);
         let (clock, status) = (&*instance.environment.clock, &instance.status);
         let (mut now, mut taken, mut processed, mut is_over) = (began, 0, 0, false);
-        for id in self.records.order(self.registry.actives().map(|task| task.running.id())) {
+        for id in self.records.order(self.registry.actives().map(|task| task.id())) {
             let Some(task) = self.registry.active(id) else { continue };
             let most = taken + limit;
-            task.running.process(&mut self.output, now, &mut |record| {
+            task.process(&mut self.output, now, &mut |record| {
                 taken += 1;
                 processed += usize::from(record == Taken::Processed);
                 now = now.max(clock.coarse());
@@ -80,9 +80,9 @@ impl StreamThread {
         let end = Deadline::after(began, pace::LONG);
         let instance = Arc::clone(&self.instance);
         let (mut now, mut fired) = (began, false);
-        for id in self.punctuations.order(self.registry.actives().map(|task| task.running.id())) {
+        for id in self.punctuations.order(self.registry.actives().map(|task| task.id())) {
             let Some(task) = self.registry.active(id) else { continue };
-            if !task.running.punctuate(&mut self.output, now)? {
+            if !task.punctuate(&mut self.output, now)? {
                 continue;
             }
             fired = true;
@@ -98,7 +98,7 @@ impl StreamThread {
     /// Commits all tasks when the interval is over or one of them asks for it, unless a rebalance is under way.
     pub(super) fn commit_if_due(&mut self, now: Timestamp) -> Result<(), Error> {
         // Who asks without anything to commit, as in `init`, is heard with the first record.
-        let asks = |task: &super::ActiveTask| task.running.commit_requested() && task.running.commit_needed();
+        let asks = |task: &StreamTask| task.commit_requested() && task.commit_needed();
         let requested = self.registry.actives().any(asks);
         if !self.commits.is_due(now, requested) || !self.membership.may_commit() {
             return Ok(());
@@ -132,9 +132,9 @@ impl StreamThread {
     /// Commits those of `tasks` that process and have something to commit.
     fn commit(&mut self, tasks: &[TaskId], now: Timestamp, until: Deadline) -> Result<(), CommitFailure> {
         let identity = self.membership.identity().clone();
-        let mut committing: Vec<&mut super::ActiveTask> = Vec::new();
+        let mut committing: Vec<&mut StreamTask> = Vec::new();
         for task in self.registry.actives_mut() {
-            if tasks.contains(&task.running.id()) && task.running.commit_needed() {
+            if tasks.contains(&task.id()) && task.commit_needed() {
                 committing.push(task);
             }
         }

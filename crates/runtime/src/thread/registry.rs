@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use headwater_record::TopicPartition;
 use headwater_topology::TaskId;
 
-use super::ActiveTask;
-use crate::changelog::TaskStores;
 use crate::membership::Assignment;
+use crate::task::{ClosedTask, StreamTask, TaskStores};
 
 /// What a task is to be here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,19 @@ pub(super) enum Place {
     /// Its stores are here, with all that was written: it may be started.
     Complete(TaskStores),
     /// It processes.
-    Active(Box<ActiveTask>),
+    Active(Box<StreamTask>),
+}
+
+impl Place {
+    /// Where a task's stores are once it has closed.
+    pub(super) fn after(closed: ClosedTask) -> Self {
+        let ClosedTask { stores, is_complete, held } = closed;
+        for store in &held {
+            tracing::error!(task = %stores.id, store = store.index(), "something of a task that has closed holds a store open: no task of this process can open it again");
+        }
+        debug_assert!(held.is_empty(), "a task that closes frees all that it held");
+        if is_complete { Place::Complete(stores) } else { Place::Stopped(stores) }
+    }
 }
 
 #[derive(Debug)]
@@ -131,7 +142,7 @@ impl Registry {
     pub(super) fn with_other_inputs(&self) -> Vec<TaskId> {
         let differs = |entry: &Entry| match &entry.place {
             Place::Active(active) if entry.wanted == Wanted::Active => {
-                let inputs = &active.running.spec().inputs;
+                let inputs = &active.spec().inputs;
                 inputs.len() != entry.inputs.len()
                     || inputs.iter().any(|input| !entry.inputs.contains(&input.partition))
             }
@@ -150,27 +161,27 @@ impl Registry {
     }
 
     /// The task that processes `partition`.
-    pub(super) fn owner(&mut self, partition: &TopicPartition) -> Option<&mut ActiveTask> {
+    pub(super) fn owner(&mut self, partition: &TopicPartition) -> Option<&mut StreamTask> {
         let task = *self.owners.get(partition)?;
         self.active(task)
     }
 
     /// The task, if it processes.
-    pub(super) fn active(&mut self, task: TaskId) -> Option<&mut ActiveTask> {
+    pub(super) fn active(&mut self, task: TaskId) -> Option<&mut StreamTask> {
         match &mut self.entries.get_mut(&task)?.place {
             Place::Active(active) => Some(active),
             _ => None,
         }
     }
 
-    pub(super) fn actives(&self) -> impl Iterator<Item = &ActiveTask> {
+    pub(super) fn actives(&self) -> impl Iterator<Item = &StreamTask> {
         self.entries.values().filter_map(|entry| match &entry.place {
             Place::Active(active) => Some(&**active),
             _ => None,
         })
     }
 
-    pub(super) fn actives_mut(&mut self) -> impl Iterator<Item = &mut ActiveTask> {
+    pub(super) fn actives_mut(&mut self) -> impl Iterator<Item = &mut StreamTask> {
         self.entries.values_mut().filter_map(|entry| match &mut entry.place {
             Place::Active(active) => Some(&mut **active),
             _ => None,

@@ -8,11 +8,10 @@ use std::time::Duration;
 use headwater_record::{Deadline, Timestamp};
 use headwater_topology::TaskId;
 
-use crate::changelog::{
-    GroupOffsets, Restoring, Standby, TaskStores, UpdateFailure, Updated, Updater, UpdaterSettings,
-};
+use crate::changelog::{GroupOffsets, Restoring, Standby, UpdateFailure, Updated, Updater, UpdaterSettings};
 use crate::config::Role;
 use crate::instance::Instance;
+use crate::task::TaskStores;
 use crate::{Error, metric};
 
 /// How soon the thread looks again for what the worker gives back.

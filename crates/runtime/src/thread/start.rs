@@ -7,13 +7,13 @@ use headwater_record::{Deadline, Timestamp, Topic, TopicPartition};
 use headwater_topology::TaskId;
 use headwater_topology::node::OffsetReset;
 
+use super::StreamThread;
 use super::registry::{Place, Wanted};
 use super::restore::Report;
-use super::{ActiveTask, StreamThread};
-use crate::changelog::TaskStores;
+use crate::changelog::UpdateFailure;
 use crate::error::{TaskFailure, Trouble, decide};
 use crate::membership::{Assignment, MembershipError};
-use crate::task::{Committed, Parts, Running, TaskInput, TaskSettings, TaskSpec};
+use crate::task::{Committed, Parts, StreamTask, TaskInput, TaskSettings, TaskSpec, TaskStores};
 use crate::{Error, ErrorKind};
 
 /// Where the input partitions of tasks begin.
@@ -50,7 +50,7 @@ impl StreamThread {
                     match decide(&trouble, self.instance.config.retry_backoff()) {
                         TaskFailure::Corrupted { .. } => {
                             tracing::warn!(%task, error = %trouble, "local state is deleted and restored from its changelogs");
-                            stores.wipe().map_err(Trouble::Update)?;
+                            stores.wipe().map_err(UpdateFailure::from).map_err(Trouble::Update)?;
                             Place::Nowhere
                         }
                         _ if entry.wanted == Wanted::Nothing => Place::Nowhere,
@@ -204,7 +204,7 @@ impl StreamThread {
             return Ok(());
         }
         let Place::Complete(stores) = std::mem::replace(&mut entry.place, Place::Nowhere) else { return Ok(()) };
-        let TaskStores { id, stores, changelogs, claim } = stores;
+        let id = spec.id;
         let of_task =
             || spec.partitions().filter_map(|partition| Some((partition.clone(), beginnings.get(partition)?.clone())));
         let committed = of_task().filter_map(|(partition, (_, committed))| Some((partition, committed?))).collect();
@@ -218,11 +218,11 @@ impl StreamThread {
         };
         let topology = &self.instance.topology;
         let parts = Parts { topology, spec, stores, globals: self.instance.globals.stores(), committed, settings };
-        let running = Running::start(parts, &mut self.output, now).map_err(Trouble::Task)?;
+        let started = StreamTask::start(parts, &mut self.output, now).map_err(Trouble::Task)?;
         tracing::debug!(task = %id, "a task processes");
         self.consumer.assign(&assign)?;
         if let Some(entry) = self.registry.entry(id) {
-            entry.place = Place::Active(Box::new(ActiveTask::new(running, changelogs, claim)));
+            entry.place = Place::Active(Box::new(started));
         }
         Ok(())
     }

@@ -3,9 +3,10 @@
 use headwater_client::ErrorClass;
 use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
 
-use super::{ActiveTask, StreamThread};
+use super::StreamThread;
 use crate::Error;
 use crate::membership::Event;
+use crate::task::StreamTask;
 
 /// When what was done last.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl StreamThread {
         if now.since(self.upkeep.purged) < self.instance.config.repartition_purge_interval() {
             return;
         }
-        let committed = self.registry.actives().flat_map(ActiveTask::committed_offsets);
+        let committed = self.registry.actives().flat_map(StreamTask::committed_offsets);
         let before: Vec<(TopicPartition, Offset)> = committed
             .filter(|(partition, _)| self.is_repartition(partition))
             .map(|(partition, committed)| (partition.clone(), committed.offset))

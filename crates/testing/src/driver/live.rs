@@ -12,10 +12,10 @@ use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp,
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::output::{Output, OutputSettings};
 use headwater_runtime::task::{
-    ClosedStores, GlobalTask, Parts, Running, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore,
+    ClosedTask, GlobalTask, Parts, StreamTask, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore, TaskStores,
 };
+use headwater_store::RowFormat;
 use headwater_store::cache::Budget;
-use headwater_store::{RowFormat, Store};
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
 use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, naming};
@@ -46,7 +46,7 @@ pub(crate) struct Live {
     pub(super) consumer: Box<dyn Consumer>,
     pub(super) output: Output,
     captured: Captured,
-    pub(super) running: Option<Running>,
+    pub(super) running: Option<StreamTask>,
     pub(super) global: GlobalTask,
     // Positions in the topics of global stores.
     global_topics: HashMap<Topic, Offset>,
@@ -61,7 +61,9 @@ pub(crate) struct Live {
 /// A task that was closed.
 pub(super) struct Stopped {
     pub(super) spec: TaskSpec,
-    pub(super) stores: HashMap<StoreId, Store>,
+    pub(super) stores: TaskStores,
+    /// Whether the stores contain all that was committed.
+    pub(super) is_complete: bool,
     /// Whether its last commit went well.
     pub(super) committed: Result<(), DriverError>,
 }
@@ -122,13 +124,13 @@ impl Live {
         let stores = stores.within("0_0");
         let parts = Parts {
             topology: &topology,
-            stores: stores.open(&topology, |store| !store.global, setting)?,
+            stores: stores.of_task(&topology, &spec, setting)?,
             globals: global.stores().clone(),
             committed: HashMap::new(),
             settings: task_settings.clone(),
             spec,
         };
-        let running = Running::start(parts, &mut output, now)?;
+        let running = StreamTask::start(parts, &mut output, now)?;
         let made_of = MadeOf { stores, settings: settings.clone(), task: task_settings };
         let mut live = Live {
             clock,
@@ -256,10 +258,11 @@ impl Live {
         if !running.commit_needed() {
             return Ok(());
         }
-        running.flush(&mut self.output, now)?;
+        running.prepare_commit(&mut self.output, now)?;
         self.output.flush(Deadline::after(now, Duration::from_mins(2)))?;
-        self.committed.extend(running.offsets(&mut self.output)?);
-        running.committed(&self.output)?;
+        let offsets = running.offsets(&mut self.output)?;
+        self.committed.extend(offsets.iter().cloned());
+        running.post_commit(offsets, &self.output)?;
         Ok(())
     }
 
@@ -351,10 +354,10 @@ impl Live {
         self.dropped_before += self.running.as_ref().map_or(0, |running| running.dropped_records(&self.output));
         let Some(running) = self.running.take() else { return Ok(None) };
         let spec = running.spec().clone();
-        let ClosedStores { stores, held } = running.close();
+        let ClosedTask { stores, is_complete, held } = running.close();
         match held.first().and_then(|id| self.topology.store(*id)) {
             Some(held) => Err(DriverError::Held(held.spec.name.clone())),
-            None => Ok(Some(Stopped { spec, stores, committed })),
+            None => Ok(Some(Stopped { spec, stores, is_complete, committed })),
         }
     }
 }
