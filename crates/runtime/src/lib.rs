@@ -17,7 +17,7 @@
 pub mod application;
 pub mod assignment;
 pub mod changelog;
-mod commit;
+pub mod commit;
 pub mod config;
 pub mod directory;
 pub mod environment;

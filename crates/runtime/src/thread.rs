@@ -29,7 +29,7 @@ use crate::commit::Schedule;
 use crate::config::Role;
 use crate::instance::{Instance, ThreadState};
 use crate::membership::{MemberSettings, Membership};
-use crate::output::{Output, OutputSettings};
+use crate::output::{OutputSettings, RecordCollector};
 use crate::{Error, metric};
 use leader::Leading;
 use pace::{Pace, Rotation};
@@ -55,7 +55,7 @@ pub(crate) struct StreamThread {
     consumer: Box<dyn Consumer>,
     connection: Box<dyn GroupMembership>,
     admin: Box<dyn Admin>,
-    output: Output,
+    output: RecordCollector,
     membership: Membership,
     registry: Registry,
     restore: RestoreLink,
@@ -104,7 +104,7 @@ impl StreamThread {
         let producer = producer(instance, number)?;
         let (restore, worker) = restore::make(instance, &name)?;
         let clock = Arc::clone(&environment.clock);
-        let output = Output::new(producer, clock, OutputSettings::of(config), instance.handlers.clone());
+        let output = RecordCollector::new(producer, clock, OutputSettings::of(config), instance.handlers.clone());
         let thread = StreamThread {
             number,
             consumer,

@@ -5,9 +5,9 @@ use headwater_record::{Offset, RawHeaders, RawRecord};
 use headwater_topology::handler::{DeadLetter, Decision, ErrorContext, ProductionErrorOrigin};
 use headwater_topology::{BoxError, Destination, Handlers, RecordContext};
 
-use super::Output;
+use super::RecordCollector;
 
-impl Output {
+impl RecordCollector {
     /// Folds the answers that have come into what is known of tasks and changelogs.
     pub(super) fn take_acks(&mut self) {
         // A handler's dead letter may wait for room and hear of answers meanwhile: their turn comes after those that came before.

@@ -21,7 +21,7 @@ use crate::handler::ExceptionHandlers;
 use crate::intake::{PartitionGroup, Readiness};
 use crate::metric;
 use crate::offset_metadata::OffsetMetadata;
-use crate::output::Output;
+use crate::output::RecordCollector;
 
 /// How a task behaves.
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ impl StreamTask {
     ///
     /// # Errors
     /// [`TaskError::Wiring`] when a serde is missing, a store is not there or of another type, or an `init` failed.
-    pub fn start(parts: Parts<'_>, output: &mut Output, now: Timestamp) -> Result<Self, TaskError> {
+    pub fn start(parts: Parts<'_>, output: &mut RecordCollector, now: Timestamp) -> Result<Self, TaskError> {
         let Parts { topology, spec, stores, globals, committed, settings } = parts;
         let task = spec.id;
         output.register(&spec);
@@ -222,12 +222,12 @@ impl StreamTask {
     }
 
     /// Records that were left out: late, null where null is not allowed, or let go by a handler.
-    pub fn dropped_records(&self, output: &Output) -> u64 {
+    pub fn dropped_records(&self, output: &RecordCollector) -> u64 {
         self.clock.dropped + output.dropped(self.spec.id)
     }
 
     /// Counts in the metric the records that were left out since the last time.
-    pub(crate) fn tell_dropped(&mut self, output: &Output) {
+    pub(crate) fn tell_dropped(&mut self, output: &RecordCollector) {
         let dropped = self.dropped_records(output);
         if dropped > self.told_dropped {
             metric::records_dropped(self.spec.id, dropped - self.told_dropped);
@@ -271,7 +271,7 @@ impl StreamTask {
 
     /// The typed failure behind `error`, when it came from the output.
     #[cold]
-    fn failed(&self, output: &mut Output, error: ProcessError) -> TaskError {
+    fn failed(&self, output: &mut RecordCollector, error: ProcessError) -> TaskError {
         let task = self.spec.id;
         output.take_failure(task).unwrap_or(TaskError::Process { task, error })
     }

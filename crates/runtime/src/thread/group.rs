@@ -191,7 +191,7 @@ impl StreamThread {
         let Place::Active(mut active) = std::mem::replace(&mut entry.place, Place::Nowhere) else { return Ok(()) };
         active.tell_dropped(&self.output);
         let partitions: Vec<TopicPartition> = active.spec().partitions().cloned().collect();
-        self.output.take_failure(task);
+        self.output.release(task);
         entry.place = Place::after(active.close());
         for partition in &partitions {
             self.paused.remove(partition);

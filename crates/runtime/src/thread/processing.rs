@@ -8,7 +8,7 @@ use headwater_topology::TaskId;
 
 use super::registry::Place;
 use super::{StreamThread, pace};
-use crate::commit::{self, CommitFailure};
+use crate::commit::{Commit, CommitFailure, ProcessingGuarantee, tasks_of};
 use crate::error::{TaskFailure, Trouble, decide};
 use crate::membership::Event;
 use crate::task::{StreamTask, Taken};
@@ -125,20 +125,26 @@ impl StreamThread {
                 self.commits.put_off(ended.plus(self.instance.config.retry_backoff()));
                 self.tell(ended, Event::CommitRefused(error))
             }
+            Err(CommitFailure::NotCommitted(error)) => self.migrated(error.into()),
             Err(CommitFailure::Trouble(trouble)) => self.failed(trouble),
         }
     }
 
     /// Commits those of `tasks` that process and have something to commit.
     fn commit(&mut self, tasks: &[TaskId], now: Timestamp, until: Deadline) -> Result<(), CommitFailure> {
-        let identity = self.membership.identity().clone();
-        let mut committing: Vec<&mut StreamTask> = Vec::new();
-        for task in self.registry.actives_mut() {
-            if tasks.contains(&task.id()) && task.commit_needed() {
-                committing.push(task);
-            }
-        }
-        commit::at_least_once(&mut committing, &mut self.output, self.connection.as_mut(), &identity, now, until)
+        let guarantee = ProcessingGuarantee::AtLeastOnce;
+        let all = self.registry.actives().map(|task| (task.id(), task.commit_needed()));
+        let together = tasks_of(guarantee, |task| tasks.contains(&task), all);
+        let mut committing: Vec<&mut StreamTask> =
+            self.registry.actives_mut().filter(|task| together.contains(&task.id())).collect();
+        let commit = Commit {
+            guarantee,
+            collector: &mut self.output,
+            group: self.connection.as_mut(),
+            identity: self.membership.identity(),
+            until,
+        };
+        commit.of(&mut committing, now)
     }
 
     /// Does about trouble with tasks what was decided.
@@ -154,13 +160,16 @@ impl StreamThread {
                 self.commits.put_off(now.plus(after));
                 Ok(())
             }
-            TaskFailure::Migrated => {
-                tracing::warn!(thread = self.number, error = %trouble, "another took over; starting anew from what is committed");
-                self.output.replace_producer(super::producer(&self.instance, self.number)?);
-                self.tell(now, Event::CommitRefused(GroupError::IllegalGeneration))
-            }
+            TaskFailure::Migrated => self.migrated(trouble),
             TaskFailure::Corrupted { .. } | TaskFailure::Fatal => Err(trouble.into()),
         }
+    }
+
+    /// What was done since the last commit is another's by now, or came to nothing: gives all tasks up and takes part anew.
+    fn migrated(&mut self, trouble: Trouble) -> Result<(), Error> {
+        tracing::warn!(thread = self.number, error = %trouble, "starting anew from what is committed");
+        self.output.replace_producer(super::producer(&self.instance, self.number)?);
+        self.tell(self.now(), Event::CommitRefused(GroupError::IllegalGeneration))
     }
 
     /// The last commit of tasks that go elsewhere, tried as long as one request may take. That it fails costs no record: they are
@@ -173,6 +182,7 @@ impl StreamThread {
             match self.commit(tasks, at, until) {
                 Ok(()) => return Ok(()),
                 Err(CommitFailure::Refused(error)) => break error.to_string(),
+                Err(CommitFailure::NotCommitted(error)) => break error.to_string(),
                 Err(CommitFailure::Trouble(trouble)) => match decide(&trouble, backoff) {
                     TaskFailure::Retry { after } if !until.passed(at.plus(after)) => {
                         tracing::debug!(thread = self.number, error = %trouble, "a last commit failed; trying again");

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError, ClientSupplier, CommittedOffset, StartAt};
 use headwater_record::{Clock, Deadline, Offset, Timestamp, TopicPartition};
-use headwater_runtime::changelog::{Restoring, Silent, SourceOffsets, Updated, Updater, UpdaterSettings};
+use headwater_runtime::changelog::{GroupOffsets, Restoring, Silent, Updated, Updater, UpdaterSettings};
 use headwater_runtime::task::{Committed, Parts, StreamTask, TaskSpec, TaskStores};
 
 use super::live::{Live, Stopped};
@@ -27,19 +28,6 @@ pub enum StateOnDisk {
 /// So many turns without an end are taken for a restore that does not end.
 const TURNS: usize = 100_000;
 
-/// Where the driver committed its inputs.
-struct DriverOffsets(HashMap<TopicPartition, CommittedOffset>);
-
-impl SourceOffsets for DriverOffsets {
-    fn committed(
-        &mut self,
-        partitions: &[TopicPartition],
-        _until: Deadline,
-    ) -> Result<Vec<Option<Offset>>, ClientError> {
-        Ok(partitions.iter().map(|partition| self.0.get(partition).map(|committed| committed.offset)).collect())
-    }
-}
-
 impl Live {
     pub(super) fn restart(&mut self, state: StateOnDisk) -> Result<(), DriverError> {
         let Some(stopped) = self.stop()? else { return Err(DriverError::Closed) };
@@ -51,11 +39,12 @@ impl Live {
             StateOnDisk::Kept | StateOnDisk::Wiped => self.reopened(&spec, stores, state)?,
         };
         let now = self.clock.now();
+        let committed = self.committed(&spec)?;
         let parts = Parts {
             topology: &self.topology,
             stores,
             globals: self.global.stores().clone(),
-            committed: self.committed.iter().map(|(at, offset)| (at.clone(), Committed::of(offset))).collect(),
+            committed: committed.iter().map(|(at, offset)| (at.clone(), Committed::of(offset))).collect(),
             settings: self.made_of.task.clone(),
             spec: spec.clone(),
         };
@@ -63,12 +52,20 @@ impl Live {
         // What was read but not committed is read again.
         let read: Vec<_> = spec.partitions().filter(|at| self.consumer.position(at).is_some()).cloned().collect();
         self.consumer.unassign(&read)?;
-        let left = |at| self.committed.get(at).map_or(Offset::ZERO, |committed| committed.offset);
+        let left = |at| committed.get(at).map_or(Offset::ZERO, |committed| committed.offset);
         let starts: Vec<_> = read.iter().map(|at| (at.clone(), StartAt::Offset(left(at)))).collect();
         self.consumer.assign(&starts)?;
         self.read_inputs()?;
         self.fetch(&[])?;
         self.complete()
+    }
+
+    /// Where the inputs were left at the last commit.
+    fn committed(&mut self, spec: &TaskSpec) -> Result<HashMap<TopicPartition, CommittedOffset>, DriverError> {
+        let inputs: Vec<TopicPartition> = spec.partitions().cloned().collect();
+        let until = Deadline::after(self.clock.now(), Duration::from_mins(2));
+        let committed = self.group.committed_offsets(&self.identity.group, &inputs, true, until)?;
+        Ok(inputs.into_iter().zip(committed).filter_map(|(input, committed)| Some((input, committed?))).collect())
     }
 
     fn reopened(&self, spec: &TaskSpec, old: TaskStores, state: StateOnDisk) -> Result<TaskStores, DriverError> {
@@ -89,10 +86,11 @@ impl Live {
             }
         }
         let client = ClientConfig::new().with("client.id", "topology-test-driver-restore");
+        let group = &self.identity.group;
         let mut updater = Updater::new(
             self.cluster.consumer(&client)?,
             self.cluster.admin(&client)?,
-            Box::new(DriverOffsets(self.committed.clone())),
+            Box::new(GroupOffsets::new(group, self.cluster.membership(group, &client)?)),
             UpdaterSettings::default(),
             Arc::new(Silent),
         );
@@ -103,7 +101,7 @@ impl Live {
                 Some(Updated::Restored(restored)) => return Ok(restored),
                 Some(Updated::Failed { failure, .. }) => return Err(DriverError::Restore(failure)),
                 // The wall clock stands still for the topology, not for who asks the cluster again.
-                None => now = now.plus(std::time::Duration::from_millis(1)),
+                None => now = now.plus(Duration::from_millis(1)),
             }
         }
         let request = "the restore of a store";

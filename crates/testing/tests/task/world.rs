@@ -10,7 +10,7 @@ use headwater_client_memory::{Cluster, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, Timestamp, Topic, TopicPartition};
 use headwater_runtime::directory::StateDirectory;
 use headwater_runtime::handler::ExceptionHandlers;
-use headwater_runtime::output::{Output, OutputSettings};
+use headwater_runtime::output::{OutputSettings, RecordCollector};
 use headwater_runtime::task::{Committed, Parts, StreamTask, Taken, TaskError, TaskSettings, TaskSpec, TaskStores};
 use headwater_store::cache::Budget;
 use headwater_store::{OpenContext, Store, StoreSupplier};
@@ -25,7 +25,7 @@ pub(crate) struct World {
     pub(crate) topology: Topology,
     pub(crate) handlers: ExceptionHandlers,
     pub(crate) max_task_idle: Option<Duration>,
-    pub(crate) output: Output,
+    pub(crate) output: RecordCollector,
     consumer: Box<dyn Consumer>,
 }
 
@@ -47,7 +47,7 @@ impl World {
         }
         let producer = cluster.producer(client).unwrap();
         let settings = OutputSettings::default();
-        let output = Output::new(producer, Arc::new(clock.clone()), settings, handlers.clone());
+        let output = RecordCollector::new(producer, Arc::new(clock.clone()), settings, handlers.clone());
         let consumer = cluster.consumer(&ClientConfig::new()).unwrap();
         let topology = topology.for_application("app");
         World { cluster, clock, topology, handlers, max_task_idle: Some(Duration::ZERO), output, consumer }

@@ -7,7 +7,7 @@ use headwater_topology::{RecordContext, TaskContext};
 use super::StreamTask;
 use crate::intake::PartitionQueue;
 use crate::offset_metadata::OffsetMetadata;
-use crate::output::Output;
+use crate::output::RecordCollector;
 use crate::task::stores::note_offsets;
 use crate::task::{ClosedTask, TaskError};
 
@@ -27,7 +27,7 @@ impl StreamTask {
     ///
     /// # Errors
     /// As [`StreamTask::process`].
-    pub fn prepare_commit(&mut self, output: &mut Output, now: Timestamp) -> Result<(), TaskError> {
+    pub fn prepare_commit(&mut self, output: &mut RecordCollector, now: Timestamp) -> Result<(), TaskError> {
         self.clock.now = now;
         let mut emit = output.lane(self.lane);
         let mut cx = TaskContext::new(self.spec.id, &mut self.clock, &mut emit, &self.handlers);
@@ -43,7 +43,7 @@ impl StreamTask {
     ///
     /// # Errors
     /// [`TaskError::Production`] when a record of this task was lost, [`TaskError::UnderWay`] when some have no answer yet.
-    pub fn offsets(&self, output: &mut Output) -> Result<Vec<(TopicPartition, CommittedOffset)>, TaskError> {
+    pub fn offsets(&self, output: &mut RecordCollector) -> Result<Vec<(TopicPartition, CommittedOffset)>, TaskError> {
         let task = self.spec.id;
         if let Some(failure) = output.take_failure(task) {
             return Err(failure);
@@ -70,7 +70,7 @@ impl StreamTask {
     pub fn post_commit(
         &mut self,
         offsets: Vec<(TopicPartition, CommittedOffset)>,
-        output: &Output,
+        output: &RecordCollector,
     ) -> Result<(), TaskError> {
         self.group.mark_committed();
         self.punctuated = false;
@@ -95,7 +95,7 @@ impl StreamTask {
 
     /// Which records of their changelogs the stores contain, now that all changes have arrived there: of a topic that is input too
     /// what was taken from it, else what was written.
-    fn note_contained(&mut self, output: &Output) {
+    fn note_contained(&mut self, output: &RecordCollector) {
         for changelog in &mut self.changelogs {
             changelog.contains(if changelog.is_source {
                 self.group.queue(&changelog.partition).and_then(PartitionQueue::last_taken)

@@ -5,7 +5,7 @@ use headwater_topology::{FailureKind, ProcessError, PunctuationType, RecordConte
 
 use super::{StreamTask, Taken};
 use crate::intake::PartitionQueue;
-use crate::output::Output;
+use crate::output::RecordCollector;
 use crate::task::TaskError;
 
 impl StreamTask {
@@ -16,7 +16,7 @@ impl StreamTask {
     /// What no handler let pass. The task is then of no more use but to be closed.
     pub fn process(
         &mut self,
-        output: &mut Output,
+        output: &mut RecordCollector,
         now: Timestamp,
         next: &mut dyn FnMut(Taken) -> Option<Timestamp>,
     ) -> Result<(), TaskError> {
@@ -40,7 +40,7 @@ impl StreamTask {
     }
 
     /// Without another partition, a record's time decides nothing before the record is processed.
-    fn take_from_only_queue(&mut self, output: &mut Output) -> Result<Option<Taken>, TaskError> {
+    fn take_from_only_queue(&mut self, output: &mut RecordCollector) -> Result<Option<Taken>, TaskError> {
         let task = self.spec.id;
         let Some((index, queue)) = self.group.unseen() else { return Ok(None) };
         let mut time = None;
@@ -68,7 +68,7 @@ impl StreamTask {
     }
 
     /// Has sources decode the records that have come to the head of their queue and say their times, until one is skipped.
-    fn look_at_heads(&mut self, output: &mut Output) -> Result<Option<Taken>, TaskError> {
+    fn look_at_heads(&mut self, output: &mut RecordCollector) -> Result<Option<Taken>, TaskError> {
         let task = self.spec.id;
         while let Some((index, queue)) = self.group.unseen() {
             let mut time = Ok(None);
@@ -87,7 +87,7 @@ impl StreamTask {
         Ok(None)
     }
 
-    fn process_next(&mut self, output: &mut Output) -> Result<Option<Taken>, TaskError> {
+    fn process_next(&mut self, output: &mut RecordCollector) -> Result<Option<Taken>, TaskError> {
         let task = self.spec.id;
         let Some((_, queue, time)) = self.group.next() else { return Ok(None) };
         let Some(raw) = queue.head() else { return Ok(None) };
@@ -108,7 +108,7 @@ impl StreamTask {
     ///
     /// # Errors
     /// As [`StreamTask::process`].
-    pub fn punctuate(&mut self, output: &mut Output, now: Timestamp) -> Result<bool, TaskError> {
+    pub fn punctuate(&mut self, output: &mut RecordCollector, now: Timestamp) -> Result<bool, TaskError> {
         let by_stream_time = self.punctuate_by(PunctuationType::StreamTime, output, now)?;
         let by_wall_clock = self.punctuate_by(PunctuationType::WallClockTime, output, now)?;
         Ok(by_stream_time || by_wall_clock)
@@ -121,7 +121,7 @@ impl StreamTask {
     pub fn punctuate_by(
         &mut self,
         kind: PunctuationType,
-        output: &mut Output,
+        output: &mut RecordCollector,
         now: Timestamp,
     ) -> Result<bool, TaskError> {
         self.clock.now = now;
