@@ -14,7 +14,7 @@ use headwater_record::{Deadline, Timestamp, TopicPartition};
 pub use plan::tasks_of;
 pub(crate) use schedule::Schedule;
 
-use crate::error::Trouble;
+use crate::error::{Error, Trouble};
 use crate::metric;
 use crate::output::RecordCollector;
 use crate::task::StreamTask;
@@ -30,13 +30,16 @@ pub enum ProcessingGuarantee {
 }
 
 /// Why nothing was committed, or not all.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CommitFailure {
     /// The group does not take commits of this member, or not now. The membership is to be told.
+    #[error(transparent)]
     Refused(GroupError),
     /// The transaction was not committed, or nobody knows: tasks begin anew from what is committed, with another producer.
+    #[error(transparent)]
     NotCommitted(ClientError),
     /// Anything else.
+    #[error(transparent)]
     Trouble(Trouble),
 }
 
@@ -45,6 +48,16 @@ impl<E: Into<Trouble>> From<E> for CommitFailure {
         match error.into() {
             Trouble::Client(ClientError::Group(error)) => CommitFailure::Refused(error),
             trouble => CommitFailure::Trouble(trouble),
+        }
+    }
+}
+
+impl From<CommitFailure> for Error {
+    fn from(failure: CommitFailure) -> Self {
+        match failure {
+            CommitFailure::Refused(error) => ClientError::Group(error).into(),
+            CommitFailure::NotCommitted(error) => error.into(),
+            CommitFailure::Trouble(trouble) => trouble.into(),
         }
     }
 }

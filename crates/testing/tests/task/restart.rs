@@ -8,7 +8,7 @@ use headwater_topology::state::StoreHandle;
 use headwater_topology::{PunctuationType, TaskId};
 
 use crate::graph::{Fill, Graph, Times, count_by_value, through};
-use crate::world::World;
+use crate::world::{World, stores};
 
 const TASK: TaskId = TaskId::new(0, 0);
 
@@ -100,7 +100,7 @@ fn a_punctuation_alone_is_something_to_commit() {
 fn a_store_that_was_not_opened_is_an_error_at_the_start() {
     let mut world = World::new(count_by_value(), &[("app-counts-repartition", 1)]);
     let spec = world.spec(TaskId::new(1, 0));
-    let none = world.stores(&spec, std::collections::HashMap::new());
+    let none = stores(&spec, std::collections::HashMap::new());
     let error = world.start_with(spec, none, &[]).unwrap_err();
     assert!(matches!(error, TaskError::Wiring { .. }), "{error}");
     assert!(error.to_string().contains("counts"), "{error}");

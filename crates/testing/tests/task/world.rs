@@ -62,13 +62,7 @@ impl World {
             let node = self.topology.store(id).expect("the spec names stores of the topology");
             MemoryStores::new().open(&node.spec, OpenContext { task_directory: None }).unwrap()
         };
-        self.stores(spec, spec.stores.iter().map(|store| (store.id, open(store.id))).collect())
-    }
-
-    /// Open stores as those of the task.
-    pub(crate) fn stores(&self, spec: &TaskSpec, stores: HashMap<StoreId, Store>) -> TaskStores {
-        let directory = StateDirectory::open(&std::env::temp_dir(), "app", false).unwrap();
-        TaskStores::of(spec, stores, directory.claim(spec.id).unwrap()).unwrap()
+        stores(spec, spec.stores.iter().map(|store| (store.id, open(store.id))).collect())
     }
 
     pub(crate) fn start(&mut self, task: TaskId) -> StreamTask {
@@ -152,6 +146,12 @@ impl World {
         let records = self.cluster.records(&Topic::from(topic)).into_iter();
         records.map(|(partition, record)| (partition, text(record.value.as_deref()))).collect()
     }
+}
+
+/// Open stores as those of the task.
+pub(crate) fn stores(spec: &TaskSpec, stores: HashMap<StoreId, Store>) -> TaskStores {
+    let directory = StateDirectory::open(&std::env::temp_dir(), "app", false).unwrap();
+    TaskStores::of(spec, stores, directory.claim(spec.id).unwrap()).unwrap()
 }
 
 pub(crate) fn text(bytes: Option<&[u8]>) -> String {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use headwater_client::{Admin, ClientError, Isolation, OffsetSpec};
+use headwater_client::{Admin, Isolation, OffsetSpec};
 use headwater_record::{Deadline, Offset, Timestamp, Topic, TopicPartition};
 use headwater_topology::TaskId;
 
-use super::StreamThread;
+use super::Member;
 use crate::Error;
 use crate::assignment::{
     AssignorError, Difference, GroupView, LeaderTopics, StickyAssignor, SubtopologyView, TaskView, derive_tasks, plan,
@@ -50,19 +50,19 @@ struct Pending {
 }
 
 impl Leading {
-    pub(super) fn begin(&mut self, group: GroupView, now: Timestamp) {
+    fn begin(&mut self, group: GroupView, now: Timestamp) {
         self.pending = Some(Pending { group, since: now, next: now, failure: None });
         self.error = None;
     }
 
     /// The place in the group is gone: whoever leads next begins anew.
-    pub(super) fn lost(&mut self) {
+    fn lost(&mut self) {
         self.pending = None;
         self.sources_missing_since = None;
     }
 
     /// The group has its tasks, whoever decided.
-    pub(super) fn assigned(&mut self) {
+    fn assigned(&mut self) {
         self.sources_missing_since = None;
     }
 
@@ -75,7 +75,7 @@ impl Leading {
         now.since(since)
     }
 
-    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+    fn is_due(&self, now: Timestamp) -> bool {
         self.pending.as_ref().is_some_and(|pending| now >= pending.next)
     }
 
@@ -84,13 +84,7 @@ impl Leading {
     }
 
     /// The error of a membership that cannot go on, in the words of whoever knows most about it.
-    pub(super) fn explain(
-        &mut self,
-        error: MembershipError,
-        instance: &Instance,
-        admin: &mut dyn Admin,
-        now: Timestamp,
-    ) -> Error {
+    fn explain(&mut self, error: MembershipError, instance: &Instance, admin: &mut dyn Admin, now: Timestamp) -> Error {
         match (&error, self.error.take()) {
             (MembershipError::MissingSourceTopics | MembershipError::AssignmentFailed, Some(known)) => known,
             (MembershipError::MissingSourceTopics, None) => match missing_sources(instance, admin, now) {
@@ -110,25 +104,35 @@ fn missing_sources(instance: &Instance, admin: &mut dyn Admin, now: Timestamp) -
     internal_topics::plan(&instance.topology, &instance.config.internal_topics(), &known).err()
 }
 
-impl StreamThread {
-    /// What the topics are that the topology reads.
-    pub(super) fn survey(&mut self, now: Timestamp) -> Result<KnownTopics, ClientError> {
-        let instance = &self.instance;
-        let matches = |pattern: &str, topic: &str| instance.patterns.matches(pattern, topic);
-        let until = Deadline::after(now, instance.config.request_timeout());
-        internal_topics::survey(self.admin.as_mut(), &instance.topology, &matches, until)
+impl Member {
+    /// The group waits for this member's decision.
+    pub(in crate::thread) fn lead(&mut self, group: GroupView, now: Timestamp) -> Option<Event> {
+        self.leading.begin(group, now);
+        self.try_to_plan(now)
     }
 
-    /// Goes on with a decision that could not be made yet.
-    pub(super) fn lead(&mut self, now: Timestamp) -> Result<(), Error> {
-        match self.try_to_plan(now) {
-            Some(event) => self.tell(now, event),
-            None => Ok(()),
-        }
+    /// Goes on with a decision that could not be made yet, when it is time.
+    pub(in crate::thread) fn go_on_leading(&mut self, now: Timestamp) -> Option<Event> {
+        if self.leading.is_due(now) { self.try_to_plan(now) } else { None }
+    }
+
+    /// The group has its tasks, whoever decided.
+    pub(in crate::thread) fn assigned(&mut self) {
+        self.leading.assigned();
+    }
+
+    /// The place in the group is gone: whoever leads next begins anew.
+    pub(in crate::thread) fn lost(&mut self) {
+        self.leading.lost();
+    }
+
+    /// The error of a membership that cannot go on, in the words of whoever knows most about it.
+    pub(in crate::thread) fn explain(&mut self, error: MembershipError, now: Timestamp) -> Error {
+        self.leading.explain(error, &self.cx.instance, self.admin.as_mut(), now)
     }
 
     /// Decides, if the cluster answers and has the source topics; else tries again later, as long as that may help.
-    pub(super) fn try_to_plan(&mut self, now: Timestamp) -> Option<Event> {
+    fn try_to_plan(&mut self, now: Timestamp) -> Option<Event> {
         let Pending { group, since, failure, .. } = self.leading.pending.take()?;
         let error = match self.decide_for(&group, now) {
             Ok(assignments) => {
@@ -137,7 +141,7 @@ impl StreamThread {
             }
             Err(error) => error,
         };
-        let config = &self.instance.config;
+        let config = &self.cx.instance.config;
         if self.leading.tried_for(&error, since, now) < patience(&error, config.max_poll_interval()) {
             if failure.as_ref() == Some(&error) {
                 tracing::debug!(%error, "tasks cannot be assigned yet; trying again");
@@ -160,37 +164,37 @@ impl StreamThread {
 
     fn decide_for(&mut self, group: &GroupView, now: Timestamp) -> Result<Vec<(String, Vec<u8>)>, InternalTopicsError> {
         let known = self.survey(now)?;
-        let (topology, config) = (&self.instance.topology, &self.instance.config);
+        let (topology, config) = (&self.cx.instance.topology, &self.cx.instance.config);
         let topics = internal_topics::plan(topology, &config.internal_topics(), &known)?;
         let until = Deadline::after(now, config.request_timeout());
         let made = internal_topics::create(self.admin.as_mut(), &topics, until)?;
-        let mut tasks = derive(&self.instance, &topics)?;
+        let mut tasks = derive(&self.cx.instance, &topics)?;
         self.fill_in_ends(&mut tasks, &made, now);
         self.leading.decided_by = Some(known);
         tracing::info!(
-            thread = self.number,
+            thread = self.cx.number,
             members = group.members.len(),
             "this member leads the group and assigns its tasks"
         );
         let differences = self.differences(group);
-        let settings = self.instance.config.assignment();
+        let settings = self.cx.instance.config.assignment();
         Ok(plan(group, tasks, &differences, settings, &StickyAssignor, now).assignments)
     }
 
     /// Says whose topologies are not this member's, as far as it can be seen.
     fn differences(&self, group: &GroupView) -> Vec<Difference> {
-        let instance = &self.instance;
+        let instance = &self.cx.instance;
         let matches = |topic: &Topic| instance.patterns.match_any(topic.as_str());
         let differences = Difference::all(group, LeaderTopics { named: &instance.named_topics(), matches: &matches });
         for member in &differences {
             if member.is_another_application() {
                 tracing::error!(
-                    thread = self.number,
+                    thread = self.cx.number,
                     "{member}, other than the topology of this member, which leads: it gets no tasks, and is told to end. Give every application an application.id of its own"
                 );
             } else {
                 tracing::warn!(
-                    thread = self.number,
+                    thread = self.cx.number,
                     "{member}, other than the topology of this member, which leads: it gets no tasks of topics that it does not read, and topics that only it reads are not read as long as this member leads. All instances of an application run the same topology once an upgrade is through"
                 );
             }
@@ -203,7 +207,7 @@ impl StreamThread {
         let (mut own, mut sources) = (BTreeSet::new(), BTreeSet::new());
         let mut changelogs: Vec<(TaskId, Vec<TopicPartition>)> = Vec::new();
         for task in tasks.iter().filter(|(_, task)| task.stateful).map(|(id, _)| *id) {
-            let Some(spec) = TaskSpec::of(&self.instance.topology, task, &|_| Vec::new()) else { continue };
+            let Some(spec) = TaskSpec::of(&self.cx.instance.topology, task, &|_| Vec::new()) else { continue };
             for store in &spec.stores {
                 let Some(partition) = &store.changelog else { continue };
                 if store.source_changelog {
@@ -235,7 +239,7 @@ impl StreamThread {
         sources: Vec<TopicPartition>,
         now: Timestamp,
     ) -> Result<BTreeMap<TopicPartition, Offset>, Trouble> {
-        let until = Deadline::after(now, self.instance.config.request_timeout());
+        let until = self.cx.answer_by(now);
         let mut ends = BTreeMap::new();
         if !own.is_empty() {
             let latest = OffsetSpec::Latest(Isolation::ReadUncommitted);
@@ -243,7 +247,7 @@ impl StreamThread {
             ends.extend(own.into_iter().zip(offsets));
         }
         if !sources.is_empty() {
-            let group = self.instance.config.application_id();
+            let group = self.cx.instance.config.application_id();
             let committed = self.connection.committed_offsets(group, &sources, false, until)?;
             let committed = committed.into_iter().map(|committed| committed.map_or(Offset::ZERO, |it| it.offset));
             ends.extend(sources.into_iter().zip(committed));

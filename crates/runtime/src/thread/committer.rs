@@ -1,0 +1,100 @@
+//! When the thread commits, with which guarantee, and what is tried again.
+
+use headwater_record::Timestamp;
+
+use super::context::ThreadContext;
+use crate::Error;
+use crate::commit::{CommitFailure, ProcessingGuarantee, Schedule};
+use crate::error::{TaskFailure, Trouble, decide};
+
+/// How long a commit is tried that fails in a way that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Once: a later turn tries again.
+    OneAttempt,
+    /// As long as one request may take: there is no later turn.
+    LastChance,
+}
+
+/// When the thread commits, and with which guarantee.
+#[derive(Debug)]
+pub(super) struct Committer {
+    cx: ThreadContext,
+    guarantee: ProcessingGuarantee,
+    schedule: Schedule,
+    /// When it was last asked to delete consumed repartition records.
+    purged: Timestamp,
+}
+
+impl Committer {
+    pub(super) fn new(cx: &ThreadContext, guarantee: ProcessingGuarantee, now: Timestamp) -> Self {
+        let schedule = Schedule::new(cx.config().commit_interval(), now);
+        Committer { cx: cx.clone(), guarantee, schedule, purged: now }
+    }
+
+    pub(super) fn guarantee(&self) -> ProcessingGuarantee {
+        self.guarantee
+    }
+
+    /// When the interval is over.
+    pub(super) fn due(&self) -> Timestamp {
+        self.schedule.due()
+    }
+
+    /// Whether to commit now; somebody may have `requested` it.
+    pub(super) fn is_due(&self, now: Timestamp, requested: bool) -> bool {
+        self.schedule.is_due(now, requested)
+    }
+
+    /// A commit that `began` then has just succeeded.
+    pub(super) fn succeeded(&mut self, began: Timestamp) {
+        if let Some(took) = self.schedule.succeeded(began, self.cx.now()) {
+            tracing::warn!(
+                thread = self.cx.number,
+                ?took,
+                interval = ?self.cx.config().commit_interval(),
+                "a commit took longer than commit.interval.ms, and records wait meanwhile: raise commit.interval.ms, or see why the brokers answer late"
+            );
+        }
+    }
+
+    /// Nothing is committed for a while: the group takes no offsets.
+    pub(super) fn put_off(&mut self, now: Timestamp) {
+        self.schedule.put_off(now.plus(self.cx.config().retry_backoff()));
+    }
+
+    /// What failed is tried again after a pause, unless that has gone on for too long.
+    pub(super) fn failed(&mut self, trouble: Trouble, again: Timestamp, now: Timestamp) -> Result<(), Error> {
+        if self.schedule.failed(now) >= self.cx.config().task_timeout() {
+            return Err(Error::from(trouble).within("no commit succeeded for task.timeout.ms"));
+        }
+        tracing::warn!(thread = self.cx.number, error = %trouble, "a commit failed; trying again");
+        self.schedule.put_off(again);
+        Ok(())
+    }
+
+    /// When to try again at once, as long as there is the patience, what failed at `at` in a way that passes.
+    pub(super) fn tries_again(&self, failure: &CommitFailure, patience: Patience, at: Timestamp) -> Option<Timestamp> {
+        match failure {
+            CommitFailure::Trouble(trouble) if patience == Patience::LastChance => self.passes(trouble, at),
+            _ => None,
+        }
+    }
+
+    /// When to try again what failed at `at`, if that passes.
+    fn passes(&self, trouble: &Trouble, at: Timestamp) -> Option<Timestamp> {
+        match decide(trouble, self.cx.config().retry_backoff()) {
+            TaskFailure::Retry { after } => Some(at.plus(after)),
+            _ => None,
+        }
+    }
+
+    /// Whether to ask now for the deletion of consumed repartition records. Who is told so will not be again before the interval is over.
+    pub(super) fn purges(&mut self, now: Timestamp) -> bool {
+        let is_due = now.since(self.purged) >= self.cx.config().repartition_purge_interval();
+        if is_due {
+            self.purged = now;
+        }
+        is_due
+    }
+}
