@@ -2,14 +2,17 @@
 //!
 //! It has no thread of the operating system and no clock: [`StreamThread::turn`] is called with the time, by `host` on a thread, or
 //! by a test or a simulation by hand. Its parts have their own state: [`Member`] is who it is in the group, [`TaskManager`] its tasks,
-//! [`Fetcher`] and [`RecordCollector`] are the ways in and out, [`Committer`] knows when to commit, [`Shutdown`] how far the end is.
+//! [`Fetcher`] and [`RecordCollector`] are the ways in and out, [`Committer`] knows when to commit, [`Asker`] asks the cluster, [`Shutdown`] knows how far the end is.
 //! Deciding is elsewhere (`membership`, `assignment`, `commit`); this does what was decided. Restoring is done beside it by a
 //! [`RestoreWorker`], to which tasks' stores are handed over whole.
 
+mod asker;
+mod cluster;
 mod commits;
 mod committer;
 mod context;
 mod fetcher;
+mod fetches;
 mod group;
 mod member;
 mod pace;
@@ -20,11 +23,11 @@ mod upkeep;
 
 use std::sync::Arc;
 
-use headwater_client::ErrorClass;
 use headwater_record::{Deadline, Timestamp};
 
 pub(crate) use state_updater::RestoreWorker;
 
+use self::asker::Asker;
 use self::committer::Committer;
 use self::context::ThreadContext;
 use self::fetcher::Fetcher;
@@ -46,6 +49,7 @@ pub(crate) struct StreamThread {
     fetcher: Fetcher,
     collector: RecordCollector,
     committer: Committer,
+    asker: Asker,
     upkeep: Upkeep,
     shutdown: Shutdown,
     state: ThreadState,
@@ -60,13 +64,14 @@ impl StreamThread {
         let clock = Arc::clone(&instance.environment.clock);
         let settings = OutputSettings::of(cx.config());
         let collector = RecordCollector::new(cx.producer()?, clock, settings, instance.handlers.clone());
-        let (updater, worker) = state_updater::make(&cx)?;
+        let (updater, asker, worker) = state_updater::make(&cx)?;
         let thread = StreamThread {
             member,
             tasks: TaskManager::new(&cx, updater),
             fetcher,
             collector,
             committer: Committer::new(&cx, ProcessingGuarantee::AtLeastOnce, now),
+            asker,
             upkeep: Upkeep::new(now),
             shutdown: Shutdown::new(),
             state: ThreadState::Starting,
@@ -100,9 +105,7 @@ impl StreamThread {
         self.tasks.tell_dropped(&self.collector);
         let now = self.cx.now();
         self.upkeep.turn(&self.cx, now);
-        if let Some(event) = self.member.look_at_topics(now) {
-            self.tell(now, event)?;
-        }
+        self.member.look_at_topics(now, &mut self.asker);
         self.report_state();
         if worked { Ok(()) } else { self.wait(self.cx.now()) }
     }
@@ -127,18 +130,7 @@ impl StreamThread {
         if restored.is_empty() || !self.member.may_ask(now) {
             return Ok(());
         }
-        let specs = self.tasks.specs(&restored)?;
-        let beginnings = match self.member.beginnings(&specs, now) {
-            Ok(beginnings) => beginnings,
-            Err(Trouble::Client(error)) if error.class() == ErrorClass::Retriable => {
-                return self.member.ask_later(error);
-            }
-            Err(trouble) => return Err(trouble.into()),
-        };
-        for spec in specs {
-            self.tasks.start(spec, &beginnings, &mut self.collector, &mut self.fetcher, now)?;
-        }
-        Ok(())
+        self.tasks.ask_beginnings(&restored, &mut self.asker)
     }
 
     /// Records and punctuations, until the turn is over. Returns whether there were any.
@@ -177,7 +169,7 @@ impl StreamThread {
     fn wait(&mut self, now: Timestamp) -> Result<(), Error> {
         let soon = Deadline::after(now, state_updater::LOOK_INTERVAL);
         let mut until = Deadline::after(now, self.cx.config().poll()).min(self.member.wake_at());
-        if self.tasks.is_waiting_for_stores() || self.collector.under_way() > 0 {
+        if self.tasks.is_waiting_for_stores() || self.asker.is_waiting() || self.collector.under_way() > 0 {
             until = until.min(soon);
         }
         if self.tasks.commit_needed() && self.member.may_commit() {

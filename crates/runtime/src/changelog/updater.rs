@@ -178,15 +178,6 @@ impl Updater {
         Some((stores, committed))
     }
 
-    /// Deletes the records before these offsets, for somebody who must not wait for the cluster's answer.
-    pub(crate) fn delete_records(
-        &mut self,
-        before: &[(TopicPartition, Offset)],
-        until: Deadline,
-    ) -> Result<(), ClientError> {
-        self.admin.delete_records(before, until)
-    }
-
     /// The tasks that are here.
     pub fn tasks(&self) -> impl Iterator<Item = TaskId> {
         self.tasks.keys().copied()

@@ -5,6 +5,7 @@ use headwater_record::Timestamp;
 use headwater_topology::TaskId;
 
 use super::StreamThread;
+use super::asker::Question;
 use super::committer::Patience;
 use crate::Error;
 use crate::commit::{Commit, CommitFailure, tasks_of};
@@ -21,9 +22,7 @@ impl StreamThread {
         match self.commit(&self.tasks.ids(), Patience::OneAttempt, now) {
             Ok(()) => {
                 self.committer.succeeded(now);
-                if self.committer.purges(self.cx.now()) {
-                    self.tasks.purge();
-                }
+                self.purge_if_due(self.cx.now());
                 Ok(())
             }
             Err(CommitFailure::Refused(error)) => {
@@ -34,6 +33,15 @@ impl StreamThread {
             }
             Err(CommitFailure::NotCommitted(error)) => self.start_anew(&error.into()),
             Err(CommitFailure::Trouble(trouble)) => self.failed(trouble),
+        }
+    }
+
+    /// Has consumed repartition records deleted now and then: those before committed offsets only.
+    fn purge_if_due(&mut self, now: Timestamp) {
+        if self.committer.is_to_purge(now) {
+            let before = self.tasks.purgeable();
+            let is_asked = !before.is_empty() && self.asker.ask(Question::Purge(before));
+            self.committer.purges(is_asked, now);
         }
     }
 

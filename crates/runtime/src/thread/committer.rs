@@ -22,14 +22,16 @@ pub(super) struct Committer {
     cx: ThreadContext,
     guarantee: ProcessingGuarantee,
     schedule: Schedule,
-    /// When it was last asked to delete consumed repartition records.
+    /// When consumed repartition records were last deleted.
     purged: Timestamp,
+    /// Whether that was asked, and there is no answer yet.
+    purging: bool,
 }
 
 impl Committer {
     pub(super) fn new(cx: &ThreadContext, guarantee: ProcessingGuarantee, now: Timestamp) -> Self {
         let schedule = Schedule::new(cx.config().commit_interval(), now);
-        Committer { cx: cx.clone(), guarantee, schedule, purged: now }
+        Committer { cx: cx.clone(), guarantee, schedule, purged: now, purging: false }
     }
 
     pub(super) fn guarantee(&self) -> ProcessingGuarantee {
@@ -89,12 +91,13 @@ impl Committer {
         }
     }
 
-    /// Whether to ask now for the deletion of consumed repartition records. Who is told so will not be again before the interval is over.
-    pub(super) fn purges(&mut self, now: Timestamp) -> bool {
-        let is_due = now.since(self.purged) >= self.cx.config().repartition_purge_interval();
-        if is_due {
-            self.purged = now;
-        }
-        is_due
+    /// Whether to ask now for the deletion of consumed repartition records.
+    pub(super) fn is_to_purge(&self, now: Timestamp) -> bool {
+        !self.purging && now.since(self.purged) >= self.cx.config().repartition_purge_interval()
+    }
+
+    /// It was asked, or there was nothing to ask for.
+    pub(super) fn purges(&mut self, purging: bool, now: Timestamp) {
+        (self.purging, self.purged) = (purging, now);
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Fetcher {
     lost_positions: BTreeMap<TopicPartition, Offset>,
     /// Where these go on is not asked before this time.
     positions_not_before: Timestamp,
+    /// Whether it was asked where they go on, and there is no answer yet.
+    finding: bool,
 }
 
 impl Fetcher {
@@ -36,6 +38,7 @@ impl Fetcher {
             paused: BTreeSet::new(),
             lost_positions: BTreeMap::new(),
             positions_not_before: now,
+            finding: false,
         })
     }
 
@@ -115,19 +118,32 @@ impl Fetcher {
         self.lost_positions.insert(partition, offset);
     }
 
-    /// Takes the positions that are not in the log any more, unless they are asked for later.
-    pub(super) fn take_lost_positions(&mut self, now: Timestamp) -> BTreeMap<TopicPartition, Offset> {
-        if now < self.positions_not_before { BTreeMap::new() } else { std::mem::take(&mut self.lost_positions) }
+    /// The positions that are not in the log any more, unless it is asked where to go on already, or later.
+    pub(super) fn lost_positions(&self, now: Timestamp) -> Vec<(TopicPartition, Offset)> {
+        if self.finding || now < self.positions_not_before {
+            return Vec::new();
+        }
+        self.lost_positions.iter().map(|(partition, offset)| (partition.clone(), *offset)).collect()
+    }
+
+    /// It is asked where to go on.
+    pub(super) fn finding(&mut self) {
+        self.finding = true;
+    }
+
+    /// There is an answer to that.
+    pub(super) fn found(&mut self) {
+        self.finding = false;
     }
 
     /// The cluster did not say where to go on: it is asked again after a pause.
-    pub(super) fn find_later(&mut self, partition: TopicPartition, offset: Offset) {
+    pub(super) fn find_later(&mut self) {
         self.positions_not_before = self.cx.now().plus(self.cx.config().retry_backoff());
-        self.lost_positions.insert(partition, offset);
     }
 
     /// Goes on elsewhere.
     pub(super) fn seek(&mut self, partition: &TopicPartition, to: StartAt) -> Result<(), ClientError> {
+        self.lost_positions.remove(partition);
         self.consumer.seek(partition, to)
     }
 }

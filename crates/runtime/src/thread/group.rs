@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use headwater_client::{ClientError, ErrorClass, GroupResponse};
+use headwater_client::GroupResponse;
 use headwater_record::{Deadline, Timestamp, TopicPartition};
 
 use super::StreamThread;
+use super::asker::Answer;
 use super::shutdown::Ending;
 use crate::Error;
 use crate::membership::{Action, Event, LostReason};
@@ -14,17 +15,45 @@ impl StreamThread {
     /// Answers that have come, timers, and the subscription when there is none yet.
     pub(super) fn group_turn(&mut self, now: Timestamp) -> Result<(), Error> {
         if self.shutdown.ending == Ending::No
-            && let Some(event) = self.member.subscribe(now)?
+            && let Some(event) = self.member.subscribe(now, &mut self.asker)
         {
             self.tell(now, event)?;
+        }
+        while let Some(answer) = self.asker.answer() {
+            self.on_answer(now, answer)?;
         }
         while let Some(response) = self.member.response(Deadline::NOW) {
             self.on_response(now, response)?;
         }
-        if let Some(event) = self.member.go_on_leading(now) {
-            self.tell(now, event)?;
-        }
+        self.member.ask_for_plan(now, &mut self.asker);
         self.tell(now, Event::Tick)
+    }
+
+    /// Takes in what the cluster answered to a question of an earlier turn.
+    fn on_answer(&mut self, now: Timestamp, answer: Answer) -> Result<(), Error> {
+        match answer {
+            Answer::Topics(known) => {
+                for event in self.member.topics_are(known)? {
+                    self.tell(now, event)?;
+                }
+                Ok(())
+            }
+            Answer::Plan { number, plan } => match self.member.planned(number, plan, now) {
+                Some(event) => self.tell(now, event),
+                None => Ok(()),
+            },
+            Answer::Beginnings { epoch, specs, beginnings } => {
+                if !self.tasks.beginnings_heard(epoch) {
+                    return Ok(());
+                }
+                self.start_tasks(specs, beginnings, now)
+            }
+            Answer::Resets { epoch, found } => self.go_on_elsewhere(epoch, found, now),
+            Answer::Purged => {
+                self.committer.purges(false, now);
+                Ok(())
+            }
+        }
     }
 
     /// Takes in an answer of the coordinator.
@@ -63,7 +92,7 @@ impl StreamThread {
                 self.member.lost();
                 self.lost(reason)?;
             }
-            Action::RunAssignor(group) => return Ok(self.member.lead(group, now)),
+            Action::RunAssignor(group) => self.member.lead(group, now),
             Action::Left => {
                 self.member.lost();
                 tracing::debug!(thread = self.cx.number, "left the group");
@@ -94,56 +123,6 @@ impl StreamThread {
             self.tasks.stop_uncommitted(task, &mut self.collector, &mut self.fetcher)?;
         }
         self.report_state();
-        Ok(())
-    }
-
-    /// Polls records until `until`, and hands them on.
-    pub(super) fn fetch(&mut self, until: Deadline) -> Result<(), Error> {
-        self.find_positions()?;
-        match self.fetcher.poll(until, &mut self.tasks) {
-            Ok(()) => Ok(()),
-            Err(crate::error::Trouble::Client(error)) => self.fetch_failed(error),
-            Err(trouble) => Err(trouble.into()),
-        }
-    }
-
-    fn fetch_failed(&mut self, error: ClientError) -> Result<(), Error> {
-        let now = self.cx.now();
-        match error {
-            ClientError::OffsetOutOfRange { partition, offset } => {
-                self.fetcher.lost_position(partition, offset);
-                self.find_positions()
-            }
-            ClientError::UnknownTopic { topic } => match self.member.topic_is_gone(&topic, now) {
-                Some(event) => self.tell(now, event),
-                None => Ok(()),
-            },
-            error if error.class() == ErrorClass::Retriable => {
-                self.member.note_silence(now, &error);
-                Ok(())
-            }
-            error => Err(error.into()),
-        }
-    }
-
-    /// Goes on elsewhere where a position is not in the log any more. What the cluster does not answer is asked again after a pause.
-    fn find_positions(&mut self) -> Result<(), Error> {
-        let now = self.cx.now();
-        for (partition, offset) in self.fetcher.take_lost_positions(now) {
-            let Some(task) = self.tasks.owner(&partition) else { continue };
-            let of_source = task.spec().input(&partition).and_then(|input| input.reset);
-            let to = match self.member.reset(&partition, of_source, now) {
-                Ok(to) => to,
-                Err(error) if error.class() == ErrorClass::Retriable => {
-                    self.member.note_silence(now, &error);
-                    self.fetcher.find_later(partition, offset);
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            tracing::warn!(%partition, %offset, ?to, "the position is not in the log any more; going on elsewhere");
-            self.fetcher.seek(&partition, to)?;
-        }
         Ok(())
     }
 }

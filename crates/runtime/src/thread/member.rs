@@ -1,23 +1,21 @@
-//! Who the thread is in its group: its membership, the connection to the coordinator, and what it asks of the cluster for both.
+//! Who the thread is in its group: its membership, the connection to the coordinator, its subscription, and what it decides as leader.
 
-mod beginnings;
 mod leader;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use headwater_client::{Admin, ClientError, GroupIdentity, GroupMembership, GroupRequest, GroupResponse};
+use headwater_client::{ClientError, GroupIdentity, GroupMembership, GroupRequest, GroupResponse};
 use headwater_record::{Deadline, Timestamp, Topic};
 
 use self::leader::Leading;
+use super::asker::{Asker, Question};
 use super::context::ThreadContext;
 use crate::Error;
 use crate::config::Role;
 use crate::error::{TaskFailure, Trouble, decide};
-use crate::internal_topics::{self, KnownTopics};
+use crate::internal_topics::KnownTopics;
 use crate::membership::{Action, Event, MemberSettings, Membership};
-
-pub(super) use self::beginnings::Beginnings;
 
 /// How often it is said that the cluster does not answer.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(10);
@@ -30,12 +28,13 @@ const MOST_RESPONSES: usize = 16;
 pub(super) struct Member {
     cx: ThreadContext,
     connection: Box<dyn GroupMembership>,
-    admin: Box<dyn Admin>,
     membership: Membership,
     leading: Leading,
     /// What the group said while something else was waited for; [`MOST_RESPONSES`] at most.
     responses: VecDeque<GroupResponse>,
     subscribed: bool,
+    /// Whether it was asked what the topics are, and there is no answer yet.
+    surveying: bool,
     /// Nothing that concerns Kafka's answers about tasks is asked before this time.
     ask_not_before: Timestamp,
     /// When it was last said that the cluster does not answer.
@@ -54,11 +53,11 @@ impl Member {
         Ok(Member {
             cx: cx.clone(),
             connection: clients.membership(config.application_id(), &member)?,
-            admin: clients.admin(&config.client(Role::Admin, &format!("{name}-admin")))?,
             membership: Membership::new(settings(cx), now),
             leading: Leading::default(),
             responses: VecDeque::new(),
             subscribed: false,
+            surveying: false,
             ask_not_before: now,
             silence_told: None,
             missed_topic: None,
@@ -127,20 +126,17 @@ impl Member {
         tracing::warn!(thread = self.cx.number, %error, "the cluster does not answer; trying again");
     }
 
-    /// Subscribes to the topics of all sources, if that is to be done; those named by patterns are asked for.
-    pub(super) fn subscribe(&mut self, now: Timestamp) -> Result<Option<Event>, Error> {
-        if self.subscribed || !self.may_ask(now) {
-            return Ok(None);
+    /// Subscribes to the topics of all sources, if that is to be done; those named by patterns are asked for first.
+    pub(super) fn subscribe(&mut self, now: Timestamp, asker: &mut Asker) -> Option<Event> {
+        if self.subscribed || self.surveying || !self.may_ask(now) {
+            return None;
         }
-        let mut topics = self.cx.instance.named_topics();
         if !self.cx.instance.patterns.is_empty() {
-            match self.survey(now) {
-                Ok(known) => topics.extend(known.matches.into_values().flatten().map(Topic::from)),
-                Err(error) => return self.ask_later(error).map(|()| None),
-            }
+            self.surveying = asker.ask(Question::Topics);
+            return None;
         }
         self.subscribed = true;
-        Ok(Some(Event::Subscribe { topics }))
+        Some(Event::Subscribe { topics: self.cx.instance.named_topics() })
     }
 
     /// Whether the cluster may be asked about tasks.
@@ -160,13 +156,6 @@ impl Member {
         }
     }
 
-    /// What the topics are that the topology reads.
-    fn survey(&mut self, now: Timestamp) -> Result<KnownTopics, ClientError> {
-        let instance = &self.cx.instance;
-        let matches = |pattern: &str, topic: &str| instance.patterns.matches(pattern, topic);
-        internal_topics::survey(self.admin.as_mut(), &instance.topology, &matches, self.cx.answer_by(now))
-    }
-
     /// A topic that is read is not there. One that was just made may not be known everywhere yet.
     pub(super) fn topic_is_gone(&mut self, topic: &Topic, now: Timestamp) -> Option<Event> {
         if self.missed_topic.is_some_and(|at| now.since(at) < BETWEEN_REPORTS) {
@@ -177,29 +166,39 @@ impl Member {
         Some(Event::Rejoin { reason: format!("topic {topic} has gone") })
     }
 
-    /// Looks now and then whether source topics have other partitions than when the leader decided, and whether patterns match others.
-    pub(super) fn look_at_topics(&mut self, now: Timestamp) -> Option<Event> {
-        let has_patterns = !self.cx.instance.patterns.is_empty();
-        let looks = self.membership.is_leader() || has_patterns;
-        if !looks || !self.membership.is_stable() || now.since(self.looked) < self.cx.config().metadata_max_age() {
-            return None;
+    /// Asks now and then whether source topics have other partitions than when the leader decided, and whether patterns match others.
+    pub(super) fn look_at_topics(&mut self, now: Timestamp, asker: &mut Asker) {
+        let looks = self.membership.is_leader() || !self.cx.instance.patterns.is_empty();
+        let is_due = now.since(self.looked) >= self.cx.config().metadata_max_age();
+        if looks && is_due && self.membership.is_stable() && !self.surveying && asker.ask(Question::Topics) {
+            self.surveying = true;
+            self.looked = now;
         }
-        self.looked = now;
-        let known = match self.survey(now) {
+    }
+
+    /// What the topics are that the topology reads. Gives what the group is to hear of it.
+    pub(super) fn topics_are(&mut self, known: Result<KnownTopics, ClientError>) -> Result<Vec<Event>, Error> {
+        self.surveying = false;
+        let known = match known {
             Ok(known) => known,
+            Err(error) if !self.subscribed => return self.ask_later(error).map(|()| Vec::new()),
             Err(error) => {
                 tracing::debug!(%error, "topics could not be looked at; trying again later");
-                return None;
+                return Ok(Vec::new());
             }
         };
-        if has_patterns {
-            self.subscribed = false;
+        let mut events = Vec::new();
+        if self.membership.is_leader() && self.leading.would_decide_otherwise(&known) {
+            tracing::info!("the partitions of source topics changed; asking for a rebalance");
+            events.push(Event::Rejoin { reason: "the partitions of source topics changed".to_owned() });
         }
-        if !self.membership.is_leader() || !self.leading.would_decide_otherwise(&known) {
-            return None;
+        if !self.cx.instance.patterns.is_empty() {
+            let mut topics = self.cx.instance.named_topics();
+            topics.extend(known.matches.into_values().flatten().map(Topic::from));
+            self.subscribed = true;
+            events.push(Event::Subscribe { topics });
         }
-        tracing::info!("the partitions of source topics changed; asking for a rebalance");
-        Some(Event::Rejoin { reason: "the partitions of source topics changed".to_owned() })
+        Ok(events)
     }
 
     pub(super) fn may_commit(&self) -> bool {

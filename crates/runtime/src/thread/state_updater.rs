@@ -2,15 +2,15 @@
 //! the two channels over which tasks' stores go to and fro. It also asks the cluster what the stream thread must not wait for.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use headwater_client::{ClientError, ErrorClass};
-use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
+use headwater_record::{Deadline, Timestamp};
 use headwater_topology::TaskId;
 
+use super::asker::{Answer, Asker, MOST_QUESTIONS, Question};
+use super::cluster::Cluster;
 use super::context::ThreadContext;
 use crate::changelog::{GroupOffsets, Restoring, Standby, UpdateFailure, Updated, Updater, UpdaterSettings};
 use crate::config::Role;
@@ -32,8 +32,8 @@ pub(super) enum Order {
     Follow(TaskStores),
     /// Give a task back.
     Remove(TaskId),
-    /// Delete what lies before these offsets.
-    Purge(Vec<(TopicPartition, Offset)>),
+    /// Ask the cluster.
+    Ask(Question),
 }
 
 /// What the worker gives back.
@@ -55,8 +55,6 @@ pub(super) struct StateUpdater {
     orders: SyncSender<Order>,
     reports: Receiver<Report>,
     offset_sums: OffsetSums,
-    /// Whether a purge has no answer yet.
-    purges: Arc<AtomicBool>,
     /// Whether the worker has ended though nobody asked it to.
     broken: bool,
 }
@@ -72,16 +70,6 @@ impl StateUpdater {
                 None
             }
         }
-    }
-
-    /// Has the records before these offsets deleted, unless that was asked before and has no answer yet. Whether it was.
-    pub(super) fn purge(&mut self, before: Vec<(TopicPartition, Offset)>) -> bool {
-        if self.purges.swap(true, Ordering::AcqRel) {
-            return false;
-        }
-        let is_asked = self.send(Order::Purge(before)).is_none();
-        self.purges.store(is_asked, Ordering::Release);
-        is_asked
     }
 
     /// The next task that came back.
@@ -110,14 +98,15 @@ pub(crate) struct RestoreWorker {
     /// Reports for which there is no room yet. As long as there are any, the worker does nothing else.
     held: VecDeque<Report>,
     offset_sums: OffsetSums,
-    /// What is to be deleted, once tasks had their turn.
-    purge: Vec<(TopicPartition, Offset)>,
-    purges: Arc<AtomicBool>,
-    request_timeout: Duration,
+    cluster: Cluster,
+    /// What the thread asks; [`MOST_QUESTIONS`] at most.
+    questions: VecDeque<Question>,
+    answers: SyncSender<Answer>,
 }
 
 /// The state updater of the thread, and its worker.
-pub(super) fn make(cx: &ThreadContext) -> Result<(StateUpdater, RestoreWorker), Error> {
+pub(super) fn make(cx: &ThreadContext) -> Result<(StateUpdater, Asker, RestoreWorker), Error> {
+    let cluster = Cluster::new(cx)?;
     let (config, clients) = (cx.config(), &cx.instance.environment.clients);
     let name = cx.instance.thread_name(cx.number).replace("StreamThread", "StateUpdater");
     let consumer = clients.consumer(&config.client(Role::RestoreConsumer, &format!("{name}-restore-consumer")))?;
@@ -135,18 +124,20 @@ pub(super) fn make(cx: &ThreadContext) -> Result<(StateUpdater, RestoreWorker), 
     let updater = Updater::new(consumer, admin, Box::new(offsets), settings, listener);
     let (orders, to_worker) = sync_channel(MOST_WAITING);
     let (from_worker, reports) = sync_channel(MOST_WAITING);
-    let (offset_sums, purges) = (OffsetSums::default(), Arc::new(AtomicBool::new(false)));
+    let (to_thread, answers) = sync_channel(MOST_QUESTIONS);
+    let offset_sums = OffsetSums::default();
     let worker = RestoreWorker {
         updater,
         orders: to_worker,
         reports: from_worker,
         held: VecDeque::new(),
         offset_sums: Arc::clone(&offset_sums),
-        purge: Vec::new(),
-        purges: Arc::clone(&purges),
-        request_timeout: config.request_timeout(),
+        cluster,
+        questions: VecDeque::new(),
+        answers: to_thread,
     };
-    Ok((StateUpdater { orders, reports, offset_sums, purges, broken: false }, worker))
+    let asker = Asker { orders: orders.clone(), answers, under_way: 0 };
+    Ok((StateUpdater { orders, reports, offset_sums, broken: false }, asker, worker))
 }
 
 impl RestoreWorker {
@@ -162,6 +153,9 @@ impl RestoreWorker {
         if !self.held.is_empty() {
             return true;
         }
+        // What nobody waits for can wait for the tasks.
+        let is_urgent = |question: &Question| !matches!(question, Question::Purge(_));
+        self.answer(now, is_urgent);
         for updated in self.updater.turn(now, until) {
             self.held.push_back(match updated {
                 Updated::Restored(stores) => {
@@ -173,13 +167,13 @@ impl RestoreWorker {
         }
         self.report_held();
         self.tell_sums();
-        self.purge(now);
+        self.answer(now, |_| true);
         true
     }
 
     /// Whether there is nothing to do until an order comes.
     pub(crate) fn is_idle(&self) -> bool {
-        self.updater.is_idle() && self.held.is_empty() && self.purge.is_empty()
+        self.updater.is_idle() && self.held.is_empty() && self.questions.is_empty()
     }
 
     /// Waits for an order and takes it. Returns whether the thread is still there.
@@ -205,7 +199,7 @@ impl RestoreWorker {
                     self.held.push_back(Report::Removed(stores, committed));
                 }
             }
-            Order::Purge(before) => self.purge = before,
+            Order::Ask(question) => self.questions.push_back(question),
         }
         self.tell_sums();
     }
@@ -222,22 +216,16 @@ impl RestoreWorker {
         true
     }
 
-    /// Deletes what was asked for. That it fails costs disk space, nothing else: it is asked again.
-    fn purge(&mut self, now: Timestamp) {
-        let before = std::mem::take(&mut self.purge);
-        if before.is_empty() {
-            return;
-        }
-        let purged: Result<(), ClientError> =
-            self.updater.delete_records(&before, Deadline::after(now, self.request_timeout));
-        match purged {
-            Err(error) if error.class() == ErrorClass::Retriable => {
-                tracing::debug!(%error, "consumed repartition records could not be deleted; trying again later");
+    /// Asks the cluster what the thread wants to know.
+    fn answer(&mut self, now: Timestamp, is_wanted: impl Fn(&Question) -> bool) {
+        for question in std::mem::take(&mut self.questions) {
+            if !is_wanted(&question) {
+                self.questions.push_back(question);
+                continue;
             }
-            Err(error) => tracing::warn!(%error, "consumed repartition records could not be deleted"),
-            Ok(()) => {}
+            // There is room for all that may be under way, and when the thread has gone nobody needs an answer.
+            let _ = self.answers.try_send(self.cluster.answer(question, now));
         }
-        self.purges.store(false, Ordering::Release);
     }
 
     fn tell_sums(&self) {
@@ -256,21 +244,30 @@ impl std::fmt::Debug for RestoreWorker {
 mod tests {
     use headwater_topology::TaskId;
 
-    use super::{AtomicBool, OffsetSums, Order, StateUpdater, sync_channel};
+    use super::{Answer, Asker, MOST_QUESTIONS, OffsetSums, Order, Question, StateUpdater, sync_channel};
 
     #[test]
     fn an_order_for_which_there_is_no_room_comes_back() {
         let (orders, to_worker) = sync_channel(1);
-        let (_from_worker, reports) = sync_channel(1);
-        let (offset_sums, purges) = (OffsetSums::default(), AtomicBool::new(false).into());
-        let mut updater = StateUpdater { orders, reports, offset_sums, purges, broken: false };
+        let ((_from_worker, reports), (_to_thread, answers)) = (sync_channel(1), sync_channel(1));
+        let mut asker = Asker { orders: orders.clone(), answers, under_way: 0 };
+        let mut updater = StateUpdater { orders, reports, offset_sums: OffsetSums::default(), broken: false };
         assert!(updater.send(Order::Remove(TaskId::new(0, 0))).is_none());
         let back = updater.send(Order::Remove(TaskId::new(0, 1)));
         assert!(matches!(back, Some(Order::Remove(task)) if task == TaskId::new(0, 1)));
-        assert!(!updater.purge(Vec::new()), "a purge waits for room too");
+        assert!(!asker.ask(Question::Topics), "questions go the same way");
         to_worker.try_recv().unwrap();
-        assert!(updater.purge(Vec::new()));
-        to_worker.try_recv().unwrap();
-        assert!(!updater.purge(Vec::new()), "the one before has no answer yet");
+        assert!(asker.ask(Question::Topics));
+    }
+
+    #[test]
+    fn no_more_is_asked_than_there_is_room_for_answers() {
+        let (orders, _to_worker) = sync_channel(MOST_QUESTIONS + 1);
+        let (to_thread, answers) = sync_channel(MOST_QUESTIONS);
+        let mut asker = Asker { orders, answers, under_way: 0 };
+        assert_eq!((0..=MOST_QUESTIONS).filter(|_| asker.ask(Question::Topics)).count(), MOST_QUESTIONS);
+        to_thread.try_send(Answer::Purged).unwrap();
+        assert!(matches!(asker.answer(), Some(Answer::Purged)));
+        assert!(asker.ask(Question::Topics));
     }
 }

@@ -81,6 +81,10 @@ pub(super) struct TaskManager {
     turns: Turns,
     assigned: bool,
     revoked: bool,
+    /// How often tasks came or went: what was asked about them before that says nothing any more.
+    epoch: u64,
+    /// Whether it was asked where inputs begin, and there is no answer yet.
+    asked: bool,
 }
 
 impl TaskManager {
@@ -94,6 +98,8 @@ impl TaskManager {
             turns: Turns::default(),
             assigned: false,
             revoked: false,
+            epoch: 0,
+            asked: false,
             cx: cx.clone(),
         }
     }
@@ -115,6 +121,7 @@ impl TaskManager {
         );
         self.assigned = true;
         self.revoked = false;
+        self.epoch += 1;
         self.want_nothing();
         let standby = assignment.standby.iter().map(|(task, inputs)| (task, inputs, TargetRole::Standby));
         let active = assignment.active.iter().map(|(task, inputs)| (task, inputs, TargetRole::Active));
@@ -277,14 +284,16 @@ impl TaskManager {
         sums
     }
 
-    /// Has records of repartition topics deleted that were consumed and committed. Whether there are any.
-    pub(super) fn purge(&mut self) -> bool {
+    /// The committed offsets of repartition topics: what lies before them was consumed for good.
+    pub(super) fn purgeable(&self) -> Vec<(TopicPartition, Offset)> {
         let committed = self.actives().flat_map(StreamTask::committed_offsets);
-        let before: Vec<(TopicPartition, Offset)> = committed
-            .filter(|(partition, _)| self.cx.is_repartition(partition))
-            .map(|(partition, committed)| (partition.clone(), committed.offset))
-            .collect();
-        !before.is_empty() && self.updater.purge(before)
+        let committed = committed.filter(|(partition, _)| self.cx.is_repartition(partition));
+        committed.map(|(partition, committed)| (partition.clone(), committed.offset)).collect()
+    }
+
+    /// How often tasks came or went.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
     }
 }
 

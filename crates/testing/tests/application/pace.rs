@@ -258,23 +258,3 @@ fn closing_waits_for_one_slow_record_at_most() {
     let lines = committed.iter().filter(|(partition, _)| partition.topic.as_str() == "lines");
     assert_eq!(lines.map(|(_, committed)| committed.offset.value()).sum::<i64>(), 100, "and all were committed");
 }
-
-#[test]
-fn a_stream_thread_does_not_wait_for_the_deletion_of_consumed_records() {
-    let mut world = World::new();
-    let mut instances = vec![world.builder(1).set("repartition.purge.interval.ms", "1000").drive().unwrap()];
-    world.feed(100);
-    world.settle(&mut instances);
-    let thread = "word-count-00000000-0000-0000-0000-000000000001-StreamThread-1";
-    let faults = world.cluster.faults().of_client(format!("{thread}-admin"));
-    faults.delay_answers(&world.clock, Duration::from_secs(20));
-    let began = world.clock.now();
-    for _ in 0..2 {
-        world.run(&mut instances, 60);
-        world.feed(1);
-    }
-    world.run(&mut instances, 60);
-    assert_eq!(world.clock.now().since(began), 180 * Duration::from_millis(20), "no turn took any time");
-    let words = world.cluster.records(&Topic::from("word-count-words-repartition"));
-    assert!(words.len() < 100, "{} are left", words.len());
-}

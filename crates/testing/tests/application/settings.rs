@@ -252,7 +252,10 @@ fn a_member_hears_of_a_rebalance_with_its_heartbeats() {
 fn a_thread_that_is_busy_for_too_long_loses_its_tasks() {
     for (interval, lost) in [("5000", true), ("300000", false)] {
         let mut world = World::new();
-        let mut instances: Vec<Driven> = (1..=2).map(|id| with(&world, id, "max.poll.interval.ms", interval)).collect();
+        let settings =
+            [("max.poll.interval.ms", interval), ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000")];
+        let instance = |id| world.builder(id).set_all(settings);
+        let mut instances: Vec<Driven> = (1..=2).map(|id| instance(id).drive().unwrap()).collect();
         world.feed(50);
         world.settle(&mut instances);
         // The first takes no more turns.

@@ -1,23 +1,17 @@
-//! The leader's work: topics are looked at and made, tasks are derived and handed out.
+//! The leader's work: who waits for which decision, and for how long it is tried.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use headwater_client::{Admin, Isolation, OffsetSpec};
-use headwater_record::{Deadline, Offset, Timestamp, Topic, TopicPartition};
-use headwater_topology::TaskId;
+use headwater_record::Timestamp;
 
 use super::Member;
 use crate::Error;
-use crate::assignment::{
-    AssignorError, Difference, GroupView, LeaderTopics, StickyAssignor, SubtopologyView, TaskView, derive_tasks, plan,
-    plan_error,
-};
-use crate::error::Trouble;
-use crate::instance::Instance;
-use crate::internal_topics::{self, InternalTopicsError, InternalTopicsPlan, KnownTopics};
+use crate::assignment::{AssignorError, GroupView, plan_error};
+use crate::internal_topics::{self, InternalTopicsError, KnownTopics};
 use crate::membership::{Event, MembershipError};
-use crate::task::TaskSpec;
+use crate::thread::asker::{Asker, Question};
+use crate::thread::cluster::{Cluster, Plan};
+use crate::thread::context::ThreadContext;
 
 /// How long source topics may be missing before the group is told to stop: a broker can hear of a topic some time after whoever
 /// made it was told that it is there. Java's `StreamsPartitionAssignor` looks once; under the protocol of KIP-1071 Java's members
@@ -35,11 +29,14 @@ pub(super) struct Leading {
     decided_by: Option<KnownTopics>,
     /// Why the last decision was an error.
     error: Option<Error>,
+    /// How many decisions were to be made.
+    decisions: u64,
 }
 
 /// A decision that is to be made.
 #[derive(Debug)]
 struct Pending {
+    number: u64,
     /// The group that waits for it.
     group: GroupView,
     since: Timestamp,
@@ -47,11 +44,15 @@ struct Pending {
     next: Timestamp,
     /// What the last attempt failed with.
     failure: Option<InternalTopicsError>,
+    /// Whether it is asked and has no answer yet.
+    asked: bool,
 }
 
 impl Leading {
     fn begin(&mut self, group: GroupView, now: Timestamp) {
-        self.pending = Some(Pending { group, since: now, next: now, failure: None });
+        self.decisions += 1;
+        let number = self.decisions;
+        self.pending = Some(Pending { number, group, since: now, next: now, failure: None, asked: false });
         self.error = None;
     }
 
@@ -75,19 +76,15 @@ impl Leading {
         now.since(since)
     }
 
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.pending.as_ref().is_some_and(|pending| now >= pending.next)
-    }
-
     pub(super) fn would_decide_otherwise(&self, known: &KnownTopics) -> bool {
         self.decided_by.as_ref().is_some_and(|decided_by| decided_by != known)
     }
 
     /// The error of a membership that cannot go on, in the words of whoever knows most about it.
-    fn explain(&mut self, error: MembershipError, instance: &Instance, admin: &mut dyn Admin, now: Timestamp) -> Error {
+    fn explain(&mut self, error: MembershipError, cx: &ThreadContext, now: Timestamp) -> Error {
         match (&error, self.error.take()) {
             (MembershipError::MissingSourceTopics | MembershipError::AssignmentFailed, Some(known)) => known,
-            (MembershipError::MissingSourceTopics, None) => match missing_sources(instance, admin, now) {
+            (MembershipError::MissingSourceTopics, None) => match missing_sources(cx, now) {
                 Some(missing) => missing.into(),
                 None => error.into(),
             },
@@ -96,24 +93,26 @@ impl Leading {
     }
 }
 
-/// Which source topics are missing, as this member sees it.
-fn missing_sources(instance: &Instance, admin: &mut dyn Admin, now: Timestamp) -> Option<InternalTopicsError> {
-    let matches = |pattern: &str, topic: &str| instance.patterns.matches(pattern, topic);
-    let until = Deadline::after(now, instance.config.request_timeout());
-    let known = internal_topics::survey(admin, &instance.topology, &matches, until).ok()?;
-    internal_topics::plan(&instance.topology, &instance.config.internal_topics(), &known).err()
+/// Which source topics are missing, as this member sees it. The thread is at its end: it may wait.
+fn missing_sources(cx: &ThreadContext, now: Timestamp) -> Option<InternalTopicsError> {
+    let known = Cluster::new(cx).ok()?.survey(now).ok()?;
+    internal_topics::plan(&cx.instance.topology, &cx.config().internal_topics(), &known).err()
 }
 
 impl Member {
     /// The group waits for this member's decision.
-    pub(in crate::thread) fn lead(&mut self, group: GroupView, now: Timestamp) -> Option<Event> {
+    pub(in crate::thread) fn lead(&mut self, group: GroupView, now: Timestamp) {
         self.leading.begin(group, now);
-        self.try_to_plan(now)
     }
 
-    /// Goes on with a decision that could not be made yet, when it is time.
-    pub(in crate::thread) fn go_on_leading(&mut self, now: Timestamp) -> Option<Event> {
-        if self.leading.is_due(now) { self.try_to_plan(now) } else { None }
+    /// Asks for a decision that is to be made, when it is time.
+    pub(in crate::thread) fn ask_for_plan(&mut self, now: Timestamp, asker: &mut Asker) {
+        if let Some(pending) = &mut self.leading.pending
+            && !pending.asked
+            && now >= pending.next
+        {
+            pending.asked = asker.ask(Question::Plan { number: pending.number, group: pending.group.clone() });
+        }
     }
 
     /// The group has its tasks, whoever decided.
@@ -128,29 +127,37 @@ impl Member {
 
     /// The error of a membership that cannot go on, in the words of whoever knows most about it.
     pub(in crate::thread) fn explain(&mut self, error: MembershipError, now: Timestamp) -> Error {
-        self.leading.explain(error, &self.cx.instance, self.admin.as_mut(), now)
+        self.leading.explain(error, &self.cx, now)
     }
 
-    /// Decides, if the cluster answers and has the source topics; else tries again later, as long as that may help.
-    fn try_to_plan(&mut self, now: Timestamp) -> Option<Event> {
-        let Pending { group, since, failure, .. } = self.leading.pending.take()?;
-        let error = match self.decide_for(&group, now) {
-            Ok(assignments) => {
+    /// The decision was made, or could not be made yet: then it is tried again later, as long as that may help.
+    pub(in crate::thread) fn planned(
+        &mut self,
+        number: u64,
+        plan: Result<Plan, InternalTopicsError>,
+        now: Timestamp,
+    ) -> Option<Event> {
+        let mut pending = self.leading.pending.take_if(|pending| pending.number == number)?;
+        let error = match plan {
+            Ok(Plan { assignments, decided_by }) => {
                 self.leading.sources_missing_since = None;
+                self.leading.decided_by = Some(decided_by);
                 return Some(Event::Planned { assignments });
             }
             Err(error) => error,
         };
         let config = &self.cx.instance.config;
-        if self.leading.tried_for(&error, since, now) < patience(&error, config.max_poll_interval()) {
-            if failure.as_ref() == Some(&error) {
+        let patience = patience(&error, config.max_poll_interval());
+        if self.leading.tried_for(&error, pending.since, now) < patience {
+            if pending.failure.as_ref() == Some(&error) {
                 tracing::debug!(%error, "tasks cannot be assigned yet; trying again");
             } else {
-                let seconds = patience(&error, config.max_poll_interval()).as_secs();
+                let seconds = patience.as_secs();
                 tracing::warn!(%error, "tasks cannot be assigned yet; trying again, for up to {seconds} s");
             }
-            let next = now.plus(config.retry_backoff());
-            self.leading.pending = Some(Pending { group, since, next, failure: Some(error) });
+            pending.next = now.plus(config.retry_backoff());
+            (pending.failure, pending.asked) = (Some(error), false);
+            self.leading.pending = Some(pending);
             return None;
         }
         let code = match &error {
@@ -159,100 +166,7 @@ impl Member {
         };
         tracing::error!(%error, "tasks cannot be assigned; all members of the group are told to stop");
         self.leading.error = Some(error.into());
-        Some(Event::Planned { assignments: plan_error(&group, code).assignments })
-    }
-
-    fn decide_for(&mut self, group: &GroupView, now: Timestamp) -> Result<Vec<(String, Vec<u8>)>, InternalTopicsError> {
-        let known = self.survey(now)?;
-        let (topology, config) = (&self.cx.instance.topology, &self.cx.instance.config);
-        let topics = internal_topics::plan(topology, &config.internal_topics(), &known)?;
-        let until = Deadline::after(now, config.request_timeout());
-        let made = internal_topics::create(self.admin.as_mut(), &topics, until)?;
-        let mut tasks = derive(&self.cx.instance, &topics)?;
-        self.fill_in_ends(&mut tasks, &made, now);
-        self.leading.decided_by = Some(known);
-        tracing::info!(
-            thread = self.cx.number,
-            members = group.members.len(),
-            "this member leads the group and assigns its tasks"
-        );
-        let differences = self.differences(group);
-        let settings = self.cx.instance.config.assignment();
-        Ok(plan(group, tasks, &differences, settings, &StickyAssignor, now).assignments)
-    }
-
-    /// Says whose topologies are not this member's, as far as it can be seen.
-    fn differences(&self, group: &GroupView) -> Vec<Difference> {
-        let instance = &self.cx.instance;
-        let matches = |topic: &Topic| instance.patterns.match_any(topic.as_str());
-        let differences = Difference::all(group, LeaderTopics { named: &instance.named_topics(), matches: &matches });
-        for member in &differences {
-            if member.is_another_application() {
-                tracing::error!(
-                    thread = self.cx.number,
-                    "{member}, other than the topology of this member, which leads: it gets no tasks, and is told to end. Give every application an application.id of its own"
-                );
-            } else {
-                tracing::warn!(
-                    thread = self.cx.number,
-                    "{member}, other than the topology of this member, which leads: it gets no tasks of topics that it does not read, and topics that only it reads are not read as long as this member leads. All instances of an application run the same topology once an upgrade is through"
-                );
-            }
-        }
-        differences
-    }
-
-    /// How long the changelogs of stateful tasks are; where the cluster does not say, it stays unknown.
-    fn fill_in_ends(&mut self, tasks: &mut BTreeMap<TaskId, TaskView>, made: &[Topic], now: Timestamp) {
-        let (mut own, mut sources) = (BTreeSet::new(), BTreeSet::new());
-        let mut changelogs: Vec<(TaskId, Vec<TopicPartition>)> = Vec::new();
-        for task in tasks.iter().filter(|(_, task)| task.stateful).map(|(id, _)| *id) {
-            let Some(spec) = TaskSpec::of(&self.cx.instance.topology, task, &|_| Vec::new()) else { continue };
-            for store in &spec.stores {
-                let Some(partition) = &store.changelog else { continue };
-                if store.source_changelog {
-                    sources.insert(partition.clone());
-                } else if !made.contains(&partition.topic) {
-                    own.insert(partition.clone());
-                }
-            }
-            changelogs.push((task, spec.stores.into_iter().filter_map(|store| store.changelog).collect()));
-        }
-        let ends = match self.ends(own.into_iter().collect(), sources.into_iter().collect(), now) {
-            Ok(ends) => ends,
-            Err(error) => {
-                tracing::warn!(error = %error, "the ends of changelogs are not known; tasks stay where they are");
-                return;
-            }
-        };
-        for (task, partitions) in changelogs {
-            if let Some(view) = tasks.get_mut(&task) {
-                let end_of = |partition| ends.get(partition).copied().unwrap_or(Offset::ZERO);
-                view.end_offset_sum = Some(crate::directory::offset_sum(partitions.iter().map(end_of)));
-            }
-        }
-    }
-
-    fn ends(
-        &mut self,
-        own: Vec<TopicPartition>,
-        sources: Vec<TopicPartition>,
-        now: Timestamp,
-    ) -> Result<BTreeMap<TopicPartition, Offset>, Trouble> {
-        let until = self.cx.answer_by(now);
-        let mut ends = BTreeMap::new();
-        if !own.is_empty() {
-            let latest = OffsetSpec::Latest(Isolation::ReadUncommitted);
-            let offsets = self.admin.list_offsets(&own, latest, until)?;
-            ends.extend(own.into_iter().zip(offsets));
-        }
-        if !sources.is_empty() {
-            let group = self.cx.instance.config.application_id();
-            let committed = self.connection.committed_offsets(group, &sources, false, until)?;
-            let committed = committed.into_iter().map(|committed| committed.map_or(Offset::ZERO, |it| it.offset));
-            ends.extend(sources.into_iter().zip(committed));
-        }
-        Ok(ends)
+        Some(Event::Planned { assignments: plan_error(&pending.group, code).assignments })
     }
 }
 
@@ -264,14 +178,4 @@ fn patience(error: &InternalTopicsError, max_poll_interval: Duration) -> Duratio
         error if error.is_retriable() => most,
         _ => Duration::ZERO,
     }
-}
-
-/// The tasks of the topology, with the topics as they are now.
-fn derive(instance: &Instance, topics: &InternalTopicsPlan) -> Result<BTreeMap<TaskId, TaskView>, InternalTopicsError> {
-    let parts = SubtopologyView::all(&instance.topology, &topics.sources);
-    derive_tasks(&parts, &topics.partitions).map_err(|_| {
-        let sources = parts.iter().flat_map(|part| &part.source_topics);
-        let missing = sources.filter(|topic| !topics.partitions.contains_key(topic.as_str()));
-        InternalTopicsError::MissingSources(missing.cloned().collect())
-    })
 }

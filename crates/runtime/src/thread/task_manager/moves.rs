@@ -13,8 +13,9 @@ use crate::error::{TaskFailure, Trouble, decide};
 use crate::membership::{Assignment, MembershipError};
 use crate::output::RecordCollector;
 use crate::task::{Parts, StreamTask, TaskSettings, TaskSpec, TaskStores};
+use crate::thread::asker::{Asker, Question};
+use crate::thread::cluster::Beginnings;
 use crate::thread::fetcher::Fetcher;
-use crate::thread::member::Beginnings;
 use crate::thread::state_updater::{Order, Report};
 use crate::{Error, ErrorKind};
 
@@ -174,6 +175,21 @@ impl TaskManager {
         Ok(())
     }
 
+    /// Asks where the inputs of these tasks begin.
+    pub(in crate::thread) fn ask_beginnings(&mut self, tasks: &[TaskId], asker: &mut Asker) -> Result<(), Error> {
+        if !self.asked {
+            let specs = tasks.iter().map(|task| self.spec(*task)).collect::<Result<_, _>>()?;
+            self.asked = asker.ask(Question::Beginnings { epoch: self.epoch, specs });
+        }
+        Ok(())
+    }
+
+    /// The answer to that is there. Whether it still says something.
+    pub(in crate::thread) fn beginnings_heard(&mut self, epoch: u64) -> bool {
+        self.asked = false;
+        epoch == self.epoch
+    }
+
     /// Takes a task out of processing: its partitions are read no longer, its stores are kept.
     pub(in crate::thread) fn stop(
         &mut self,
@@ -188,6 +204,7 @@ impl TaskManager {
         let TaskState::Running(mut running) = std::mem::replace(&mut entry.state, TaskState::Created) else {
             return Ok(());
         };
+        self.epoch += 1;
         running.tell_dropped(collector);
         let partitions: Vec<TopicPartition> = running.spec().partitions().cloned().collect();
         collector.release(task);
@@ -255,11 +272,6 @@ impl TaskManager {
             }
         }
         Ok(())
-    }
-
-    /// What tasks are made of.
-    pub(in crate::thread) fn specs(&self, tasks: &[TaskId]) -> Result<Vec<TaskSpec>, Error> {
-        tasks.iter().map(|task| self.spec(*task)).collect()
     }
 
     /// What a task is made of, with the topics of the partitions that the leader gave it where sources name them by patterns.
