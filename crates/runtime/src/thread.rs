@@ -6,7 +6,6 @@
 //! Deciding is elsewhere (`membership`, `assignment`, `commit`); this does what was decided. Restoring is done beside it by a
 //! [`RestoreWorker`], to which tasks' stores are handed over whole.
 
-mod asker;
 mod cluster;
 mod commits;
 mod committer;
@@ -16,6 +15,7 @@ mod fetches;
 mod group;
 mod member;
 mod pace;
+mod question;
 mod shutdown;
 mod state_updater;
 mod task_manager;
@@ -27,12 +27,12 @@ use headwater_record::{Deadline, Timestamp};
 
 pub(crate) use state_updater::RestoreWorker;
 
-use self::asker::Asker;
 use self::committer::Committer;
 use self::context::ThreadContext;
 use self::fetcher::Fetcher;
 use self::member::Member;
 use self::shutdown::{Ending, Shutdown};
+use self::state_updater::Asker;
 use self::task_manager::TaskManager;
 use self::upkeep::Upkeep;
 use crate::commit::ProcessingGuarantee;

@@ -2,22 +2,16 @@
 
 mod plan;
 
-use std::collections::HashMap;
-
 use headwater_client::{Admin, ClientError, ErrorClass, GroupMembership, OffsetSpec, StartAt};
 use headwater_record::{Offset, Timestamp, TopicPartition};
 use headwater_topology::node::OffsetReset;
 
-pub(super) use self::plan::Plan;
-use super::asker::{Answer, Question};
 use super::context::ThreadContext;
+use super::question::{Answer, Beginnings, Question};
 use crate::Error;
 use crate::config::Role;
 use crate::internal_topics::{self, KnownTopics};
 use crate::task::{Committed, TaskInput, TaskSpec};
-
-/// Where the input partitions of tasks begin, and what was committed there.
-pub(super) type Beginnings = HashMap<TopicPartition, (StartAt, Option<Committed>)>;
 
 /// The cluster, as one asks it who may wait.
 pub(super) struct Cluster {

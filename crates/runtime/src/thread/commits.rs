@@ -5,8 +5,8 @@ use headwater_record::Timestamp;
 use headwater_topology::TaskId;
 
 use super::StreamThread;
-use super::asker::Question;
 use super::committer::Patience;
+use super::question::Question;
 use crate::Error;
 use crate::commit::{Commit, CommitFailure, tasks_of};
 use crate::error::{TaskFailure, Trouble, decide};

@@ -4,8 +4,7 @@ use headwater_client::{ClientError, ErrorClass, StartAt};
 use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
 
 use super::StreamThread;
-use super::asker::Question;
-use super::cluster::Beginnings;
+use super::question::{Beginnings, Question};
 use crate::Error;
 use crate::error::Trouble;
 use crate::task::TaskSpec;

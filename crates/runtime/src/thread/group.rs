@@ -6,7 +6,7 @@ use headwater_client::GroupResponse;
 use headwater_record::{Deadline, Timestamp, TopicPartition};
 
 use super::StreamThread;
-use super::asker::Answer;
+use super::question::Answer;
 use super::shutdown::Ending;
 use crate::Error;
 use crate::membership::{Action, Event, LostReason};

@@ -9,8 +9,9 @@ use headwater_client::{ClientError, GroupIdentity, GroupMembership, GroupRequest
 use headwater_record::{Deadline, Timestamp, Topic};
 
 use self::leader::Leading;
-use super::asker::{Asker, Question};
 use super::context::ThreadContext;
+use super::question::Question;
+use super::state_updater::Asker;
 use crate::Error;
 use crate::config::Role;
 use crate::error::{TaskFailure, Trouble, decide};

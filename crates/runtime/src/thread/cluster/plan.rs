@@ -11,17 +11,9 @@ use crate::assignment::{
     Difference, GroupView, LeaderTopics, StickyAssignor, SubtopologyView, TaskView, derive_tasks, plan,
 };
 use crate::instance::Instance;
-use crate::internal_topics::{self, InternalTopicsError, InternalTopicsPlan, KnownTopics};
+use crate::internal_topics::{self, InternalTopicsError, InternalTopicsPlan};
 use crate::task::TaskSpec;
-
-/// What a leader decided.
-#[derive(Debug)]
-pub(in crate::thread) struct Plan {
-    /// For each member.
-    pub(in crate::thread) assignments: Vec<(String, Vec<u8>)>,
-    /// By what topics.
-    pub(in crate::thread) decided_by: KnownTopics,
-}
+use crate::thread::question::Plan;
 
 impl Cluster {
     /// Decides, if the cluster answers and has the source topics.

@@ -9,9 +9,10 @@ use crate::Error;
 use crate::assignment::{AssignorError, GroupView, plan_error};
 use crate::internal_topics::{self, InternalTopicsError, KnownTopics};
 use crate::membership::{Event, MembershipError};
-use crate::thread::asker::{Asker, Question};
-use crate::thread::cluster::{Cluster, Plan};
+use crate::thread::cluster::Cluster;
 use crate::thread::context::ThreadContext;
+use crate::thread::question::{Plan, Question};
+use crate::thread::state_updater::Asker;
 
 /// How long source topics may be missing before the group is told to stop: a broker can hear of a topic some time after whoever
 /// made it was told that it is there. Java's `StreamsPartitionAssignor` looks once; under the protocol of KIP-1071 Java's members

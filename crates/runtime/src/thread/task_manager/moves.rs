@@ -13,10 +13,9 @@ use crate::error::{TaskFailure, Trouble, decide};
 use crate::membership::{Assignment, MembershipError};
 use crate::output::RecordCollector;
 use crate::task::{Parts, StreamTask, TaskSettings, TaskSpec, TaskStores};
-use crate::thread::asker::{Asker, Question};
-use crate::thread::cluster::Beginnings;
 use crate::thread::fetcher::Fetcher;
-use crate::thread::state_updater::{Order, Report};
+use crate::thread::question::{Beginnings, Question};
+use crate::thread::state_updater::{Asker, Order, Report};
 use crate::{Error, ErrorKind};
 
 impl TaskManager {

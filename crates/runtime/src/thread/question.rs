@@ -1,19 +1,14 @@
-//! What the thread asks of the cluster without waiting: questions go to the worker beside it, answers are heard in a later turn.
+//! What a thread asks of the cluster, and what that answers.
 
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::collections::HashMap;
 
 use headwater_client::{ClientError, StartAt};
 use headwater_record::{Offset, TopicPartition};
 use headwater_topology::node::OffsetReset;
 
-use super::cluster::{Beginnings, Plan};
-use super::state_updater::Order;
 use crate::assignment::GroupView;
 use crate::internal_topics::{InternalTopicsError, KnownTopics};
-use crate::task::TaskSpec;
-
-/// So many questions may be under way, or their answers wait. It is one of each kind, unless an old one is of no use any more.
-pub(super) const MOST_QUESTIONS: usize = 16;
+use crate::task::{Committed, TaskSpec};
 
 /// What is asked of the cluster.
 #[derive(Debug)]
@@ -63,32 +58,14 @@ pub(super) enum Answer {
     Purged,
 }
 
-/// The thread's end of the way to whoever asks for it.
+/// Where the input partitions of tasks begin, and what was committed there.
+pub(super) type Beginnings = HashMap<TopicPartition, (StartAt, Option<Committed>)>;
+
+/// What a leader decided.
 #[derive(Debug)]
-pub(super) struct Asker {
-    pub(super) orders: SyncSender<Order>,
-    pub(super) answers: Receiver<Answer>,
-    /// How many questions have no answer yet.
-    pub(super) under_way: usize,
-}
-
-impl Asker {
-    /// Has it asked. Returns whether there was room for the question.
-    pub(super) fn ask(&mut self, question: Question) -> bool {
-        let is_asked = self.under_way < MOST_QUESTIONS && self.orders.try_send(Order::Ask(question)).is_ok();
-        self.under_way += usize::from(is_asked);
-        is_asked
-    }
-
-    /// The next answer that has come.
-    pub(super) fn answer(&mut self) -> Option<Answer> {
-        let answer = self.answers.try_recv().ok()?;
-        self.under_way -= 1;
-        Some(answer)
-    }
-
-    /// Whether an answer is to come.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.under_way > 0
-    }
+pub(super) struct Plan {
+    /// For each member.
+    pub(super) assignments: Vec<(String, Vec<u8>)>,
+    /// By what topics.
+    pub(super) decided_by: KnownTopics,
 }
