@@ -262,8 +262,7 @@ impl Table {
             }
             Committed::new(self.database.db.raw_iterator_opt(read), order)
         });
-        let pending = self.overlay.range(&range.from, range.to.as_deref());
-        let merged = Merged::new(committed, pending, order);
+        let merged = Merged::new(committed, self.overlay.range(&range, order), order);
         merged.each(|key, row| take(key, &|| self.decode(row)).map_err(Broken::Store)).map_err(|broken| match broken {
             Broken::Database(error) => self.failed("reading", &error),
             Broken::Store(error) => error,
@@ -294,12 +293,10 @@ impl Table {
         if let Some(end) = forget_before {
             batch.delete_range(&[][..], end.as_slice());
         }
-        for (key, row) in self.overlay.iter() {
-            match row {
-                Some(row) => batch.put(key, row),
-                None => batch.delete(key),
-            }
-        }
+        self.overlay.each(|key, row| match row {
+            Some(row) => batch.put(key, row),
+            None => batch.delete(key),
+        });
         let meta = self.family(META)?;
         if let Some(offset) = offset {
             batch.put_cf(meta, OFFSET_KEY, offset.value().to_be_bytes());
