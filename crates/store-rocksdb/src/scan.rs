@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use headwater_store::bytes::Order;
-use rocksdb::DBRawIterator;
+use rocksdb::{DBRawIteratorWithThreadMode, DBWithThreadMode, MultiThreaded};
 
 use crate::overlay::Entries;
 
@@ -47,15 +47,17 @@ fn just_after(key: &[u8]) -> Vec<u8> {
     after
 }
 
+type RowIterator<'a> = DBRawIteratorWithThreadMode<'a, DBWithThreadMode<MultiThreaded>>;
+
 /// The rows on disk, placed at one of them.
 pub(crate) struct Committed<'a> {
-    iterator: DBRawIterator<'a>,
+    iterator: RowIterator<'a>,
     order: Order,
 }
 
 impl<'a> Committed<'a> {
     /// Placed at the first row in `order`; the iterator has its bounds already.
-    pub(crate) fn new(mut iterator: DBRawIterator<'a>, order: Order) -> Self {
+    pub(crate) fn new(mut iterator: RowIterator<'a>, order: Order) -> Self {
         match order {
             Order::Forward => iterator.seek_to_first(),
             Order::Backward => iterator.seek_to_last(),
