@@ -11,7 +11,7 @@ use headwater_topology::processor::{Processor, ProcessorSupplier, ProcessorWrapp
 use headwater_topology::{Draft, Port, Topology, TopologyError, TopologyErrors, TopologySettings};
 
 use crate::checks;
-use crate::operator::table_source;
+use crate::operator::{GivenBy, missing_serde, table_source};
 use crate::serdes::Serdes;
 use crate::sources::Sources;
 use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, Topics};
@@ -284,7 +284,7 @@ impl StreamsBuilder {
             let node = self.draft.add_node(NodeSpec::source(name.as_str(), named, reset));
             match (serdes.key.clone(), serdes.value.clone()) {
                 (Some(key), Some(value)) => crate::operator::add_source(&self.draft, node, key, value, extractor),
-                _ => self.draft.mistake(crate::operator::missing_serde(&name, &serdes)),
+                _ => self.draft.mistake(missing_serde(&name, &serdes, GivenBy::Consumed)),
             }
             if reader == Reader::Stream {
                 sources.add::<K, V>(topics, reset, node);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use headwater_record::{DefaultSerde, SharedSerde};
 use headwater_topology::{BoxError, Draft};
 
-use crate::operator::{AggregateSpec, Folding, Repartition, aggregate, repartition_source};
+use crate::operator::{AggregateSpec, Folding, GivenBy, Repartition, aggregate, repartition_source};
 use crate::serdes::Serdes;
 use crate::{KStream, KTable, Materialized, WindowedBy};
 
@@ -295,8 +295,9 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         }
         let prefix = self.name.as_deref().unwrap_or(store);
         let serdes = self.stream.serdes.clone();
-        let source =
-            repartition_source(&self.stream, Repartition { prefix, serdes, partitions: None, partitioner: None });
+        let given_by = GivenBy::Grouped;
+        let repartition = Repartition { prefix, serdes, partitions: None, partitioner: None, given_by };
+        let source = repartition_source(&self.stream, repartition);
         if let Some(kept) = &mut kept {
             **kept = Some(source.clone());
         }
