@@ -62,11 +62,9 @@ impl StreamsBuilder {
     /// assert!(mistakes.contains("state store(s) has not been named: KSTREAM-AGGREGATE-STATE-STORE-0000000001"));
     /// ```
     pub fn with_settings(settings: TopologySettings) -> Self {
-        let wrong = checks::optimization(&settings);
+        let wrong = checks::settings(&settings);
         let draft = Draft::with_settings(settings);
-        if let Some(wrong) = wrong {
-            draft.mistake(wrong);
-        }
+        wrong.into_iter().for_each(|wrong| draft.mistake(wrong));
         StreamsBuilder { draft, ..Self::default() }
     }
 
@@ -426,7 +424,8 @@ impl StreamsBuilder {
         self.build_with(&self.draft.settings().without("topology.optimization"))
     }
 
-    /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`).
+    /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`); the others of an
+    /// application may be among them.
     ///
     /// ```
     /// use headwater::dsl::{Consumed, Materialized, StreamsBuilder};
@@ -448,7 +447,7 @@ impl StreamsBuilder {
             topology = topology.with_row_format(format);
         }
         let unnamed = checks::explicit_names(&self.draft);
-        match TopologyErrors::of(checks::optimization(settings).into_iter().chain(unnamed).collect()) {
+        match TopologyErrors::of(checks::settings(settings).into_iter().chain(unnamed).collect()) {
             Some(mistakes) => Err(mistakes),
             None => Ok(topology),
         }

@@ -1,7 +1,8 @@
 //! The sources of a topology: streams of the same topics read through one of them.
 
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 
+use headwater_record::short_name;
 use headwater_topology::node::OffsetReset;
 use headwater_topology::{NodeId, Stream, TopologyError};
 
@@ -13,6 +14,8 @@ struct First {
     reset: Option<OffsetReset>,
     node: NodeId,
     types: TypeId,
+    /// The types, as they are written.
+    read_as: String,
 }
 
 /// The sources of streams, in order (Java's `InternalStreamsBuilder#mergeDuplicateSourceNodes`). Those of tables are not among
@@ -43,7 +46,9 @@ impl Sources {
         }
         if first.types != TypeId::of::<Stream<K, V>>() {
             return Err(TopologyError::Invalid(format!(
-                "{topics:?} are read twice with different types; read them once and derive the other stream from it"
+                "{topics} is read as {} and as {}: read it once, and make the other stream of that one, with `map` for instance",
+                first.read_as,
+                read_as::<K, V>(),
             )));
         }
         Ok(Some(first.node))
@@ -51,8 +56,13 @@ impl Sources {
 
     /// Adds a source.
     pub(crate) fn add<K: 'static, V: 'static>(&mut self, topics: Topics, reset: Option<OffsetReset>, node: NodeId) {
-        self.0.push(First { topics: sorted(topics), reset, node, types: TypeId::of::<Stream<K, V>>() });
+        let (types, read_as) = (TypeId::of::<Stream<K, V>>(), read_as::<K, V>());
+        self.0.push(First { topics: sorted(topics), reset, node, types, read_as });
     }
+}
+
+fn read_as<K, V>() -> String {
+    format!("`{}, {}`", short_name(type_name::<K>()), short_name(type_name::<V>()))
 }
 
 fn sorted(topics: Topics) -> Topics {

@@ -114,6 +114,16 @@ fn a_name_alone_leaves_the_serdes_of_the_types() {
 }
 
 #[test]
+fn a_topic_that_is_read_as_two_types_is_a_mistake_that_names_topic_and_types() {
+    let builder = StreamsBuilder::new();
+    builder.stream::<String, String>(["words", "lines"]).to("out");
+    builder.stream::<String, i64>(["lines", "words"]).to("out");
+    let mistakes = builder.build().expect_err("there is one").to_string();
+    let expected = "Invalid topology: lines, words is read as `String, String` and as `String, i64`: read it once, ";
+    assert!(mistakes.starts_with(expected), "{mistakes}");
+}
+
+#[test]
 fn a_missing_serde_is_a_mistake_that_names_the_node() {
     struct Foreign;
     let builder = StreamsBuilder::new();
