@@ -296,14 +296,8 @@ impl StreamsBuilder {
     /// [`StoreHandle`](headwater_topology::state::StoreHandle) of that name.
     ///
     /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use headwater::dsl::StreamsBuilder;
-    /// use headwater::record::Record;
-    /// use headwater::store::{StoreKind, StoreSpec};
-    /// use headwater::processor::ProcessError;
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::state::{KeyValueState, StoreHandle};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     ///
     /// /// Hands on the first record of each key.
     /// struct First(Rc<KeyValueState<String, i64>>);
@@ -313,16 +307,18 @@ impl StreamsBuilder {
     ///         cx: &mut ProcessorContext<'_, '_, String, i64>,
     ///         record: Record<'_, String, i64>,
     ///     ) -> Result<(), ProcessError> {
-    ///         let Record { key, value, timestamp, headers, .. } = record;
-    ///         let known = self.0.put_if_absent(cx.task(), key, Some(*value), timestamp, headers)?;
-    ///         if known.is_none() { cx.forward(record) } else { Ok(()) }
+    ///         if self.0.value(cx, record.key)?.is_some() {
+    ///             return Ok(());
+    ///         }
+    ///         self.0.put_at(cx, record.key, *record.value, &record)?;
+    ///         cx.forward(record)
     ///     }
     /// }
     ///
     /// let builder = StreamsBuilder::new();
-    /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue));
-    /// let first = |stores: &mut StoreAccess<'_, '_>| Ok(First(stores.key_value(&StoreHandle::named("seen"))?));
-    /// builder.stream::<String, i64>("in").process(first, &["seen"]).to("firsts");
+    /// builder.add_state_store(StoreSpec::key_value("seen"));
+    /// let input = builder.stream::<String, i64>("in");
+    /// input.process(|stores| Ok(First(stores.key_value(&StoreHandle::named("seen"))?)), &["seen"]).to("firsts");
     /// assert!(builder.build()?.describe().contains("KSTREAM-PROCESSOR-0000000001 (stores: [seen])"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
@@ -335,14 +331,8 @@ impl StreamsBuilder {
     /// store. The topic is its changelog: logging is switched off. [`TopologyBuilder::add_global_store`] takes the same processors.
     ///
     /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use headwater::dsl::{Consumed, StreamsBuilder};
-    /// use headwater::record::Record;
-    /// use headwater::store::{StoreKind, StoreSpec};
-    /// use headwater::processor::ProcessError;
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::state::{KeyValueState, StoreHandle};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     ///
     /// struct Fill(Rc<KeyValueState<String, String>>);
     /// impl Processor<String, String, (), ()> for Fill {
@@ -351,13 +341,12 @@ impl StreamsBuilder {
     ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
     ///         record: Record<'_, String, String>,
     ///     ) -> Result<(), ProcessError> {
-    ///         self.0.put(cx.task(), record.key, Some(record.value.clone()), record.timestamp, record.headers)
+    ///         self.0.put_at(cx, record.key, record.value.clone(), &record)
     ///     }
     /// }
     ///
     /// let builder = StreamsBuilder::new();
-    /// let store = StoreSpec::new("names", StoreKind::KeyValue);
-    /// builder.add_global_store(store, "names", Consumed::by_type(), |stores: &mut StoreAccess<'_, '_>| {
+    /// builder.add_global_store(StoreSpec::key_value("names"), "names", Consumed::by_type(), |stores| {
     ///     Ok(Fill(stores.key_value(&StoreHandle::named("names"))?))
     /// });
     /// assert!(builder.build()?.describe().contains("KTABLE-SOURCE-0000000001 (stores: [names])"));

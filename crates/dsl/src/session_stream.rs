@@ -64,7 +64,12 @@ impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
 
     /// As [`SessionWindowedKStream::count`], with options.
     pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
-        self.count_as_with(|| 0_i64, |count, step| count.wrapping_add(step), |count| *count, count_options(materialized))
+        self.count_as_with(
+            || 0_i64,
+            |count, step| count.wrapping_add(step),
+            |count| *count,
+            count_options(materialized),
+        )
     }
 
     /// As [`SessionWindowedKStream::count`], as a type of the user's: `zero` is the count of nothing, `add` adds to a count, and

@@ -50,7 +50,7 @@ pub use headwater_topology::processor::*;
 #[doc(hidden)]
 pub use headwater_topology::*;
 
-/// What a processor needs: `use headwater::processor::prelude::*`. The order of a scan is a
+/// What a processor needs, and a topology by hand: `use headwater::processor::prelude::*`, beside `headwater::prelude::*`. The order of a scan is a
 /// [`headwater::store::bytes::Order`](headwater_store::bytes::Order): many programs have an `Order` of their own.
 pub mod prelude {
     pub use std::rc::Rc;
@@ -63,5 +63,7 @@ pub mod prelude {
     pub use headwater_topology::state::{
         KeyValueState, Keys, SessionState, Stamped, StoreHandle, VersionedState, WindowState,
     };
-    pub use headwater_topology::{ProcessError, PunctuationType, ScheduleId};
+    pub use headwater_topology::{
+        NodeRef, ProcessError, PunctuationType, ScheduleId, SinkSpec, SourceSpec, TopologyBuilder,
+    };
 }
