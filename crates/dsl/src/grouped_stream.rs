@@ -131,7 +131,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     }
 
     /// As [`KGroupedStream::reduce_with`], with a function that may fail: the processing exception handler then decides, and the
-    /// result so far stands.
+    /// result so far stands. So the function is lent it, where [`KGroupedStream::reduce`] gives it away.
     pub fn try_reduce_with<E: Into<BoxError>>(
         &self,
         reduce: impl Fn(&V, &V) -> Result<V, E> + Send + Sync + 'static,
@@ -183,7 +183,17 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     }
 
     /// As [`KGroupedStream::aggregate_with`], with a function that may fail: the processing exception handler then decides, and
-    /// the aggregate so far stands.
+    /// the aggregate so far stands. So the function is lent it, where [`KGroupedStream::aggregate`] gives it away.
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, String>("amounts").group_by_key();
+    /// let add = |_: &String, amount: &String, sum: &i64| amount.parse::<i64>().map(|amount| sum + amount);
+    /// amounts.try_aggregate_with(|| 0, add, Materialized::named("sums")).to_stream().to("sums");
+    /// # builder.build()?;
+    /// # Ok::<(), TopologyErrors>(())
+    /// ```
     pub fn try_aggregate_with<A: 'static, E: Into<BoxError>>(
         &self,
         initial: impl Fn() -> A + Send + Sync + 'static,

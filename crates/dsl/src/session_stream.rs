@@ -15,6 +15,11 @@ use crate::{EmitStrategy, KGroupedStream, KTable, Materialized};
 /// A stream grouped by key and by windows of activity, waiting to be aggregated (Java's `SessionWindowedKStream`).
 ///
 /// A record that is near several sessions makes one of them: what they were is removed, and their aggregates are merged.
+///
+/// As in Java, the record cache can tell at the very end of the grace. A store remembers a session until stream time is as late as its end, the gap and
+/// the grace together, and a record that comes then is still taken: it makes a session of its own, unless the record cache still has the
+/// other one. Where that matters, keep sessions longer, with
+/// [`Materialized::with_retention`](crate::Materialized::with_retention): then they are merged either way.
 pub struct SessionWindowedKStream<K: 'static, V: 'static> {
     grouped: KGroupedStream<K, V>,
     windows: SessionWindows,

@@ -13,6 +13,8 @@ use crate::serdes::Serdes;
 ///
 /// The name is that of the join's nodes and repartition topics; the stores have one of their own, which also names their changelogs.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use std::time::Duration;
 ///

@@ -200,6 +200,8 @@ pub(crate) struct Bounds {
 ///
 /// Time is that of the records which come by: without new ones, nothing is handed on.
 ///
+/// Its serdes are the table's; what else there is stands [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use std::time::Duration;
 /// use headwater::dsl::{BufferConfig, Produced, StreamsBuilder, Suppressed};

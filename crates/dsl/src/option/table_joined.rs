@@ -15,6 +15,8 @@ use crate::serdes::Serdes;
 /// The name is that of all nodes, of the store of subscriptions and of the two topics between the tables. With one, they keep
 /// their state when operators before them come and go.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use headwater::dsl::{Materialized, StreamsBuilder, TableJoined};
 /// let builder = StreamsBuilder::new();
@@ -25,7 +27,7 @@ use crate::serdes::Serdes;
 ///     |_, order| order.split(':').next().map(str::to_owned),
 ///     |order, customer| format!("{order} to {customer}"),
 ///     TableJoined::named("shipping"),
-///     Materialized::by_type().with_name("shipped"),
+///     Materialized::named("shipped"),
 /// );
 /// shipped.to_stream().to("shipments");
 /// assert!(builder.build()?.describe().contains("topics: [shipping-subscription-registration-topic]"));
