@@ -64,7 +64,9 @@ impl StreamsBuilder {
     pub fn with_settings(settings: TopologySettings) -> Self {
         let wrong = checks::settings(&settings);
         let draft = Draft::with_settings(settings);
-        wrong.into_iter().for_each(|wrong| draft.mistake(wrong));
+        for wrong in wrong {
+            draft.mistake(wrong);
+        }
         StreamsBuilder { draft, ..Self::default() }
     }
 

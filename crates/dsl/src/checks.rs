@@ -60,7 +60,7 @@ fn optimization(settings: &TopologySettings) -> Option<TopologyError> {
     let given = settings.value(OPTIMIZATION)?;
     let names: Vec<&str> = given.split(',').map(str::trim).collect();
     let is_whole = |name: &&str| ["none", "all"].contains(name);
-    let java = if names.len() > 1 && names.iter().any(|name| is_whole(name)) {
+    let java = if names.len() > 1 && names.iter().any(is_whole) {
         format!("\"{given}\" is not a valid optimization config.")
     } else if names.iter().any(|name| !is_whole(name) && !RULES.contains(name)) {
         "Unrecognized config.".to_owned()

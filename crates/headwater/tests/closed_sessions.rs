@@ -73,6 +73,6 @@ fn a_record_at_the_end_of_the_grace_finds_its_session_in_the_cache_or_in_a_store
     };
     assert_eq!(counted(|cached| cached), Some(told("a@10/11", 2)));
     assert_eq!(counted(Materialized::with_caching_disabled), Some(told("a@11/11", 1)));
-    let kept = |uncached: Materialized<_, _>| uncached.with_retention(Duration::from_secs(60)).with_caching_disabled();
+    let kept = |uncached: Materialized<_, _>| uncached.with_retention(Duration::from_mins(1)).with_caching_disabled();
     assert_eq!(counted(kept), Some(told("a@10/11", 2)));
 }

@@ -34,7 +34,9 @@ fn table(page: &mut String, title: &str, meaning: impl Fn(&Setting) -> Option<St
     let mut settings: Vec<_> = options::all().filter_map(|setting| Some((setting, meaning(setting)?))).collect();
     settings.sort_by_key(|(setting, _)| setting.key);
     writeln!(page, "\n## {title}\n\n| setting | value | default | |\n|---|---|---|---|").expect("a String takes all");
-    settings.iter().for_each(|(setting, meaning)| row(page, setting, meaning));
+    for (setting, meaning) in settings {
+        row(page, setting, &meaning);
+    }
 }
 
 fn page() -> String {
