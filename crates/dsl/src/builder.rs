@@ -62,12 +62,7 @@ impl StreamsBuilder {
     /// assert!(mistakes.contains("state store(s) has not been named: KSTREAM-AGGREGATE-STATE-STORE-0000000001"));
     /// ```
     pub fn with_settings(settings: TopologySettings) -> Self {
-        let wrong = checks::settings(&settings);
-        let draft = Draft::with_settings(settings);
-        for wrong in wrong {
-            draft.mistake(wrong);
-        }
-        StreamsBuilder { draft, ..Self::default() }
+        StreamsBuilder { draft: Draft::with_settings(settings), ..Self::default() }
     }
 
     /// Puts `wrapper` around every processor, those of operators included (`processor.wrapper.class`, KIP-1112).
@@ -438,7 +433,7 @@ impl StreamsBuilder {
             topology = topology.with_row_format(format);
         }
         let unnamed = checks::explicit_names(&self.draft);
-        match TopologyErrors::of(checks::settings(settings).into_iter().chain(unnamed).collect()) {
+        match TopologyErrors::of(settings.mistakes().into_iter().chain(unnamed).collect()) {
             Some(mistakes) => Err(mistakes),
             None => Ok(topology),
         }

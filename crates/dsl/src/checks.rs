@@ -4,23 +4,11 @@ use std::any::TypeId;
 
 use headwater_store::{Logging, StoreKind};
 use headwater_topology::node::StoreNode;
-use headwater_topology::{Draft, TopologyError, TopologySettings};
+use headwater_topology::{Draft, TopologyError};
 
 use crate::operator::SUBSCRIPTIONS;
 
 const EXPLICIT: &str = "ensure.explicit.internal.resource.naming";
-const OPTIMIZATION: &str = "topology.optimization";
-/// Kafka's own switch.
-pub(crate) const PROCESS: &str = "__enable.process.processValue.fix__";
-
-/// The settings that shape a topology.
-const SETTINGS: [&str; 4] = [OPTIMIZATION, EXPLICIT, "dsl.store.format", PROCESS];
-
-/// The rules of `topology.optimization`.
-const RULES: [&str; 3] = ["reuse.ktable.source.topics", "merge.repartition.topics", "single.store.self.join"];
-
-/// Java's text, as it is: names of its constants for values.
-const OPTIMIZATIONS: &str = "Acceptable values are: \"+NO_OPTIMIZATION+\", \"+OPTIMIZE+\", or a comma separated list of specific optimizations: (\"+REUSE_KTABLE_SOURCE_TOPICS+\", \"+MERGE_REPARTITION_TOPICS+\" + \"SINGLE_STORE_SELF_JOIN+\").";
 
 /// That records without keys are grouped by their key: each would be left out.
 pub(crate) fn keyless<K: 'static>(node: &str) -> Option<TopologyError> {
@@ -32,50 +20,11 @@ pub(crate) fn keyless<K: 'static>(node: &str) -> Option<TopologyError> {
     })
 }
 
-/// What is wrong with the settings of a build. Those that shape nothing are not looked at, as in Java, which is given all of an
-/// application's here.
-pub(crate) fn settings(settings: &TopologySettings) -> Vec<TopologyError> {
-    let misspelt = settings.iter().filter_map(|(key, _)| {
-        let meant = meant(key)?;
-        Some(TopologyError::Config(format!("{key}: no such setting shapes a topology; did you mean {meant}?")))
-    });
-    let flags = [EXPLICIT, PROCESS].into_iter().filter_map(|key| {
-        let value = settings.value(key)?.trim();
-        let is_flag = ["true", "false"].iter().any(|flag| value.eq_ignore_ascii_case(flag));
-        (!is_flag).then(|| TopologyError::Config(format!("{key}: {value:?} is not true or false")))
-    });
-    optimization(settings).into_iter().chain(misspelt).chain(flags).collect()
-}
-
-/// The setting that a key which is none was meant to be, perhaps.
-fn meant(key: &str) -> Option<&'static str> {
-    let plain = key.to_ascii_lowercase().replace('_', ".");
-    let near = SETTINGS.into_iter().map(|name| (strsim::osa_distance(&plain, name), name)).min()?;
-    // A third of the letters wrong is another word.
-    (key != near.1 && near.0 * 3 < plain.len().max(near.1.len())).then_some(near.1)
-}
-
-/// What is wrong with `topology.optimization`, if it is given.
-fn optimization(settings: &TopologySettings) -> Option<TopologyError> {
-    let given = settings.value(OPTIMIZATION)?;
-    let names: Vec<&str> = given.split(',').map(str::trim).collect();
-    let is_whole = |name: &&str| ["none", "all"].contains(name);
-    let java = if names.len() > 1 && names.iter().any(is_whole) {
-        format!("\"{given}\" is not a valid optimization config.")
-    } else if names.iter().any(|name| !is_whole(name) && !RULES.contains(name)) {
-        "Unrecognized config.".to_owned()
-    } else {
-        return None;
-    };
-    Some(TopologyError::Config(format!(
-        "{java} {OPTIMIZATIONS} So {OPTIMIZATION} is none, all, or some of {}, separated by commas, and not {given:?}",
-        RULES.join(", ")
-    )))
-}
-
 /// The internal resources with generated names, where the settings of the builder refuse them (KIP-1111).
 pub(crate) fn explicit_names(draft: &Draft) -> Option<TopologyError> {
-    draft.settings().value(EXPLICIT).filter(|value| value.eq_ignore_ascii_case("true"))?;
+    if !draft.settings().is_on(EXPLICIT) {
+        return None;
+    }
     let stores = draft.named_stores();
     // The store of a foreign-key join's subscriptions does not count in Java.
     let counts = |name: &str| is_generated(name) && !name.starts_with(SUBSCRIPTIONS);
@@ -111,26 +60,6 @@ fn is_generated(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn refused(value: &str) -> bool {
-        optimization(&TopologySettings::new().with(OPTIMIZATION, value)).is_some()
-    }
-
-    #[test]
-    fn settings_that_shape_nothing_are_not_looked_at() {
-        let whole =
-            [("application.id", "app"), ("dsl.store.suppliers.class", "in_memory"), ("commit.interval.ms", "0")];
-        assert_eq!(settings(&whole.into_iter().collect()), []);
-        assert_eq!(settings(&SETTINGS.into_iter().zip(["all", "true", "headers", "false"]).collect()), []);
-    }
-
-    #[test]
-    fn optimizations_are_none_all_or_a_list_of_known_ones() {
-        assert!(!refused("none") && !refused("all"));
-        assert!(!refused("merge.repartition.topics, single.store.self.join"));
-        assert!(refused("none,merge.repartition.topics") && refused("some"));
-        assert!(optimization(&TopologySettings::new()).is_none());
-    }
 
     #[test]
     fn generated_names_end_in_ten_digits() {
