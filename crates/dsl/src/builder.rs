@@ -267,9 +267,9 @@ impl StreamsBuilder {
         if let Err(mistake) = topics.check() {
             self.draft.mistake(mistake);
         }
-        let first = merged.unwrap_or_else(|mistake| {
+        let first = merged.unwrap_or_else(|(other, mistake)| {
             self.draft.mistake(mistake);
-            None
+            Some(other)
         });
         let node = first.unwrap_or_else(|| {
             let named = match topics.clone() {

@@ -8,7 +8,7 @@ use headwater_record::DefaultSerde;
 use headwater_topology::{BoxError, NodeId, Port, ProcessError, Stream};
 
 use crate::changed::{Changed, ChangedSerde};
-use crate::operator::{Fold, TableAggregateSpec, changed_repartition, table_aggregate};
+use crate::operator::{Fold, GivenBy, TableAggregateSpec, changed_repartition, missing_serde, table_aggregate};
 use crate::serdes::Serdes;
 use crate::windowed_stream::count_options;
 use crate::{Grouped, KStream, KTable, Materialized};
@@ -271,6 +271,9 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
         if let Some(shared) = shared.as_ref() {
             shared.draft().add_again(shared.node());
             return (shared.clone(), Vec::new());
+        }
+        if !self.serdes.is_whole() {
+            self.port.draft().mistake(missing_serde(&sink, &self.serdes, GivenBy::Grouped));
         }
         let serdes = Serdes::of(self.serdes.key.clone(), self.serdes.value.as_ref().map(ChangedSerde::shared));
         let grouped = KStream { port: self.port.clone(), serdes, repartition: false };

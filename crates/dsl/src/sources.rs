@@ -24,34 +24,30 @@ struct First {
 pub(crate) struct Sources(Vec<First>);
 
 impl Sources {
-    /// The source that reads exactly these topics already. Its topics may not be read in another way, or together with others.
+    /// The source that reads exactly these topics already. Its topics may not be read in another way, or together with others: the
+    /// source that reads them comes with the mistake.
     pub(crate) fn merge<K: 'static, V: 'static>(
         &self,
         topics: &Topics,
         reset: Option<OffsetReset>,
-    ) -> Result<Option<NodeId>, TopologyError> {
+    ) -> Result<Option<NodeId>, (NodeId, TopologyError)> {
         let topics = sorted(topics.clone());
-        let Some(first) = self.0.iter().find(|first| first.topics == topics) else {
-            let overlap = self.0.iter().any(|first| overlaps(&first.topics, &topics));
-            return if overlap {
-                let words = "Two source nodes are subscribed to overlapping but not equal input topics";
-                Err(TopologyError::Invalid(words.to_owned()))
-            } else {
-                Ok(None)
-            };
-        };
-        if first.reset != reset {
-            let words = "Can't configure different offset reset policies on the same input topic(s)";
-            return Err(TopologyError::Invalid(words.to_owned()));
-        }
-        if first.types != TypeId::of::<Stream<K, V>>() {
-            return Err(TopologyError::Invalid(format!(
+        let same_or_overlapping = |first: &&First| first.topics == topics || overlaps(&first.topics, &topics);
+        let Some(first) = self.0.iter().find(same_or_overlapping) else { return Ok(None) };
+        let words = if first.topics != topics {
+            "Two source nodes are subscribed to overlapping but not equal input topics".to_owned()
+        } else if first.reset != reset {
+            "Can't configure different offset reset policies on the same input topic(s)".to_owned()
+        } else if first.types != TypeId::of::<Stream<K, V>>() {
+            format!(
                 "{topics} is read as {} and as {}: read it once, and make the other stream of that one, with `map` for instance",
                 first.read_as,
                 read_as::<K, V>(),
-            )));
-        }
-        Ok(Some(first.node))
+            )
+        } else {
+            return Ok(Some(first.node));
+        };
+        Err((first.node, TopologyError::Invalid(words)))
     }
 
     /// Adds a source.

@@ -223,7 +223,6 @@ fn add_registrations<K: 'static, V: 'static, K2: 'static, V2: 'static>(
         choose: None,
         serdes: Serdes::of(Some(Arc::clone(&foreign_key)), Some(Arc::new(ParcelSerde) as SharedSerde<Parcel>)),
         partitioner: Some(Arc::new(|_, _, parcel: &Parcel, _, _| parcel.to.map(|to| vec![to]))),
-        given_by: GivenBy::TableJoined(Side::Other),
     };
     let sink = add_sink(sent, names.registration_sink.clone(), sink);
     let topics = SourceTopics::Named(vec![topic]);

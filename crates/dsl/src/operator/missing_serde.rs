@@ -79,15 +79,17 @@ impl GivenBy {
 
 /// Java finds this when a task is made; here it is found while building.
 pub(crate) fn missing_serde<K, V>(node: &str, serdes: &Serdes<K, V>, given_by: GivenBy) -> TopologyError {
-    let (half, type_name) = match serdes.key {
-        None => ("key", type_name::<K>()),
-        Some(_) => ("value", type_name::<V>()),
-    };
-    let (whose, options, method) = (given_by.whose(), given_by.type_name(), given_by.method(half));
+    let both = |parts: &mut dyn Iterator<Item = String>| parts.collect::<Vec<_>>().join(" and ");
+    let (whose, options) = (given_by.whose(), given_by.type_name());
+    let key = serdes.key.is_none().then_some(("key", type_name::<K>()));
+    let value = serdes.value.is_none().then_some(("value", type_name::<V>()));
+    let halves = || key.into_iter().chain(value);
+    let what = both(&mut halves().map(|(half, name)| format!("the {half}s{whose}, which are `{}`,", short_name(name))));
+    let cure = both(&mut halves().map(|(half, _)| format!("`.{}(..)`", given_by.method(half))));
+    let settings = both(&mut halves().map(|(half, _)| format!("default.{half}.serde")));
     TopologyError::Config(format!(
-        "{node} has no serde for the {half}s{whose}, which are `{type_name}`, and inherits none: add `.{method}(..)` to the `{options}` of \
-         its operator. Where the type has a default serde, {} (Java's default.{half}.serde has no effect)",
+        "{node} has no serde for {what} and inherits none: add {cure} to the `{options}` of its operator. Where a type has a default serde, \
+         {} (Java's {settings}: no effect here)",
         given_by.by_type(),
-        type_name = short_name(type_name),
     ))
 }

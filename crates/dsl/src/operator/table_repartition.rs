@@ -4,7 +4,6 @@ use headwater_topology::node::source::TimestampExtractor;
 use headwater_topology::node::{NodeSpec, SinkTopic, SourceTopics};
 use headwater_topology::{NodeId, Port};
 
-use super::missing_serde::GivenBy;
 use super::repartition::add_source;
 use super::to::{SinkSpec, add_sink};
 use crate::KStream;
@@ -19,11 +18,9 @@ pub(crate) fn changed_repartition<K: 'static, V: 'static>(
     let (draft, serdes) = (stream.draft(), &stream.serdes);
     draft.add_repartition_topic(&topic, None);
     let topic_written = SinkTopic::Named(topic.clone());
-    let given_by = GivenBy::Grouped;
-    let spec = SinkSpec { topic: topic_written, choose: None, serdes: serdes.clone(), partitioner: None, given_by };
+    let spec = SinkSpec { topic: topic_written, choose: None, serdes: serdes.clone(), partitioner: None };
     let sink = add_sink(&stream.port, sink, spec);
     let node = draft.add_node(NodeSpec::source(source.as_str(), SourceTopics::Named(vec![topic]), None));
-    // That there are none is said of the sink.
     if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
         add_source(draft, node, key, value, TimestampExtractor::FailOnInvalid);
     }

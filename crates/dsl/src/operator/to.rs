@@ -17,8 +17,6 @@ pub(crate) struct SinkSpec<K, V> {
     pub(crate) choose: Option<ExtractTopic<K, V>>,
     pub(crate) serdes: Serdes<K, V>,
     pub(crate) partitioner: Option<ChoosePartitions<K, V>>,
-    /// The options that its serdes are given by.
-    pub(crate) given_by: GivenBy,
 }
 
 /// Adds a sink below `stream`, which writes to `topic`, or to those that `choose` names.
@@ -33,20 +31,22 @@ pub(crate) fn sink<K: 'static, V: 'static>(
     let text = chooser_text.unwrap_or_else(|| "a function".to_owned());
     let topic = topic.map_or(SinkTopic::Extracted { text }, |topic| SinkTopic::Named(topic.to_owned()));
     let serdes = serdes.or(&stream.serdes);
-    add_sink(&stream.port, name, SinkSpec { topic, choose, serdes, partitioner, given_by: GivenBy::Produced });
+    if !serdes.is_whole() {
+        stream.draft().mistake(missing_serde(&name, &serdes, GivenBy::Produced));
+    }
+    add_sink(&stream.port, name, SinkSpec { topic, choose, serdes, partitioner });
 }
 
-/// Adds the sink `name` below `parent`.
+/// Adds the sink `name` below `parent`. That serdes are missing is said by who wants it.
 pub(crate) fn add_sink<K: 'static, V: 'static>(
     parent: &Port<Stream<K, V>>,
     name: String,
     spec: SinkSpec<K, V>,
 ) -> NodeId {
-    let SinkSpec { topic, choose, serdes, partitioner, given_by } = spec;
+    let SinkSpec { topic, choose, serdes, partitioner } = spec;
     let draft = parent.draft();
     let node = draft.add_node(NodeSpec::sink(name.as_str(), topic, [parent.node()]));
     let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
-        draft.mistake(missing_serde(&name, &serdes, given_by));
         return node;
     };
     parent.listen(
