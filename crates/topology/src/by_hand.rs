@@ -19,6 +19,7 @@ pub struct NodeRef<K: 'static, V: 'static>(Port<Stream<K, V>>);
 
 impl<K: 'static, V: 'static> NodeRef<K, V> {
     /// The node of `port`.
+    #[doc(hidden)]
     pub fn new(port: Port<Stream<K, V>>) -> Self {
         NodeRef(port)
     }
@@ -83,6 +84,7 @@ impl TopologyBuilder {
     }
 
     /// Writes into a topology that others write into too.
+    #[doc(hidden)]
     pub fn over(draft: &Draft) -> Self {
         TopologyBuilder { draft: draft.clone() }
     }

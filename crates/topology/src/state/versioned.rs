@@ -60,6 +60,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
     ///
     /// # Errors
     /// [`WiringError::StoreType`] when it is of another kind, or was opened with other types before, [`WiringError::Store`].
+    #[doc(hidden)]
     pub fn open(wiring: &mut Wiring<'_>, store: StoreId, handle: &StoreHandle<K, V>) -> Result<Rc<Self>, WiringError> {
         let make = |wiring: &mut Wiring<'_>| {
             let core = Core::open(wiring, store, handle, |store| matches!(store, Store::Versioned(_)))?;
@@ -69,6 +70,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
     }
 
     /// Says who hears of changes: the children of the node that owns the store.
+    #[doc(hidden)]
     pub fn flush_to(&self, to: FlushTo<K, V>) {
         *self.flush_to.borrow_mut() = Some(to);
     }
@@ -136,6 +138,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
     ///
     /// # Errors
     /// Those of `change`, and as [`VersionedState::get`].
+    #[doc(hidden)]
     pub fn update(
         &self,
         cx: &mut TaskContext<'_>,
