@@ -1,12 +1,17 @@
 //! What a network and a broker can do wrong, on demand and repeatably.
 #![forbid(unsafe_code)]
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 use headwater_client::ClientError;
 use headwater_record::{Clock, Deadline, Timestamp};
 
+use crate::cluster::State;
 use crate::{Cluster, ManualClock};
+
+const NOT_COORDINATOR: i16 = 16;
 
 /// A kind of request, by Kafka's name of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +44,24 @@ pub enum Api {
     OffsetCommit,
     /// Asking for committed offsets.
     OffsetFetch,
+    /// A transactional producer's first request.
+    InitProducerId,
+    /// Adding partitions to a transaction, under protocol 1.
+    AddPartitionsToTxn,
+    /// Adding a group to a transaction, under protocol 1.
+    AddOffsetsToTxn,
+    /// Committing offsets with a transaction.
+    TxnOffsetCommit,
+    /// Ending a transaction.
+    EndTxn,
 }
 
 #[derive(Clone, Debug)]
 enum Effect {
     Fail(ClientError),
     LoseResponse,
+    Delay(Duration),
+    Repeat(Duration),
 }
 
 #[derive(Debug)]
@@ -92,6 +109,38 @@ pub(crate) enum Verdict {
     Fail(ClientError),
     /// It has its effect, but nobody hears of it.
     LoseResponse,
+    /// It arrives so much later, and nobody hears of it.
+    Delay(Duration),
+    /// It is answered, and arrives so much later once more.
+    Repeat(Duration),
+}
+
+/// A request that is still on its way.
+pub(crate) struct UnderWay {
+    arrives: Timestamp,
+    request: Box<dyn FnOnce(&mut State, Timestamp) + Send>,
+}
+
+impl UnderWay {
+    /// It arrives.
+    pub(crate) fn perform(self, state: &mut State, now: Timestamp) {
+        (self.request)(state, now);
+    }
+}
+
+impl fmt::Debug for UnderWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnderWay").field("arrives", &self.arrives).finish_non_exhaustive()
+    }
+}
+
+/// A crash of the transaction coordinator.
+#[derive(Debug)]
+pub(crate) struct Crash {
+    /// After so many markers of one transaction.
+    pub(crate) markers: usize,
+    /// When it is back.
+    pub(crate) back: Timestamp,
 }
 
 /// What is planned to go wrong.
@@ -100,6 +149,8 @@ pub(crate) struct FaultPlan {
     rules: Vec<Rule>,
     pub(crate) outages: Vec<Outage>,
     delays: Vec<Delay>,
+    under_way: Vec<UnderWay>,
+    crashes: VecDeque<Crash>,
 }
 
 impl FaultPlan {
@@ -132,7 +183,35 @@ impl FaultPlan {
         match effect {
             Effect::Fail(error) => Verdict::Fail(error),
             Effect::LoseResponse => Verdict::LoseResponse,
+            Effect::Delay(by) => Verdict::Delay(by),
+            Effect::Repeat(by) => Verdict::Repeat(by),
         }
+    }
+
+    /// Has a request arrive later.
+    pub(crate) fn send_later(
+        &mut self,
+        arrives: Timestamp,
+        request: impl FnOnce(&mut State, Timestamp) + Send + 'static,
+    ) {
+        self.under_way.push(UnderWay { arrives, request: Box::new(request) });
+    }
+
+    /// Takes out the request that arrives first, if it arrives at `now` or before.
+    pub(crate) fn arrived(&mut self, now: Timestamp) -> Option<UnderWay> {
+        let (index, first) = self.under_way.iter().enumerate().min_by_key(|(_, request)| request.arrives)?;
+        (first.arrives <= now).then(|| self.under_way.remove(index))
+    }
+
+    /// The crash that interrupts the markers that are to be written now.
+    pub(crate) fn take_crash(&mut self) -> Option<Crash> {
+        self.crashes.pop_front()
+    }
+
+    /// When an outage ends or a delayed request arrives next.
+    pub(crate) fn next_event(&self) -> Option<Timestamp> {
+        let outages = self.outages.iter().map(|outage| outage.until);
+        outages.chain(self.under_way.iter().map(|request| request.arrives)).min()
     }
 
     /// Whether nothing of this client gets through.
@@ -208,6 +287,37 @@ impl<'a> Faults<'a> {
     pub fn lose_responses(&self, api: Api, times: u32) {
         let shared = &self.cluster.shared;
         shared.lock().faults.plan(api, self.client_id.as_deref(), times, Effect::LoseResponse);
+    }
+
+    /// The next `times` requests of this kind are lost: they have no effect, and the client sees a time-out.
+    pub fn lose_requests(&self, api: Api, times: u32) {
+        self.fail_next(api, times, lost(api));
+    }
+
+    /// The next `times` requests of this kind reach a broker that is no longer the coordinator; the client finds the new one.
+    pub fn move_coordinator(&self, api: Api, times: u32) {
+        let message = "the coordinator has moved".into();
+        self.fail_next(api, times, ClientError::Broker { code: NOT_COORDINATOR, message, retriable: true });
+    }
+
+    /// The next `times` requests of this kind arrive `by` later, by the cluster's clock, and the client sees a time-out. That is told of
+    /// the requests of producers; others are lost.
+    pub fn delay_requests(&self, api: Api, times: u32, by: Duration) {
+        let shared = &self.cluster.shared;
+        shared.lock().faults.plan(api, self.client_id.as_deref(), times, Effect::Delay(by));
+    }
+
+    /// The next `times` requests of this kind are answered, and arrive `by` later once more. That is told of the requests of producers;
+    /// others arrive once.
+    pub fn repeat_requests(&self, api: Api, times: u32, by: Duration) {
+        let shared = &self.cluster.shared;
+        shared.lock().faults.plan(api, self.client_id.as_deref(), times, Effect::Repeat(by));
+    }
+
+    /// The next transaction that ends, whosever it is, gets its first `markers` markers, those of partitions before those of groups.
+    /// Then the transaction coordinator crashes. It answers nobody until the time `back`, and then writes all markers anew.
+    pub fn crash_while_writing_markers(&self, markers: usize, back: Timestamp) {
+        self.cluster.shared.lock().faults.crashes.push_back(Crash { markers, back });
     }
 
     /// Nothing gets through, heartbeats included, until the time `until`.

@@ -1,7 +1,7 @@
 //! The log by itself.
 #![forbid(unsafe_code)]
 
-use headwater_client::RecordBatch;
+use headwater_client::{Isolation, RecordBatch};
 use headwater_record::{Offset, RawHeaders, RawRecord, Timestamp, TopicPartition};
 
 use super::{PartitionLog, ReadLimit, Tombstones};
@@ -25,7 +25,7 @@ fn append(log: &mut PartitionLog, records: &[(&str, Option<&str>, i64)]) {
 }
 
 fn offsets(log: &PartitionLog, from: i64, limit: ReadLimit) -> (Vec<i64>, i64) {
-    let read = log.read(&TopicPartition::new("t", 0), Offset::new(from), limit);
+    let read = log.read(&TopicPartition::new("t", 0), Offset::new(from), Isolation::ReadCommitted, limit);
     let mut offsets = Vec::new();
     if let Some(mut batch) = read.batch {
         assert_eq!(batch.remaining(), read.records);
@@ -72,11 +72,11 @@ fn deleting_within_a_batch_hides_its_beginning() {
     append(&mut log, &[("d", Some("1"), 4)]);
     log.delete_before(Offset::new(2));
     assert!(!log.contains(Offset::new(1)));
-    assert_eq!(log.records().len(), 2);
+    assert_eq!(log.records(Isolation::ReadCommitted).len(), 2);
     assert_eq!(offsets(&log, 2, ALL), (vec![2, 3], 4));
     assert_eq!(log.offset_at(1), Some(Offset::new(2)));
     log.delete_before(Offset::new(4));
-    assert_eq!((log.records().len(), log.watermarks().low), (0, Offset::new(4)));
+    assert_eq!((log.records(Isolation::ReadCommitted).len(), log.watermarks().low), (0, Offset::new(4)));
 }
 
 #[test]

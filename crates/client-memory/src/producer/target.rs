@@ -59,6 +59,18 @@ impl Target {
         !std::mem::replace(&mut self.is_dirty, true)
     }
 
+    /// Forgets what was not acknowledged; whether some of it was sent and may still arrive.
+    pub(super) fn forget(&mut self) -> bool {
+        self.open = PayloadBuilder::default();
+        self.is_dirty = false;
+        self.pending.drain(..).any(|batch| batch.sent.is_some())
+    }
+
+    /// The producer has another identity: sequence numbers begin anew.
+    pub(super) fn begin_anew(&mut self, epoch: i16) {
+        (self.epoch, self.sequence) = (epoch, 0);
+    }
+
     /// Closes the open batch. The next one is expected to become as large.
     pub(super) fn seal(&mut self) {
         if self.open.len() == 0 {

@@ -41,7 +41,7 @@ fn an_empty_group_takes_commits_of_nobody_in_particular() {
     let mut scene = Scene::new();
     assert_eq!(commit(&mut scene, &newcomer(None)), Ok(()));
     let partitions = [TopicPartition::new("t", 0), TopicPartition::new("t", 1)];
-    let committed = scene.group.committed_of(&partitions);
+    let committed = scene.group.committed_of(&partitions, true).unwrap();
     assert_eq!(committed[0].as_ref().map(|committed| committed.metadata.as_str()), Some("m"));
     assert_eq!(committed[1], None);
 }
