@@ -340,6 +340,11 @@ impl<'a> Faults<'a> {
         self.cluster.shared.lock().faults.delays.push(delay);
     }
 
+    /// Forgets what was planned for requests and did not happen yet. What is under way arrives all the same.
+    pub fn forget_rules(&self) {
+        self.cluster.shared.lock().faults.rules.clear();
+    }
+
     /// Ends all that goes wrong now and forgets what was planned, for all clients.
     pub fn clear(&self) {
         let shared = &self.cluster.shared;

@@ -43,7 +43,8 @@ pub enum TransactionOutcome {
     /// None of it is: another producer took over, or the coordinator gave the transaction up after `transaction.timeout.ms`. This
     /// producer is of no more use.
     Fenced(ClientError),
-    /// Not known. The producer is of no more use: make a new one and initialise it, which settles the matter.
+    /// Not known: an answer to the commit did not come, even if a later one says that another producer took over. The producer is
+    /// of no more use: make a new one and initialise it, which settles the matter.
     Indefinite(ClientError),
 }
 
@@ -71,8 +72,8 @@ pub trait Transactional {
     ///
     /// # Errors
     /// [`ClientError::Group`] when the member's generation is no longer valid: the transaction can only be aborted.
-    /// [`ClientError::TimedOut`] at `until`: the same may be asked again. [`ClientError::TransactionAborted`] and
-    /// [`ClientError::Fenced`] as their names say.
+    /// [`ClientError::TimedOut`] at `until`: ask the same again, or abort; it is not committed before this has succeeded.
+    /// [`ClientError::TransactionAborted`] and [`ClientError::Fenced`] as their names say.
     fn send_offsets(
         &mut self,
         identity: &GroupIdentity,

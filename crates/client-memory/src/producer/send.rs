@@ -26,7 +26,9 @@ impl MemoryProducer {
         let mut state = shared.lock();
         if self.transactions.is_some() {
             state.advance(now);
-            self.add_partitions(&mut state, now)?;
+            if !self.add_partitions(&mut state, now)? {
+                return Ok(());
+            }
         }
         let mut still_dirty = Vec::new();
         for number in std::mem::take(&mut self.dirty) {
@@ -64,6 +66,7 @@ impl MemoryProducer {
                     if error.class() == ErrorClass::Retriable
                         && now.since(first_sent) < self.settings.delivery_timeout =>
                 {
+                    batch.unanswered |= matches!(error, ClientError::TimedOut { .. });
                     target.pending.push_front(batch);
                     return false;
                 }
@@ -74,6 +77,7 @@ impl MemoryProducer {
                     if let Some(transactions) = &mut self.transactions {
                         // What comes after it must not be committed without it.
                         transactions.doom(&error);
+                        transactions.may_arrive |= batch.unanswered || matches!(error, ClientError::TimedOut { .. });
                     } else {
                         // Whether it lies in the log is not known. A new epoch of its own lets the partition go on (KIP-360).
                         self.epoch = self.epoch.wrapping_add(1).max(0);

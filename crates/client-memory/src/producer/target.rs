@@ -16,6 +16,8 @@ pub(super) struct Pending {
     pub(super) size: usize,
     /// When it was sent for the first time, and the sequence number it had.
     pub(super) sent: Option<(Timestamp, i32)>,
+    /// Whether it may still arrive: nobody answered.
+    pub(super) unanswered: bool,
 }
 
 /// One partition with its open batch and those that wait.
@@ -59,11 +61,11 @@ impl Target {
         !std::mem::replace(&mut self.is_dirty, true)
     }
 
-    /// Forgets what was not acknowledged; whether some of it was sent and may still arrive.
+    /// Forgets what was not acknowledged; whether some of it may still arrive.
     pub(super) fn forget(&mut self) -> bool {
         self.open = PayloadBuilder::default();
         self.is_dirty = false;
-        self.pending.drain(..).any(|batch| batch.sent.is_some())
+        self.pending.drain(..).any(|batch| batch.unanswered)
     }
 
     /// The producer has another identity: sequence numbers begin anew.
@@ -79,6 +81,6 @@ impl Target {
         let size = self.open.size();
         let next = PayloadBuilder::with_capacity(self.open.arena_len(), self.open.len());
         let payload = std::mem::replace(&mut self.open, next).finish();
-        self.pending.push_back(Pending { payload, size, sent: None });
+        self.pending.push_back(Pending { payload, size, sent: None, unanswered: false });
     }
 }

@@ -44,6 +44,10 @@ pub(super) struct Transactions {
     begun: bool,
     /// What was added to it, under protocol 1.
     added: BTreeSet<Participant>,
+    /// Whether offsets were to be sent with it, and nobody answered.
+    owes_offsets: bool,
+    /// Whether a batch of it that was given up may still arrive.
+    pub(super) may_arrive: bool,
 }
 
 impl Transactions {
@@ -67,6 +71,8 @@ impl Transactions {
             standing: Standing::New,
             begun: false,
             added: BTreeSet::new(),
+            owes_offsets: false,
+            may_arrive: false,
         }))
     }
 
@@ -107,25 +113,26 @@ impl Transactions {
 
     fn ended(&mut self) {
         (self.standing, self.begun) = (Standing::Ready, false);
+        (self.owes_offsets, self.may_arrive) = (false, false);
         self.added.clear();
     }
 }
 
 impl MemoryProducer {
-    /// Under protocol 1, adds the partitions that are written for the first time in this transaction.
-    pub(super) fn add_partitions(&mut self, state: &mut State, now: Timestamp) -> Result<(), ClientError> {
+    /// Under protocol 1, adds the partitions that are written for the first time in this transaction. Whether batches may be sent.
+    pub(super) fn add_partitions(&mut self, state: &mut State, now: Timestamp) -> Result<bool, ClientError> {
         let by = self.identity();
         let Some(transactions) = &mut self.transactions else {
-            return Ok(());
+            return Ok(true);
         };
         if transactions.protocol == TransactionProtocol::Two {
-            return Ok(());
+            return Ok(true);
         }
         let targets = self.dirty.iter().filter_map(|number| self.targets.get(*number as usize));
         let written = targets.map(|target| Participant::Partition(target.partition.clone()));
         let new: Vec<_> = written.filter(|participant| !transactions.added.contains(participant)).collect();
         if new.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let (id, asked) = (Arc::clone(&transactions.id), new.clone());
         let answer = submit(state, Api::AddPartitionsToTxn, &self.client.id, now, move |state, now| {
@@ -135,13 +142,15 @@ impl MemoryProducer {
             Ok(())
         });
         match answer {
-            Ok(()) => new.into_iter().for_each(|participant| transactions.added(participant)),
-            Err(error @ ClientError::TimedOut { .. }) => return Err(self.spend(&error)),
+            Ok(()) => {
+                new.into_iter().for_each(|participant| transactions.added(participant));
+                Ok(true)
+            }
+            Err(error @ ClientError::TimedOut { .. }) => Err(self.spend(&error)),
             // The batches stay, and with them this is asked again.
-            Err(error) if error.class() == ErrorClass::Retriable => {}
-            Err(error) => return Err(self.refused(error)),
+            Err(error) if error.class() == ErrorClass::Retriable => Ok(false),
+            Err(error) => Err(self.refused(error)),
         }
-        Ok(())
     }
 
     fn identity(&self) -> Identity {
@@ -174,7 +183,8 @@ impl MemoryProducer {
         error
     }
 
-    /// Asks until there is an answer that is not to be asked again, or until `until`.
+    /// Asks until there is an answer that is not to be asked again, or until `until`. An end of a transaction that was left without an
+    /// answer once may have happened whatever is answered to its repetition, unless that succeeds.
     fn ask<T>(
         &self,
         api: Api,
@@ -183,12 +193,17 @@ impl MemoryProducer {
         request: impl Fn(&mut State, Timestamp) -> Result<T, ClientError> + Clone + Send + 'static,
     ) -> Result<T, ClientError> {
         let mut patience = Patience::default();
+        let mut unanswered = false;
         loop {
             let error = match self.client.submit(api, until, request.clone()) {
                 Err(error @ ClientError::TimedOut { .. }) if !repeat_unanswered => return Err(error),
                 Err(error) if error.class() == ErrorClass::Retriable => error,
+                Err(error) if unanswered && api == Api::EndTxn => {
+                    return Err(ClientError::TimedOut { request: format!("{api:?}, and then: {error}") });
+                }
                 answer => return answer,
             };
+            unanswered |= matches!(error, ClientError::TimedOut { .. });
             if until.passed(self.client.shared.clock.now()) || !patience.again(&self.client, until) {
                 return Err(ClientError::TimedOut { request: format!("{api:?}, at last because {error}") });
             }
@@ -200,7 +215,11 @@ impl MemoryProducer {
         self.dirty.clear();
         self.late.clear();
         self.buffered = 0;
-        self.targets.iter_mut().filter_map(|target| target.forget().then_some(())).count() > 0
+        let mut may_arrive = false;
+        for target in &mut self.targets {
+            may_arrive |= target.forget();
+        }
+        may_arrive
     }
 
     /// `EndTxn`, if the cluster may have heard of the transaction.
@@ -246,8 +265,9 @@ impl MemoryProducer {
 
     /// Why the open transaction must not be committed.
     fn objection(&self) -> Option<ClientError> {
-        match self.transactions.as_ref().map(|transactions| &transactions.standing) {
-            Some(Standing::Doomed(why)) => Some(why.clone()),
+        match &self.transactions {
+            Some(Transactions { standing: Standing::Doomed(why), .. }) => Some(why.clone()),
+            Some(Transactions { owes_offsets: true, .. }) => Some(misuse("its offsets were not sent: ask again")),
             _ if self.dirty.is_empty() && self.late.is_empty() => None,
             _ => Some(misuse("not all records were acknowledged: flush before commit")),
         }
@@ -318,9 +338,13 @@ impl Transactional for MemoryProducer {
         let commit = OffsetCommit { identity: identity.clone(), offsets: offsets.to_vec() };
         let request = move |state: &mut State, now| state.commit_in_transaction(now, &id, by, &commit);
         match self.ask(Api::TxnOffsetCommit, until, safe, request) {
-            Ok(()) => Ok(()),
-            Err(error @ ClientError::TimedOut { .. }) if safe => Err(error),
-            Err(error @ ClientError::TimedOut { .. }) => Err(self.spend(&error)),
+            Err(error @ ClientError::TimedOut { .. }) if !safe => Err(self.spend(&error)),
+            answer @ (Ok(()) | Err(ClientError::TimedOut { .. })) => {
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.owes_offsets = answer.is_err();
+                }
+                answer
+            }
             Err(error) => Err(self.refused(error)),
         }
     }
@@ -351,8 +375,8 @@ impl Transactional for MemoryProducer {
         if !matches!(transactions.standing, Standing::Open | Standing::Doomed(_)) {
             return Err(misuse("no transaction is open: there is nothing to abort"));
         }
-        let keeps_epoch = transactions.protocol == TransactionProtocol::One;
-        if self.forget_records() && keeps_epoch {
+        let (keeps_epoch, given_up) = (transactions.protocol == TransactionProtocol::One, transactions.may_arrive);
+        if (self.forget_records() || given_up) && keeps_epoch {
             let error = ClientError::TimedOut { request: "Produce".into() };
             self.spend(&error);
             return Err(error);

@@ -1,0 +1,454 @@
+//! Transactions when things go wrong, in virtual time: what producers are told, and what readers see.
+#![cfg(test)]
+
+mod world;
+
+use std::time::Duration;
+
+use TransactionProtocol::{One, Two};
+use headwater_client::{ClientError, ErrorClass, GroupError, NewTopic, TransactionOutcome};
+use headwater_client_memory::{Api, TransactionEnd, TransactionProtocol, TransactionState};
+use headwater_record::{Deadline, Timestamp, Topic};
+use world::{GROUP, PARTITIONS, World, offsets, on, producer_of};
+
+const LATER: Duration = Duration::from_secs(5);
+
+/// What a transaction sends, under each protocol.
+const REQUESTS: [(TransactionProtocol, &[Api]); 2] = [
+    (One, &[Api::Produce, Api::AddPartitionsToTxn, Api::AddOffsetsToTxn, Api::TxnOffsetCommit, Api::EndTxn]),
+    (Two, &[Api::Produce, Api::TxnOffsetCommit, Api::EndTxn]),
+];
+
+#[test]
+fn a_coordinator_that_moves_costs_nothing_but_time() {
+    for (protocol, requests) in REQUESTS {
+        for api in requests {
+            let world = World::new(protocol);
+            world.cluster.faults().move_coordinator(*api, 3);
+            world.cluster.faults().move_coordinator(Api::InitProducerId, 3);
+            let mut producer = world.producer("p");
+            producer.begin();
+            producer.write_all("a");
+            producer.send_offsets(1).unwrap();
+            assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{protocol:?} {api:?}");
+            assert_eq!(
+                (world.committed(), world.offset()),
+                (world.everywhere(&["a"]), Some(1)),
+                "{protocol:?} {api:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn under_protocol_two_whatever_is_not_answered_is_sent_again() {
+    for api in REQUESTS[1].1 {
+        for lost in ["answers", "requests", "late requests"] {
+            let world = World::new(Two);
+            let faults = world.cluster.faults();
+            match lost {
+                "answers" => faults.lose_responses(*api, 2),
+                "requests" => faults.lose_requests(*api, 2),
+                _ => faults.delay_requests(*api, 2, LATER),
+            }
+            let mut producer = world.producer("p");
+            producer.begin();
+            producer.write_all("a");
+            producer.send_offsets(1).unwrap();
+            assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{api:?} {lost}");
+            assert_eq!((world.committed(), world.offset()), (world.everywhere(&["a"]), Some(1)), "{api:?} {lost}");
+            // What is late meets the next transaction.
+            producer.begin();
+            producer.write_all("b");
+            producer.send_offsets(2).unwrap();
+            world.clock.advance(LATER);
+            assert_eq!((world.committed(), world.offset()), (world.everywhere(&["a"]), Some(1)), "{api:?} {lost}");
+            producer.abort().unwrap();
+            assert_eq!((world.committed(), world.offset()), (world.everywhere(&["a"]), Some(1)), "{api:?} {lost}");
+            assert_eq!(world.open_partitions(), 0, "{api:?} {lost}");
+        }
+    }
+}
+
+#[test]
+fn under_protocol_one_an_end_without_an_answer_is_indefinite_and_the_next_producer_settles_it() {
+    for (lost, seen) in [("answer", vec!["a", "b"]), ("request", vec!["b"]), ("late request", vec!["b"])] {
+        let world = World::new(One);
+        let faults = world.cluster.faults();
+        match lost {
+            "answer" => faults.lose_responses(Api::EndTxn, 1),
+            "request" => faults.lose_requests(Api::EndTxn, 1),
+            _ => faults.delay_requests(Api::EndTxn, 1, LATER),
+        }
+        let mut producer = world.producer("p");
+        producer.begin();
+        producer.write_all("a");
+        assert!(matches!(producer.commit(), TransactionOutcome::Indefinite(ClientError::TimedOut { .. })), "{lost}");
+        for error in [producer.transactions().begin().unwrap_err(), producer.try_append(0, "x").unwrap_err()] {
+            assert!(matches!(error, ClientError::Config(_)), "{lost}: {error}");
+        }
+        let mut next = world.producer("p");
+        next.begin();
+        next.write_all("b");
+        world.clock.advance(LATER);
+        assert!(matches!(next.commit(), TransactionOutcome::Committed), "{lost}");
+        assert_eq!(world.committed(), world.everywhere(&seen), "{lost}");
+    }
+}
+
+#[test]
+fn under_protocol_one_no_answer_within_a_transaction_ends_the_producer() {
+    for api in [Api::AddPartitionsToTxn, Api::AddOffsetsToTxn, Api::TxnOffsetCommit] {
+        for commits in [true, false] {
+            let world = World::new(One);
+            world.cluster.faults().delay_requests(api, 1, LATER);
+            let mut producer = world.producer("p");
+            producer.begin();
+            let told = producer.try_write_all("a").and_then(|()| producer.send_offsets(1)).unwrap_err();
+            assert_eq!(told.class(), ErrorClass::Aborted, "{api:?}: {told}");
+            if commits {
+                assert!(matches!(producer.commit(), TransactionOutcome::Indefinite(_)), "{api:?}");
+            } else {
+                assert!(producer.abort().is_err(), "{api:?}");
+            }
+            assert!(producer.transactions().begin().is_err(), "{api:?}");
+            let mut next = world.producer("p");
+            next.begin();
+            next.write_all("b");
+            next.send_offsets(2).unwrap();
+            world.clock.advance(LATER);
+            assert!(matches!(next.commit(), TransactionOutcome::Committed), "{api:?}");
+            assert_eq!((world.committed(), world.offset()), (world.everywhere(&["b"]), Some(2)), "{api:?}");
+        }
+    }
+}
+
+/// What decision D8 is for: the same end of a transaction arrives once more while the next one is open.
+#[test]
+fn a_late_end_tears_the_next_transaction_under_protocol_one_alone() {
+    for (protocol, torn) in [(One, true), (Two, false)] {
+        let world = World::new(protocol);
+        let mut producer = world.producer("p");
+        world.cluster.faults().repeat_requests(Api::EndTxn, 1, LATER);
+        producer.begin();
+        producer.write_all("a");
+        assert!(matches!(producer.commit(), TransactionOutcome::Committed));
+        producer.begin();
+        producer.write_all("b");
+        world.clock.advance(LATER);
+        let seen = if torn { world.everywhere(&["a", "b"]) } else { world.everywhere(&["a"]) };
+        assert_eq!(world.committed(), seen, "{protocol:?}");
+        let aborted = producer.abort();
+        assert_eq!(aborted.is_err(), torn, "{protocol:?}: what was to be aborted is seen: {aborted:?}");
+        assert_eq!(world.committed(), seen, "{protocol:?}");
+    }
+}
+
+#[test]
+fn late_offsets_meet_the_next_transaction_under_protocol_one_alone() {
+    for (protocol, offset) in [(One, 1), (Two, 2)] {
+        let world = World::new(protocol);
+        let mut producer = world.producer("p");
+        world.cluster.faults().repeat_requests(Api::TxnOffsetCommit, 1, LATER);
+        producer.begin();
+        producer.send_offsets(1).unwrap();
+        assert!(matches!(producer.commit(), TransactionOutcome::Committed));
+        producer.begin();
+        producer.send_offsets(2).unwrap();
+        world.clock.advance(LATER);
+        assert!(matches!(producer.commit(), TransactionOutcome::Committed));
+        assert_eq!(world.offset(), Some(offset), "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_batch_that_arrives_after_its_transaction_opens_none() {
+    for protocol in [One, Two] {
+        let world = World::new(protocol);
+        let mut producer = world.producer("p");
+        producer.begin();
+        world.cluster.faults().delay_requests(Api::Produce, u32::MAX, LATER);
+        assert!(producer.try_write_all("a").is_err());
+        world.cluster.faults().forget_rules();
+        // Under protocol 1 the producer cannot go on where the batch may still come.
+        assert_eq!(producer.abort().is_err(), protocol == One);
+        world.producer("p");
+        world.clock.advance(LATER);
+        assert_eq!(world.open_partitions(), 0, "{protocol:?}");
+        assert_eq!(world.cluster.records(&world.topic), [], "{protocol:?}");
+    }
+}
+
+#[test]
+fn an_end_that_is_not_answered_in_time_is_indefinite() {
+    for protocol in [One, Two] {
+        let world = World::new(protocol);
+        let mut producer = world.producer("p");
+        producer.begin();
+        producer.write_all("a");
+        world.cluster.faults().delay_answers(&world.clock, Duration::from_millis(50));
+        let until = world.in_millis(20);
+        let outcome = producer.transactions().commit(until);
+        assert!(matches!(outcome, TransactionOutcome::Indefinite(_)), "{protocol:?}: {outcome:?}");
+        assert!(producer.transactions().begin().is_err(), "{protocol:?}");
+    }
+    let world = World::new(Two);
+    let mut producer = world.producer("p");
+    producer.begin();
+    producer.write_all("a");
+    world.cluster.faults().delay_answers(&world.clock, Duration::from_millis(50));
+    let until = world.in_millis(100);
+    assert!(matches!(producer.transactions().commit(until), TransactionOutcome::Committed));
+}
+
+#[test]
+fn a_commit_that_may_have_come_before_the_fence_is_indefinite() {
+    let world = World::new(Two);
+    let mut producer = world.producer("p");
+    producer.begin();
+    producer.write_all("a");
+    let faults = world.cluster.faults();
+    faults.of_client("other").delay_requests(Api::InitProducerId, 1, Duration::from_millis(30));
+    let other = producer_of("p").with("client.id", "other");
+    assert!(world.try_producer_until(&other, Deadline::NOW).is_err());
+    world.cluster.faults().lose_responses(Api::EndTxn, 1);
+    world.cluster.faults().delay_answers(&world.clock, Duration::from_millis(50));
+    let outcome = producer.commit();
+    assert!(matches!(outcome, TransactionOutcome::Indefinite(_)), "{outcome:?}");
+    assert_eq!(world.committed(), world.everywhere(&["a"]), "it was in time");
+}
+
+#[test]
+fn offsets_that_nobody_answered_are_not_left_out() {
+    let world = World::new(Two);
+    let mut producer = world.producer("p");
+    for asks_again in [false, true] {
+        producer.begin();
+        producer.write_all("a");
+        world.cluster.faults().lose_requests(Api::TxnOffsetCommit, 1);
+        let offsets = offsets(&world.topic, 1);
+        let told = producer.transactions().send_offsets(&world::nobody(), &offsets, Deadline::NOW);
+        assert!(matches!(told, Err(ClientError::TimedOut { .. })), "{told:?}");
+        if asks_again {
+            producer.send_offsets(1).unwrap();
+        }
+        let outcome = producer.commit();
+        assert_eq!(matches!(outcome, TransactionOutcome::Committed), asks_again, "{outcome:?}");
+        assert_eq!(world.offset(), asks_again.then_some(1));
+    }
+    assert_eq!(world.committed(), world.everywhere(&["a"]));
+}
+
+#[test]
+fn a_crash_between_markers_is_made_good() {
+    for protocol in [One, Two] {
+        for end in [TransactionEnd::Commit, TransactionEnd::Abort] {
+            // One marker for each partition, and one for the group.
+            for markers in 0..=PARTITIONS as usize + 1 {
+                crash_between_markers(protocol, end, markers);
+            }
+        }
+    }
+}
+
+fn crash_between_markers(protocol: TransactionProtocol, end: TransactionEnd, markers: usize) {
+    let case = format!("{protocol:?} {end:?} {markers}");
+    let world = World::new(protocol);
+    let mut producer = world.producer("p");
+    producer.begin();
+    producer.write_all("a");
+    producer.send_offsets(1).unwrap();
+    let back = world.clock_now().plus(LATER);
+    world.cluster.faults().crash_while_writing_markers(markers, back);
+    match end {
+        TransactionEnd::Commit => assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{case}"),
+        TransactionEnd::Abort => producer.abort().unwrap(),
+    }
+    // The end is decided and part of it is seen.
+    let of_partitions = markers.min(PARTITIONS as usize);
+    let seen: Vec<Vec<&str>> = (0..PARTITIONS as usize)
+        .map(|number| if number < of_partitions && end == TransactionEnd::Commit { vec!["a"] } else { vec![] })
+        .collect();
+    assert_eq!(world.committed(), seen, "{case}");
+    assert_eq!(world.open_partitions(), PARTITIONS as usize - of_partitions, "{case}");
+    assert_eq!(world.is_unstable(), markers <= PARTITIONS as usize, "{case}");
+    assert_eq!(world.state("p"), TransactionState::Prepared(end), "{case}");
+    // Nobody goes on meanwhile, whoever it is, but nothing is lost by trying.
+    producer.begin();
+    let waits = producer.try_write_all("b").unwrap_err();
+    assert_eq!(waits.class(), ErrorClass::Retriable, "{case}: {waits}");
+    let other = world.try_producer("other").err();
+    assert!(other.is_some_and(|error| error.class() == ErrorClass::Retriable), "{case}");
+    world.clock.advance(LATER);
+    producer.flush().unwrap();
+    producer.send_offsets(2).unwrap();
+    assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{case}");
+    let whole: &[&str] = if end == TransactionEnd::Commit { &["a", "b"] } else { &["b"] };
+    assert_eq!((world.committed(), world.offset()), (world.everywhere(whole), Some(2)), "{case}");
+    // Where the marker was written before the crash there are two.
+    for (number, end) in world.ends().into_iter().enumerate() {
+        assert_eq!(end, if number < of_partitions { 5 } else { 4 }, "{case}: partition {number}");
+    }
+}
+
+#[test]
+fn a_crash_does_not_keep_a_new_producer_from_settling() {
+    for protocol in [One, Two] {
+        let world = World::new(protocol);
+        let mut producer = world.producer("p");
+        producer.begin();
+        producer.write_all("a");
+        world.cluster.faults().crash_while_writing_markers(1, world.clock_now().plus(LATER));
+        world.cluster.faults().lose_responses(Api::EndTxn, u32::MAX);
+        assert!(matches!(producer.commit(), TransactionOutcome::Indefinite(_)), "{protocol:?}");
+        world.cluster.faults().forget_rules();
+        assert!(world.try_producer("p").is_err(), "{protocol:?}: its transaction has not ended");
+        world.clock.advance(LATER);
+        let mut next = world.producer("p");
+        assert_eq!(world.committed(), world.everywhere(&["a"]), "{protocol:?}");
+        next.begin();
+        next.write_all("b");
+        assert!(matches!(next.commit(), TransactionOutcome::Committed), "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_transaction_times_out_from_its_first_record_on() {
+    for protocol in [One, Two] {
+        let world = World::new(protocol);
+        let mut producer = world.producer("p");
+        producer.begin();
+        world.clock.advance(Duration::from_mins(10));
+        producer.write_all("a");
+        producer.send_offsets(1).unwrap();
+        world.clock.advance(Duration::from_millis(9_999));
+        assert!(matches!(world.state("p"), TransactionState::Ongoing(_)), "{protocol:?}");
+        world.clock.advance(Duration::from_millis(1));
+        assert_eq!(world.state("p"), TransactionState::Complete(TransactionEnd::Abort), "{protocol:?}");
+        assert_eq!((world.open_partitions(), world.is_unstable(), world.offset()), (0, false, None), "{protocol:?}");
+        let zombie = producer.try_write_all("b").unwrap_err();
+        assert_eq!(zombie.class(), ErrorClass::Fenced, "{protocol:?}: {zombie}");
+        assert!(matches!(producer.commit(), TransactionOutcome::Fenced(_)), "{protocol:?}");
+        assert!(producer.abort().is_err_and(|error| error.class() == ErrorClass::Fenced), "{protocol:?}");
+        assert_eq!(world.committed(), world.everywhere(&[]), "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_record_that_is_refused_aborts_the_transaction_and_no_more() {
+    for protocol in [One, Two] {
+        let world = World::new(protocol);
+        let small = Topic::from("small");
+        let configs = [("max.message.bytes".to_owned(), "100".to_owned())].into();
+        let topic = NewTopic { topic: small.clone(), partitions: 1, replication_factor: 1, configs };
+        world.cluster.create_topic_with(&topic).unwrap();
+        let mut producer = world.producer("p");
+        producer.begin();
+        producer.write_all("a");
+        producer.append_to(&small, &"x".repeat(200));
+        let failed = producer.flush().unwrap_err();
+        assert!(matches!(failed, ClientError::RecordTooLarge { .. }), "{protocol:?}: {failed}");
+        let told = producer.try_append(0, "b").unwrap_err();
+        assert_eq!(told.class(), ErrorClass::Aborted, "{protocol:?}: {told}");
+        let outcome = producer.commit();
+        assert!(
+            matches!(outcome, TransactionOutcome::Aborted(ClientError::RecordTooLarge { .. })),
+            "{protocol:?}: {outcome:?}"
+        );
+        producer.begin();
+        producer.append_to(&small, "y");
+        producer.write_all("c");
+        assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{protocol:?}");
+        assert_eq!(world.committed(), world.everywhere(&["c"]), "{protocol:?}");
+        assert_eq!(world.cluster.committed_records(&small).len(), 1, "{protocol:?}");
+    }
+}
+
+#[test]
+fn a_refusal_of_the_coordinator_is_told() {
+    let world = World::new(Two);
+    let config = producer_of("p").with("transaction.timeout.ms", "900001");
+    let error = world.try_producer_with(&config).err();
+    assert!(matches!(error, Some(ClientError::Broker { code: 50, .. })), "{error:?}");
+    let mut producer = world.producer("p");
+    producer.begin();
+    producer.write_all("a");
+    let refused = ClientError::NotAuthorised("transactional id p".into());
+    world.cluster.faults().fail_next(Api::EndTxn, 1, refused.clone());
+    let outcome = producer.commit();
+    assert!(matches!(&outcome, TransactionOutcome::Indefinite(error) if *error == refused), "{outcome:?}");
+    world.cluster.faults().fail_next(Api::InitProducerId, 1, refused.clone());
+    assert_eq!(world.try_producer("p").err(), Some(refused));
+}
+
+#[test]
+fn settings_that_make_no_transactions_are_refused() {
+    let world = World::new(Two);
+    for (key, value) in [("enable.idempotence", "false"), ("transaction.timeout.ms", "0"), ("transactional.id", "")] {
+        let error = world.try_producer_with(&producer_of("p").with(key, value)).err();
+        assert!(
+            matches!(&error, Some(ClientError::Config(message)) if message.contains("transaction")),
+            "{key}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_commit_outside_of_the_transaction_counts_if_it_is_the_later_one() {
+    let world = World::new(Two);
+    let mut producer = world.producer("p");
+    producer.begin();
+    producer.send_offsets(5).unwrap();
+    world.commit_plainly(7).unwrap();
+    assert_eq!(world.offset(), Some(7));
+    assert!(world.is_unstable());
+    assert!(matches!(producer.commit(), TransactionOutcome::Committed));
+    assert_eq!((world.offset(), world.is_unstable()), (Some(7), false));
+    producer.begin();
+    producer.send_offsets(8).unwrap();
+    assert!(matches!(producer.commit(), TransactionOutcome::Committed));
+    assert_eq!(world.offset(), Some(8));
+}
+
+#[test]
+fn offsets_of_a_topic_that_is_gone_are_forgotten() {
+    let world = World::new(Two);
+    let mut producer = world.producer("p");
+    producer.begin();
+    producer.send_offsets(5).unwrap();
+    world.delete_topic();
+    assert!(!world.is_unstable());
+    assert!(matches!(producer.commit(), TransactionOutcome::Committed));
+    assert_eq!(world.offset(), None);
+}
+
+#[test]
+fn a_group_that_is_not_there_takes_offsets_of_no_generation_only() {
+    let world = World::new(Two);
+    let mut producer = world.producer("p");
+    producer.begin();
+    let mut identity = world::nobody();
+    identity.generation = 3;
+    let refused = producer.transactions().send_offsets(&identity, &offsets(&world.topic, 1), Deadline::NEVER);
+    assert_eq!(refused, Err(ClientError::Group(GroupError::IllegalGeneration)));
+    assert!(matches!(producer.commit(), TransactionOutcome::Aborted(ClientError::Group(_))));
+    assert!(world.cluster.groups().is_empty());
+}
+
+#[test]
+fn whoever_looks_sees_the_transaction() {
+    let world = World::new(Two);
+    assert_eq!(world.cluster.transaction("p"), None);
+    let mut producer = world.producer("p");
+    producer.begin();
+    producer.write_all("a");
+    producer.send_offsets(1).unwrap();
+    let view = world.cluster.transaction("p").unwrap();
+    assert_eq!(view.state, TransactionState::Ongoing(Timestamp::ZERO));
+    assert_eq!((view.epoch, view.partitions.len(), view.groups), (0, PARTITIONS as usize, vec![GROUP.to_owned()]));
+    assert!(matches!(producer.commit(), TransactionOutcome::Committed));
+    let after = world.cluster.transaction("p").unwrap();
+    assert_eq!((after.producer_id, after.epoch), (view.producer_id, 1));
+    assert_eq!((after.partitions.len(), after.groups.len()), (0, 0));
+    assert_eq!(on(&world, 0), ["a"]);
+}
