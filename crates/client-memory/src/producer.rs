@@ -6,6 +6,7 @@
 mod patience;
 mod send;
 mod target;
+mod transactional;
 mod transactions;
 
 use std::collections::{BTreeMap, VecDeque};

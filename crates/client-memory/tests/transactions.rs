@@ -9,7 +9,7 @@ use TransactionProtocol::{One, Two};
 use headwater_client::{ClientError, ErrorClass, GroupError, NewTopic, TransactionOutcome};
 use headwater_client_memory::{Api, TransactionEnd, TransactionProtocol, TransactionState};
 use headwater_record::{Deadline, Timestamp, Topic};
-use world::{GROUP, PARTITIONS, World, offsets, on, producer_of};
+use world::{GROUP, PARTITIONS, World, everywhere, offsets, on, producer_of};
 
 const LATER: Duration = Duration::from_secs(5);
 
@@ -31,11 +31,7 @@ fn a_coordinator_that_moves_costs_nothing_but_time() {
             producer.write_all("a");
             producer.send_offsets(1).unwrap();
             assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{protocol:?} {api:?}");
-            assert_eq!(
-                (world.committed(), world.offset()),
-                (world.everywhere(&["a"]), Some(1)),
-                "{protocol:?} {api:?}"
-            );
+            assert_eq!((world.committed(), world.offset()), (everywhere(&["a"]), Some(1)), "{protocol:?} {api:?}");
         }
     }
 }
@@ -56,15 +52,15 @@ fn under_protocol_two_whatever_is_not_answered_is_sent_again() {
             producer.write_all("a");
             producer.send_offsets(1).unwrap();
             assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{api:?} {lost}");
-            assert_eq!((world.committed(), world.offset()), (world.everywhere(&["a"]), Some(1)), "{api:?} {lost}");
+            assert_eq!((world.committed(), world.offset()), (everywhere(&["a"]), Some(1)), "{api:?} {lost}");
             // What is late meets the next transaction.
             producer.begin();
             producer.write_all("b");
             producer.send_offsets(2).unwrap();
             world.clock.advance(LATER);
-            assert_eq!((world.committed(), world.offset()), (world.everywhere(&["a"]), Some(1)), "{api:?} {lost}");
+            assert_eq!((world.committed(), world.offset()), (everywhere(&["a"]), Some(1)), "{api:?} {lost}");
             producer.abort().unwrap();
-            assert_eq!((world.committed(), world.offset()), (world.everywhere(&["a"]), Some(1)), "{api:?} {lost}");
+            assert_eq!((world.committed(), world.offset()), (everywhere(&["a"]), Some(1)), "{api:?} {lost}");
             assert_eq!(world.open_partitions(), 0, "{api:?} {lost}");
         }
     }
@@ -92,7 +88,7 @@ fn under_protocol_one_an_end_without_an_answer_is_indefinite_and_the_next_produc
         next.write_all("b");
         world.clock.advance(LATER);
         assert!(matches!(next.commit(), TransactionOutcome::Committed), "{lost}");
-        assert_eq!(world.committed(), world.everywhere(&seen), "{lost}");
+        assert_eq!(world.committed(), everywhere(&seen), "{lost}");
     }
 }
 
@@ -118,7 +114,7 @@ fn under_protocol_one_no_answer_within_a_transaction_ends_the_producer() {
             next.send_offsets(2).unwrap();
             world.clock.advance(LATER);
             assert!(matches!(next.commit(), TransactionOutcome::Committed), "{api:?}");
-            assert_eq!((world.committed(), world.offset()), (world.everywhere(&["b"]), Some(2)), "{api:?}");
+            assert_eq!((world.committed(), world.offset()), (everywhere(&["b"]), Some(2)), "{api:?}");
         }
     }
 }
@@ -136,7 +132,7 @@ fn a_late_end_tears_the_next_transaction_under_protocol_one_alone() {
         producer.begin();
         producer.write_all("b");
         world.clock.advance(LATER);
-        let seen = if torn { world.everywhere(&["a", "b"]) } else { world.everywhere(&["a"]) };
+        let seen = if torn { everywhere(&["a", "b"]) } else { everywhere(&["a"]) };
         assert_eq!(world.committed(), seen, "{protocol:?}");
         let aborted = producer.abort();
         assert_eq!(aborted.is_err(), torn, "{protocol:?}: what was to be aborted is seen: {aborted:?}");
@@ -215,7 +211,7 @@ fn a_commit_that_may_have_come_before_the_fence_is_indefinite() {
     world.cluster.faults().delay_answers(&world.clock, Duration::from_millis(50));
     let outcome = producer.commit();
     assert!(matches!(outcome, TransactionOutcome::Indefinite(_)), "{outcome:?}");
-    assert_eq!(world.committed(), world.everywhere(&["a"]), "it was in time");
+    assert_eq!(world.committed(), everywhere(&["a"]), "it was in time");
 }
 
 #[test]
@@ -236,7 +232,7 @@ fn offsets_that_nobody_answered_are_not_left_out() {
         assert_eq!(matches!(outcome, TransactionOutcome::Committed), asks_again, "{outcome:?}");
         assert_eq!(world.offset(), asks_again.then_some(1));
     }
-    assert_eq!(world.committed(), world.everywhere(&["a"]));
+    assert_eq!(world.committed(), everywhere(&["a"]));
 }
 
 #[test]
@@ -284,7 +280,7 @@ fn crash_between_markers(protocol: TransactionProtocol, end: TransactionEnd, mar
     producer.send_offsets(2).unwrap();
     assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{case}");
     let whole: &[&str] = if end == TransactionEnd::Commit { &["a", "b"] } else { &["b"] };
-    assert_eq!((world.committed(), world.offset()), (world.everywhere(whole), Some(2)), "{case}");
+    assert_eq!((world.committed(), world.offset()), (everywhere(whole), Some(2)), "{case}");
     // Where the marker was written before the crash there are two.
     for (number, end) in world.ends().into_iter().enumerate() {
         assert_eq!(end, if number < of_partitions { 5 } else { 4 }, "{case}: partition {number}");
@@ -305,7 +301,7 @@ fn a_crash_does_not_keep_a_new_producer_from_settling() {
         assert!(world.try_producer("p").is_err(), "{protocol:?}: its transaction has not ended");
         world.clock.advance(LATER);
         let mut next = world.producer("p");
-        assert_eq!(world.committed(), world.everywhere(&["a"]), "{protocol:?}");
+        assert_eq!(world.committed(), everywhere(&["a"]), "{protocol:?}");
         next.begin();
         next.write_all("b");
         assert!(matches!(next.commit(), TransactionOutcome::Committed), "{protocol:?}");
@@ -330,7 +326,7 @@ fn a_transaction_times_out_from_its_first_record_on() {
         assert_eq!(zombie.class(), ErrorClass::Fenced, "{protocol:?}: {zombie}");
         assert!(matches!(producer.commit(), TransactionOutcome::Fenced(_)), "{protocol:?}");
         assert!(producer.abort().is_err_and(|error| error.class() == ErrorClass::Fenced), "{protocol:?}");
-        assert_eq!(world.committed(), world.everywhere(&[]), "{protocol:?}");
+        assert_eq!(world.committed(), everywhere(&[]), "{protocol:?}");
     }
 }
 
@@ -359,7 +355,7 @@ fn a_record_that_is_refused_aborts_the_transaction_and_no_more() {
         producer.append_to(&small, "y");
         producer.write_all("c");
         assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{protocol:?}");
-        assert_eq!(world.committed(), world.everywhere(&["c"]), "{protocol:?}");
+        assert_eq!(world.committed(), everywhere(&["c"]), "{protocol:?}");
         assert_eq!(world.cluster.committed_records(&small).len(), 1, "{protocol:?}");
     }
 }

@@ -41,6 +41,11 @@ pub(crate) fn on(world: &World, partition: usize) -> Vec<String> {
     world.committed().swap_remove(partition)
 }
 
+/// The same values in every partition.
+pub(crate) fn everywhere(values: &[&str]) -> Vec<Vec<String>> {
+    vec![values.iter().map(|value| (*value).to_owned()).collect(); PARTITIONS as usize]
+}
+
 impl World {
     pub(crate) fn new(transaction_protocol: TransactionProtocol) -> Self {
         let clock = ManualClock::default();
@@ -89,11 +94,6 @@ impl World {
             seen[partition as usize].push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
         }
         seen
-    }
-
-    /// The same values in every partition.
-    pub(crate) fn everywhere(&self, values: &[&str]) -> Vec<Vec<String>> {
-        vec![values.iter().map(|value| (*value).to_owned()).collect(); PARTITIONS as usize]
     }
 
     /// Offsets after the last record or marker.
