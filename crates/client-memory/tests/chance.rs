@@ -13,12 +13,16 @@ use world::{PARTITIONS, TestProducer, World, producer_of};
 
 const SEEDS: u64 = 100;
 const STEPS: usize = 120;
-const TRANSACTIONAL: [Api; 6] = [
+/// What goes wrong most often is what hurts most.
+const REQUESTS: [Api; 9] = [
     Api::Produce,
     Api::InitProducerId,
     Api::AddPartitionsToTxn,
     Api::AddOffsetsToTxn,
     Api::TxnOffsetCommit,
+    Api::TxnOffsetCommit,
+    Api::EndTxn,
+    Api::EndTxn,
     Api::EndTxn,
 ];
 
@@ -81,18 +85,19 @@ impl Run {
         Run { world, protocol, chance: Chance(seed), producers: Vec::new(), transactions: Vec::new() }
     }
 
-    /// Plans something, or lets time pass.
+    /// Plans something, or lets much time pass.
     fn disturb(&mut self) {
-        let api = TRANSACTIONAL[self.chance.below(TRANSACTIONAL.len() as u64) as usize];
-        let times = 1 + self.chance.below(3) as u32;
-        let by = self.chance.millis(15_000);
+        let api = REQUESTS[self.chance.below(REQUESTS.len() as u64) as usize];
+        let times = 1 + self.chance.below(2) as u32;
+        let longest = if self.chance.one_in(4) { 15_000 } else { 3_000 };
+        let by = self.chance.millis(longest);
         let now = self.world.clock_now();
         let faults = self.world.cluster.faults();
-        match self.chance.below(8) {
+        match self.chance.below(9) {
             0 => faults.move_coordinator(api, times),
             1 => faults.lose_responses(api, times),
             2 => faults.lose_requests(api, times),
-            3 => faults.delay_requests(api, times, by),
+            3 | 8 => faults.delay_requests(api, times, by),
             // Under protocol 1 nobody can tell such a request from one of the next transaction.
             4 if self.protocol == TransactionProtocol::Two || api == Api::Produce => {
                 faults.repeat_requests(api, times, by);
@@ -110,10 +115,12 @@ impl Run {
     }
 
     fn step(&mut self) {
+        let passes = self.chance.millis(400);
+        self.world.clock.advance(passes);
         if self.chance.one_in(4) {
             self.disturb();
         }
-        if self.producers.is_empty() || self.chance.one_in(20) {
+        if self.producers.is_empty() || self.chance.one_in(40) {
             self.start();
             return;
         }

@@ -331,6 +331,39 @@ fn a_transaction_times_out_from_its_first_record_on() {
 }
 
 #[test]
+fn a_producer_that_wakes_up_late_writes_nothing() {
+    for protocol in [One, Two] {
+        let world = World::new(protocol);
+        let mut producer = world.producer("p");
+        producer.begin();
+        producer.write_all("a");
+        world.clock.advance(Duration::from_secs(11));
+        let zombie = producer.try_write_all("b").unwrap_err();
+        assert_eq!(zombie.class(), ErrorClass::Fenced, "{protocol:?}: {zombie}");
+        assert_eq!(world.cluster.records(&world.topic).len(), PARTITIONS as usize, "{protocol:?}");
+    }
+}
+
+#[test]
+fn acknowledgements_of_an_aborted_transaction_do_not_come() {
+    for protocol in [One, Two] {
+        let world = World::new(protocol);
+        let mut producer = world.producer("p");
+        world.cluster.faults().delay_answers(&world.clock, Duration::from_millis(50));
+        producer.begin();
+        producer.try_append(0, "a").unwrap();
+        assert_eq!(producer.poll(), 0, "{protocol:?}: the answer is under way");
+        producer.abort().unwrap();
+        producer.begin();
+        producer.try_append(1, "b").unwrap();
+        producer.poll();
+        world.clock.advance(Duration::from_millis(50));
+        assert_eq!(producer.poll(), 1, "{protocol:?}");
+        assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{protocol:?}");
+    }
+}
+
+#[test]
 fn a_record_that_is_refused_aborts_the_transaction_and_no_more() {
     for protocol in [One, Two] {
         let world = World::new(protocol);

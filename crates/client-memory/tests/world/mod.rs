@@ -196,6 +196,13 @@ impl TestProducer {
         Ok(())
     }
 
+    /// Sends what there is; gives how many batches were answered by now.
+    pub(crate) fn poll(&mut self) -> usize {
+        let mut acks = Vec::new();
+        self.inner.poll(Deadline::NOW, &mut acks).unwrap();
+        acks.len()
+    }
+
     /// Sends everything; the first batch that failed is the error.
     pub(crate) fn flush(&mut self) -> Result<(), ClientError> {
         let mut acks = Vec::new();
