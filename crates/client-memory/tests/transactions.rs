@@ -356,7 +356,7 @@ fn acknowledgements_of_an_aborted_transaction_do_not_come() {
         producer.abort().unwrap();
         producer.begin();
         producer.try_append(1, "b").unwrap();
-        producer.poll();
+        assert_eq!(producer.poll(), 0, "{protocol:?}: that of the aborted one is due, and nobody asks for it");
         world.clock.advance(Duration::from_millis(50));
         assert_eq!(producer.poll(), 1, "{protocol:?}");
         assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{protocol:?}");
