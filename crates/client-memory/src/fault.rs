@@ -141,6 +141,35 @@ impl<'a> Faults<'a> {
 
     /// The next transaction that ends, whosever it is, gets its first `markers` markers, those of partitions before those of groups.
     /// Then the transaction coordinator crashes. It answers nobody until the time `back`, and then writes all markers anew.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use headwater::client::{ClientConfig, ClientError, ClientSupplier};
+    /// use headwater::memory::{Cluster, ManualClock};
+    /// use headwater::record::{Clock, Deadline, Offset, RawHeaders, RawRecord, Timestamp, Topic};
+    ///
+    /// let clock = ManualClock::default();
+    /// let cluster = Cluster::new(Arc::new(clock.clone()));
+    /// let (topic, until) = (Topic::from("out"), Deadline::NEVER);
+    /// cluster.create_topic(topic.clone(), 1)?;
+    /// let mut producer = cluster.producer(&ClientConfig::new().with("transactional.id", "app-1"))?;
+    /// let to = producer.partition(&topic, 0)?;
+    /// let transactional = producer.transactional().ok_or(ClientError::Closed)?;
+    /// transactional.init(until)?;
+    /// transactional.begin()?;
+    /// let (key, value, headers) = (None, Some(&b"hello"[..]), RawHeaders::NONE);
+    /// let record = RawRecord { offset: Offset::UNKNOWN, timestamp: Timestamp::ZERO, key, value, headers };
+    /// let _ = producer.append(to, record)?;
+    /// producer.flush(until, &mut Vec::new())?;
+    ///
+    /// cluster.faults().crash_while_writing_markers(0, clock.now().plus(Duration::from_secs(3)));
+    /// let outcome = producer.transactional().ok_or(ClientError::Closed)?.commit(until);
+    /// assert!(cluster.committed_records(&topic).is_empty(), "{outcome:?}, and seen by nobody yet");
+    /// clock.advance(Duration::from_secs(3));
+    /// assert_eq!(cluster.committed_records(&topic).len(), 1);
+    /// # Ok::<(), ClientError>(())
+    /// ```
     pub fn crash_while_writing_markers(&self, markers: usize, back: Timestamp) {
         self.cluster.shared.lock().faults.crashes.push_back(Crash { markers, back });
     }

@@ -276,10 +276,10 @@ impl Transaction {
         self.unchanged()
     }
 
-    /// The coordinator aborts it: the producer's epoch is over, and nobody is told the one after.
+    /// The coordinator aborts it: the producer's epoch is over. Under protocol 2 that is the same step as an abort of its own (as
+    /// since Kafka 4.1), so a producer that aborts, too, may go on; one that commits is told.
     fn fence(&mut self) -> Step {
-        let by_the_end = i16::from(self.protocol == TransactionProtocol::Two);
-        self.identity.epoch = self.identity.epoch.saturating_add(1 + by_the_end);
+        self.identity.epoch = self.identity.epoch.saturating_add(1);
         (self.used_up, self.state) = (None, TransactionState::Prepared(TransactionEnd::Abort));
         Step { answer: Ok(self.identity), write: Some(self.markers(TransactionEnd::Abort)) }
     }

@@ -331,6 +331,35 @@ fn a_transaction_times_out_from_its_first_record_on() {
 }
 
 #[test]
+fn after_a_time_out_a_commit_is_fenced_and_an_abort_under_protocol_two_is_none_the_worse() {
+    for protocol in [One, Two] {
+        for commits in [true, false] {
+            let case = format!("{protocol:?}, commits: {commits}");
+            let world = World::new(protocol);
+            let mut producer = world.producer("p");
+            producer.begin();
+            producer.write_all("a");
+            world.clock.advance(Duration::from_secs(11));
+            if commits {
+                let outcome = producer.commit();
+                assert!(matches!(outcome, TransactionOutcome::Fenced(_)), "{case}: {outcome:?}");
+            } else {
+                assert_eq!(producer.abort().is_ok(), protocol == Two, "{case}");
+            }
+            let goes_on = producer.transactions().begin();
+            if protocol == Two && !commits {
+                producer.write_all("b");
+                assert!(matches!(producer.commit(), TransactionOutcome::Committed), "{case}");
+                assert_eq!(world.committed(), everywhere(&["b"]), "{case}");
+            } else {
+                assert!(goes_on.is_err_and(|error| error.class() == ErrorClass::Fenced), "{case}");
+                assert_eq!(world.committed(), everywhere(&[]), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_producer_that_wakes_up_late_writes_nothing() {
     for protocol in [One, Two] {
         let world = World::new(protocol);

@@ -17,6 +17,8 @@ use crate::cluster::State;
 use crate::fault::Api;
 use crate::transaction::{Event, Identity, Participant, TransactionEnd, TransactionProtocol};
 
+const INVALID_TXN_STATE: i16 = 48;
+
 impl MemoryProducer {
     /// Under protocol 1, adds the partitions that are written for the first time in this transaction. Whether batches may be sent.
     pub(super) fn add_partitions(&mut self, state: &mut State, now: Timestamp) -> Result<bool, ClientError> {
@@ -146,6 +148,10 @@ impl MemoryProducer {
                     transactions.ended();
                 }
                 Ok(())
+            }
+            Err(ClientError::Broker { code: INVALID_TXN_STATE, message, .. }) if end == TransactionEnd::Commit => {
+                let message = format!("the coordinator gave the transaction up before its commit: {message}");
+                Err(self.refused(ClientError::Fenced(message)))
             }
             Err(error) if error.class() == ErrorClass::Fenced => Err(self.refused(error)),
             Err(error) => {

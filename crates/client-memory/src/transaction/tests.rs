@@ -75,13 +75,19 @@ fn initialising_gives_the_next_epoch_and_fences_what_is_open() {
 
 #[test]
 fn a_fence_has_markers_that_no_earlier_epoch_can_follow() {
-    // Under protocol 2 the end itself takes one more.
-    for (protocol, epoch) in [(One, EPOCH + 1), (Two, EPOCH + 2)] {
+    for protocol in [One, Two] {
         for event in [Event::TimedOut, Event::Init { timeout: TIMEOUT }] {
-            let (step, after) = step(&at(protocol, Ongoing(BEGAN)), event);
-            let markers = Markers { by: by(epoch), end: Abort, to: [partition(0)].into() };
-            assert_eq!(step.write, Some(markers), "{protocol:?}");
-            assert_eq!((after.identity, after.state), (by(epoch), Prepared(Abort)), "{protocol:?}");
+            let (fenced, after) = step(&at(protocol, Ongoing(BEGAN)), event);
+            let markers = Markers { by: by(EPOCH + 1), end: Abort, to: [partition(0)].into() };
+            assert_eq!(fenced.write, Some(markers), "{protocol:?}");
+            assert_eq!((after.identity, after.state), (by(EPOCH + 1), Prepared(Abort)), "{protocol:?}");
+            let (_, after) = step(&after, Event::MarkersWritten);
+            let (commits, aborts) = match protocol {
+                One => (ProducerFenced, Err(ProducerFenced)),
+                Two => (InvalidTxnState, Ok(by(EPOCH + 1))),
+            };
+            assert_eq!(step(&after, end(EPOCH, Commit)).0.answer, Err(commits), "{protocol:?}");
+            assert_eq!(step(&after, end(EPOCH, Abort)).0.answer, aborts, "{protocol:?}");
         }
     }
 }
