@@ -221,7 +221,7 @@ impl Transaction {
                 TransactionProtocol::Two => self.end_two(by, end, ids),
             },
             Event::TimedOut => match self.state {
-                TransactionState::Ongoing(_) => self.fence(),
+                TransactionState::Ongoing(_) => self.fence(ids),
                 _ => self.unchanged(),
             },
             Event::MarkersWritten => self.complete(),
@@ -242,7 +242,7 @@ impl Transaction {
         match self.state {
             TransactionState::Prepared(_) => Step::refused(Refusal::ConcurrentTransactions),
             // The producer asks again, and is then given an epoch after the one that fenced.
-            TransactionState::Ongoing(_) => Step { answer: Err(Refusal::ConcurrentTransactions), ..self.fence() },
+            TransactionState::Ongoing(_) => Step { answer: Err(Refusal::ConcurrentTransactions), ..self.fence(ids) },
             TransactionState::Empty | TransactionState::Complete(_) => {
                 self.identity = if self.identity.epoch >= LAST_EPOCH {
                     Identity { producer: ids.next(), epoch: 0 }
@@ -278,10 +278,11 @@ impl Transaction {
 
     /// The coordinator aborts it: the producer's epoch is over. Under protocol 2 that is the same step as an abort of its own (as
     /// since Kafka 4.1), so a producer that aborts, too, may go on; one that commits is told.
-    fn fence(&mut self) -> Step {
-        self.identity.epoch = self.identity.epoch.saturating_add(1);
-        (self.used_up, self.state) = (None, TransactionState::Prepared(TransactionEnd::Abort));
-        Step { answer: Ok(self.identity), write: Some(self.markers(TransactionEnd::Abort)) }
+    fn fence(&mut self, ids: &mut ProducerIds) -> Step {
+        if self.protocol == TransactionProtocol::One {
+            self.identity.epoch = self.identity.epoch.saturating_add(1);
+        }
+        self.prepare(TransactionEnd::Abort, ids)
     }
 
     /// Decides the end.
