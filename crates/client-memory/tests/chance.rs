@@ -9,7 +9,7 @@ use std::time::Duration;
 use headwater_client::{ErrorClass, TransactionOutcome};
 use headwater_client_memory::{Api, TransactionProtocol};
 use headwater_record::Partition;
-use world::{PARTITIONS, TestProducer, World, producer_of};
+use world::{PARTITIONS, TestProducer, TestReader, World, producer_of};
 
 const SEEDS: u64 = 100;
 const STEPS: usize = 120;
@@ -77,12 +77,15 @@ struct Run {
     /// The youngest last; those before it were fenced and do not know it yet.
     producers: Vec<Running>,
     transactions: Vec<Written>,
+    /// It reads while all of this goes on.
+    reader: TestReader,
 }
 
 impl Run {
     fn new(protocol: TransactionProtocol, seed: u64) -> Self {
         let world = World::new(protocol);
-        Run { world, protocol, chance: Chance(seed), producers: Vec::new(), transactions: Vec::new() }
+        let reader = TestReader::new(&world);
+        Run { world, protocol, chance: Chance(seed), producers: Vec::new(), transactions: Vec::new(), reader }
     }
 
     /// Plans something, or lets much time pass.
@@ -119,6 +122,9 @@ impl Run {
         self.world.clock.advance(passes);
         if self.chance.one_in(4) {
             self.disturb();
+        }
+        if self.chance.one_in(2) {
+            self.reader.poll();
         }
         if self.producers.is_empty() || self.chance.one_in(40) {
             self.start();
@@ -184,11 +190,14 @@ impl Run {
     }
 
     /// Lets everything arrive and end, and compares.
-    fn check(self, case: &str) -> usize {
+    fn check(mut self, case: &str) -> usize {
         self.world.cluster.faults().forget_rules();
         self.world.clock.advance(Duration::from_hours(1));
         self.world.producer("p");
         assert_eq!(self.world.open_partitions(), 0, "{case}: a transaction hangs");
+        while self.reader.poll() {}
+        assert_eq!(self.reader.seen, self.world.committed(), "{case}: a reader has seen something else");
+        assert_eq!(self.reader.positions(&self.world), self.world.ends(), "{case}");
         let mut seen: BTreeMap<usize, BTreeSet<Partition>> = BTreeMap::new();
         for (partition, values) in (0..).zip(self.world.committed()) {
             let numbers: Vec<usize> = values.iter().map(|value| value.parse().unwrap()).collect();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{
-    Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, CommittedOffset, GroupError, GroupIdentity,
-    OffsetCommit, Producer, TransactionOutcome, Transactional,
+    Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, CommittedOffset, Consumer, ErrorClass, GroupError,
+    GroupIdentity, OffsetCommit, Producer, StartAt, TransactionOutcome, Transactional,
 };
 use headwater_client_memory::{Cluster, ClusterConfig, ManualClock, TransactionProtocol, TransactionState};
 use headwater_record::{Clock, Deadline, Offset, Partition, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition};
@@ -143,6 +143,45 @@ impl World {
 
     pub(crate) fn state(&self, id: &str) -> TransactionState {
         self.cluster.transaction(id).unwrap().state
+    }
+}
+
+/// A reader of committed records, three at a time.
+pub(crate) struct TestReader {
+    inner: Box<dyn Consumer>,
+    /// What it has seen, by partition, in the form of [`World::committed`].
+    pub(crate) seen: Vec<Vec<String>>,
+}
+
+impl TestReader {
+    pub(crate) fn new(world: &World) -> Self {
+        let config = ClientConfig::new().with("isolation.level", "read_committed").with("max.poll.records", "3");
+        let mut inner = world.cluster.consumer(&config).unwrap();
+        let all = (0..PARTITIONS).map(|number| TopicPartition::new(world.topic.clone(), number));
+        inner.assign(&all.map(|partition| (partition, StartAt::Beginning)).collect::<Vec<_>>()).unwrap();
+        TestReader { inner, seen: vec![Vec::new(); PARTITIONS as usize] }
+    }
+
+    /// Polls once; whether something came. What goes wrong on the way is asked again.
+    pub(crate) fn poll(&mut self) -> bool {
+        let mut batches = Vec::new();
+        let polled = self.inner.poll(Deadline::NOW, &mut batches);
+        assert!(polled.is_ok() || polled.is_err_and(|error| error.class() == ErrorClass::Retriable));
+        let came = !batches.is_empty();
+        for mut batch in batches {
+            while let Some(record) = batch.head() {
+                let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+                self.seen[batch.partition().partition as usize].push(value);
+                batch.advance().unwrap();
+            }
+        }
+        came
+    }
+
+    /// Its positions, by partition.
+    pub(crate) fn positions(&self, world: &World) -> Vec<i64> {
+        let position = |number| self.inner.position(&TopicPartition::new(world.topic.clone(), number));
+        (0..PARTITIONS).map(|number| position(number).unwrap().value()).collect()
     }
 }
 
