@@ -144,18 +144,18 @@ impl Database {
         self.db.write_opt(batch, &self.write)
     }
 
-    /// Brings all families to disk together.
-    fn flush(&self) -> Result<(), rocksdb::Error> {
+    /// Brings all families to disk together; returns when the files are there, or begins it.
+    pub(crate) fn flush(&self, wait: bool) -> Result<(), rocksdb::Error> {
         let families: Vec<Family<'_>> =
             self.names().families.iter().filter_map(|name| self.db.cf_handle(name)).collect();
-        self.db.flush_cfs_opt(&families.iter().collect::<Vec<_>>(), &options::flush())
+        self.db.flush_cfs_opt(&families.iter().collect::<Vec<_>>(), &options::flush(wait))
     }
 }
 
 // A clean close: the next start needs no restoring. Had the process been killed instead, an earlier commit would be found.
 impl Drop for Database {
     fn drop(&mut self) {
-        if let Err(error) = self.flush() {
+        if let Err(error) = self.flush(true) {
             let error = failed("of a task", &self.path, "closing", &error);
             tracing::warn!(%error, "what was committed last will be restored from the changelogs");
         }

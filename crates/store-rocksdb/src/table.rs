@@ -260,6 +260,11 @@ impl Table {
         self.forget_before = Some(end.to_vec());
     }
 
+    /// Begins to bring to disk what was committed, of the other stores of the task too.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.database.flush(false).map_err(|error| self.failed("writing", &error))
+    }
+
     /// Writes what is pending, the offset and the marks in one batch.
     pub(crate) fn commit(&mut self, changelog: Option<Offset>, marks: Marks) -> Result<(), StoreError> {
         let offset = changelog.or(self.offset);
