@@ -115,11 +115,12 @@ fn history(seed: u64, count: u32, hasty: bool) -> (Log, Told) {
                 } else if late.len() < 2 {
                     late.push_back((by, batch));
                 }
-                sequences.answered(ticket, Answer::Unknown(met()), now);
+                sequences.answered(ticket, Answer::Unheard(met()), now);
             }
         }
-        while let Some((batch, outcome)) = sequences.pop() {
-            match outcome {
+        while let Some(ended) = sequences.pop() {
+            let batch = ended.batch;
+            match ended.outcome {
                 Ok(offset) => {
                     let offset = offset as usize;
                     assert_eq!(log.records.get(offset..offset + batch.0.len()), Some(&batch.0[..]), "seed {seed}");
