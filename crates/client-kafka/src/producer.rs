@@ -11,6 +11,11 @@
 //! `delivery.timeout.ms` has passed since its first record (a request that is under way then is awaited). What that means in each
 //! case is decided in [`sequences`], and only there; it keeps this for the producer's life, since a producer that comes after it has
 //! another id. Without `enable.idempotence` there are no numbers, and a batch that is sent again may be there twice.
+//!
+//! **Transactions.** With a `transactional.id` the producer's id and epoch come from a coordinator, and batches are written between
+//! [`Transactional::begin`] and its end alone. Where a transaction stands is decided in [`transaction`], which knows neither sockets
+//! nor clocks; [`transactional`] asks the coordinators on the caller's thread, and what the sender has to do with them is in
+//! `sender/participants`. A batch that is given up ends its transaction: within one no epoch is begun for a single partition.
 #![forbid(unsafe_code)]
 
 mod answers;

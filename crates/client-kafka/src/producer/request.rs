@@ -95,11 +95,13 @@ async fn ask(brokers: &Brokers, address: &str, terms: &Terms, parts: &mut [Part]
     };
     let version = connection.version_of::<ProduceRequest>(newest).map_err(Fate::Impossible)?;
     if version < oldest {
-        let needed =
-            if oldest == OLDEST { "records are written to Kafka 2.8" } else { "its cluster began with Kafka 4.0" };
+        let needed = match oldest {
+            OLDEST => "records are written to Kafka 2.8 and later",
+            _ => "transactions of its cluster's transaction.version are written to Kafka 4.0 and later",
+        };
         return Err(Fate::Impossible(ClientError::Broker {
             code: 35,
-            message: format!("the broker at {address} is too old: {needed} and later"),
+            message: format!("the broker at {address} is too old: {needed}"),
             retriable: false,
         }));
     }

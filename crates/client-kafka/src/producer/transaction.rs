@@ -99,11 +99,13 @@ pub(super) struct Transaction {
     protocol: Protocol,
     identity: Option<Identity>,
     state: State,
+    /// A commit of the open transaction was left without an answer: it may have been in time, whatever is said later.
+    in_doubt: bool,
 }
 
 impl Transaction {
     pub(super) fn new() -> Self {
-        Transaction { protocol: Protocol::One, identity: None, state: State::New }
+        Transaction { protocol: Protocol::One, identity: None, state: State::New, in_doubt: false }
     }
 
     /// Who writes now.
@@ -138,6 +140,7 @@ impl Transaction {
             State::New => Err(misuse("the producer's transactions must be initialised before one begins")),
             State::Ready => {
                 self.state = State::Open(Open::default());
+                self.in_doubt = false;
                 Ok(())
             }
             State::Open(_) => Err(misuse("a transaction is open already: commit or abort it before the next begins")),
@@ -248,8 +251,14 @@ impl Transaction {
         Ok(Step::Is(Ok(())))
     }
 
+    /// Whether a commit may have been in time although it failed.
+    pub(super) fn in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
     /// Takes what was said to `ask`.
     pub(super) fn answered(&mut self, ask: Ask, said: Said) -> Step {
+        self.in_doubt |= matches!((ask, &said), (Ask::End { commit: true }, Said::NotHeard(_)));
         match said {
             Said::Code(code, identity) => match verdict(ask, code) {
                 Verdict::Done => self.done(ask, identity),

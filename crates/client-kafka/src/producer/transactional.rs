@@ -257,22 +257,23 @@ impl KafkaProducer {
                 Ok(()) => return TransactionOutcome::Committed,
                 // It can be aborted, and must be.
                 Err(error) if self.is_open() => error,
-                Err(error) => return lost(error),
+                Err(error) => return self.lost(error),
             },
             Ok(Some(why)) => why,
-            Err(error) => return lost(error),
+            Err(error) => return self.lost(error),
         };
         match self.abort_now(until) {
             Ok(()) => TransactionOutcome::Aborted(why),
-            Err(error) => lost(error),
+            Err(error) => self.lost(error),
         }
     }
-}
 
-/// How a transaction ended whose producer is of no more use.
-fn lost(error: ClientError) -> TransactionOutcome {
-    match error {
-        ClientError::Fenced(_) => TransactionOutcome::Fenced(error),
-        error => TransactionOutcome::Indefinite(error),
+    /// How a transaction ended whose producer is of no more use.
+    fn lost(&self, error: ClientError) -> TransactionOutcome {
+        let in_doubt = self.transactions.as_ref().is_some_and(|transactions| transactions.stands.in_doubt());
+        match error {
+            ClientError::Fenced(_) if !in_doubt => TransactionOutcome::Fenced(error),
+            error => TransactionOutcome::Indefinite(error),
+        }
     }
 }

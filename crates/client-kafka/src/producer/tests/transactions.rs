@@ -223,6 +223,19 @@ fn under_protocol_1_any_lost_answer_ends_the_producer() {
 }
 
 #[test]
+fn a_commit_that_may_have_been_in_time_is_not_known_whatever_is_said_later() {
+    for code in [90, 47, 48] {
+        let (broker, mut producer, to) = begun(2, Vec::new(), &[]);
+        write(&mut producer, to);
+        broker.answers(END, &[Reply::Close, Reply::Code(code)]);
+        let outcome = commit(&mut producer);
+        assert!(matches!(outcome, TransactionOutcome::Indefinite(ClientError::Fenced(_))), "{code}: {outcome:?}");
+        let begun = transactions(&mut producer).begin();
+        assert!(matches!(begun, Err(ClientError::Fenced(_))), "{begun:?}");
+    }
+}
+
+#[test]
 fn an_end_that_is_never_answered_is_not_known() {
     let (broker, mut producer, to) = begun(2, Vec::new(), &[("request.timeout.ms", "50")]);
     write(&mut producer, to);
@@ -258,7 +271,7 @@ fn a_batch_that_may_still_arrive_is_waited_for_and_then_depends_on_the_protocol(
 #[test]
 fn whoever_is_fenced_hears_it_wherever_it_asks() {
     for protocol in [1, 2] {
-        for (key, code) in [(END, 90), (END, 47), (END, 49), (COMMIT_OFFSETS, 90), (COMMIT_OFFSETS, 47)] {
+        for (key, code) in [(END, 90), (END, 47), (END, 49), (END, 48), (COMMIT_OFFSETS, 90), (COMMIT_OFFSETS, 47)] {
             let (broker, mut producer, to) = begun(protocol, Vec::new(), &[]);
             write(&mut producer, to);
             broker.answers(key, &[Reply::Code(code)]);
