@@ -3,6 +3,7 @@
 //! `HEADWATER_TEST_BOOTSTRAP` names the broker (`host:port`), `HEADWATER_KAFKA_LIBS` the folder with the jars of Kafka's tools.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test of real clients on a real broker")]
 
+mod proxy;
 mod world;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use headwater_client::{ClientError, CommittedOffset, GroupError, GroupIdentity, TransactionOutcome};
 use headwater_record::{Offset, TopicPartition};
 
+use proxy::{END_TXN, Fault, Proxy, TXN_OFFSET_COMMIT};
 use world::{Member, Version, World};
 
 /// In one test: the version of transactions is the cluster's.
@@ -17,8 +19,12 @@ use world::{Member, Version, World};
 fn transactions_hold_under_both_protocols() {
     let Some(world) = World::of("transactions") else { return };
     hold(&world, "p2");
+    what_is_lost_is_asked_for_again(&world, "lost-p2");
+    an_end_that_comes_late_meets_no_other_transaction(&world, "late-p2");
     let lowered = Version::lowered(&world, 1);
     hold(&world, "p1");
+    after_a_lost_answer_another_producer_settles_it(&world, "lost-p1");
+    an_end_that_comes_late_meets_no_other_producer(&world, "late-p1");
     drop(lowered);
     // A producer that began under the other version goes on.
     let mut writer = world.writer("upgraded", "upgraded");
@@ -200,4 +206,84 @@ fn members_that_are_gone_commit_nothing(world: &World, name: &str) {
     writer.commit();
     assert_eq!(member.committed_in_the_end(name), Some(6));
     assert_eq!(world.read(name, 0, "end"), ["committed"]);
+}
+
+fn what_is_lost_is_asked_for_again(world: &World, name: &str) {
+    let proxy = Proxy::of(world.servers());
+    let member = Member::join(world, name);
+    let mut writer = world.writer_at(&proxy.address(), name, name);
+    for number in 0..5 {
+        writer.begin();
+        writer.write(0, &number.to_string());
+        writer.flush();
+        proxy.next(TXN_OFFSET_COMMIT, Fault::LoseAnswer);
+        proxy.next(END_TXN, Fault::LoseAnswer);
+        writer.send_offsets(&member.identity, &offsets_of(world, name, number)).unwrap();
+        if number == 3 {
+            writer.abort().unwrap();
+        } else {
+            writer.commit();
+        }
+    }
+    assert_eq!(world.read(name, 0, "end"), ["0", "1", "2", "4"]);
+}
+
+fn an_end_that_comes_late_meets_no_other_transaction(world: &World, name: &str) {
+    let proxy = Proxy::of(world.servers());
+    let mut writer = world.writer_at(&proxy.address(), name, name);
+    for number in 0..4 {
+        writer.begin();
+        writer.write(0, &format!("{number} committed"));
+        writer.flush();
+        proxy.next(END_TXN, Fault::Hold);
+        writer.commit();
+        writer.begin();
+        writer.write(0, &format!("{number} aborted"));
+        writer.flush();
+        assert_eq!(proxy.release(), 1, "the first attempt of the commit comes while the next transaction is open");
+        writer.write(0, &format!("{number} aborted too"));
+        writer.flush();
+        writer.abort().unwrap();
+    }
+    assert_eq!(world.read(name, 0, "end"), ["0 committed", "1 committed", "2 committed", "3 committed"]);
+}
+
+fn after_a_lost_answer_another_producer_settles_it(world: &World, name: &str) {
+    let proxy = Proxy::of(world.servers());
+    for number in 0..3 {
+        let mut writer = world.writer_at(&proxy.address(), name, name);
+        writer.begin();
+        writer.write(0, &number.to_string());
+        writer.flush();
+        proxy.next(END_TXN, Fault::LoseAnswer);
+        let outcome = writer.end();
+        assert!(matches!(outcome, TransactionOutcome::Indefinite(_)), "{outcome:?}");
+        let begun = writer.try_begin();
+        assert!(matches!(begun, Err(ClientError::Config(_))), "{begun:?}");
+    }
+    // The broker had heard it.
+    assert_eq!(world.read(name, 0, "end"), ["0", "1", "2"]);
+}
+
+fn an_end_that_comes_late_meets_no_other_producer(world: &World, name: &str) {
+    let proxy = Proxy::of(world.servers());
+    for number in 0..3 {
+        let mut writer = world.writer_at(&proxy.address(), name, name);
+        writer.begin();
+        writer.write(0, "never committed");
+        writer.flush();
+        proxy.next(END_TXN, Fault::Hold);
+        let outcome = writer.end();
+        assert!(matches!(outcome, TransactionOutcome::Indefinite(_)), "{outcome:?}");
+        let mut next = world.writer(name, name);
+        next.begin();
+        next.write(0, "aborted");
+        next.flush();
+        assert_eq!(proxy.release(), 1, "the commit comes while the next producer's transaction is open");
+        next.write(0, "aborted too");
+        next.flush();
+        next.abort().unwrap();
+        next.transact(&[(0, &number.to_string())]);
+    }
+    assert_eq!(world.read(name, 0, "end"), ["0", "1", "2"]);
 }

@@ -69,11 +69,22 @@ impl World {
         topic.topic
     }
 
+    pub(crate) fn servers(&self) -> &str {
+        self.config.value("bootstrap.servers").unwrap()
+    }
+
     /// A producer of the transactional id `id`, initialised, that writes to the topic `topic`.
     pub(crate) fn writer(&self, id: &str, topic: &str) -> Writer<'_> {
+        self.writer_at(self.servers(), id, topic)
+    }
+
+    /// The same, by way of `servers`.
+    pub(crate) fn writer_at(&self, servers: &str, id: &str, topic: &str) -> Writer<'_> {
         let topic = self.topic(topic);
-        let config =
-            self.config.clone().with("transactional.id", self.name(id)).with("transaction.timeout.ms", "30000");
+        let config = ClientConfig::new()
+            .with("bootstrap.servers", servers)
+            .with("transactional.id", self.name(id))
+            .with("transaction.timeout.ms", "30000");
         let mut producer = self.clients.producer(&config).unwrap();
         producer.transactional().expect("it has an id").init(self.soon()).unwrap();
         Writer { world: self, producer, topic }

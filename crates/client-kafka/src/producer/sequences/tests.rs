@@ -327,6 +327,13 @@ fn a_transaction_of_the_same_epoch_goes_on_with_the_sequences() {
     sequences.push(Records(vec![3]), at(0));
     sequences.push(Records(vec![4]), at(0));
     assert_eq!(sent(&mut sequences, at(0)), [(1, 0, 3), (1, 1, 4)]);
+    answer(&mut sequences, 2, &[Answer::Stored(3), Answer::Stored(4)], at(0));
+    assert_eq!(told(&mut sequences).len(), 2);
+    // When epochs are used up it is another producer, which no broker knows.
+    sequences.belong_to(Identity { producer_id: 8, epoch: 0 });
+    sequences.push(Records(vec![5]), at(0));
+    sequences.push(Records(vec![6]), at(0));
+    assert_eq!(sent(&mut sequences, at(0)), [(0, 0, 5)]);
 }
 
 #[test]
