@@ -19,6 +19,7 @@ use world::{Member, Version, World};
 fn transactions_hold_under_both_protocols() {
     let Some(world) = World::of("transactions") else { return };
     hold(&world, "p2");
+    java_reads_what_is_committed_and_takes_over(&world, "java");
     what_is_lost_is_asked_for_again(&world, "lost-p2");
     an_end_that_comes_late_meets_no_other_transaction(&world, "late-p2");
     let lowered = Version::lowered(&world, 1);
@@ -286,4 +287,33 @@ fn an_end_that_comes_late_meets_no_other_producer(world: &World, name: &str) {
         next.transact(&[(0, &number.to_string())]);
     }
     assert_eq!(world.read(name, 0, "end"), ["0", "1", "2"]);
+}
+
+fn java_reads_what_is_committed_and_takes_over(world: &World, name: &str) {
+    let mut writer = world.writer(name, name);
+    writer.transact(&[(0, "one"), (0, "two")]);
+    writer.begin();
+    writer.write(0, "aborted");
+    writer.flush();
+    writer.abort().unwrap();
+    writer.transact(&[(0, "three")]);
+    let topic = world.name(name);
+    let read = ["--topic", &topic, "--partition", "0", "--from-beginning", "--max-messages", "3"];
+    let committed = ["--isolation-level", "read_committed", "--timeout-ms", "60000"];
+    let said = world.tool("consumer.ConsoleConsumer", &[&read[..], &committed].concat());
+    assert_eq!(said.lines().collect::<Vec<_>>(), ["one", "two", "three"]);
+    writer.begin();
+    writer.write(0, "left open");
+    writer.flush();
+    // A Java producer of the same name.
+    let load = ["--topic", &topic, "--num-records", "3", "--record-size", "9", "--throughput", "-1"];
+    let id = ["--transactional-id", &topic, "--transaction-duration-ms", "100"];
+    world.tool("ProducerPerformance", &[&load[..], &id].concat());
+    let outcome = writer.end();
+    assert!(matches!(outcome, TransactionOutcome::Fenced(_)), "{outcome:?}");
+    // And one of ours after it.
+    world.writer(name, name).transact(&[(0, "four")]);
+    let values = world.read(name, 0, "end");
+    assert!(values.starts_with(&["one".into(), "two".into(), "three".into()]), "{values:?}");
+    assert!(values.ends_with(&["four".into()]) && !values.contains(&"left open".into()), "{values:?}");
 }

@@ -128,17 +128,23 @@ impl World {
         assert!(failures.is_empty(), "{protocol}: {failures:#?}");
     }
 
-    fn features(&self, change: &str, version: i16) {
+    /// Runs one of Kafka's tools; what it says.
+    pub(crate) fn tool(&self, tool: &str, arguments: &[&str]) -> String {
         let output = Command::new("java")
             .args(["-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &format!("{}/*", self.libs)])
-            .args(["org.apache.kafka.tools.FeatureCommand", "--bootstrap-server"])
-            .args([self.config.value("bootstrap.servers").unwrap(), change])
-            .args(["--feature", &format!("transaction.version={version}")])
+            .args([&format!("org.apache.kafka.tools.{tool}"), "--bootstrap-server", self.servers()])
+            .args(arguments)
             .stdin(Stdio::null())
             .output()
             .expect("java starts");
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && said.contains("transaction.version was"), "{change}: {said}");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{tool} {arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+
+    fn features(&self, change: &str, version: i16) {
+        let said = self.tool("FeatureCommand", &[change, "--feature", &format!("transaction.version={version}")]);
+        assert!(said.contains("transaction.version was"), "{change}: {said}");
     }
 }
 
