@@ -58,10 +58,9 @@ pub(super) enum Said {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Ask(Ask),
-    /// Ask the same after a pause, `elsewhere` when the coordinator has to be found again.
+    /// Ask the same after a pause.
     Again {
         ask: Ask,
-        elsewhere: bool,
         met: ClientError,
     },
     /// That was all.
@@ -262,18 +261,17 @@ impl Transaction {
         match said {
             Said::Code(code, identity) => match verdict(ask, code) {
                 Verdict::Done => self.done(ask, identity),
-                Verdict::Again(met) => Step::Again { ask, elsewhere: false, met },
-                Verdict::Elsewhere(met) => Step::Again { ask, elsewhere: true, met },
+                Verdict::Again(met) | Verdict::Elsewhere(met) => Step::Again { ask, met },
                 Verdict::Abort(error) => self.must_abort(ask, error),
                 Verdict::Over(error) => self.broke(ask, error),
             },
-            Said::NotSent(met) if met.class() == ErrorClass::Retriable => Step::Again { ask, elsewhere: true, met },
+            Said::NotSent(met) if met.class() == ErrorClass::Retriable => Step::Again { ask, met },
             // The group's coordinator is asked for in its own name.
             Said::NotSent(error) if ask == Ask::CommitOffsets => self.must_abort(ask, error),
             Said::NotSent(error) => self.broke(ask, error),
             // Who the producer is may be asked as often as one likes.
             Said::NotHeard(met) if matches!(ask, Ask::Init | Ask::Raise) || self.protocol == Protocol::Two => {
-                Step::Again { ask, elsewhere: true, met }
+                Step::Again { ask, met }
             }
             Said::NotHeard(error) if matches!(ask, Ask::End { .. }) => self.broke(ask, error),
             Said::NotHeard(error) => Step::Is(Err(self.silence(&error))),

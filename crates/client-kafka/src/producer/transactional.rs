@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::KafkaProducer;
 use super::sender::{Event, MARKERS};
+use super::sequences::Identity;
 use super::settings::Settings;
 use super::transaction::coordinators::{Coordinators, Offsets};
 use super::transaction::{Ask, Protocol, Said, Step, Transaction};
@@ -59,10 +60,10 @@ impl Transactions {
                     self.stands.speaks(protocol);
                     return Ok(());
                 }
-                Err(error) if error.class() == ErrorClass::Retriable && !until.passed(SystemClock.now()) => {
-                    (failures, last) = (failures + 1, Some(error));
-                }
-                Err(error) => return Err(last.unwrap_or(error)),
+                Err(error) if error.class() != ErrorClass::Retriable => return Err(error),
+                // What was said before says more than that there is no time left.
+                Err(error) if until.passed(SystemClock.now()) => return Err(last.unwrap_or(error)),
+                Err(error) => (failures, last) = (failures + 1, Some(error)),
             }
         }
     }
@@ -84,7 +85,7 @@ impl Transactions {
                     failures = 0;
                     ask
                 }
-                Step::Again { ask, met, .. } => {
+                Step::Again { ask, met } => {
                     failures += 1;
                     tracing::debug!(request = ask.name(), error = %met, "asking a coordinator again");
                     if remaining(until) <= self.pause(failures) {
@@ -112,11 +113,10 @@ impl Transactions {
 async fn exchange(
     coordinators: &Coordinators,
     ask: Ask,
-    identity: Option<super::sequences::Identity>,
+    identity: Option<Identity>,
     protocol: Protocol,
     offers: Option<Offsets>,
 ) -> Said {
-    let nobody = || Said::NotSent(ClientError::Closed);
     match (ask, identity, offers) {
         (Ask::Init, ..) => coordinators.init(ask, None).await,
         (Ask::Raise, known, _) => coordinators.init(ask, known).await,
@@ -124,7 +124,7 @@ async fn exchange(
         (Ask::CommitOffsets, Some(of), Some(offers)) => coordinators.commit_offsets(of, protocol, &offers).await,
         (Ask::End { commit }, Some(of), _) => coordinators.end(of, protocol, commit).await,
         // Partitions are the sender's, and whoever has no identity was never told that a transaction is open.
-        _ => nobody(),
+        _ => Said::NotSent(ClientError::Closed),
     }
 }
 
@@ -147,7 +147,9 @@ impl KafkaProducer {
         let transactions = self.transactions_mut()?;
         let first = transactions.stands.end(commit)?;
         transactions.carry_out(first, None, until)?;
-        self.go_on()
+        // It has ended, whatever became of the sender: the next record finds that out.
+        let _ = self.go_on();
+        Ok(())
     }
 
     /// Forgets all records that are not acknowledged, and waits until nothing of them is under way.
