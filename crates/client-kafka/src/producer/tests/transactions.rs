@@ -6,11 +6,14 @@ use headwater_record::TopicPartition;
 use super::played::coordinator::{ADD_OFFSETS, ADD_PARTITIONS, COMMIT_OFFSETS, END, INIT};
 use super::*;
 
+/// For tests in which an answer does not come: others shall not hang on a slow machine's pace.
+const IMPATIENT: [(&str, &str); 1] = [("request.timeout.ms", "1000")];
+
 /// A broker whose cluster carries transactions by protocol `protocol`, and a producer that has begun one.
 fn begun(protocol: i16, replies: Vec<Reply>, settings: &[(&str, &str)]) -> (Broker, KafkaProducer, PartitionRef) {
     let broker = Broker::play(replies);
     broker.carries_transactions(protocol);
-    let named = [("transactional.id", "app-1"), ("transaction.timeout.ms", "7000"), ("request.timeout.ms", "300")];
+    let named = [("transactional.id", "app-1"), ("transaction.timeout.ms", "7000")];
     let (mut producer, to) = producer(&broker, &[&named, settings].concat());
     transactions(&mut producer).init(until()).expect("a coordinator");
     transactions(&mut producer).begin().expect("none is open");
@@ -166,7 +169,7 @@ fn the_coordinator_is_followed_and_markers_of_the_one_before_are_awaited() {
 #[test]
 fn under_protocol_2_a_lost_answer_is_asked_for_again() {
     for lost in [Reply::Nothing, Reply::Close] {
-        let (broker, mut producer, to) = begun(2, Vec::new(), &[]);
+        let (broker, mut producer, to) = begun(2, Vec::new(), &IMPATIENT);
         write(&mut producer, to);
         broker.answers(COMMIT_OFFSETS, &[lost]);
         assert_eq!(send_offsets(&mut producer), Ok(()));
@@ -181,7 +184,7 @@ fn under_protocol_2_a_lost_answer_is_asked_for_again() {
 #[test]
 fn under_protocol_1_a_lost_end_is_the_last_that_is_heard_of_a_producer() {
     for (lost, commits) in [(Reply::Nothing, true), (Reply::Close, true), (Reply::Close, false)] {
-        let (broker, mut producer, to) = begun(1, Vec::new(), &[]);
+        let (broker, mut producer, to) = begun(1, Vec::new(), &IMPATIENT);
         write(&mut producer, to);
         broker.asked();
         broker.answers(END, &[lost]);
@@ -249,7 +252,7 @@ fn an_end_that_is_never_answered_is_not_known() {
 #[test]
 fn a_batch_that_may_still_arrive_is_waited_for_and_then_depends_on_the_protocol() {
     for protocol in [1, 2] {
-        let (broker, mut producer, to) = begun(protocol, vec![Reply::Nothing], &[]);
+        let (broker, mut producer, to) = begun(protocol, vec![Reply::Nothing], &IMPATIENT);
         append(&mut producer, to, &[1]);
         while broker.seen().is_empty() {
             std::thread::yield_now();
