@@ -49,6 +49,7 @@ pub(crate) struct Connection {
     queue: Arc<Queue>,
     reader: JoinHandle<()>,
     versions: HashMap<i16, (i16, i16)>,
+    transaction_version: i16,
 }
 
 impl Drop for Connection {
@@ -83,9 +84,20 @@ impl Connection {
             queue,
             reader,
             versions: HashMap::new(),
+            transaction_version: 0,
         };
         connection.learn_versions(limit).await?;
         Ok(connection)
+    }
+
+    /// Where it leads.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What the cluster has agreed upon as `transaction.version`; 0 where it has not.
+    pub(crate) fn transaction_version(&self) -> i16 {
+        self.transaction_version
     }
 
     /// Whether the broker has closed it.
@@ -208,6 +220,8 @@ impl Connection {
             return Err(error);
         }
         self.versions = response.api_keys.iter().map(|key| (key.api_key, (key.min_version, key.max_version))).collect();
+        let transactions = response.finalized_features.iter().find(|feature| &*feature.name == "transaction.version");
+        self.transaction_version = transactions.map_or(0, |feature| feature.max_version_level);
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The way to a group's coordinator: found through any broker, and found again when it moves.
+//! The way to the coordinator of a group or of transactions: found through any broker, and found again when it moves.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
@@ -14,17 +14,32 @@ use crate::connection::Connection;
 use crate::error::{About, coordinator_moved, of_code, unavailable};
 use crate::metadata::Brokers;
 
-/// One connection to the coordinator of a group, opened when it is needed.
+/// Whom a coordinator is asked for, in Kafka's numbers.
+#[derive(Clone, Copy, Debug)]
+enum Of {
+    Group = 0,
+    Transactions = 1,
+}
+
+/// One connection to a coordinator, opened when it is needed.
 #[derive(Debug)]
 pub(crate) struct Coordinator {
-    brokers: Brokers,
-    group: String,
+    brokers: Arc<Brokers>,
+    of: Of,
+    /// The group's id, or the `transactional.id`.
+    key: String,
     connection: Mutex<Option<Arc<Connection>>>,
 }
 
 impl Coordinator {
-    pub(crate) fn new(servers: Servers, group: &str) -> Self {
-        Coordinator { brokers: Brokers::new(servers), group: group.to_owned(), connection: Mutex::new(None) }
+    /// That of the group `group`.
+    pub(crate) fn of_group(brokers: Arc<Brokers>, group: &str) -> Self {
+        Coordinator { brokers, of: Of::Group, key: group.to_owned(), connection: Mutex::new(None) }
+    }
+
+    /// That of the transactions of `id`.
+    pub(crate) fn of_transactions(brokers: Arc<Brokers>, id: &str) -> Self {
+        Coordinator { brokers, of: Of::Transactions, key: id.to_owned(), connection: Mutex::new(None) }
     }
 
     pub(crate) fn servers(&self) -> &Servers {
@@ -72,9 +87,9 @@ impl Coordinator {
         self.brokers.look(Some(&[])).await?;
         let broker = self.brokers.any().await?;
         let request = FindCoordinatorRequest::default()
-            .with_key_type(0)
+            .with_key_type(self.of as i8)
             // Version 4 and later answer for a list of keys; the single one is for older versions.
-            .with_coordinator_keys(vec![StrBytes::from_string(self.group.clone())]);
+            .with_coordinator_keys(vec![StrBytes::from_string(self.key.clone())]);
         let response = broker.call(&request, self.servers().request_timeout).await?;
         let found = response
             .coordinators

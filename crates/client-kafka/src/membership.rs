@@ -17,6 +17,7 @@ use crate::clock::{SystemClock, remaining};
 use crate::config::Servers;
 use crate::coordinator::Coordinator;
 use crate::io::Io;
+use crate::metadata::Brokers;
 use crate::offsets;
 
 /// [`GroupMembership`] of a real cluster.
@@ -45,11 +46,11 @@ pub(crate) struct Shared {
 
 impl KafkaMembership {
     pub(crate) fn new(io: Io, group: &str, config: &ClientConfig) -> Result<Self, ClientError> {
-        let servers = Servers::of(config, "headwater")?;
+        let brokers = Arc::new(Brokers::new(Servers::of(config, "headwater")?));
         let (sender, responses) = mpsc::channel();
         let shared = Shared {
-            group: Coordinator::new(servers.clone(), group),
-            offsets: Coordinator::new(servers, group),
+            group: Coordinator::of_group(Arc::clone(&brokers), group),
+            offsets: Coordinator::of_group(brokers, group),
             responses: Mutex::new(sender),
             parked: AtomicUsize::new(0),
             heartbeats: AtomicU64::new(0),

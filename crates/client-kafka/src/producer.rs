@@ -11,6 +11,11 @@
 //! `delivery.timeout.ms` has passed since its first record (a request that is under way then is awaited). What that means in each
 //! case is decided in [`sequences`], and only there; it keeps this for the producer's life, since a producer that comes after it has
 //! another id. Without `enable.idempotence` there are no numbers, and a batch that is sent again may be there twice.
+//!
+//! **Transactions.** With a `transactional.id` the producer's id and epoch come from a coordinator, and batches are written between
+//! [`Transactional::begin`] and its end alone. Where a transaction stands is decided in [`transaction`], which knows neither sockets
+//! nor clocks; [`transactional`] asks the coordinators on the caller's thread, and what the sender has to do with them is in
+//! `sender/participants`. A batch that is given up ends its transaction: within one no epoch is begun for a single partition.
 #![forbid(unsafe_code)]
 
 mod answers;
@@ -22,6 +27,8 @@ mod sealed;
 mod sender;
 mod sequences;
 mod settings;
+mod transaction;
+mod transactional;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -30,7 +37,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use headwater_client::{
-    Appended, BatchAck, ClientConfig, ClientError, ErrorClass, PartitionRef, Producer, RecordBatch as _,
+    Appended, BatchAck, ClientConfig, ClientError, ErrorClass, PartitionRef, Producer, RecordBatch as _, Transactional,
 };
 use headwater_record::{Clock, Deadline, Partition, RawRecord, Timestamp, Topic, TopicPartition};
 use tokio::sync::mpsc::UnboundedSender;
@@ -41,6 +48,7 @@ use self::sealed::Sealed;
 use self::sender::{Event, Heard, Sender};
 use self::sequences::Batch as _;
 use self::settings::Settings;
+use self::transactional::Transactions;
 use crate::batch::Builder;
 use crate::clock::{SystemClock, remaining};
 use crate::config::Servers;
@@ -83,6 +91,10 @@ pub(crate) struct KafkaProducer {
     /// How many records of closed batches have no answer yet.
     unanswered: u64,
     trouble: Option<ClientError>,
+    /// Where records are written in transactions.
+    transactions: Option<Transactions>,
+    /// Nothing is left of the transaction that is being aborted.
+    quiet: bool,
     counts: HashMap<Topic, (Partition, Timestamp)>,
 }
 
@@ -95,7 +107,9 @@ impl KafkaProducer {
     pub(crate) fn new(io: Io, config: &ClientConfig) -> Result<Self, ClientError> {
         let settings = Settings::of(config)?;
         let cluster = Arc::new(Brokers::new(Servers::of(config, "headwater-producer")?));
-        let (task, sender, hears) = Sender::new(settings.clone(), Arc::clone(&cluster));
+        let transactions = Transactions::of(&settings, &io, &cluster);
+        let coordinators = transactions.as_ref().map(|transactions| Arc::clone(&transactions.coordinators));
+        let (task, sender, hears) = Sender::new(settings.clone(), Arc::clone(&cluster), coordinators);
         io.handle()?.spawn(task.run());
         Ok(KafkaProducer {
             io,
@@ -110,6 +124,8 @@ impl KafkaProducer {
             hears,
             unanswered: 0,
             trouble: None,
+            transactions,
+            quiet: true,
             counts: HashMap::new(),
         })
     }
@@ -122,6 +138,9 @@ impl KafkaProducer {
         };
         if let Some(fenced @ ClientError::Fenced(_)) = &self.trouble {
             return Err(fenced.clone());
+        }
+        if let Some(transactions) = &self.transactions {
+            transactions.stands.writable()?;
         }
         let size = AROUND_A_RECORD + record.payload_len() + AROUND_A_HEADER * record.headers.len();
         if size > self.settings.max_request_size.min(self.settings.buffer_memory) {
@@ -157,6 +176,9 @@ impl KafkaProducer {
         let closed = Event::Closed { place: index, batch, began: place.began };
         self.sender.send(closed).map_err(|_| ClientError::Closed)?;
         self.unanswered += count as u64;
+        if let Some(transactions) = &mut self.transactions {
+            transactions.stands.wrote();
+        }
         Ok(())
     }
 
@@ -193,8 +215,14 @@ impl KafkaProducer {
                 self.unanswered = self.unanswered.saturating_sub(count.into());
                 acks.push(BatchAck::Stored { to: PartitionRef::new(place as u32), base_offset, count });
             }
-            Heard::Failed { place: index, error, batch } => {
+            Heard::Failed { place: index, error, batch, in_doubt } => {
                 let Some(place) = self.places.get(index) else { return };
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.stands.batch_failed(&error, in_doubt);
+                    if let ClientError::Fenced(_) = error {
+                        self.trouble = Some(error.clone());
+                    }
+                }
                 self.memory.give_back(batch.held, Vec::new());
                 self.unanswered = self.unanswered.saturating_sub(batch.count() as u64);
                 let records = batch.into_records(&place.partition);
@@ -210,9 +238,20 @@ impl KafkaProducer {
                 }
                 acks.push(BatchAck::Failed { to: PartitionRef::new(index as u32), error, records: Box::new(records) });
             }
+            Heard::Joined | Heard::Silence(_) | Heard::Quiet => self.take_of_transaction(heard),
             // Whoever was fenced stays so.
             Heard::Trouble(_) if matches!(self.trouble, Some(ClientError::Fenced(_))) => {}
             Heard::Trouble(trouble) => self.trouble = trouble,
+        }
+    }
+
+    fn take_of_transaction(&mut self, heard: Heard) {
+        let Some(transactions) = &mut self.transactions else { return };
+        match heard {
+            Heard::Joined => transactions.stands.joined(),
+            Heard::Silence(error) => drop(transactions.stands.silence(&error)),
+            Heard::Quiet => self.quiet = true,
+            Heard::Stored { .. } | Heard::Failed { .. } | Heard::Trouble(_) => {}
         }
     }
 
@@ -310,6 +349,10 @@ impl Producer for KafkaProducer {
             self.wait(until, acks)?;
         }
         self.check()
+    }
+
+    fn transactional(&mut self) -> Option<&mut dyn Transactional> {
+        if self.transactions.is_some() { Some(self) } else { None }
     }
 }
 

@@ -31,14 +31,34 @@ impl Client {
         until: Deadline,
         answer: impl FnOnce(&mut State, Timestamp) -> Result<T, ClientError>,
     ) -> Result<T, ClientError> {
+        self.exchange(until, api, |state, now, client_id| match state.faults.verdict(api, client_id) {
+            Verdict::Pass | Verdict::Repeat(_) => answer(state, now),
+            Verdict::Fail(error) => Err(error),
+            Verdict::LoseResponse => answer(state, now).and_then(|_| Err(lost(api))),
+            Verdict::Delay(_) => Err(lost(api)),
+        })
+    }
+
+    /// As [`Client::request`], for a request that may also arrive later, or again: see [`submit`].
+    pub(crate) fn submit<T>(
+        &self,
+        api: Api,
+        until: Deadline,
+        request: impl Fn(&mut State, Timestamp) -> Result<T, ClientError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        self.exchange(until, api, |state, now, client_id| submit(state, api, client_id, now, request))
+    }
+
+    fn exchange<T>(
+        &self,
+        until: Deadline,
+        api: Api,
+        send: impl FnOnce(&mut State, Timestamp, &str) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
         let now = self.shared.clock.now();
         let mut state = self.shared.lock();
         state.advance(now);
-        let result = match state.faults.verdict(api, &self.id) {
-            Verdict::Pass => answer(&mut state, now),
-            Verdict::Fail(error) => Err(error),
-            Verdict::LoseResponse => answer(&mut state, now).and_then(|_| Err(lost(api))),
-        };
+        let result = send(&mut state, now, &self.id);
         let delay = state.faults.delay(&self.id);
         drop(state);
         self.shared.notify();
@@ -46,6 +66,33 @@ impl Client {
             return Err(lost(api));
         }
         result
+    }
+}
+
+/// What becomes of a producer's request that is sent now: it may also arrive later, or again.
+///
+/// # Errors
+/// As the cluster answers, [`ClientError::TimedOut`] where the answer is lost.
+pub(crate) fn submit<T>(
+    state: &mut State,
+    api: Api,
+    client_id: &str,
+    now: Timestamp,
+    request: impl Fn(&mut State, Timestamp) -> Result<T, ClientError> + Send + 'static,
+) -> Result<T, ClientError> {
+    match state.faults.verdict(api, client_id) {
+        Verdict::Pass => request(state, now),
+        Verdict::Fail(error) => Err(error),
+        Verdict::LoseResponse => request(state, now).and_then(|_| Err(lost(api))),
+        Verdict::Delay(by) => {
+            state.faults.send_later(now.plus(by), move |state, now| drop(request(state, now)));
+            Err(lost(api))
+        }
+        Verdict::Repeat(by) => {
+            let answer = request(state, now);
+            state.faults.send_later(now.plus(by), move |state, now| drop(request(state, now)));
+            answer
+        }
     }
 }
 

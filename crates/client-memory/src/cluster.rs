@@ -1,6 +1,7 @@
 //! The cluster: all there is, behind one lock.
 #![forbid(unsafe_code)]
 
+mod coordinator;
 mod inspect;
 mod state;
 
@@ -10,7 +11,8 @@ use std::time::Duration;
 use headwater_client::{Admin, ClientConfig, ClientError, ClientSupplier, Consumer, GroupMembership, Producer};
 use headwater_record::{Clock, Deadline, Partition, Timestamp};
 
-pub use inspect::{GroupView, MemberView, TopicView};
+pub(crate) use coordinator::Coordinator;
+pub use inspect::{GroupView, MemberView, TopicView, TransactionView};
 pub(crate) use state::State;
 
 use crate::admin::MemoryAdmin;
@@ -19,6 +21,7 @@ use crate::fault::Faults;
 use crate::group::GroupSettings;
 use crate::membership::MemoryMembership;
 use crate::producer::MemoryProducer;
+use crate::transaction::TransactionProtocol;
 
 /// No wait is longer without a look at the clock.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -50,6 +53,10 @@ pub struct ClusterConfig {
     pub max_session_timeout: Duration,
     /// `group.max.size`.
     pub max_group_size: usize,
+    /// The feature `transaction.version`, which cluster and clients agree on.
+    pub transaction_protocol: TransactionProtocol,
+    /// `transaction.max.timeout.ms`, 15 min.
+    pub max_transaction_timeout: Duration,
 }
 
 impl Default for ClusterConfig {
@@ -62,6 +69,8 @@ impl Default for ClusterConfig {
             min_session_timeout: Duration::from_secs(6),
             max_session_timeout: Duration::from_mins(30),
             max_group_size: usize::MAX,
+            transaction_protocol: TransactionProtocol::default(),
+            max_transaction_timeout: Duration::from_mins(15),
         }
     }
 }

@@ -135,7 +135,7 @@ impl Consumer for MemoryConsumer {
         let MemoryConsumer { client, limits, isolation, assigned, turn } = self;
         let shared = Arc::clone(&client.shared);
         let attempt = |state: &mut State, _| match state.faults.verdict(Api::Fetch, &client.id) {
-            Verdict::Pass => {
+            Verdict::Pass | Verdict::Repeat(_) => {
                 let mut fetch =
                     Fetch { state, limits: *limits, isolation: *isolation, into: &mut *into, full_at: None };
                 let before = fetch.into.len();
@@ -150,7 +150,7 @@ impl Consumer for MemoryConsumer {
                 }
             }
             Verdict::Fail(error) => Ok(Err(error)),
-            Verdict::LoseResponse => Ok(Err(lost(Api::Fetch))),
+            Verdict::LoseResponse | Verdict::Delay(_) => Ok(Err(lost(Api::Fetch))),
         };
         let result = shared.wait_for(until, attempt).unwrap_or(Ok(()));
         if matches!(result, Err(ClientError::Unavailable { .. })) {
@@ -247,7 +247,7 @@ impl Fetch<'_> {
         }
         let limit =
             ReadLimit { records: self.limits.records, bytes: self.limits.partition_bytes.min(self.limits.bytes) };
-        let read = log.read(partition, position, limit);
+        let read = log.read(partition, position, self.isolation, limit);
         assigned.position = Some(read.next);
         self.limits.records -= read.records.min(self.limits.records);
         self.limits.bytes -= read.bytes.min(self.limits.bytes);

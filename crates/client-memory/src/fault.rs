@@ -1,12 +1,19 @@
 //! What a network and a broker can do wrong, on demand and repeatably.
 #![forbid(unsafe_code)]
 
+mod plan;
+
 use std::time::Duration;
 
 use headwater_client::ClientError;
-use headwater_record::{Clock, Deadline, Timestamp};
+use headwater_record::Timestamp;
+
+pub(crate) use plan::{FaultPlan, Outage, Verdict};
 
 use crate::{Cluster, ManualClock};
+use plan::{Crash, Delay, Effect};
+
+const NOT_COORDINATOR: i16 = 16;
 
 /// A kind of request, by Kafka's name of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,119 +46,16 @@ pub enum Api {
     OffsetCommit,
     /// Asking for committed offsets.
     OffsetFetch,
-}
-
-#[derive(Clone, Debug)]
-enum Effect {
-    Fail(ClientError),
-    LoseResponse,
-}
-
-#[derive(Debug)]
-struct Rule {
-    api: Api,
-    client_id: Option<String>,
-    times: u32,
-    effect: Effect,
-}
-
-#[derive(Debug)]
-pub(crate) struct Outage {
-    /// Whose; of all when `None`.
-    pub(crate) client_id: Option<String>,
-    pub(crate) until: Timestamp,
-}
-
-/// How late answers come, and the clock by which whoever waits for one lets time pass.
-#[derive(Clone, Debug)]
-pub(crate) struct Delay {
-    client_id: Option<String>,
-    clock: ManualClock,
-    by: Duration,
-}
-
-impl Delay {
-    /// When the answer to what is sent now comes.
-    pub(crate) fn due(&self) -> Timestamp {
-        self.clock.now().plus(self.by)
-    }
-
-    /// Lets time pass until an answer comes at `due`, but not beyond `until`; whether it has come.
-    pub(crate) fn wait(&self, due: Timestamp, until: Deadline) -> bool {
-        self.clock.set(self.clock.now().max(due.min(until.time())));
-        due <= until.time()
-    }
-}
-
-/// What becomes of one request.
-#[derive(Debug)]
-pub(crate) enum Verdict {
-    /// It is answered.
-    Pass,
-    /// It has no effect, and this is the answer.
-    Fail(ClientError),
-    /// It has its effect, but nobody hears of it.
-    LoseResponse,
-}
-
-/// What is planned to go wrong.
-#[derive(Debug, Default)]
-pub(crate) struct FaultPlan {
-    rules: Vec<Rule>,
-    pub(crate) outages: Vec<Outage>,
-    delays: Vec<Delay>,
-}
-
-impl FaultPlan {
-    /// How late answers to this client come, if they do.
-    pub(crate) fn delay(&self, client_id: &str) -> Option<Delay> {
-        self.delays.iter().rfind(|delay| delay.client_id.as_deref().is_none_or(|id| id == client_id)).cloned()
-    }
-
-    /// What becomes of a request of `client_id`; counted rules are used up by it.
-    #[inline]
-    pub(crate) fn verdict(&mut self, api: Api, client_id: &str) -> Verdict {
-        if self.rules.is_empty() && self.outages.is_empty() {
-            return Verdict::Pass;
-        }
-        if self.is_cut_off(client_id) {
-            return Verdict::Fail(unavailable());
-        }
-        let matches = |rule: &Rule| rule.api == api && rule.client_id.as_deref().is_none_or(|id| id == client_id);
-        let Some(index) = self.rules.iter().position(matches) else {
-            return Verdict::Pass;
-        };
-        let Some(rule) = self.rules.get_mut(index) else {
-            return Verdict::Pass;
-        };
-        let effect = rule.effect.clone();
-        rule.times -= 1;
-        if rule.times == 0 {
-            self.rules.remove(index);
-        }
-        match effect {
-            Effect::Fail(error) => Verdict::Fail(error),
-            Effect::LoseResponse => Verdict::LoseResponse,
-        }
-    }
-
-    /// Whether nothing of this client gets through.
-    pub(crate) fn is_cut_off(&self, client_id: &str) -> bool {
-        self.outages.iter().any(|outage| outage.client_id.as_deref().is_none_or(|id| id == client_id))
-    }
-
-    /// Takes out the outage that ends first, if it ends at `now` or before.
-    pub(crate) fn ended(&mut self, now: Timestamp) -> Option<Outage> {
-        let first = self.outages.iter().enumerate().min_by_key(|(_, outage)| outage.until)?;
-        let (index, ends) = (first.0, first.1.until);
-        (ends <= now).then(|| self.outages.remove(index))
-    }
-
-    fn plan(&mut self, api: Api, client_id: Option<&str>, times: u32, effect: Effect) {
-        if times > 0 {
-            self.rules.push(Rule { api, client_id: client_id.map(str::to_owned), times, effect });
-        }
-    }
+    /// A transactional producer's first request.
+    InitProducerId,
+    /// Adding partitions to a transaction, under protocol 1.
+    AddPartitionsToTxn,
+    /// Adding a group to a transaction, under protocol 1.
+    AddOffsetsToTxn,
+    /// Committing offsets with a transaction.
+    TxnOffsetCommit,
+    /// Ending a transaction.
+    EndTxn,
 }
 
 /// The answer of a broker that is not there.
@@ -210,6 +114,66 @@ impl<'a> Faults<'a> {
         shared.lock().faults.plan(api, self.client_id.as_deref(), times, Effect::LoseResponse);
     }
 
+    /// The next `times` requests of this kind are lost: they have no effect, and the client sees a time-out.
+    pub fn lose_requests(&self, api: Api, times: u32) {
+        self.fail_next(api, times, lost(api));
+    }
+
+    /// The next `times` requests of this kind reach a broker that is no longer the coordinator; the client finds the new one.
+    pub fn move_coordinator(&self, api: Api, times: u32) {
+        let message = "the coordinator has moved".into();
+        self.fail_next(api, times, ClientError::Broker { code: NOT_COORDINATOR, message, retriable: true });
+    }
+
+    /// The next `times` requests of this kind arrive `by` later, by the cluster's clock, and the client sees a time-out. That is told of
+    /// the requests of producers; others are lost.
+    pub fn delay_requests(&self, api: Api, times: u32, by: Duration) {
+        let shared = &self.cluster.shared;
+        shared.lock().faults.plan(api, self.client_id.as_deref(), times, Effect::Delay(by));
+    }
+
+    /// The next `times` requests of this kind are answered, and arrive `by` later once more. That is told of the requests of producers;
+    /// others arrive once.
+    pub fn repeat_requests(&self, api: Api, times: u32, by: Duration) {
+        let shared = &self.cluster.shared;
+        shared.lock().faults.plan(api, self.client_id.as_deref(), times, Effect::Repeat(by));
+    }
+
+    /// The next transaction that ends, whosever it is, gets its first `markers` markers, those of partitions before those of groups.
+    /// Then the transaction coordinator crashes. It answers nobody until the time `back`, and then writes all markers anew.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use headwater::client::{ClientConfig, ClientError, ClientSupplier};
+    /// use headwater::memory::{Cluster, ManualClock};
+    /// use headwater::record::{Clock, Deadline, Offset, RawHeaders, RawRecord, Timestamp, Topic};
+    ///
+    /// let clock = ManualClock::default();
+    /// let cluster = Cluster::new(Arc::new(clock.clone()));
+    /// let (topic, until) = (Topic::from("out"), Deadline::NEVER);
+    /// cluster.create_topic(topic.clone(), 1)?;
+    /// let mut producer = cluster.producer(&ClientConfig::new().with("transactional.id", "app-1"))?;
+    /// let to = producer.partition(&topic, 0)?;
+    /// let transactional = producer.transactional().ok_or(ClientError::Closed)?;
+    /// transactional.init(until)?;
+    /// transactional.begin()?;
+    /// let (key, value, headers) = (None, Some(&b"hello"[..]), RawHeaders::NONE);
+    /// let record = RawRecord { offset: Offset::UNKNOWN, timestamp: Timestamp::ZERO, key, value, headers };
+    /// let _ = producer.append(to, record)?;
+    /// producer.flush(until, &mut Vec::new())?;
+    ///
+    /// cluster.faults().crash_while_writing_markers(0, clock.now().plus(Duration::from_secs(3)));
+    /// let outcome = producer.transactional().ok_or(ClientError::Closed)?.commit(until);
+    /// assert!(cluster.committed_records(&topic).is_empty(), "{outcome:?}, and seen by nobody yet");
+    /// clock.advance(Duration::from_secs(3));
+    /// assert_eq!(cluster.committed_records(&topic).len(), 1);
+    /// # Ok::<(), ClientError>(())
+    /// ```
+    pub fn crash_while_writing_markers(&self, markers: usize, back: Timestamp) {
+        self.cluster.shared.lock().faults.crashes.push_back(Crash { markers, back });
+    }
+
     /// Nothing gets through, heartbeats included, until the time `until`.
     pub fn unreachable_until(&self, until: Timestamp) {
         let shared = &self.cluster.shared;
@@ -228,6 +192,11 @@ impl<'a> Faults<'a> {
     pub fn delay_answers(&self, clock: &ManualClock, delay: Duration) {
         let delay = Delay { client_id: self.client_id.clone(), clock: clock.clone(), by: delay };
         self.cluster.shared.lock().faults.delays.push(delay);
+    }
+
+    /// Forgets what was planned for requests and did not happen yet. What is under way arrives all the same.
+    pub fn forget_rules(&self) {
+        self.cluster.shared.lock().faults.rules.clear();
     }
 
     /// Ends all that goes wrong now and forgets what was planned, for all clients.

@@ -19,6 +19,9 @@ use headwater_record::{Timestamp, TopicPartition};
 
 pub(crate) use member::Member;
 
+use crate::partition_log::ProducerId;
+use offset::Pending;
+
 /// Who waits for an answer: a connection's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Token(pub(crate) u64);
@@ -77,6 +80,8 @@ pub(crate) struct Group {
     pending_sync: BTreeSet<String>,
     sync_deadline: Option<Timestamp>,
     committed: BTreeMap<TopicPartition, CommittedOffset>,
+    /// Offsets of open transactions.
+    pending: BTreeMap<ProducerId, Pending>,
 }
 
 impl Group {
@@ -95,6 +100,7 @@ impl Group {
             pending_sync: BTreeSet::new(),
             sync_deadline: None,
             committed: BTreeMap::new(),
+            pending: BTreeMap::new(),
         }
     }
 

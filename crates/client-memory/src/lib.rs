@@ -1,8 +1,8 @@
 //! A Kafka cluster in this process: the log of the test driver, the cluster of simulations, and the first thing a new user runs.
 //!
 //! Start at [`Cluster`]. It implements `ClientSupplier`, so whatever runs on real Kafka runs on it: partition logs with offsets,
-//! idempotent producers, topics with settings, compaction, `DeleteRecords`, committed offsets, the classic group coordinator, and
-//! faults on demand ([`Faults`]). Transactions are not there yet; their place is `PartitionLog::last_stable_offset`.
+//! idempotent and transactional producers, topics with settings, compaction, `DeleteRecords`, committed offsets, the classic group
+//! coordinator, the transaction coordinator under both protocols, and faults on demand ([`Faults`]).
 //!
 //! A record is copied once, into the batch that its producer fills. The log keeps the batch, and consumers share it.
 //!
@@ -23,9 +23,11 @@ mod partition_log;
 mod payload;
 mod producer;
 mod topic;
+mod transaction;
 
 pub use clock::ManualClock;
-pub use cluster::{Cluster, ClusterConfig, GroupView, MemberView, TopicView, Waiting};
+pub use cluster::{Cluster, ClusterConfig, GroupView, MemberView, TopicView, TransactionView, Waiting};
 pub use fault::{Api, Faults};
 pub use group::GroupState;
 pub use partition_log::Tombstones;
+pub use transaction::{TransactionEnd, TransactionProtocol, TransactionState};

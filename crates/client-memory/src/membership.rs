@@ -52,8 +52,11 @@ impl GroupMembership for MemoryMembership {
         beat(&mut self.kept, &mut state, now, &self.client.id, &self.group, self.token);
         let api = api_of(&request);
         match state.faults.verdict(api, &self.client.id) {
-            Verdict::Pass => answer(&mut state, now, self.token, &self.client.id, &self.group, request),
+            Verdict::Pass | Verdict::Repeat(_) => {
+                answer(&mut state, now, self.token, &self.client.id, &self.group, request);
+            }
             Verdict::Fail(error) => state.deliver(vec![(self.token, failure(api, error))]),
+            Verdict::Delay(_) => state.deliver(vec![(self.token, failure(api, lost(api)))]),
             Verdict::LoseResponse => {
                 answer(&mut state, now, NOBODY, &self.client.id, &self.group, request);
                 state.deliver(vec![(self.token, failure(api, lost(api)))]);
@@ -121,14 +124,12 @@ impl GroupMembership for MemoryMembership {
         &mut self,
         group: &str,
         partitions: &[TopicPartition],
-        _require_stable: bool,
+        require_stable: bool,
         until: Deadline,
     ) -> Result<Vec<Option<CommittedOffset>>, ClientError> {
-        self.client.request(Api::OffsetFetch, until, |state, _| {
-            Ok(match state.groups.get(group) {
-                Some(group) => group.committed_of(partitions),
-                None => vec![None; partitions.len()],
-            })
+        self.client.request(Api::OffsetFetch, until, |state, _| match state.groups.get(group) {
+            Some(group) => Ok(group.committed_of(partitions, require_stable)?),
+            None => Ok(vec![None; partitions.len()]),
         })
     }
 }
@@ -176,8 +177,8 @@ fn beat(kept: &mut Option<Kept>, state: &mut State, now: Timestamp, client_id: &
     let identity = &kept.heartbeats.identity;
     let result = match state.faults.verdict(Api::Heartbeat, client_id) {
         Verdict::Fail(error) => Err(error),
-        Verdict::LoseResponse => Err(lost(Api::Heartbeat)),
-        Verdict::Pass => heartbeat(state, now, group_id, identity),
+        Verdict::LoseResponse | Verdict::Delay(_) => Err(lost(Api::Heartbeat)),
+        Verdict::Pass | Verdict::Repeat(_) => heartbeat(state, now, group_id, identity),
     };
     if let Err(error) = result
         && let Some(inbox) = state.inbox(token)

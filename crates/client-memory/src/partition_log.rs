@@ -7,22 +7,35 @@ mod sequence;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use headwater_client::{ClientError, Watermarks};
+use headwater_client::{ClientError, Isolation, Watermarks};
 use headwater_record::{Header, Offset, OwnedRecord, TopicPartition};
 
 pub use compact::Tombstones;
 pub(crate) use sequence::{BatchIdentity, ProducerId, next_sequence};
 
 use crate::batch::{LogBatch, Slice};
-use crate::payload::Payload;
+use crate::payload::{Payload, PayloadBuilder};
+use crate::transaction::TransactionEnd;
 use sequence::{ProducerStates, Sequenced};
 
-/// One batch in the log.
+/// Who may see a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Everybody, readers of committed records once it is stable.
+    Kept,
+    /// Part of the transaction of this producer, which is open or was committed.
+    Transactional(ProducerId),
+    /// Part of one that was aborted: readers of committed records never.
+    Aborted,
+}
+
+/// One batch in the log. A marker is one without records; it takes an offset all the same.
 #[derive(Debug)]
 struct Segment {
     base_offset: i64,
     append_time: Option<i64>,
     payload: Arc<Payload>,
+    fate: Fate,
 }
 
 impl Segment {
@@ -43,6 +56,10 @@ impl Segment {
             from,
             to,
         }
+    }
+
+    fn is_seen(&self, isolation: Isolation) -> bool {
+        self.payload.len() > 0 && (isolation == Isolation::ReadUncommitted || self.fate != Fate::Aborted)
     }
 
     /// Index of the first record at `offset` or later.
@@ -93,12 +110,52 @@ impl PartitionLog {
         Offset::new(self.end)
     }
 
-    /// The offset up to which committed records can be read.
-    ///
-    /// **The place of transactions.** There are none yet, so everything is stable; once there are, this is the first offset of
-    /// the earliest open transaction, and readers of committed records stop here (KIP-98).
+    /// The offset up to which committed records can be read: where the earliest open transaction begins (KIP-98).
     pub(crate) fn last_stable_offset(&self) -> Offset {
-        self.high_watermark()
+        Offset::new(self.producers.first_open().map_or(self.end, |open| open.max(self.start)))
+    }
+
+    /// Up to where a reader may read.
+    fn readable_end(&self, isolation: Isolation) -> i64 {
+        match isolation {
+            Isolation::ReadUncommitted => self.end,
+            Isolation::ReadCommitted => self.last_stable_offset().value(),
+        }
+    }
+
+    /// Whether what is left of a batch lies before `end`. None lies across it: open transactions begin with a batch.
+    fn begins_before(&self, segment: &Segment, end: i64) -> bool {
+        segment.base_offset.max(self.start) < end
+    }
+
+    /// Whether the producer's transaction is open here in this very epoch.
+    pub(crate) fn is_open(&self, producer: ProducerId, epoch: i16) -> bool {
+        self.producers.is_open(producer, epoch)
+    }
+
+    /// Writes the marker that ends a producer's transaction here; it takes an offset, and the producer goes on in `epoch`.
+    ///
+    /// # Errors
+    /// [`ClientError::Fenced`] for an epoch that is over.
+    pub(crate) fn end_transaction(
+        &mut self,
+        producer: ProducerId,
+        epoch: i16,
+        end: TransactionEnd,
+    ) -> Result<(), ClientError> {
+        let began = self.producers.end(producer, epoch)?;
+        if let (Some(began), TransactionEnd::Abort) = (began, end) {
+            let first = self.segments.partition_point(|segment| segment.end() <= began);
+            for segment in self.segments.range_mut(first..) {
+                if segment.fate == Fate::Transactional(producer) {
+                    segment.fate = Fate::Aborted;
+                }
+            }
+        }
+        let payload = PayloadBuilder::default().finish();
+        self.segments.push_back(Segment { base_offset: self.end, append_time: None, payload, fate: Fate::Kept });
+        self.end += 1;
+        Ok(())
     }
 
     /// Appends a batch; gives its base offset, for a repeated one that of the first time.
@@ -118,7 +175,11 @@ impl PartitionLog {
             }
         }
         let base_offset = self.end;
-        let segment = Segment { base_offset, append_time, payload: Arc::clone(payload) };
+        let fate = match identity {
+            Some(BatchIdentity { producer, transactional: true, .. }) => Fate::Transactional(producer),
+            _ => Fate::Kept,
+        };
+        let segment = Segment { base_offset, append_time, payload: Arc::clone(payload), fate };
         self.end = segment.end();
         self.segments.push_back(segment);
         Ok(Offset::new(base_offset))
@@ -129,8 +190,15 @@ impl PartitionLog {
         (self.start..=self.end).contains(&offset.value())
     }
 
-    /// Reads from `from` on.
-    pub(crate) fn read(&self, partition: &TopicPartition, from: Offset, limit: ReadLimit) -> Read {
+    /// Reads from `from` on what may be seen.
+    pub(crate) fn read(
+        &self,
+        partition: &TopicPartition,
+        from: Offset,
+        isolation: Isolation,
+        limit: ReadLimit,
+    ) -> Read {
+        let end = self.readable_end(isolation);
         let mut next = from.value();
         let first_segment = self.segments.partition_point(|segment| segment.end() <= next);
         let mut slices = self.segments.range(first_segment..);
@@ -138,10 +206,14 @@ impl PartitionLog {
         let mut first = None;
         let mut later = Vec::new();
         while records < limit.records && (bytes < limit.bytes || records == 0) {
-            let Some(segment) = slices.next() else {
-                next = self.end;
+            let Some(segment) = slices.next().filter(|segment| self.begins_before(segment, end)) else {
+                next = end.max(next);
                 break;
             };
+            if !segment.is_seen(isolation) {
+                next = segment.end();
+                continue;
+            }
             let start = segment.index_of(next);
             let stop = segment.payload.len().min(start.saturating_add(limit.records - records));
             let slice = segment.slice(start, stop);
@@ -157,10 +229,13 @@ impl PartitionLog {
                 Some(_) => later.push(slice),
             }
         }
-        if next >= self.segments.back().map_or(self.start, Segment::end) {
-            // Past the last record there may be offsets that compaction emptied.
-            next = self.end.max(next);
-        }
+        // Up to the end there may be offsets that compaction emptied, markers, and what was aborted.
+        let rest = self.segments.partition_point(|segment| segment.end() <= next);
+        let is_left = |segment: &&Segment| self.begins_before(segment, end) && segment.is_seen(isolation);
+        next = match self.segments.range(rest..).find(is_left) {
+            Some(_) => next,
+            None => end.max(next),
+        };
         let next = Offset::new(next);
         let batch = first.map(|first| LogBatch::new(partition.clone(), first, later, next));
         Read { batch, next, records, bytes }
@@ -186,10 +261,12 @@ impl PartitionLog {
         }
     }
 
-    /// Copies of all records, in order.
-    pub(crate) fn records(&self) -> Vec<OwnedRecord> {
+    /// Copies of all records that may be seen, in order.
+    pub(crate) fn records(&self, isolation: Isolation) -> Vec<OwnedRecord> {
+        let end = self.readable_end(isolation);
         self.segments
             .iter()
+            .filter(|segment| self.begins_before(segment, end) && segment.is_seen(isolation))
             .flat_map(|segment| {
                 let slice = segment.slice(segment.index_of(self.start), segment.payload.len());
                 (slice.from..slice.to).filter_map(move |index| {

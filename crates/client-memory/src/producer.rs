@@ -3,14 +3,17 @@
 //! A request to a cluster in this process costs nothing, so `linger.ms` is not waited for: a poll sends everything.
 #![forbid(unsafe_code)]
 
+mod patience;
 mod send;
 mod target;
+mod transactional;
+mod transactions;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, PartitionRef, Producer};
+use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, PartitionRef, Producer, Transactional};
 use headwater_record::{Deadline, Partition, RawRecord, Timestamp, Topic, TopicPartition};
 
 use crate::client::{Client, number};
@@ -18,14 +21,14 @@ use crate::cluster::Shared;
 use crate::fault::Api;
 use crate::partition_log::ProducerId;
 use crate::payload::PayloadBuilder;
+use patience::Patience;
 use target::Target;
+use transactions::Transactions;
 
 /// How full a batch gets unless `batch.size` says so, in bytes. It is above Kafka's 16 KiB, since no network waits for it.
 const BATCH_SIZE: usize = 64 * 1024;
 /// Kafka's default of `retry.backoff.ms`.
 const RETRY_BACKOFF: Duration = Duration::from_millis(100);
-/// In virtual time, how often `flush` repeats what failed for the moment before it gives up.
-const FLUSH_ATTEMPTS: u32 = 1_000;
 
 /// Settings of a producer.
 #[derive(Clone, Copy, Debug)]
@@ -58,14 +61,11 @@ pub(crate) struct MemoryProducer {
     late: VecDeque<(Timestamp, BatchAck)>,
     /// Why this producer is of no more use.
     fatal: Option<ClientError>,
+    transactions: Option<Transactions>,
 }
 
 impl MemoryProducer {
     pub(crate) fn new(shared: Arc<Shared>, config: &ClientConfig) -> Result<Self, ClientError> {
-        if config.value("transactional.id").is_some() {
-            let message = "transactional.id: the in-process cluster has no transactions yet";
-            return Err(ClientError::Config(message.into()));
-        }
         let settings = Settings {
             batch_size: number(config, "batch.size", BATCH_SIZE, 0)?,
             buffer_memory: number(config, "buffer.memory", 32 << 20, 0)?,
@@ -73,7 +73,11 @@ impl MemoryProducer {
             delivery_timeout: Duration::from_millis(number(config, "delivery.timeout.ms", 120_000, 0)? as u64),
             idempotent: config.value("enable.idempotence") != Some("false"),
         };
-        let id = shared.lock().producer_id();
+        let (id, protocol) = {
+            let coordinator = &mut shared.lock().coordinator;
+            (coordinator.ids.next(), coordinator.protocol)
+        };
+        let transactions = Transactions::of(config, protocol)?;
         Ok(MemoryProducer {
             client: Client::new(shared, config, "producer"),
             settings,
@@ -85,6 +89,7 @@ impl MemoryProducer {
             buffered: 0,
             late: VecDeque::new(),
             fatal: None,
+            transactions,
         })
     }
 
@@ -146,6 +151,9 @@ impl Producer for MemoryProducer {
         if self.fatal.is_some() {
             self.check_usable()?;
         }
+        if let Some(transactions) = self.transactions.as_ref().filter(|transactions| !transactions.is_open()) {
+            transactions.check_open()?;
+        }
         let Some(target) = self.targets.get_mut(to.index()) else {
             return Err(ClientError::Config(format!("partition number {} is not this producer's", to.index())));
         };
@@ -177,21 +185,19 @@ impl Producer for MemoryProducer {
 
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.check_usable()?;
-        let shared = Arc::clone(&self.client.shared);
-        let mut attempts = 0;
+        let mut patience = Patience::default();
         loop {
             self.exchange(acks)?;
             if self.dirty.is_empty() {
                 return self.await_answers(until, acks);
             }
-            attempts += 1;
-            // In virtual time an outage does not end while this waits for it, but a counted fault is used up.
-            let virtual_end =
-                !shared.blocks() && (attempts >= FLUSH_ATTEMPTS || shared.lock().faults.is_cut_off(&self.client.id));
-            if virtual_end || (shared.blocks() && until.passed(shared.clock.now())) {
+            if !patience.again(&self.client, until) {
                 return Err(ClientError::TimedOut { request: "flush".into() });
             }
-            shared.pause(until, RETRY_BACKOFF);
         }
+    }
+
+    fn transactional(&mut self) -> Option<&mut dyn Transactional> {
+        self.transactions.is_some().then_some(self as &mut dyn Transactional)
     }
 }

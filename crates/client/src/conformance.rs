@@ -8,6 +8,7 @@ mod group;
 mod log;
 mod position;
 mod topics;
+mod transactions;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,6 +21,7 @@ use headwater_record::{
 use crate::{Admin, Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, Consumer, NewTopic, Producer};
 
 pub use group::member_is_removed_when_its_session_times_out;
+pub use transactions::TRANSACTION_CASES;
 
 /// One wait of a client inside a case.
 const STEP: Duration = Duration::from_millis(100);
@@ -58,7 +60,7 @@ pub type Outcome = Result<(), Failure>;
 /// A named case.
 pub type Case = (&'static str, fn(&Suite<'_>) -> Outcome);
 
-/// All cases that need no virtual time, by name.
+/// All cases that need neither virtual time nor transactions ([`TRANSACTION_CASES`]), by name.
 pub const CASES: &[Case] = &[
     ("records come back in order with consecutive offsets", log::records_come_back_in_order_with_consecutive_offsets),
     ("headers, nulls and timestamps are kept", log::headers_nulls_and_timestamps_are_kept),

@@ -88,14 +88,16 @@ pub trait Producer: Send {
     /// replaced by the producer's time.
     ///
     /// # Errors
-    /// [`ClientError::RecordTooLarge`] for a record that no batch can hold; [`ClientError::Fenced`] when another took over.
+    /// [`ClientError::RecordTooLarge`] for a record that no batch can hold; [`ClientError::Fenced`] when another took over;
+    /// [`ClientError::Config`] outside of a transaction of a producer that has them.
     fn append(&mut self, to: PartitionRef, record: RawRecord<'_>) -> Result<Appended, ClientError>;
 
     /// Sends what is full or due and appends the answers that have come to `acks`, waiting until `until` when none has and some
     /// are due.
     ///
     /// # Errors
-    /// What concerns the producer as a whole, such as [`ClientError::Fenced`]; failures of batches are in `acks`.
+    /// What concerns the producer as a whole, such as [`ClientError::Fenced`], and [`ClientError::TransactionAborted`] when the
+    /// open transaction can only be aborted; failures of batches are in `acks`.
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError>;
 
     /// Sends everything and waits until all answers have come.

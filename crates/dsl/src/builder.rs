@@ -11,7 +11,7 @@ use headwater_topology::processor::{Processor, ProcessorSupplier, ProcessorWrapp
 use headwater_topology::{Draft, Port, Topology, TopologyError, TopologyErrors, TopologySettings};
 
 use crate::checks;
-use crate::operator::table_source;
+use crate::operator::{GivenBy, missing_serde, table_source};
 use crate::serdes::Serdes;
 use crate::sources::Sources;
 use crate::{Consumed, GlobalKTable, KStream, KTable, Materialized, Topics};
@@ -62,12 +62,7 @@ impl StreamsBuilder {
     /// assert!(mistakes.contains("state store(s) has not been named: KSTREAM-AGGREGATE-STATE-STORE-0000000001"));
     /// ```
     pub fn with_settings(settings: TopologySettings) -> Self {
-        let wrong = checks::optimization(&settings);
-        let draft = Draft::with_settings(settings);
-        if let Some(wrong) = wrong {
-            draft.mistake(wrong);
-        }
-        StreamsBuilder { draft, ..Self::default() }
+        StreamsBuilder { draft: Draft::with_settings(settings), ..Self::default() }
     }
 
     /// Puts `wrapper` around every processor, those of operators included (`processor.wrapper.class`, KIP-1112).
@@ -272,9 +267,9 @@ impl StreamsBuilder {
         if let Err(mistake) = topics.check() {
             self.draft.mistake(mistake);
         }
-        let first = merged.unwrap_or_else(|mistake| {
+        let first = merged.unwrap_or_else(|(other, mistake)| {
             self.draft.mistake(mistake);
-            None
+            Some(other)
         });
         let node = first.unwrap_or_else(|| {
             let named = match topics.clone() {
@@ -284,7 +279,7 @@ impl StreamsBuilder {
             let node = self.draft.add_node(NodeSpec::source(name.as_str(), named, reset));
             match (serdes.key.clone(), serdes.value.clone()) {
                 (Some(key), Some(value)) => crate::operator::add_source(&self.draft, node, key, value, extractor),
-                _ => self.draft.mistake(crate::operator::missing_serde(&name, &serdes)),
+                _ => self.draft.mistake(missing_serde(&name, &serdes, GivenBy::Consumed)),
             }
             if reader == Reader::Stream {
                 sources.add::<K, V>(topics, reset, node);
@@ -298,14 +293,8 @@ impl StreamsBuilder {
     /// [`StoreHandle`](headwater_topology::state::StoreHandle) of that name.
     ///
     /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use headwater::dsl::StreamsBuilder;
-    /// use headwater::record::Record;
-    /// use headwater::store::{StoreKind, StoreSpec};
-    /// use headwater::processor::ProcessError;
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::state::{KeyValueState, StoreHandle};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     ///
     /// /// Hands on the first record of each key.
     /// struct First(Rc<KeyValueState<String, i64>>);
@@ -315,16 +304,18 @@ impl StreamsBuilder {
     ///         cx: &mut ProcessorContext<'_, '_, String, i64>,
     ///         record: Record<'_, String, i64>,
     ///     ) -> Result<(), ProcessError> {
-    ///         let Record { key, value, timestamp, headers, .. } = record;
-    ///         let known = self.0.put_if_absent(cx.task(), key, Some(*value), timestamp, headers)?;
-    ///         if known.is_none() { cx.forward(record) } else { Ok(()) }
+    ///         if self.0.value(cx, record.key)?.is_some() {
+    ///             return Ok(());
+    ///         }
+    ///         self.0.put_at(cx, record.key, *record.value, &record)?;
+    ///         cx.forward(record)
     ///     }
     /// }
     ///
     /// let builder = StreamsBuilder::new();
-    /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue));
-    /// let first = |stores: &mut StoreAccess<'_, '_>| Ok(First(stores.key_value(&StoreHandle::named("seen"))?));
-    /// builder.stream::<String, i64>("in").process(first, &["seen"]).to("firsts");
+    /// builder.add_state_store(StoreSpec::key_value("seen"));
+    /// let input = builder.stream::<String, i64>("in");
+    /// input.process(|stores| Ok(First(stores.key_value(&StoreHandle::named("seen"))?)), &["seen"]).to("firsts");
     /// assert!(builder.build()?.describe().contains("KSTREAM-PROCESSOR-0000000001 (stores: [seen])"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
@@ -337,14 +328,8 @@ impl StreamsBuilder {
     /// store. The topic is its changelog: logging is switched off. [`TopologyBuilder::add_global_store`] takes the same processors.
     ///
     /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use headwater::dsl::{Consumed, StreamsBuilder};
-    /// use headwater::record::Record;
-    /// use headwater::store::{StoreKind, StoreSpec};
-    /// use headwater::processor::ProcessError;
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::state::{KeyValueState, StoreHandle};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     ///
     /// struct Fill(Rc<KeyValueState<String, String>>);
     /// impl Processor<String, String, (), ()> for Fill {
@@ -353,13 +338,12 @@ impl StreamsBuilder {
     ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
     ///         record: Record<'_, String, String>,
     ///     ) -> Result<(), ProcessError> {
-    ///         self.0.put(cx.task(), record.key, Some(record.value.clone()), record.timestamp, record.headers)
+    ///         self.0.put_at(cx, record.key, record.value.clone(), &record)
     ///     }
     /// }
     ///
     /// let builder = StreamsBuilder::new();
-    /// let store = StoreSpec::new("names", StoreKind::KeyValue);
-    /// builder.add_global_store(store, "names", Consumed::by_type(), |stores: &mut StoreAccess<'_, '_>| {
+    /// builder.add_global_store(StoreSpec::key_value("names"), "names", Consumed::by_type(), |stores| {
     ///     Ok(Fill(stores.key_value(&StoreHandle::named("names"))?))
     /// });
     /// assert!(builder.build()?.describe().contains("KTABLE-SOURCE-0000000001 (stores: [names])"));
@@ -426,7 +410,8 @@ impl StreamsBuilder {
         self.build_with(&self.draft.settings().without("topology.optimization"))
     }
 
-    /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`).
+    /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`); the others of an
+    /// application may be among them.
     ///
     /// ```
     /// use headwater::dsl::{Consumed, Materialized, StreamsBuilder};
@@ -448,7 +433,7 @@ impl StreamsBuilder {
             topology = topology.with_row_format(format);
         }
         let unnamed = checks::explicit_names(&self.draft);
-        match TopologyErrors::of(checks::optimization(settings).into_iter().chain(unnamed).collect()) {
+        match TopologyErrors::of(settings.mistakes().into_iter().chain(unnamed).collect()) {
             Some(mistakes) => Err(mistakes),
             None => Ok(topology),
         }

@@ -4,15 +4,11 @@ use std::any::TypeId;
 
 use headwater_store::{Logging, StoreKind};
 use headwater_topology::node::StoreNode;
-use headwater_topology::{Draft, TopologyError, TopologySettings};
+use headwater_topology::{Draft, TopologyError};
 
 use crate::operator::SUBSCRIPTIONS;
 
 const EXPLICIT: &str = "ensure.explicit.internal.resource.naming";
-const OPTIMIZATION: &str = "topology.optimization";
-
-/// Java's text, as it is.
-const OPTIMIZATIONS: &str = "Acceptable values are: \"+NO_OPTIMIZATION+\", \"+OPTIMIZE+\", or a comma separated list of specific optimizations: (\"+REUSE_KTABLE_SOURCE_TOPICS+\", \"+MERGE_REPARTITION_TOPICS+\" + \"SINGLE_STORE_SELF_JOIN+\").";
 
 /// That records without keys are grouped by their key: each would be left out.
 pub(crate) fn keyless<K: 'static>(node: &str) -> Option<TopologyError> {
@@ -24,21 +20,11 @@ pub(crate) fn keyless<K: 'static>(node: &str) -> Option<TopologyError> {
     })
 }
 
-/// What is wrong with `topology.optimization`, if it is given.
-pub(crate) fn optimization(settings: &TopologySettings) -> Option<TopologyError> {
-    let given = settings.value(OPTIMIZATION)?;
-    let names: Vec<&str> = given.split(',').map(str::trim).collect();
-    if names.len() > 1 && (names.contains(&"none") || names.contains(&"all")) {
-        return Some(TopologyError::Config(format!("\"{given}\" is not a valid optimization config. {OPTIMIZATIONS}")));
-    }
-    let known = ["none", "all", "reuse.ktable.source.topics", "merge.repartition.topics", "single.store.self.join"];
-    let unknown = names.iter().any(|name| !known.contains(name));
-    unknown.then(|| TopologyError::Config(format!("Unrecognized config. {OPTIMIZATIONS}")))
-}
-
 /// The internal resources with generated names, where the settings of the builder refuse them (KIP-1111).
 pub(crate) fn explicit_names(draft: &Draft) -> Option<TopologyError> {
-    draft.settings().value(EXPLICIT).filter(|value| value.eq_ignore_ascii_case("true"))?;
+    if !draft.settings().is_on(EXPLICIT) {
+        return None;
+    }
     let stores = draft.named_stores();
     // The store of a foreign-key join's subscriptions does not count in Java.
     let counts = |name: &str| is_generated(name) && !name.starts_with(SUBSCRIPTIONS);
@@ -74,18 +60,6 @@ fn is_generated(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn refused(value: &str) -> bool {
-        optimization(&TopologySettings::new().with(OPTIMIZATION, value)).is_some()
-    }
-
-    #[test]
-    fn optimizations_are_none_all_or_a_list_of_known_ones() {
-        assert!(!refused("none") && !refused("all"));
-        assert!(!refused("merge.repartition.topics, single.store.self.join"));
-        assert!(refused("none,merge.repartition.topics") && refused("some"));
-        assert!(optimization(&TopologySettings::new()).is_none());
-    }
 
     #[test]
     fn generated_names_end_in_ten_digits() {

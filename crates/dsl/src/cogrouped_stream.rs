@@ -19,6 +19,7 @@ use crate::{KGroupedStream, KTable, Materialized, WindowedBy};
 /// let builder = StreamsBuilder::new();
 /// let put_in = builder.stream::<String, i64>("put-in").group_by_key();
 /// let taken = builder.stream::<String, String>("taken").group_by_key();
+/// // The first closure says the aggregate's type: nothing before it does.
 /// let stock = put_in.cogroup(|_, pieces, stock: i64| stock + pieces).cogroup(&taken, |_, _, stock| stock - 1);
 /// stock.aggregate(|| 0).to_stream().to("stock");
 /// assert!(builder.build()?.describe().contains("COGROUPKSTREAM-MERGE-0000000005"));
@@ -113,6 +114,7 @@ impl<K: Clone + 'static, A: 'static> CogroupedKStream<K, A> {
     /// let orders = builder.stream::<String, i64>("orders").group_by_key();
     /// let by_day = TimeWindows::of_size_with_no_grace(Duration::from_secs(24 * 3600));
     /// visits
+    ///     // The first closure says the aggregate's type: nothing before it does.
     ///     .cogroup(|_, _, score: i64| score + 1)
     ///     .cogroup(&orders, |_, amount, score| score + 10 * amount)
     ///     .windowed_by(by_day)
@@ -143,8 +145,9 @@ impl<K: Clone + 'static, A: 'static> CogroupedKStream<K, A> {
     /// ```
     /// use headwater::dsl::{Materialized, StreamsBuilder};
     /// let builder = StreamsBuilder::new();
+    /// // The first closure says the aggregate's type: nothing before it does.
     /// let visits = builder.stream::<String, String>("visits").group_by_key().cogroup(|_, _, seen: i64| seen + 1);
-    /// let seen = visits.aggregate_with(|| 0, Materialized::by_type().with_name("seen")).named("visitors");
+    /// let seen = visits.aggregate_with(|| 0, Materialized::named("seen")).named("visitors");
     /// assert_eq!(&*seen.name(), "visitors-cogroup-merge");
     /// assert!(builder.build()?.describe().contains("visitors-cogroup-agg-0 (stores: [seen])"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
@@ -206,6 +209,7 @@ impl<K: Clone + 'static, A: 'static> TimeWindowedCogroupedKStream<K, A> {
 /// let clicks = builder.stream::<String, String>("clicks").group_by_key();
 /// let keys = builder.stream::<String, String>("keys").group_by_key();
 /// clicks
+///     // The first closure says the aggregate's type: nothing before it does.
 ///     .cogroup(|_, _, count: i64| count + 1)
 ///     .cogroup(&keys, |_, _, count| count + 1)
 ///     .windowed_by(SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(60)))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use headwater_record::DefaultSerde;
 use headwater_topology::{BoxError, ProcessError};
 
 use crate::operator::foreign_key::{Join, Rows};
@@ -32,16 +33,20 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
-    pub fn join_on<K2: 'static, V2: 'static, W: Clone + 'static, F: Into<Option<K2>>>(
+    pub fn join_on<K2: DefaultSerde, V2: DefaultSerde, W: Clone + 'static, F: Into<Option<K2>>>(
         &self,
         other: &KTable<K2, V2>,
         foreign_key: impl Fn(&K, &V) -> F + Send + Sync + 'static,
         join: impl Fn(&V, &V2) -> W + Send + Sync + 'static,
-    ) -> KTable<K, W> {
-        self.join_on_with(other, foreign_key, join, TableJoined::inherited(), Materialized::inherited())
+    ) -> KTable<K, W>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.join_on_with(other, foreign_key, join, TableJoined::inherited_or_own(), Materialized::inherited())
     }
 
-    /// As [`KTable::join_on`], with options.
+    /// As [`KTable::join_on`], with options; see [`TableJoined`] for an example.
     #[must_use]
     pub fn join_on_with<K2: 'static, V2: 'static, W: Clone + 'static, F: Into<Option<K2>>>(
         &self,
@@ -114,13 +119,17 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     #[must_use]
-    pub fn left_join_on<K2: 'static, V2: 'static, W: Clone + 'static, F: Into<Option<K2>>>(
+    pub fn left_join_on<K2: DefaultSerde, V2: DefaultSerde, W: Clone + 'static, F: Into<Option<K2>>>(
         &self,
         other: &KTable<K2, V2>,
         foreign_key: impl Fn(&K, &V) -> F + Send + Sync + 'static,
         join: impl Fn(&V, Option<&V2>) -> W + Send + Sync + 'static,
-    ) -> KTable<K, W> {
-        self.left_join_on_with(other, foreign_key, join, TableJoined::inherited(), Materialized::inherited())
+    ) -> KTable<K, W>
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+    {
+        self.left_join_on_with(other, foreign_key, join, TableJoined::inherited_or_own(), Materialized::inherited())
     }
 
     /// As [`KTable::left_join_on`], with options.

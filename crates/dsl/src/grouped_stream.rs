@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use headwater_record::{DefaultSerde, SharedSerde};
 use headwater_topology::{BoxError, Draft};
 
-use crate::operator::{AggregateSpec, Folding, Repartition, aggregate, repartition_source};
+use crate::operator::{AggregateSpec, Folding, GivenBy, Repartition, aggregate, repartition_source};
 use crate::serdes::Serdes;
+use crate::windowed_stream::count_options;
 use crate::{KStream, KTable, Materialized, WindowedBy};
 
 pub(crate) const AGGREGATE: &str = "KSTREAM-AGGREGATE-";
@@ -59,46 +60,34 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn count(&self) -> KTable<K, i64> {
-        self.counted(Materialized::inherited())
+        self.count_as(|| 0_i64, |count, step| count.wrapping_add(step))
     }
 
     /// As [`KGroupedStream::count`], with options.
     pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<K, i64> {
-        if materialized.name.is_none() {
-            // Java's overload uses up a number that names nothing.
-            self.stream.draft().next_name(AGGREGATE_STORE);
-        }
-        self.counted(materialized)
+        self.count_as_with(|| 0_i64, |count, step| count.wrapping_add(step), count_options(materialized))
     }
 
-    fn counted(&self, mut materialized: Materialized<K, i64>) -> KTable<K, i64> {
-        materialized.serdes.value.get_or_insert_with(i64::default_serde);
-        self.count_as(|| 0, |count, step| count.wrapping_add(step), materialized)
-    }
-
-    /// As [`KGroupedStream::count`], as a type of the user's: `zero` is the count of nothing, and `add` adds to a count. The
-    /// options name at least the count's serde.
+    /// As [`KGroupedStream::count`], as a type of the user's: `zero` is the count of nothing, and `add` adds to a count.
     ///
     /// ```
-    /// use headwater::dsl::{Materialized, StreamsBuilder};
-    /// use headwater::record::DefaultSerde;
+    /// use headwater::dsl::StreamsBuilder;
     /// let builder = StreamsBuilder::new();
-    /// let four_bytes = Materialized::inherited().with_value_serde(u32::default_serde());
     /// let visits = builder.stream::<String, String>("visits").group_by_key();
-    /// visits.count_as(|| 0, |count, step| count.wrapping_add(step as u32), four_bytes).to_stream().to("visits-by-page");
+    /// visits.count_as(|| 0_u32, |count, step| count.wrapping_add(step as u32)).to_stream().to("visits-by-page");
     /// assert!(builder.build()?.describe().contains("KSTREAM-AGGREGATE-0000000002"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
-    pub fn count_as<N: 'static>(
+    pub fn count_as<N: DefaultSerde>(
         &self,
         zero: impl Fn() -> N + Send + Sync + 'static,
         add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
-        materialized: Materialized<K, N>,
     ) -> KTable<K, N> {
-        self.fold(AGGREGATE, materialized, Folding::count(zero, add))
+        let options = Materialized::inherited().with_value_serde(N::default_serde());
+        self.fold(AGGREGATE, options, Folding::count(zero, add))
     }
 
-    /// As [`KGroupedStream::count_with`], as a type of the user's; see [`KGroupedStream::count_as`].
+    /// As [`KGroupedStream::count_as`], with options.
     pub fn count_as_with<N: 'static>(
         &self,
         zero: impl Fn() -> N + Send + Sync + 'static,
@@ -106,9 +95,10 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         materialized: Materialized<K, N>,
     ) -> KTable<K, N> {
         if materialized.name.is_none() {
+            // Java's overload uses up a number that names nothing.
             self.stream.draft().next_name(AGGREGATE_STORE);
         }
-        self.count_as(zero, add, materialized)
+        self.fold(AGGREGATE, materialized, Folding::count(zero, add))
     }
 
     /// Folds the values of each key into one of the same type (`KGroupedStream#reduce`): the first value as it is, then what
@@ -141,7 +131,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     }
 
     /// As [`KGroupedStream::reduce_with`], with a function that may fail: the processing exception handler then decides, and the
-    /// result so far stands.
+    /// result so far stands. So the function is lent it, where [`KGroupedStream::reduce`] gives it away.
     pub fn try_reduce_with<E: Into<BoxError>>(
         &self,
         reduce: impl Fn(&V, &V) -> Result<V, E> + Send + Sync + 'static,
@@ -193,7 +183,17 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     }
 
     /// As [`KGroupedStream::aggregate_with`], with a function that may fail: the processing exception handler then decides, and
-    /// the aggregate so far stands.
+    /// the aggregate so far stands. So the function is lent it, where [`KGroupedStream::aggregate`] gives it away.
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    /// let builder = StreamsBuilder::new();
+    /// let amounts = builder.stream::<String, String>("amounts").group_by_key();
+    /// let add = |_: &String, amount: &String, sum: &i64| amount.parse::<i64>().map(|amount| sum + amount);
+    /// amounts.try_aggregate_with(|| 0, add, Materialized::named("sums")).to_stream().to("sums");
+    /// # builder.build()?;
+    /// # Ok::<(), TopologyErrors>(())
+    /// ```
     pub fn try_aggregate_with<A: 'static, E: Into<BoxError>>(
         &self,
         initial: impl Fn() -> A + Send + Sync + 'static,
@@ -295,8 +295,9 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         }
         let prefix = self.name.as_deref().unwrap_or(store);
         let serdes = self.stream.serdes.clone();
-        let source =
-            repartition_source(&self.stream, Repartition { prefix, serdes, partitions: None, partitioner: None });
+        let given_by = GivenBy::Grouped;
+        let repartition = Repartition { prefix, serdes, partitions: None, partitioner: None, given_by };
+        let source = repartition_source(&self.stream, repartition);
         if let Some(kept) = &mut kept {
             **kept = Some(source.clone());
         }

@@ -8,8 +8,9 @@ use headwater_record::DefaultSerde;
 use headwater_topology::{BoxError, NodeId, Port, ProcessError, Stream};
 
 use crate::changed::{Changed, ChangedSerde};
-use crate::operator::{Fold, TableAggregateSpec, changed_repartition, table_aggregate};
+use crate::operator::{Fold, GivenBy, TableAggregateSpec, changed_repartition, missing_serde, table_aggregate};
 use crate::serdes::Serdes;
+use crate::windowed_stream::count_options;
 use crate::{Grouped, KStream, KTable, Materialized};
 
 /// A table grouped by another key, waiting to be aggregated (Java's `KGroupedTable`).
@@ -52,18 +53,25 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn count(&self) -> KTable<K, i64> {
-        self.count_with(Materialized::inherited())
+        self.count_as(|| 0_i64, |count, step| count.wrapping_add(step))
     }
 
     /// As [`KGroupedTable::count`], with options.
-    pub fn count_with(&self, mut materialized: Materialized<K, i64>) -> KTable<K, i64> {
-        materialized.serdes.value.get_or_insert_with(i64::default_serde);
-        self.count_as(|| 0, |count, step| count.wrapping_add(step), materialized)
+    pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<K, i64> {
+        self.count_as_with(|| 0_i64, |count, step| count.wrapping_add(step), count_options(materialized))
     }
 
-    /// As [`KGroupedTable::count_with`], as a type of the user's: `zero` is the count of nothing, and `add` adds 1 or -1. The
-    /// options name at least the count's serde.
-    pub fn count_as<N: 'static>(
+    /// As [`KGroupedTable::count`], as a type of the user's: `zero` is the count of nothing, and `add` adds 1 or -1.
+    pub fn count_as<N: DefaultSerde>(
+        &self,
+        zero: impl Fn() -> N + Send + Sync + 'static,
+        add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
+    ) -> KTable<K, N> {
+        self.count_as_with(zero, add, Materialized::inherited().with_value_serde(N::default_serde()))
+    }
+
+    /// As [`KGroupedTable::count_as`], with options.
+    pub fn count_as_with<N: 'static>(
         &self,
         zero: impl Fn() -> N + Send + Sync + 'static,
         add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
@@ -263,6 +271,9 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
         if let Some(shared) = shared.as_ref() {
             shared.draft().add_again(shared.node());
             return (shared.clone(), Vec::new());
+        }
+        if !self.serdes.is_whole() {
+            self.port.draft().mistake(missing_serde(&sink, &self.serdes, GivenBy::Grouped));
         }
         let serdes = Serdes::of(self.serdes.key.clone(), self.serdes.value.as_ref().map(ChangedSerde::shared));
         let grouped = KStream { port: self.port.clone(), serdes, repartition: false };

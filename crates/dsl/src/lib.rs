@@ -8,16 +8,52 @@
 //! before a task is wired. Names, numbers, stores and topics are those of Java's `StreamsBuilder`.
 //!
 //! An operator has a plain form for types with a default serde, a `_with` form that takes its options, and, nearly always where it takes a
-//! closure, a `try_` form whose closure may fail: failures go to the processing exception handler.
+//! closure, a `try_` form whose closure may fail: failures go to the processing exception handler. Where a plain closure takes the
+//! aggregate by value, `try_` lends it: after a failure the aggregate so far stands, and what was taken could not be given back.
 //!
 //! ```
 //! use headwater::dsl::{Produced, StreamsBuilder};
 //! let builder = StreamsBuilder::new();
 //! let texts = builder.stream::<String, String>("texts");
 //! texts.map_values(|_, text| text.len() as i64).to("lengths");
-//! texts.try_map_values(|_, text| text.parse::<i64>()).to_with("numbers", Produced::by_type().with_name("parsed"));
+//! texts.try_map_values(|_, text| text.parse::<i64>()).to_with("numbers", Produced::named("parsed"));
 //! assert!(builder.build()?.describe().contains("Sink: parsed (topic: numbers)"));
 //! # Ok::<(), headwater::processor::TopologyErrors>(())
+//! ```
+//!
+//! # Names and serdes
+//!
+//! How options begin says which name an operator has and which serdes it uses:
+//!
+//! | | name | serdes |
+//! |---|---|---|
+//! | the plain form, without options | generated | those that the stream or table has, or else the types' own |
+//! | `named("x")` | `x` | those that the stream or table has, or else the types' own |
+//! | `inherited()` | generated | those that the stream or table has; where there is none, `build` says so |
+//! | `by_type()` | generated | the types' own, whatever the stream or table has |
+//! | `with(key_serde, value_serde)` | generated | these |
+//!
+//! The types' own serdes are those of [`DefaultSerde`](headwater_record::DefaultSerde): what finds them does not compile for types
+//! without. After any beginning `with_name("x")`, `with_key_serde(..)` and `with_value_serde(..)` replace one part. A stream or table has the serdes
+//! that it was read with, or that an operator was told; operators that change keys or values lose those of what they change.
+//!
+//! [`Consumed`], [`Produced`], [`Grouped`], [`Joined`], [`Repartitioned`] and [`Materialized`] have all four; the name of a `Materialized` is its
+//! store's. [`StreamJoined`] has them too, with a third serde. [`TableJoined`] has `named` and `inherited`. A [`Suppressed`] begins with
+//! how long it waits, and inherits; [`Suppressed::or_by_type`] is its way to the type's own.
+//!
+//! ```
+//! use headwater::prelude::*;
+//! let builder = StreamsBuilder::new();
+//! let lengths = builder.stream::<String, String>("texts").map_values(|_, text| text.len() as i64);
+//! // `map_values` has lost the serde of values.
+//! lengths.to("lengths");
+//! lengths.to_with("lengths", Produced::named("lengths-sink"));
+//! lengths.to_with("lengths", Produced::by_type());
+//! lengths.to_with("lengths", Produced::inherited().with_value_serde(i64::default_serde()));
+//! assert!(builder.build().is_ok());
+//! lengths.to_with("lengths", Produced::inherited());
+//! let mistake = builder.build().expect_err("nothing was inherited").to_string();
+//! assert!(mistake.contains("no serde for the values, which are `i64`"));
 //! ```
 //!
 //! **Architecture Invariant:** this crate writes topologies and does not know what will run them.

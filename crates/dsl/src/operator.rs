@@ -10,6 +10,7 @@ mod emit_final;
 mod folding;
 pub(crate) mod foreign_key;
 mod global_join;
+mod missing_serde;
 mod repartition;
 mod session_aggregate;
 mod sliding_aggregate;
@@ -28,6 +29,7 @@ pub(crate) use cogroup::{Cogroup, GroupInput, Input};
 pub(crate) use folding::{Fold, Folding, Initial};
 pub(crate) use foreign_key::{ChoosePartition, Extract, ForeignKeyJoin, SUBSCRIPTIONS, foreign_key_join};
 pub(crate) use global_join::{GlobalJoinSpec, global_join};
+pub(crate) use missing_serde::{GivenBy, missing_serde};
 pub(crate) use repartition::{
     ForJoin, Repartition, add_source, repartition_for_join, repartition_here, repartition_source,
 };
@@ -37,5 +39,5 @@ pub(crate) use stream_table_join::{TableJoinSpec, stream_table_join};
 pub(crate) use table_aggregate::{TableAggregateSpec, table_aggregate};
 pub(crate) use table_repartition::changed_repartition;
 pub(crate) use table_source::table_source;
-pub(crate) use to::{missing_serde, sink};
+pub(crate) use to::sink;
 pub(crate) use window_aggregate::{Shape, WindowSpec, window_aggregate};

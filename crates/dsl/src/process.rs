@@ -21,10 +21,8 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// (`KStream#process`). What groups or joins by the key afterwards repartitions first.
     ///
     /// ```
-    /// use headwater::dsl::StreamsBuilder;
-    /// use headwater::record::Record;
-    /// use headwater::processor::ProcessError;
-    /// use headwater::processor::processor::{Processor, ProcessorContext};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     ///
     /// struct Twice;
     /// impl Processor<String, i64, String, i64> for Twice {
@@ -71,9 +69,8 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// Works on the values of records with a processor that keeps their keys (`KStream#processValues`).
     ///
     /// ```
-    /// use headwater::dsl::StreamsBuilder;
-    /// use headwater::processor::ProcessError;
-    /// use headwater::processor::processor::{FixedKeyContext, FixedKeyProcessor, FixedKeyRecord};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     ///
     /// /// Makes the time of each record its value.
     /// struct Times;

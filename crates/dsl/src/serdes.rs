@@ -45,6 +45,11 @@ impl<K, V> Serdes<K, V> {
         Serdes { own: Some((K::default_serde, V::default_serde)), ..Self::none() }
     }
 
+    /// These, with this serde for keys where there is one.
+    pub(crate) fn with_key(self, key: Option<SharedSerde<K>>) -> Self {
+        Serdes { key: key.or(self.key), ..self }
+    }
+
     /// These, of values whose type has a null.
     pub(crate) fn nullable(&self) -> Self
     where

@@ -15,6 +15,11 @@ use crate::{EmitStrategy, KGroupedStream, KTable, Materialized};
 /// A stream grouped by key and by windows of activity, waiting to be aggregated (Java's `SessionWindowedKStream`).
 ///
 /// A record that is near several sessions makes one of them: what they were is removed, and their aggregates are merged.
+///
+/// As in Java, the record cache can tell at the very end of the grace. A store remembers a session until stream time is as late as its end, the gap and
+/// the grace together, and a record that comes then is still taken: it makes a session of its own, unless the record cache still has the
+/// other one. Where that matters, keep sessions longer, with
+/// [`Materialized::with_retention`](crate::Materialized::with_retention): then they are merged either way.
 pub struct SessionWindowedKStream<K: 'static, V: 'static> {
     grouped: KGroupedStream<K, V>,
     windows: SessionWindows,
@@ -59,23 +64,46 @@ impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
     /// assert!(builder.build().is_ok());
     /// ```
     pub fn count(&self) -> KTable<Windowed<K>, i64> {
-        self.counted(count_options(Materialized::inherited()))
+        self.count_as(|| 0_i64, |count, step| count.wrapping_add(step), |count| *count)
     }
 
     /// As [`SessionWindowedKStream::count`], with options.
     pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
-        self.use_up_a_number(&materialized);
-        self.counted(count_options(materialized))
-    }
-
-    fn counted(&self, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
-        let merge: Merge<K, i64> = Arc::new(|_, one, other| Ok(one.unwrap_or_default().wrapping_add(*other)));
-        self.fold(AGGREGATE, materialized, Folding::count(|| 0, |count: &i64, step| count.wrapping_add(step)), merge)
+        self.count_as_with(
+            || 0_i64,
+            |count, step| count.wrapping_add(step),
+            |count| *count,
+            count_options(materialized),
+        )
     }
 
     /// As [`SessionWindowedKStream::count`], as a type of the user's: `zero` is the count of nothing, `add` adds to a count, and
-    /// `number` says what a count is. The options name at least the count's serde.
-    pub fn count_as<N: 'static>(
+    /// `number` says what a count is.
+    pub fn count_as<N: DefaultSerde>(
+        &self,
+        zero: impl Fn() -> N + Send + Sync + 'static,
+        add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
+        number: impl Fn(&N) -> i64 + Send + Sync + 'static,
+    ) -> KTable<Windowed<K>, N> {
+        self.counted(zero, add, number, Materialized::inherited().with_value_serde(N::default_serde()))
+    }
+
+    /// As [`SessionWindowedKStream::count_as`], with options.
+    pub fn count_as_with<N: 'static>(
+        &self,
+        zero: impl Fn() -> N + Send + Sync + 'static,
+        add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
+        number: impl Fn(&N) -> i64 + Send + Sync + 'static,
+        materialized: Materialized<K, N>,
+    ) -> KTable<Windowed<K>, N> {
+        if materialized.name.is_none() {
+            // Java's overload uses up a number that names nothing.
+            self.grouped.draft().next_name(AGGREGATE_STORE);
+        }
+        self.counted(zero, add, number, materialized)
+    }
+
+    fn counted<N: 'static>(
         &self,
         zero: impl Fn() -> N + Send + Sync + 'static,
         add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
@@ -89,25 +117,6 @@ impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
             Arc::new(move |_, one, other| Ok(sum(&one.unwrap_or_else(|| nothing()), number(other))));
         let folding = Folding::count(move || zero(), move |count: &N, step| add(count, step));
         self.fold(AGGREGATE, materialized, folding, merge)
-    }
-
-    /// As [`SessionWindowedKStream::count_with`], as a type of the user's; see [`SessionWindowedKStream::count_as`].
-    pub fn count_as_with<N: 'static>(
-        &self,
-        zero: impl Fn() -> N + Send + Sync + 'static,
-        add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
-        number: impl Fn(&N) -> i64 + Send + Sync + 'static,
-        materialized: Materialized<K, N>,
-    ) -> KTable<Windowed<K>, N> {
-        self.use_up_a_number(&materialized);
-        self.count_as(zero, add, number, materialized)
-    }
-
-    /// Java's overload of `count` uses up a number that names nothing.
-    fn use_up_a_number<N>(&self, materialized: &Materialized<K, N>) {
-        if materialized.name.is_none() {
-            self.grouped.draft().next_name(AGGREGATE_STORE);
-        }
     }
 
     /// Folds the values of each session into one of the same type (`SessionWindowedKStream#reduce`); sessions are merged by the

@@ -6,8 +6,7 @@ use headwater_topology::node::Effect;
 /// What a processor does to records, as far as the optimiser asks: nothing, unless Kafka's own switch says that it may change keys
 /// or values (KAFKA-19668).
 pub(crate) fn effect_of_process(settings: &TopologySettings, changes_key: bool) -> Effect {
-    let asked = settings.value("__enable.process.processValue.fix__");
-    match (asked.is_some_and(|asked| asked.eq_ignore_ascii_case("true")), changes_key) {
+    match (settings.is_on("__enable.process.processValue.fix__"), changes_key) {
         (false, _) => Effect::Plain,
         (true, true) => Effect::ChangesKey,
         (true, false) => Effect::ChangesValue,

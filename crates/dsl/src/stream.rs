@@ -8,7 +8,7 @@ use headwater_topology::by_hand::NodeRef;
 use headwater_topology::{BoxError, Draft, NodeId, Port, ProcessError, RecordContext, Stream, TopologyError};
 
 use crate::checks;
-use crate::operator::{Repartition, repartition_here, repartition_source, sink, table_source};
+use crate::operator::{GivenBy, Repartition, repartition_here, repartition_source, sink, table_source};
 use crate::row::Row;
 use crate::serdes::Serdes;
 use crate::{Grouped, KGroupedStream, KTable, Materialized, Produced, Repartitioned};
@@ -160,6 +160,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             serdes: options.serdes.or(&self.serdes),
             partitions: options.partitions,
             partitioner: options.partitioner,
+            given_by: GivenBy::Repartitioned,
         };
         repartition_here(self, repartition)
     }
@@ -331,7 +332,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         let serdes = materialized.serdes().or(&self.serdes.of_rows());
         let upstream = if self.repartition {
             let serdes = Serdes::of(serdes.key.clone(), serdes.value.as_ref().map(V::of_stream));
-            repartition_source(self, Repartition { prefix: &name, serdes, partitions: None, partitioner: None })
+            let given_by = GivenBy::Materialized;
+            repartition_source(
+                self,
+                Repartition { prefix: &name, serdes, partitions: None, partitioner: None, given_by },
+            )
         } else {
             self.clone()
         };

@@ -7,7 +7,6 @@ use headwater_topology::{BoxError, ProcessError};
 use headwater_window::JoinWindows;
 
 use crate::operator::{Join, Rows, StreamJoinSpec, stream_join};
-use crate::serdes::Serdes;
 use crate::{KStream, StreamJoined};
 
 impl<K: 'static, V: 'static> KStream<K, V> {
@@ -37,7 +36,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         K: DefaultSerde,
         V: DefaultSerde,
     {
-        self.join_with(other, join, windows, self.default_options(other))
+        self.join_with(other, join, windows, StreamJoined::inherited_or_own())
     }
 
     /// As [`KStream::join`], with options; see [`StreamJoined`] for an example.
@@ -99,7 +98,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         K: DefaultSerde,
         V: DefaultSerde,
     {
-        self.left_join_with(other, join, windows, self.default_options(other))
+        self.left_join_with(other, join, windows, StreamJoined::inherited_or_own())
     }
 
     /// As [`KStream::left_join`], with options; see [`StreamJoined`] for an example.
@@ -157,7 +156,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         K: DefaultSerde,
         V: DefaultSerde,
     {
-        self.outer_join_with(other, join, windows, self.default_options(other))
+        self.outer_join_with(other, join, windows, StreamJoined::inherited_or_own())
     }
 
     /// As [`KStream::outer_join`], with options; see [`StreamJoined`] for an example.
@@ -185,16 +184,5 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         let join: Join<K, V, V2, W> =
             Arc::new(move |key, left, right| join(key, left, right).map_err(ProcessError::user));
         stream_join(self, other, StreamJoinSpec { rows: Rows::Outer, windows, join, options })
-    }
-
-    /// Options with the serdes that both streams have, or else with those of the types.
-    fn default_options<V2: DefaultSerde>(&self, other: &KStream<K, V2>) -> StreamJoined<K, V, V2>
-    where
-        K: DefaultSerde,
-        V: DefaultSerde,
-    {
-        let serdes = Serdes::none().or(&self.serdes).or_default();
-        let other_value = other.serdes.value.clone().or_else(|| Some(V2::default_serde()));
-        StreamJoined { serdes, other_value, ..StreamJoined::inherited() }
     }
 }

@@ -13,7 +13,7 @@ use headwater_topology::{
 };
 
 use crate::old_values::OldValues;
-use crate::operator::{missing_serde, row_format};
+use crate::operator::{GivenBy, missing_serde, row_format};
 use crate::serdes::Serdes;
 use crate::view::{JoinedViews, View, Views};
 use crate::{KTable, Materialized};
@@ -387,7 +387,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     ) -> Option<(StoreId, StoreHandle<K, W>)> {
         let (materialized, store) = (materialized?, store?);
         let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
-            self.draft().mistake(missing_serde(name, serdes));
+            self.draft().mistake(missing_serde(name, serdes, GivenBy::Materialized));
             return None;
         };
         let id = self.draft().add_store(materialized.key_value_spec(&store, row_format(self.draft())));

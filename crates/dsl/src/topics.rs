@@ -1,5 +1,7 @@
 //! The topics of a source.
 
+use std::fmt;
+
 use headwater_topology::{TopologyError, naming};
 
 /// Which topics a stream reads (Java's collection of names, or a `Pattern`).
@@ -26,6 +28,15 @@ impl Topics {
         match self {
             Topics::Named(_) => Ok(()),
             Topics::Matching(pattern) => naming::pattern(pattern).map(|_| ()),
+        }
+    }
+}
+
+impl fmt::Display for Topics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Topics::Named(topics) => f.write_str(&topics.join(", ")),
+            Topics::Matching(pattern) => f.write_str(pattern),
         }
     }
 }

@@ -131,25 +131,25 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
     /// assert!(builder.build().is_ok());
     /// ```
     pub fn count(&self) -> KTable<Windowed<K>, i64> {
-        self.count_as(|| 0, |count, step| count.wrapping_add(step), count_options(Materialized::inherited()))
+        self.count_as(|| 0_i64, |count, step| count.wrapping_add(step))
     }
 
     /// As [`TimeWindowedKStream::count`], with options.
     pub fn count_with(&self, materialized: Materialized<K, i64>) -> KTable<Windowed<K>, i64> {
-        self.count_as_with(|| 0, |count, step| count.wrapping_add(step), count_options(materialized))
+        self.count_as_with(|| 0_i64, |count, step| count.wrapping_add(step), count_options(materialized))
     }
 
     /// As [`TimeWindowedKStream::count`], as a type of the user's; see [`KGroupedStream::count_as`].
-    pub fn count_as<N: 'static>(
+    pub fn count_as<N: DefaultSerde>(
         &self,
         zero: impl Fn() -> N + Send + Sync + 'static,
         add: impl Fn(&N, i64) -> N + Send + Sync + 'static,
-        materialized: Materialized<K, N>,
     ) -> KTable<Windowed<K>, N> {
-        self.fold(AGGREGATE, materialized, Folding::count(zero, add))
+        let options = Materialized::inherited().with_value_serde(N::default_serde());
+        self.fold(AGGREGATE, options, Folding::count(zero, add))
     }
 
-    /// As [`TimeWindowedKStream::count_with`], as a type of the user's; see [`KGroupedStream::count_as`].
+    /// As [`TimeWindowedKStream::count_as`], with options.
     pub fn count_as_with<N: 'static>(
         &self,
         zero: impl Fn() -> N + Send + Sync + 'static,
@@ -160,7 +160,7 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
             // Java's overload uses up a number that names nothing.
             self.grouped.draft().next_name(AGGREGATE_STORE);
         }
-        self.count_as(zero, add, materialized)
+        self.fold(AGGREGATE, materialized, Folding::count(zero, add))
     }
 
     /// Folds the values of each key and window into one of the same type (`TimeWindowedKStream#reduce`).

@@ -114,6 +114,29 @@ fn a_name_alone_leaves_the_serdes_of_the_types() {
 }
 
 #[test]
+fn a_topic_that_is_read_as_two_types_is_a_mistake_that_names_topic_and_types() {
+    let builder = StreamsBuilder::new();
+    builder.stream::<String, String>(["words", "lines"]).to("out");
+    builder.stream::<String, i64>(["lines", "words"]).to("out");
+    let mistakes = builder.build().expect_err("there is one").to_string();
+    let expected = "Invalid topology: lines, words is read as `String, String` and as `String, i64`: read it once, \
+                    and make the other stream of that one, with `map` for instance";
+    assert_eq!(mistakes, expected);
+}
+
+#[test]
+fn two_missing_serdes_of_one_operator_are_told_at_once() {
+    struct Foreign;
+    let builder = StreamsBuilder::new();
+    let table = builder.table::<String, String>("in");
+    let _ = table.group_by_with(|key, _| (key.clone(), Foreign), Grouped::inherited()).count();
+    let mistakes = builder.build().expect_err("nobody knows how groups are written").to_string();
+    let what = "the keys, which are `String`, and the values, which are `Foreign`, and inherits none";
+    let cure = "add `.with_key_serde(..)` and `.with_value_serde(..)` to the `Grouped` of its operator";
+    assert!(mistakes.starts_with(&format!("KSTREAM-SINK-0000000005 has no serde for {what}: {cure}.")), "{mistakes}");
+}
+
+#[test]
 fn a_missing_serde_is_a_mistake_that_names_the_node() {
     struct Foreign;
     let builder = StreamsBuilder::new();
@@ -122,8 +145,8 @@ fn a_missing_serde_is_a_mistake_that_names_the_node() {
         .map_values(|_, _| Foreign)
         .to_with("out", Produced::inherited().with_name("my-sink"));
     let mistakes = builder.build().expect_err("there is one").to_string();
-    assert!(mistakes.contains("my-sink has no serde for its values, which are `Foreign`"), "{mistakes}");
-    assert!(mistakes.contains("`.with_value_serde(..)`") && !mistakes.contains("key serde"), "{mistakes}");
+    assert!(mistakes.contains("my-sink has no serde for the values, which are `Foreign`"), "{mistakes}");
+    assert!(mistakes.contains("add `.with_value_serde(..)` to the `Produced`"), "{mistakes}");
 }
 
 #[test]

@@ -62,6 +62,30 @@ fn an_optimization_that_does_not_exist_is_a_mistake() {
         mistakes.starts_with("\"none,merge.repartition.topics\" is not a valid optimization config."),
         "{mistakes}"
     );
+    let rules = "reuse.ktable.source.topics, merge.repartition.topics, single.store.self.join";
+    for wrong in ["none,merge.repartition.topics", "sum"] {
+        let mistakes = builder.build_with(&TopologySettings::new().with("topology.optimization", wrong));
+        let mistakes = mistakes.expect_err("it is none of them").to_string();
+        let cure =
+            format!("topology.optimization is none, all, or some of {rules}, separated by commas, and not {wrong:?}");
+        assert!(mistakes.ends_with(&cure), "{mistakes}");
+    }
+}
+
+#[test]
+fn a_misspelt_setting_is_a_mistake_that_names_the_one_that_was_meant() {
+    for wrong in ["topology.optimisation", "TOPOLOGY_OPTIMIZATION", "topology.optimizations"] {
+        let settings = || TopologySettings::new().with(wrong, "all");
+        let given_at_last = StreamsBuilder::new().build_with(&settings());
+        for built in [given_at_last, StreamsBuilder::with_settings(settings()).build()] {
+            let mistakes = built.expect_err("there is no such setting").to_string();
+            assert!(mistakes.starts_with(wrong), "{mistakes}");
+            assert!(mistakes.contains("did you mean topology.optimization?"), "{mistakes}");
+        }
+    }
+    let settings = TopologySettings::new().with("ensure.explicit.internal.resource.naming", "yes");
+    let mistakes = StreamsBuilder::new().build_with(&settings).expect_err("yes is no flag").to_string();
+    assert_eq!(mistakes, "ensure.explicit.internal.resource.naming: \"yes\" is not true or false");
 }
 
 #[test]

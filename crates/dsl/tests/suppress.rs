@@ -112,7 +112,8 @@ fn a_suppression_without_serdes_is_a_mistake() {
     assert!(builder.build().is_ok());
     let _ = lengths.suppress(limit());
     let mistakes = builder.build().expect_err("nobody knows how the lengths are written").to_string();
-    assert!(mistakes.contains("has no serde for its values"), "{mistakes}");
+    assert!(mistakes.contains("KTABLE-SUPPRESS-0000000006 has no serde for the values, which are `i64`"), "{mistakes}");
+    assert!(mistakes.contains("add `.or_by_type()` to the `Suppressed`"), "{mistakes}");
 }
 
 #[test]

@@ -3,7 +3,6 @@
 //! `cargo run -p headwater --no-default-features --features json,testing --example bank_balance`
 
 use headwater::prelude::*;
-use headwater::processor::{Topology, TopologyErrors};
 use headwater::testing::TopologyTestDriver;
 
 /// Money comes or goes.
@@ -53,8 +52,7 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let statements = driver.output_topic::<String, Option<String>>("statements").read_values()?;
     assert_eq!(statements, [Some("500 cents, Lima".to_owned()), Some("350 cents, Lima".to_owned()), None]);
-    let balances =
-        driver.key_value_store(&headwater::processor::state::StoreHandle::<String, Balance>::named("balances"))?;
+    let balances = driver.key_value_store(&StoreHandle::<String, Balance>::named("balances"))?;
     assert_eq!(balances.get(&"Ann".to_owned())?, Some(Balance { transactions: 2, cents: 350, last: 3 }));
     Ok(())
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use headwater::prelude::*;
 use headwater::processor::prelude::*;
-use headwater::processor::{Topology, TopologyErrors};
 use headwater::testing::TopologyTestDriver;
 
 /// An event that comes again within this time of the last is a duplicate.

@@ -14,7 +14,7 @@ struct Order {
 }
 
 /// What each customer wants of each item, and which items a customer has ordered.
-fn topology() -> Result<headwater::processor::Topology, headwater::processor::TopologyErrors> {
+fn topology() -> Result<Topology, TopologyErrors> {
     let builder = StreamsBuilder::new();
     let orders = builder.stream::<String, Order>("orders");
     orders

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use headwater::prelude::*;
-use headwater::processor::{Topology, TopologyErrors};
 use headwater::testing::TopologyTestDriver;
 
 /// Somebody looks at a page.

@@ -23,7 +23,7 @@ struct Total {
     payments: u32,
 }
 
-fn topology() -> Result<headwater::processor::Topology, headwater::processor::TopologyErrors> {
+fn topology() -> Result<Topology, TopologyErrors> {
     let builder = StreamsBuilder::new();
     builder
         .values::<Payment>("payments")

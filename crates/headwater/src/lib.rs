@@ -73,6 +73,8 @@
 mod environment;
 pub mod prelude;
 pub mod processor;
+pub mod runtime;
+pub mod store;
 
 pub use environment::{FromFeatures, KafkaStreams};
 #[doc(inline)]
@@ -130,11 +132,7 @@ pub use headwater_derive::Protobuf;
 pub use headwater_dsl as dsl;
 #[doc(inline)]
 pub use headwater_record as record;
-#[doc(inline)]
-pub use headwater_runtime as runtime;
 pub use headwater_runtime::{Error, ErrorKind, StreamsConfig};
-#[doc(inline)]
-pub use headwater_store as store;
 /// State in RocksDB (feature `rocksdb`): what an application has by itself, and a test asks for.
 ///
 /// ```

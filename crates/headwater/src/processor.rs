@@ -42,7 +42,7 @@ pub use headwater_topology::processor::{
 pub use headwater_topology::{
     BoxError, Failure, FailureKind, Half, NodeRef, NullError, ProcessError, PunctuationType, RecordContext, ScheduleId,
     Scheduled, SinkSpec, SourceSpec, Subtopology, SubtopologyId, TaskContext, TaskId, Topology, TopologyBuilder,
-    TopologyError, TopologyErrors, TopologySettings, WiringError, by_hand, handler, node, state,
+    TopologyError, TopologyErrors, TopologySettings, WiringError, by_hand, handler,
 };
 // What nodes are made of inside: public, since other crates of headwater write nodes, and of no use to a service.
 #[doc(hidden)]
@@ -50,8 +50,42 @@ pub use headwater_topology::processor::*;
 #[doc(hidden)]
 pub use headwater_topology::*;
 
-/// What a processor needs: `use headwater::processor::prelude::*`. The order of a scan is a
-/// [`headwater::store::bytes::Order`](headwater_store::bytes::Order): many programs have an `Order` of their own.
+/// What the nodes of a topology are, as [`Topology::nodes`] tells of them, and how sources and sinks are told what to do.
+pub mod node {
+    #[doc(hidden)]
+    pub use headwater_topology::node::*;
+    #[doc(inline)]
+    pub use headwater_topology::node::{Cleanup, NodeKind, NodeSpec, OffsetReset, SinkTopic, SourceTopics, StoreNode};
+
+    /// How topics are read.
+    pub mod source {
+        #[doc(hidden)]
+        pub use headwater_topology::node::source::*;
+        #[doc(inline)]
+        pub use headwater_topology::node::source::{ConsumedRecord, ExtractTimestamp, TimestampExtractor};
+    }
+
+    /// How topics are written.
+    pub mod sink {
+        #[doc(hidden)]
+        pub use headwater_topology::node::sink::*;
+        #[doc(inline)]
+        pub use headwater_topology::node::sink::{ChoosePartitions, ExtractTopic};
+    }
+}
+
+/// The stores of a processor, typed: [`StoreAccess`] opens them by a [`StoreHandle`](state::StoreHandle).
+pub mod state {
+    #[doc(hidden)]
+    pub use headwater_topology::state::*;
+    #[doc(inline)]
+    pub use headwater_topology::state::{
+        KeyValueState, Keys, SessionState, Stamped, StoreHandle, TimedState, VersionedState, WindowState,
+    };
+}
+
+/// What a processor needs, and a topology by hand: `use headwater::processor::prelude::*`, beside `headwater::prelude::*`. The
+/// order of a scan is a [`headwater::store::bytes::Order`](headwater_store::bytes::Order): many programs have an `Order` of their own.
 pub mod prelude {
     pub use std::rc::Rc;
 
@@ -61,7 +95,9 @@ pub mod prelude {
         FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, StoreAccess,
     };
     pub use headwater_topology::state::{
-        KeyValueState, Keys, SessionState, Stamped, StoreHandle, VersionedState, WindowState,
+        KeyValueState, Keys, SessionState, Stamped, StoreHandle, TimedState, VersionedState, WindowState,
     };
-    pub use headwater_topology::{ProcessError, PunctuationType, ScheduleId};
+    pub use headwater_topology::{
+        NodeRef, ProcessError, PunctuationType, ScheduleId, SinkSpec, SourceSpec, TopologyBuilder,
+    };
 }

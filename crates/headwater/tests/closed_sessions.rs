@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use headwater::dsl::{
-    BufferConfig, EmitStrategy, KTable, Produced, SessionWindowedKStream, StreamsBuilder, Suppressed,
+    BufferConfig, EmitStrategy, KTable, Materialized, Produced, SessionWindowedKStream, StreamsBuilder, Suppressed,
 };
 use headwater::testing::TopologyTestDriver;
 use headwater::window::{SessionWindows, Windowed};
@@ -61,4 +61,18 @@ fn a_session_is_open_through_gap_and_grace() {
         driver(|sessions| sessions.count().suppress(Suppressed::until_window_closes(BufferConfig::unbounded())));
     assert_eq!(said(&finals, &[("b", 3), ("c", 17)]), []);
     assert_eq!(said(&finals, &[("c", 18)]), [told("b@3/3", 1)]);
+}
+
+/// Java has the numbers of the first two in the scenarios `session/expired-boundary.json` and `expired-boundary-uncached.json`.
+#[test]
+fn a_record_at_the_end_of_the_grace_finds_its_session_in_the_cache_or_in_a_store_that_keeps_it_longer() {
+    let late = [("a", 10), ("b", 25), ("a", 11)];
+    let counted = |options: fn(Materialized<String, i64>) -> Materialized<String, i64>| {
+        let driver = driver(|sessions| sessions.count_with(options(Materialized::named("counts"))));
+        said(&driver, &late).pop()
+    };
+    assert_eq!(counted(|cached| cached), Some(told("a@10/11", 2)));
+    assert_eq!(counted(Materialized::with_caching_disabled), Some(told("a@11/11", 1)));
+    let kept = |uncached: Materialized<_, _>| uncached.with_retention(Duration::from_mins(1)).with_caching_disabled();
+    assert_eq!(counted(kept), Some(told("a@10/11", 2)));
 }

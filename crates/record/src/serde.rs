@@ -162,11 +162,30 @@ impl<T, S: Serde<T> + ?Sized> Serde<T> for Arc<S> {
 /// // Now `stream::<Country, i64>(..)` compiles, and so does `stream::<(Country, String), Vec<Country>>(..)`.
 /// let _ = <(Country, String)>::default_serde();
 /// ```
+///
+/// A type of another crate cannot have one. Its serde is passed in the options of the operator that writes it, such as that of JSON:
+///
+/// ```
+/// # #[cfg(feature = "json")] {
+/// use std::time::Duration;
+///
+/// use headwater::prelude::*;
+/// use headwater::record::serde::json;
+///
+/// let builder = StreamsBuilder::new();
+/// let waits = builder.stream::<String, i64>("waits-ms").group_by_key();
+/// let kept = Materialized::inherited().with_name("waited").with_value_serde(json());
+/// waits.aggregate_with(|| Duration::ZERO, |_, wait, sum| sum + Duration::from_millis(*wait as u64), kept);
+/// # builder.build()?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no default serde",
     label = "headwater does not know how to write this type's bytes",
     note = "for a type of your own, say how it is written where it is defined: `#[derive(serde::Serialize, serde::Deserialize, headwater::Json)]` (feature `json`), `#[derive(headwater::Protobuf)]` on a `prost` message (feature `protobuf`), or implement `headwater::record::DefaultSerde`",
     note = "or pass one: use the operator's `_with` form, for instance `stream_with(topic, Consumed::with(key_serde, value_serde))` or `to_with(topic, Produced::with(..))`",
+    note = "for a type of another crate that `serde` can write and read, the one to pass is `headwater::record::serde::json()` (feature `json`): `aggregate_with(.., Materialized::inherited().with_value_serde(json()))`",
     note = "a windowed key is written with the serde that it has inherited: `to_with(topic, Produced::inherited())`; a topic of them is read with `headwater::window::TimeWindowedSerde` or `SessionWindowedSerde`, whose pages have examples"
 )]
 pub trait DefaultSerde: Sized + 'static {

@@ -3,7 +3,7 @@
 //! The layout is Java's: `<state.dir>/<application.id>/<task id>/…`, beside the tasks `global` with the global stores, a lock
 //! file and the process file.
 //! One process has the directory ([`StateDirectory::open`] locks it), and within the process one owner has a task's part of it
-//! ([`StateDirectory::claim`]). What a store on disk contains is said by the store alone; the `.checkpoint` file of a task is an
+//! ([`StateDirectory::claim`]). What a store on disk contains is said by the store alone; the `.headwater-checkpoint` file of a task is an
 //! index beside it, so that offsets of tasks that nobody has open can be told without opening their stores.
 
 mod checkpoint;

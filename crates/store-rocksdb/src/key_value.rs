@@ -55,6 +55,9 @@ impl StateStore for KeyValue {
         }
         Ok(())
     }
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.table.sync()
+    }
     fn pending_bytes(&self) -> usize {
         self.table.pending_bytes()
     }

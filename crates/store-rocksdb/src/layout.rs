@@ -1,23 +1,31 @@
-//! What a database says about itself: which kind of store wrote it, and in which format its rows are.
+//! What a task's database says about its stores: which kind of store wrote the rows, and in which format they are.
 
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
 
-/// The column family beside the rows.
-pub(crate) const META: &str = "headwater";
-/// The column family of the rows.
-pub(crate) const ROWS: &str = rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
+/// The column family that describes the stores: what is said of one lies under its name, a slash, and the keys below.
+pub(crate) const META: &str = rocksdb::DEFAULT_COLUMN_FAMILY_NAME;
 
 /// What the store is, as [`describe`] says it.
-pub(crate) const TYPE_KEY: &[u8] = b"type";
+pub(crate) const TYPE_KEY: &str = "type";
 /// The last changelog record that the rows contain: big-endian `i64`.
-pub(crate) const OFFSET_KEY: &[u8] = b"changelog-offset";
+pub(crate) const OFFSET_KEY: &str = "changelog-offset";
 /// The last record of each partition of a global store's topic that the rows contain: after this the partition, a big-endian
 /// `i32`; under it a big-endian `i64`.
-pub(crate) const OFFSETS_PREFIX: &[u8] = b"topic-offset/";
+pub(crate) const OFFSETS_PREFIX: &str = "topic-offset/";
 /// The store's time, for stores that forget: big-endian `i64` of milliseconds.
-pub(crate) const TIME_KEY: &[u8] = b"time";
+pub(crate) const TIME_KEY: &str = "time";
 /// The sequence number given last, for stores that retain duplicates: big-endian `i64`.
-pub(crate) const SEQUENCE_KEY: &[u8] = b"sequence";
+pub(crate) const SEQUENCE_KEY: &str = "sequence";
+
+/// The column family of a store's rows. No store has a slash in its name.
+pub(crate) fn rows(store: &str) -> String {
+    format!("{store}/rows")
+}
+
+/// Under what `key` of a store lies.
+pub(crate) fn meta(store: &str, key: &str) -> Vec<u8> {
+    format!("{store}/{key}").into_bytes()
+}
 
 /// Kind and row format in words; stores whose words are the same read each other's rows.
 pub(crate) fn describe(spec: &StoreSpec) -> String {

@@ -1,13 +1,15 @@
 //! Stores in RocksDB: on disk, larger than memory, and open again where they were after a restart.
 //!
-//! Every store is one database below the task's directory, `rocksdb/<store name>`. What is written between two commits stays in
-//! memory, where reads see it; a commit writes it together with the changelog offset in one batch. There is no write-ahead log,
-//! so a killed process loses the batches that RocksDB had not flushed to files yet: the store then opens with the content *and*
-//! the offset of an earlier commit, and restoring goes on from there. Content and offset never part (see [`RocksDbStores`]).
+//! The stores of a task are one database below the task's directory, `rocksdb`, with a column family for the rows of each. What is
+//! written between two commits stays in memory, where reads see it; a commit writes it together with the changelog offset in one
+//! batch. There is no write-ahead log, so a killed process loses the batches that RocksDB had not flushed to files yet: the store
+//! then opens with the content *and* the offset of an earlier commit, and restoring goes on from there. Content and offset never
+//! part (see [`RocksDbStores`]).
 //!
 //! **Architecture Invariant:** nothing outside this crate knows RocksDB.
 #![forbid(unsafe_code)]
 
+mod database;
 mod error;
 mod key_value;
 mod layout;
@@ -22,6 +24,7 @@ mod window;
 
 use headwater_store::{MemoryBudget, OpenContext, RowFormat, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
 
+use database::Databases;
 use options::Shared;
 
 /// Opens stores in RocksDB (Java's `RocksDBStore`, `RocksDBTimestampedStore`, `RocksDBVersionedStore` and their like).
@@ -29,17 +32,21 @@ use options::Shared;
 /// One block cache and one write-buffer manager serve all stores opened from here, so that the memory they use together is what
 /// the [`MemoryBudget`] says, however many there are. A process has one `RocksDbStores`.
 ///
-/// Rows and the changelog offset lie in two column families that are always flushed together (`atomic_flush`): whatever moment
-/// the process ends at, what is on disk is the content of exactly the offset beside it.
+/// The rows of a task's stores and their changelog offsets lie in column families that are always flushed together
+/// (`atomic_flush`): whatever moment the process ends at, what is on disk is the content of exactly the offsets beside it.
+///
+/// A task has about ten files open and two more for each store, and some more as they grow; the limit of the process
+/// (`ulimit -n`) has to reach for all tasks.
 #[derive(Debug)]
 pub struct RocksDbStores {
     shared: Shared,
+    databases: Databases,
 }
 
 impl RocksDbStores {
     /// A make whose stores together keep to `budget`.
     pub fn new(budget: MemoryBudget) -> Self {
-        RocksDbStores { shared: Shared::new(budget) }
+        RocksDbStores { shared: Shared::new(budget), databases: Databases::default() }
     }
 
     /// Memory now in use for blocks read from disk, bytes.
@@ -59,7 +66,7 @@ impl StoreSupplier for RocksDbStores {
     }
 
     fn open(&self, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Store, StoreError> {
-        let table = || table::Table::open(&self.shared, spec, context);
+        let table = || table::Table::open(self, spec, context);
         match spec.kind {
             StoreKind::KeyValue => Ok(Store::KeyValue(Box::new(key_value::KeyValue::new(table()?)))),
             StoreKind::Window { retention, segment_interval, retain_duplicates, time_ordered, .. } => {
@@ -73,7 +80,7 @@ impl StoreSupplier for RocksDbStores {
             }
             StoreKind::Versioned { history_retention, segment_interval } if spec.format == RowFormat::Plain => {
                 let spec = StoreSpec { format: RowFormat::Timestamped, ..spec.clone() };
-                let table = table::Table::open(&self.shared, &spec, context)?;
+                let table = table::Table::open(self, &spec, context)?;
                 let segments = segments::Segments::new(table, history_retention, segment_interval);
                 Ok(Store::Versioned(Box::new(versioned::Versioned::new(segments)?)))
             }

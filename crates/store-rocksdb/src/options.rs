@@ -107,9 +107,9 @@ pub(crate) fn write() -> WriteOptions {
     options
 }
 
-/// Returns when the files are there.
-pub(crate) fn flush() -> FlushOptions {
+/// Returns when the files are there, or begins it.
+pub(crate) fn flush(wait: bool) -> FlushOptions {
     let mut options = FlushOptions::default();
-    options.set_wait(true);
+    options.set_wait(wait);
     options
 }

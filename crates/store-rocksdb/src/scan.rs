@@ -1,12 +1,11 @@
 //! Reading what lies on disk and what is not committed yet as one ordered whole.
 
-use std::collections::btree_map;
 use std::ops::Bound;
 
 use headwater_store::bytes::Order;
-use rocksdb::DBRawIterator;
+use rocksdb::{DBRawIteratorWithThreadMode, DBWithThreadMode, MultiThreaded};
 
-use crate::overlay::Bytes;
+use crate::overlay::Entries;
 
 /// Keys from `from` on and before `to`; `None` is open.
 #[derive(Debug)]
@@ -31,6 +30,10 @@ impl HalfOpen {
         }
     }
 
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        self.from.as_slice() <= key && self.to.as_deref().is_none_or(|to| key < to)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.to.as_ref().is_some_and(|to| to <= &self.from)
     }
@@ -44,15 +47,17 @@ fn just_after(key: &[u8]) -> Vec<u8> {
     after
 }
 
+type RowIterator<'a> = DBRawIteratorWithThreadMode<'a, DBWithThreadMode<MultiThreaded>>;
+
 /// The rows on disk, placed at one of them.
 pub(crate) struct Committed<'a> {
-    iterator: DBRawIterator<'a>,
+    iterator: RowIterator<'a>,
     order: Order,
 }
 
 impl<'a> Committed<'a> {
     /// Placed at the first row in `order`; the iterator has its bounds already.
-    pub(crate) fn new(mut iterator: DBRawIterator<'a>, order: Order) -> Self {
+    pub(crate) fn new(mut iterator: RowIterator<'a>, order: Order) -> Self {
         match order {
             Order::Forward => iterator.seek_to_first(),
             Order::Backward => iterator.seek_to_last(),
@@ -76,28 +81,15 @@ impl<'a> Committed<'a> {
 pub(crate) struct Merged<'a> {
     /// `None` where nothing is on disk.
     committed: Option<Committed<'a>>,
-    pending: btree_map::Range<'a, Bytes, Option<Bytes>>,
+    pending: Entries<'a>,
     head: Option<(&'a [u8], Option<&'a [u8]>)>,
     order: Order,
 }
 
 impl<'a> Merged<'a> {
-    pub(crate) fn new(
-        committed: Option<Committed<'a>>,
-        pending: btree_map::Range<'a, Bytes, Option<Bytes>>,
-        order: Order,
-    ) -> Self {
-        let mut merged = Merged { committed, pending, head: None, order };
-        merged.advance_pending();
-        merged
-    }
-
-    fn advance_pending(&mut self) {
-        let next = match self.order {
-            Order::Forward => self.pending.next(),
-            Order::Backward => self.pending.next_back(),
-        };
-        self.head = next.map(|(key, row)| (key.as_slice(), row.as_deref()));
+    pub(crate) fn new(committed: Option<Committed<'a>>, mut pending: Entries<'a>, order: Order) -> Self {
+        let head = pending.next();
+        Merged { committed, pending, head, order }
     }
 
     /// Hands the rows in order to `take`, key and row, until it says no.
@@ -137,7 +129,7 @@ impl<'a> Merged<'a> {
                 committed.advance();
             }
             if which.is_ge() {
-                self.advance_pending();
+                self.head = self.pending.next();
             }
         }
         Ok(self.committed.map_or(Ok(()), |committed| committed.iterator.status())?)

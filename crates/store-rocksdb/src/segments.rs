@@ -102,6 +102,10 @@ impl Segments {
         self.table.note_offsets(offsets);
     }
 
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.table.sync()
+    }
+
     pub(crate) fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.table.commit(changelog, Marks { time: self.observed(), sequence: self.sequence })
     }

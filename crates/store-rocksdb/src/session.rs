@@ -162,6 +162,9 @@ impl StateStore for Session {
         }
         Ok(())
     }
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.segments.sync()
+    }
     fn pending_bytes(&self) -> usize {
         self.segments.pending_bytes()
     }

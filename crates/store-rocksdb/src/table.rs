@@ -1,29 +1,29 @@
-//! The database of one store: rows by key on disk, over them what is not committed yet, beside them the changelog offset.
+//! One store in its task's database: rows by key on disk, over them what is not committed yet, beside them the changelog offset.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{OpenContext, Row, RowBuf, RowFormat, StoreError, StoreSpec};
-use rocksdb::{
-    ColumnFamily, ColumnFamilyDescriptor, DB, Direction, IteratorMode, ReadOptions, WriteBatch, WriteOptions,
-};
+use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
-use crate::error::{failed, no_folder};
-use crate::layout::{META, OFFSET_KEY, OFFSETS_PREFIX, ROWS, SEQUENCE_KEY, TIME_KEY, TYPE_KEY, describe};
-use crate::options::{self, Shared};
+use crate::RocksDbStores;
+use crate::database::{Database, Family};
+use crate::error::failed;
+use crate::layout::{self, META, OFFSET_KEY, OFFSETS_PREFIX, SEQUENCE_KEY, TIME_KEY, TYPE_KEY, describe};
 use crate::overlay::{Overlay, Pending};
 use crate::scan::{Committed, HalfOpen, Merged};
 
-/// The database of one store.
+/// One store.
 #[derive(Debug)]
 pub(crate) struct Table {
     name: String,
-    path: PathBuf,
     format: RowFormat,
-    database: Database,
+    database: Arc<Database>,
+    /// The column family of its rows.
+    rows: String,
     overlay: Overlay,
     offset: Option<Offset>,
     /// Of the partitions of a global store's topic.
@@ -49,18 +49,6 @@ impl Marks {
     pub(crate) const NONE: Marks = Marks { time: Timestamp::UNKNOWN, sequence: 0 };
 }
 
-struct Database {
-    db: DB,
-    read: ReadOptions,
-    write: WriteOptions,
-}
-
-impl std::fmt::Debug for Database {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Database")
-    }
-}
-
 /// Why a scan ended early: RocksDB, or a row.
 enum Broken {
     Database(rocksdb::Error),
@@ -74,20 +62,20 @@ impl From<rocksdb::Error> for Broken {
 }
 
 impl Table {
-    pub(crate) fn open(shared: &Shared, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Self, StoreError> {
-        let directory = context.task_directory.ok_or_else(|| StoreError::Io {
-            store: spec.name.clone(),
-            reason: "it is kept on disk, and there is no state directory: set state.dir, or make it an in-memory store"
-                .to_owned(),
-        })?;
-        let path = directory.join("rocksdb").join(&spec.name);
-        std::fs::create_dir_all(&path).map_err(|error| no_folder(&spec.name, &path, &error))?;
-        let db = open_database(shared, spec, &path)?;
+    pub(crate) fn open(make: &RocksDbStores, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Self, StoreError> {
+        if let Some(directory) = context.task_directory
+            && directory.join("rocksdb").join(&spec.name).join("CURRENT").exists()
+        {
+            let found = "a database of another program".to_owned();
+            return Err(StoreError::TypeChanged { store: spec.name.clone(), expected: describe(spec), found });
+        }
+        let database = make.databases.of_task(&make.shared, spec, context)?;
+        database.claim(&spec.name, &make.shared)?;
         let mut table = Table {
             name: spec.name.clone(),
-            path,
             format: spec.format,
-            database: Database { db, read: ReadOptions::default(), write: options::write() },
+            database,
+            rows: layout::rows(&spec.name),
             overlay: Overlay::default(),
             offset: None,
             offsets: BTreeMap::new(),
@@ -105,37 +93,32 @@ impl Table {
         Ok(table)
     }
 
-    /// Compares what lies there with what is wanted; a new database is given its mark.
+    /// Compares what lies there with what is wanted; a new store is given its mark.
     fn check_type(&self, spec: &StoreSpec) -> Result<(), StoreError> {
         let expected = describe(spec);
-        let db = &self.database.db;
-        let found = db.get_cf(self.family(META)?, TYPE_KEY).map_err(|error| self.failed("opening", &error))?;
-        let found = match found {
+        let found = match self.read_meta(TYPE_KEY)? {
             Some(found) if found == expected.as_bytes() => return Ok(()),
             Some(found) => String::from_utf8_lossy(&found).into_owned(),
-            None if db.iterator(IteratorMode::Start).next().is_some() => foreign(&[]),
             None => {
                 let mut batch = WriteBatch::default();
-                batch.put_cf(self.family(META)?, TYPE_KEY, expected.as_bytes());
-                let marked = db.write_opt(batch, &self.database.write);
-                marked.map_err(|error| self.failed("opening", &error))?;
-                return self.flush().map_err(|error| self.failed("opening", &error));
+                batch.put_cf(&self.family(META)?, layout::meta(&self.name, TYPE_KEY), expected.as_bytes());
+                return self.database.write(batch).map_err(|error| self.failed("opening", &error));
             }
         };
         Err(StoreError::TypeChanged { store: self.name.clone(), expected, found })
     }
 
-    fn family(&self, name: &str) -> Result<&ColumnFamily, StoreError> {
-        self.database.db.cf_handle(name).ok_or_else(|| StoreError::Io {
-            store: self.name.clone(),
-            reason: format!("its database at {} has no column family {name}: delete that folder", self.path.display()),
-        })
+    fn family(&self, name: &str) -> Result<Family<'_>, StoreError> {
+        self.database.family(&self.name, name)
     }
 
-    fn read_number(&self, key: &[u8]) -> Result<Option<i64>, StoreError> {
-        let bytes = self.database.db.get_cf(self.family(META)?, key);
-        let Some(bytes) = bytes.map_err(|error| self.failed("opening", &error))? else { return Ok(None) };
-        self.number(key, &bytes).map(Some)
+    fn read_meta(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.database.db.get_cf(&self.family(META)?, layout::meta(&self.name, key));
+        found.map_err(|error| self.failed("opening", &error))
+    }
+
+    fn read_number(&self, key: &str) -> Result<Option<i64>, StoreError> {
+        self.read_meta(key)?.map(|bytes| self.number(key.as_bytes(), &bytes)).transpose()
     }
 
     fn number(&self, key: &[u8], bytes: &[u8]) -> Result<i64, StoreError> {
@@ -147,24 +130,19 @@ impl Table {
 
     fn read_offsets(&self) -> Result<BTreeMap<Partition, Offset>, StoreError> {
         let mut offsets = BTreeMap::new();
-        let from = IteratorMode::From(OFFSETS_PREFIX, Direction::Forward);
-        for entry in self.database.db.iterator_cf(self.family(META)?, from) {
+        let prefix = layout::meta(&self.name, OFFSETS_PREFIX);
+        let from = IteratorMode::From(&prefix, Direction::Forward);
+        for entry in self.database.db.iterator_cf(&self.family(META)?, from) {
             let (key, value) = entry.map_err(|error| self.failed("opening", &error))?;
-            let Some(partition) = key.strip_prefix(OFFSETS_PREFIX) else { break };
+            let Some(partition) = key.strip_prefix(prefix.as_slice()) else { break };
             let Ok(partition) = <[u8; 4]>::try_from(partition) else { continue };
             offsets.insert(Partition::from_be_bytes(partition), Offset::new(self.number(&key, &value)?));
         }
         Ok(offsets)
     }
 
-    fn flush(&self) -> Result<(), rocksdb::Error> {
-        let families: Vec<&ColumnFamily> =
-            [ROWS, META].iter().filter_map(|name| self.database.db.cf_handle(name)).collect();
-        self.database.db.flush_cfs_opt(&families.iter().collect::<Vec<_>>(), &options::flush())
-    }
-
     fn failed(&self, doing: &str, error: &rocksdb::Error) -> StoreError {
-        failed(&self.name, &self.path, doing, error)
+        failed(&self.name, &self.database.path, doing, error)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -189,8 +167,9 @@ impl Table {
     }
 
     pub(crate) fn approximate_len(&self) -> u64 {
-        let keys = self.database.db.property_int_value("rocksdb.estimate-num-keys");
-        keys.ok().flatten().unwrap_or(0) + self.overlay.rows() as u64
+        let family = self.family(&self.rows).ok();
+        let keys = family.map(|rows| self.database.db.property_int_value_cf(&rows, "rocksdb.estimate-num-keys"));
+        keys.and_then(|keys| keys.ok().flatten()).unwrap_or(0) + self.overlay.rows() as u64
     }
 
     /// Sets or deletes a row; a commit makes it durable.
@@ -204,7 +183,7 @@ impl Table {
         if let Some(pending) = self.overlay.get(key) {
             return self.decode_pending(pending);
         }
-        let row = self.database.db.get_pinned_opt(key, &self.database.read);
+        let row = self.database.db.get_pinned_cf_opt(&self.family(&self.rows)?, key, &self.database.read);
         row.map_err(|error| self.failed("reading", &error))?.map(|bytes| self.decode(&bytes)).transpose()
     }
 
@@ -216,9 +195,9 @@ impl Table {
     /// The rows of `keys`; what must come from disk is read at once.
     pub(crate) fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<RowBuf>>, StoreError> {
         let asked: Vec<&[u8]> = keys.iter().copied().filter(|key| self.overlay.get(key).is_none()).collect();
-        let rows = self.family(ROWS)?;
+        let rows = self.family(&self.rows)?;
         let read = &self.database.read;
-        let mut committed = self.database.db.batched_multi_get_cf_opt(rows, asked, false, read).into_iter();
+        let mut committed = self.database.db.batched_multi_get_cf_opt(&rows, asked, false, read).into_iter();
         let row = |key: &&[u8]| match self.overlay.get(key) {
             Some(pending) => self.decode_pending(pending),
             None => match committed.next() {
@@ -254,16 +233,16 @@ impl Table {
         if range.is_empty() {
             return Ok(());
         }
-        let committed = may_be_on_disk.then(|| {
+        let rows = may_be_on_disk.then(|| self.family(&self.rows)).transpose()?;
+        let committed = rows.map(|rows| {
             let mut read = ReadOptions::default();
             read.set_iterate_lower_bound(range.from.clone());
             if let Some(to) = &range.to {
                 read.set_iterate_upper_bound(to.clone());
             }
-            Committed::new(self.database.db.raw_iterator_opt(read), order)
+            Committed::new(self.database.db.raw_iterator_cf_opt(&rows, read), order)
         });
-        let pending = self.overlay.range(&range.from, range.to.as_deref());
-        let merged = Merged::new(committed, pending, order);
+        let merged = Merged::new(committed, self.overlay.range(&range, order), order);
         merged.each(|key, row| take(key, &|| self.decode(row)).map_err(Broken::Store)).map_err(|broken| match broken {
             Broken::Database(error) => self.failed("reading", &error),
             Broken::Store(error) => error,
@@ -281,6 +260,11 @@ impl Table {
         self.forget_before = Some(end.to_vec());
     }
 
+    /// Begins to bring to disk what was committed, of the other stores of the task too.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.database.flush(false).map_err(|error| self.failed("writing", &error))
+    }
+
     /// Writes what is pending, the offset and the marks in one batch.
     pub(crate) fn commit(&mut self, changelog: Option<Offset>, marks: Marks) -> Result<(), StoreError> {
         let offset = changelog.or(self.offset);
@@ -290,31 +274,30 @@ impl Table {
         if self.overlay.is_empty() && forget_before.is_none() && same_offsets && marks == self.marks {
             return Ok(());
         }
+        let (rows, meta) = (self.family(&self.rows)?, self.family(META)?);
         let mut batch = WriteBatch::default();
         if let Some(end) = forget_before {
-            batch.delete_range(&[][..], end.as_slice());
+            batch.delete_range_cf(&rows, &[][..], end.as_slice());
         }
-        for (key, row) in self.overlay.iter() {
-            match row {
-                Some(row) => batch.put(key, row),
-                None => batch.delete(key),
-            }
-        }
-        let meta = self.family(META)?;
+        self.overlay.each(|key, row| match row {
+            Some(row) => batch.put_cf(&rows, key, row),
+            None => batch.delete_cf(&rows, key),
+        });
         if let Some(offset) = offset {
-            batch.put_cf(meta, OFFSET_KEY, offset.value().to_be_bytes());
+            batch.put_cf(&meta, layout::meta(&self.name, OFFSET_KEY), offset.value().to_be_bytes());
         }
         for (partition, offset) in &self.new_offsets {
-            let key = [OFFSETS_PREFIX, &partition.to_be_bytes()].concat();
-            batch.put_cf(meta, key, offset.value().to_be_bytes());
+            let mut key = layout::meta(&self.name, OFFSETS_PREFIX);
+            key.extend_from_slice(&partition.to_be_bytes());
+            batch.put_cf(&meta, key, offset.value().to_be_bytes());
         }
         if marks != Marks::NONE {
-            batch.put_cf(meta, TIME_KEY, marks.time.millis().to_be_bytes());
-            batch.put_cf(meta, SEQUENCE_KEY, i64::from(marks.sequence).to_be_bytes());
+            batch.put_cf(&meta, layout::meta(&self.name, TIME_KEY), marks.time.millis().to_be_bytes());
+            let sequence = i64::from(marks.sequence).to_be_bytes();
+            batch.put_cf(&meta, layout::meta(&self.name, SEQUENCE_KEY), sequence);
         }
-        if let Err(error) = self.database.db.write_opt(batch, &self.database.write) {
-            return Err(self.failed("writing", &error));
-        }
+        drop((rows, meta));
+        self.database.write(batch).map_err(|error| self.failed("writing", &error))?;
         self.overlay.clear();
         self.forget_before = None;
         self.offset = offset;
@@ -324,35 +307,8 @@ impl Table {
     }
 }
 
-// A clean close: the next start needs no restoring. Had the process been killed instead, an earlier commit would be found.
 impl Drop for Table {
     fn drop(&mut self) {
-        if let Err(error) = self.flush() {
-            let error = self.failed("closing", &error);
-            tracing::warn!(store = self.name, %error, "what was committed last will be restored from the changelog");
-        }
-    }
-}
-
-fn open_database(shared: &Shared, spec: &StoreSpec, path: &Path) -> Result<DB, StoreError> {
-    let options = shared.database();
-    if path.join("CURRENT").exists() {
-        let families = DB::list_cf(&options, path).map_err(|error| failed(&spec.name, path, "opening", &error))?;
-        let others: Vec<String> = families.into_iter().filter(|name| name != ROWS && name != META).collect();
-        if !others.is_empty() {
-            let (expected, found) = (describe(spec), foreign(&others));
-            return Err(StoreError::TypeChanged { store: spec.name.clone(), expected, found });
-        }
-    }
-    let families = [ColumnFamilyDescriptor::new(ROWS, shared.rows()), ColumnFamilyDescriptor::new(META, shared.meta())];
-    DB::open_cf_descriptors(&options, path, families).map_err(|error| failed(&spec.name, path, "opening", &error))
-}
-
-/// A database that another program wrote, Java Kafka Streams perhaps.
-fn foreign(families: &[String]) -> String {
-    if families.is_empty() {
-        "a database of another program".to_owned()
-    } else {
-        format!("a database of another program, with the column families {}", families.join(", "))
+        self.database.release(&self.name);
     }
 }

@@ -150,6 +150,9 @@ impl StateStore for Versioned {
         }
         Ok(())
     }
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.rows.segments.sync()
+    }
     fn pending_bytes(&self) -> usize {
         self.rows.segments.pending_bytes()
     }

@@ -101,6 +101,9 @@ impl StateStore for Window {
         }
         Ok(())
     }
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.segments.sync()
+    }
     fn pending_bytes(&self) -> usize {
         self.segments.pending_bytes()
     }

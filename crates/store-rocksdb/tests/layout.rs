@@ -36,7 +36,7 @@ fn on_disk(kind: StoreKind, format: RowFormat, fill: impl FnOnce(&mut Store)) ->
     fill(&mut store);
     store.state_mut().commit(Some(Offset::new(258))).unwrap();
     drop(store);
-    let path = directory.path().join("rocksdb/s");
+    let path = directory.path().join("rocksdb");
     let families = DB::list_cf(&Options::default(), &path).unwrap();
     let db = DB::open_cf_for_read_only(&Options::default(), &path, &families, false).unwrap();
     let rows = families.iter().flat_map(|family| {
@@ -49,10 +49,10 @@ fn on_disk(kind: StoreKind, format: RowFormat, fill: impl FnOnce(&mut Store)) ->
 /// What stores say about themselves that forget.
 fn marks(kind: &str, sequence: u8) -> Vec<String> {
     vec![
-        "headwater changelog-offset = ~<00><01><02>".to_owned(),
-        format!("headwater sequence = ~<00><00><{sequence:02x}>"),
-        "headwater time = ~<01><d4><c1>".to_owned(),
-        format!("headwater type = {kind}"),
+        "default s/changelog-offset = ~<00><01><02>".to_owned(),
+        format!("default s/sequence = ~<00><00><{sequence:02x}>"),
+        "default s/time = ~<01><d4><c1>".to_owned(),
+        format!("default s/type = {kind}"),
     ]
 }
 
@@ -73,9 +73,9 @@ fn key_value_stores_lie_as_they_always_did() {
             store.put(b"k", Some(row)).unwrap();
         });
         let expected = [
-            format!("default k = {row}"),
-            "headwater changelog-offset = ~<00><01><02>".to_owned(),
-            format!("headwater type = a key-value store with {rows}"),
+            "default s/changelog-offset = ~<00><01><02>".to_owned(),
+            format!("default s/type = a key-value store with {rows}"),
+            format!("s/rows k = {row}"),
         ];
         assert_eq!(found, expected);
     }
@@ -105,8 +105,8 @@ fn window_stores_lie_as_they_always_did() {
                 let _ = store.put(b"k", LATER, Some(Row::plain(value))).unwrap();
             }
         });
-        let mut expected: Vec<String> = rows.iter().map(|row| format!("default {row}")).collect();
-        expected.extend(marks(&format!("a window store (segments of 60000 ms{words}) with plain rows"), last));
+        let mut expected = marks(&format!("a window store (segments of 60000 ms{words}) with plain rows"), last);
+        expected.extend(rows.iter().map(|row| format!("s/rows {row}")));
         assert_eq!(found, expected);
     }
 }
@@ -122,8 +122,8 @@ fn session_stores_lie_as_they_always_did() {
             let Store::Session(store) = store else { panic!("{store:?}") };
             let _ = store.put(b"k", EARLIER, LATER, Some(Row::plain(b"v"))).unwrap();
         });
-        let mut expected: Vec<String> = rows.iter().map(|row| format!("default {row}")).collect();
-        expected.extend(marks(&format!("a session store (segments of 60000 ms{words}) with rows with headers"), 0));
+        let mut expected = marks(&format!("a session store (segments of 60000 ms{words}) with rows with headers"), 0);
+        expected.extend(rows.iter().map(|row| format!("s/rows {row}")));
         assert_eq!(found, expected);
     }
 }
@@ -138,10 +138,8 @@ fn versioned_stores_lie_as_they_always_did() {
         }
     });
     // A version that has ended, by its end, and the latest one.
-    let mut expected = vec![
-        "default <80>~<00><02>k<80><00><00><00><00><01><d4><c0> = ~<00><ea>`<01>v".to_owned(),
-        "default <ff><ff><ff><ff><ff><ff><ff><ff>k = ~<01><d4><c1>w".to_owned(),
-    ];
-    expected.extend(marks("a versioned store (segments of 60000 ms) with timestamped rows", 0));
+    let mut expected = marks("a versioned store (segments of 60000 ms) with timestamped rows", 0);
+    expected.push("s/rows <80>~<00><02>k<80><00><00><00><00><01><d4><c0> = ~<00><ea>`<01>v".to_owned());
+    expected.push("s/rows <ff><ff><ff><ff><ff><ff><ff><ff>k = ~<01><d4><c1>w".to_owned());
     assert_eq!(found, expected);
 }

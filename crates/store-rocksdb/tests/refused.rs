@@ -12,10 +12,10 @@ fn open(directory: Option<&Path>, format: RowFormat) -> Result<Store, StoreError
 }
 
 #[test]
-fn a_store_lies_in_the_folder_rocksdb_of_its_task() {
+fn stores_lie_in_the_folder_rocksdb_of_their_task() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(Some(directory.path()), RowFormat::Plain).unwrap());
-    assert!(directory.path().join("rocksdb").join("counts").join("CURRENT").exists());
+    assert!(directory.path().join("rocksdb").join("CURRENT").exists());
 }
 
 #[test]
@@ -25,6 +25,19 @@ fn a_store_that_is_open_already_is_refused_with_the_reason() {
     let error = open(Some(directory.path()), RowFormat::Plain).unwrap_err().to_string();
     assert!(error.contains("store counts"), "{error}");
     assert!(error.contains("is open in another process or by another instance"), "{error}");
+}
+
+#[test]
+fn a_store_that_is_open_already_in_the_same_database_is_refused_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let stores = RocksDbStores::new(MemoryBudget::default());
+    let context = OpenContext { task_directory: Some(directory.path()) };
+    let spec = StoreSpec::new("counts", StoreKind::KeyValue);
+    let first = stores.open(&spec, context).unwrap();
+    let error = stores.open(&spec, context).unwrap_err().to_string();
+    assert!(error.contains("store counts") && error.contains("by another instance"), "{error}");
+    drop(first);
+    drop(stores.open(&spec, context).unwrap());
 }
 
 #[test]
@@ -61,7 +74,7 @@ fn a_database_of_another_program_is_refused() {
     options.create_missing_column_families(true);
     drop(rocksdb::DB::open_cf(&options, &path, ["default", "keyValueWithTimestamp"]).unwrap());
     match open(Some(directory.path()), RowFormat::Timestamped) {
-        Err(StoreError::TypeChanged { found, .. }) => assert!(found.contains("keyValueWithTimestamp"), "{found}"),
+        Err(StoreError::TypeChanged { found, .. }) => assert!(found.contains("another program"), "{found}"),
         other => panic!("it is refused, but: {other:?}"),
     }
 }

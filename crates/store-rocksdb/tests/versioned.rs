@@ -36,10 +36,10 @@ fn put_until(store: &mut dyn VersionedBytes, times: std::ops::Range<i64>) {
 
 /// Rows that the closed store has on disk.
 fn rows_on_disk(directory: &Path) -> usize {
-    let path = directory.join("rocksdb").join("s");
     let options = rocksdb::Options::default();
-    let db = rocksdb::DB::open_cf_for_read_only(&options, path, ["default", "headwater"], false).unwrap();
-    db.iterator(rocksdb::IteratorMode::Start).count()
+    let families = ["default", "s/rows"];
+    let db = rocksdb::DB::open_cf_for_read_only(&options, directory.join("rocksdb"), families, false).unwrap();
+    db.iterator_cf(db.cf_handle("s/rows").unwrap(), rocksdb::IteratorMode::Start).count()
 }
 
 #[test]

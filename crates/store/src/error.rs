@@ -20,7 +20,7 @@ pub enum StoreError {
     },
     /// What lies on disk was written by another kind of store.
     #[error(
-        "store {store} on disk is {found}, the topology asks for {expected}: give the store another name, or delete its local state so that it is restored from the changelog"
+        "store {store} on disk is {found}, the topology asks for {expected}: give the store another name, or delete the folder of its task in state.dir, so that the stores there are restored from their changelogs"
     )]
     TypeChanged {
         /// Which store.

@@ -123,12 +123,9 @@ impl TopologyTestDriver {
     /// ```
     /// use std::time::Duration;
     ///
-    /// use headwater::record::{DefaultSerde, Headers, Record, Timestamp};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     /// use headwater::testing::TopologyTestDriver;
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::{
-    ///     NodeRef, ProcessError, PunctuationType, ScheduleId, SinkSpec, SourceSpec, TopologyBuilder,
-    /// };
     ///
     /// /// Writes the time every ten seconds.
     /// struct Ticks;
@@ -205,14 +202,9 @@ impl TopologyTestDriver {
     /// A key-value store, to read (`TopologyTestDriver#getKeyValueStore`).
     ///
     /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use headwater::record::{DefaultSerde, Record};
-    /// use headwater::store::{StoreKind, StoreSpec};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     /// use headwater::testing::TopologyTestDriver;
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::state::{KeyValueState, StoreHandle};
-    /// use headwater::processor::{NodeRef, ProcessError, SourceSpec, TopologyBuilder};
     ///
     /// struct Keep(Rc<KeyValueState<String, i64>>);
     /// impl Processor<String, i64, (), ()> for Keep {
@@ -221,16 +213,16 @@ impl TopologyTestDriver {
     ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
     ///         record: Record<'_, String, i64>,
     ///     ) -> Result<(), ProcessError> {
-    ///         self.0.put(cx.task(), record.key, Some(*record.value), record.timestamp, record.headers)
+    ///         self.0.put_at(cx, record.key, *record.value, &record)
     ///     }
     /// }
     ///
     /// let builder = TopologyBuilder::new();
     /// let stock = SourceSpec::topics(["stock"], String::default_serde(), i64::default_serde());
     /// let source = builder.add_source("source", stock);
-    /// let keep = |stores: &mut StoreAccess<'_, '_>| Ok(Keep(stores.key_value(&StoreHandle::named("pieces"))?));
-    /// let _: NodeRef<(), ()> = builder.add_processor("keep", keep, &[&source]);
-    /// builder.add_state_store(StoreSpec::new("pieces", StoreKind::KeyValue), &["keep"]);
+    /// let _: NodeRef<(), ()> =
+    ///     builder.add_processor("keep", |stores| Ok(Keep(stores.key_value(&StoreHandle::named("pieces"))?)), &[&source]);
+    /// builder.add_state_store(StoreSpec::key_value("pieces"), &["keep"]);
     /// let driver = TopologyTestDriver::new(builder.build()?)?;
     ///
     /// let stock = driver.input_topic::<String, i64>("stock");

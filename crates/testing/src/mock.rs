@@ -38,10 +38,8 @@ type Captured<K, V> = Rc<RefCell<Vec<Forwarded<K, V>>>>;
 /// Stores lie in memory; nothing is logged.
 ///
 /// ```
-/// use headwater::record::{Headers, Record};
+/// use headwater::processor::prelude::*;
 /// use headwater::testing::MockProcessorContext;
-/// use headwater::processor::ProcessError;
-/// use headwater::processor::processor::{Processor, ProcessorContext};
 ///
 /// struct Lengths;
 /// impl Processor<String, String, String, i64> for Lengths {
@@ -108,14 +106,8 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
     /// Makes a processor, which gets its stores as in a topology. Its `init` is not called yet.
     ///
     /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use headwater::record::{Headers, Record};
-    /// use headwater::store::{StoreKind, StoreSpec};
+    /// use headwater::processor::prelude::*;
     /// use headwater::testing::MockProcessorContext;
-    /// use headwater::processor::ProcessError;
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::state::{KeyValueState, StoreHandle};
     ///
     /// struct Keep(Rc<KeyValueState<String, i64>>);
     /// impl Processor<String, i64, (), ()> for Keep {
@@ -124,14 +116,13 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
     ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
     ///         record: Record<'_, String, i64>,
     ///     ) -> Result<(), ProcessError> {
-    ///         self.0.put(cx.task(), record.key, Some(*record.value), record.timestamp, record.headers)
+    ///         self.0.put_at(cx, record.key, *record.value, &record)
     ///     }
     /// }
     ///
     /// let mut mock = MockProcessorContext::<(), ()>::new();
-    /// mock.add_state_store(StoreSpec::new("pieces", StoreKind::KeyValue));
-    /// let mut keep = mock
-    ///     .make(&|stores: &mut StoreAccess<'_, '_>| Ok(Keep(stores.key_value(&StoreHandle::named("pieces"))?)))?;
+    /// mock.add_state_store(StoreSpec::key_value("pieces"));
+    /// let mut keep = mock.make(&|stores| Ok(Keep(stores.key_value(&StoreHandle::named("pieces"))?)))?;
     /// let (pens, headers) = ("pens".to_owned(), Headers::new());
     /// mock.with(|cx| keep.process(cx, Record::new(&pens, &3, 7.into(), &headers)))?;
     /// let kept = mock.with(|cx| keep.0.get(cx.task(), &pens))?;

@@ -19,6 +19,7 @@ pub struct NodeRef<K: 'static, V: 'static>(Port<Stream<K, V>>);
 
 impl<K: 'static, V: 'static> NodeRef<K, V> {
     /// The node of `port`.
+    #[doc(hidden)]
     pub fn new(port: Port<Stream<K, V>>) -> Self {
         NodeRef(port)
     }
@@ -47,8 +48,8 @@ impl<K: 'static, V: 'static> fmt::Debug for NodeRef<K, V> {
 /// [`TopologyBuilder::build`] reports all of them.
 ///
 /// ```
-/// use headwater::record::DefaultSerde;
-/// use headwater::processor::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+/// use headwater::prelude::*;
+/// use headwater::processor::prelude::*;
 /// let builder = TopologyBuilder::new();
 /// let lines = SourceSpec::topics(["lines"], String::default_serde(), String::default_serde());
 /// let source = builder.add_source("source", lines);
@@ -71,8 +72,8 @@ impl TopologyBuilder {
     /// An empty topology whose settings are known from the start (Java's constructor with a `TopologyConfig`).
     ///
     /// ```
-    /// use headwater::processor::TopologySettings;
-    /// use headwater::processor::by_hand::TopologyBuilder;
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     /// let settings = TopologySettings::new().with("topology.optimization", "all");
     /// let topology = TopologyBuilder::with_settings(settings).build()?;
     /// assert_eq!(topology.settings().value("topology.optimization"), Some("all"));
@@ -83,6 +84,7 @@ impl TopologyBuilder {
     }
 
     /// Writes into a topology that others write into too.
+    #[doc(hidden)]
     pub fn over(draft: &Draft) -> Self {
         TopologyBuilder { draft: draft.clone() }
     }
@@ -90,10 +92,8 @@ impl TopologyBuilder {
     /// Adds a processor below `parents` (`Topology#addProcessor`). `supplier` makes one for each task; a closure will do.
     ///
     /// ```
-    /// use headwater::record::{DefaultSerde, Record};
-    /// use headwater::processor::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::ProcessError;
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     ///
     /// struct Lengths;
     /// impl Processor<(), String, (), i64> for Lengths {
@@ -109,8 +109,7 @@ impl TopologyBuilder {
     /// let builder = TopologyBuilder::new();
     /// let lines = SourceSpec::topics(["lines"], <()>::default_serde(), String::default_serde());
     /// let source = builder.add_source("source", lines);
-    /// let lengths: NodeRef<(), i64> =
-    ///     builder.add_processor("lengths", |_| Ok(Lengths), &[&source]);
+    /// let lengths: NodeRef<(), i64> = builder.add_processor("lengths", |_| Ok(Lengths), &[&source]);
     /// assert_eq!(builder.build()?.node_named("lengths"), Some(lengths.id()));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
@@ -157,8 +156,8 @@ impl TopologyBuilder {
     /// The topology.
     ///
     /// ```
-    /// use headwater::record::DefaultSerde;
-    /// use headwater::processor::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     /// let builder = TopologyBuilder::new();
     /// let serde = String::default_serde;
     /// builder.add_sink("sink", SinkSpec::topic("copies", serde(), serde()), &[]);

@@ -129,11 +129,13 @@ pub struct TaskContext<'a> {
 
 impl<'a> TaskContext<'a> {
     /// A context outside of any record.
+    #[doc(hidden)]
     pub fn new(task: TaskId, clock: &'a mut TaskClock, emit: &'a mut dyn Emit, handlers: &'a dyn Handlers) -> Self {
         TaskContext { task, clock, emit, handlers, input: RecordContext::none(), source: None, deferred: Vec::new() }
     }
 
     /// Puts the context at an input record. `raw` is what dead letters carry.
+    #[doc(hidden)]
     pub fn at_input(&mut self, input: RecordContext, raw: RawRecord<'a>) {
         self.input = input;
         self.source = Some((raw.key, raw.value));
@@ -152,6 +154,7 @@ impl<'a> TaskContext<'a> {
 
     /// Called by sources: a record of this time is being taken.
     #[inline]
+    #[doc(hidden)]
     pub fn advance_stream_time(&mut self, to: Timestamp) {
         self.clock.stream_time = self.clock.stream_time.max(to);
     }
@@ -163,16 +166,19 @@ impl<'a> TaskContext<'a> {
     }
 
     /// How long to wait between two emissions of closed windows, milliseconds.
+    #[doc(hidden)]
     pub fn emit_interval_ms(&self) -> i64 {
         self.clock.emit_interval_ms
     }
 
     /// What was kept under `key`, by this task or by whoever had it before.
+    #[doc(hidden)]
     pub fn remembered(&self, key: &str) -> Option<i64> {
         self.clock.remembered.get(key).copied()
     }
 
     /// Keeps a number under `key` with the offsets that are committed.
+    #[doc(hidden)]
     pub fn remember(&mut self, key: &str, value: i64) {
         self.clock.remembered_anew = true;
         match self.clock.remembered.get_mut(key) {
@@ -217,6 +223,7 @@ impl<'a> TaskContext<'a> {
 
     /// Makes `context` what [`TaskContext::record_context`] gives, with as little work as its likeness allows.
     #[inline]
+    #[doc(hidden)]
     pub fn renew_context(&self, context: &mut RecordContext, timestamp: Timestamp, headers: &Headers) {
         let text = |topic: Option<&Topic>| topic.map(|topic| std::ptr::from_ref(topic.as_str()));
         if text(context.topic.as_ref()) != text(self.input.topic.as_ref()) {
@@ -232,6 +239,7 @@ impl<'a> TaskContext<'a> {
 
     /// The way out.
     #[inline]
+    #[doc(hidden)]
     pub fn emit(&mut self) -> &mut dyn Emit {
         &mut *self.emit
     }
@@ -241,6 +249,7 @@ impl<'a> TaskContext<'a> {
     /// # Errors
     /// When the output as a whole has failed.
     #[inline]
+    #[doc(hidden)]
     pub fn log(
         &mut self,
         store: StoreId,
@@ -257,6 +266,7 @@ impl<'a> TaskContext<'a> {
     ///
     /// # Errors
     /// Those of `work`.
+    #[doc(hidden)]
     pub fn within<T>(
         &mut self,
         context: RecordContext,
@@ -272,6 +282,7 @@ impl<'a> TaskContext<'a> {
     ///
     /// # Errors
     /// Those of `work`.
+    #[doc(hidden)]
     pub fn outside_input<T>(
         &mut self,
         context: RecordContext,
@@ -289,6 +300,7 @@ impl<'a> TaskContext<'a> {
     /// # Errors
     /// When it decides to fail, and for errors that are not the handler's to decide.
     #[cold]
+    #[doc(hidden)]
     pub fn node_failed(
         &mut self,
         name: &str,
@@ -316,6 +328,7 @@ impl<'a> TaskContext<'a> {
     /// # Errors
     /// As [`TaskContext::node_failed`].
     #[cold]
+    #[doc(hidden)]
     pub fn punctuator_failed(&mut self, name: &str, error: ProcessError) -> Result<(), ProcessError> {
         let error = error.of_user_code()?;
         let response = asked(FailureKind::Punctuation, "processing", || {
@@ -330,6 +343,7 @@ impl<'a> TaskContext<'a> {
     /// # Errors
     /// When it decides to fail.
     #[cold]
+    #[doc(hidden)]
     pub fn deserialization_failed(
         &mut self,
         name: &str,
@@ -360,6 +374,7 @@ impl<'a> TaskContext<'a> {
     /// # Errors
     /// When it decides to fail.
     #[cold]
+    #[doc(hidden)]
     pub fn production_failed(
         &mut self,
         name: &str,

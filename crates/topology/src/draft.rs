@@ -56,7 +56,11 @@ impl Draft {
     /// An empty topology whose settings are known from the start (Java's `TopologyConfig`).
     pub fn with_settings(settings: TopologySettings) -> Self {
         let draft = Draft::new();
-        draft.state().settings = settings;
+        {
+            let mut state = draft.state();
+            state.mistakes = settings.mistakes();
+            state.settings = settings;
+        }
         draft
     }
 

@@ -1,6 +1,6 @@
 //! A frozen topology: immutable, shared by all tasks, and everything about it derived once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,61 +13,7 @@ use crate::node::{NodeKind, NodeSpec, SinkTopic, SourceTopics, StoreNode};
 use crate::port::Listener;
 use crate::processor::ProcessorWrapper;
 use crate::subtopology::{self, Subtopology};
-use crate::{NodeId, StoreId, SubtopologyId};
-
-/// Settings that shape a topology (Java's `TopologyConfig`), as key and value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TopologySettings {
-    values: BTreeMap<String, String>,
-}
-
-impl TopologySettings {
-    /// No settings.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// With `key` set to `value`.
-    #[must_use]
-    pub fn with(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.values.insert(key.into(), value.into());
-        self
-    }
-
-    /// Without `key`.
-    #[must_use]
-    pub fn without(mut self, key: &str) -> Self {
-        self.values.remove(key);
-        self
-    }
-
-    /// The value of `key`.
-    pub fn value(&self, key: &str) -> Option<&str> {
-        self.values.get(key).map(String::as_str)
-    }
-
-    /// `dsl.store.format` (KIP-1285), if it is given: the word of [`RowFormat::of_setting`].
-    pub fn row_format(&self) -> Option<RowFormat> {
-        self.value("dsl.store.format").map(RowFormat::of_setting)
-    }
-
-    /// Whether `topology.optimization` asks for the optimisation `rule`.
-    pub fn optimizes(&self, rule: &str) -> bool {
-        let asked = self.value("topology.optimization").unwrap_or("none");
-        asked.split(',').map(str::trim).any(|one| one == "all" || one == rule)
-    }
-
-    /// All settings, ordered by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.values.iter().map(|(key, value)| (key.as_str(), value.as_str()))
-    }
-}
-
-impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for TopologySettings {
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(settings: I) -> Self {
-        TopologySettings { values: settings.into_iter().map(|(key, value)| (key.into(), value.into())).collect() }
-    }
-}
+use crate::{NodeId, StoreId, SubtopologyId, TopologySettings};
 
 /// A frozen topology. Clones share it.
 #[derive(Clone)]

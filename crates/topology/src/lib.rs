@@ -33,6 +33,7 @@ mod port;
 pub mod priority_queue;
 pub mod processor;
 mod punctuate;
+mod settings;
 mod shared_store;
 pub mod state;
 mod subtopology;
@@ -45,12 +46,13 @@ pub use edge::{Catch, Change, Edge, Inlet, Outlet, RawInlet, Stream, Table, Upda
 pub use error::{
     BoxError, Failure, FailureKind, Half, NullError, ProcessError, TopologyError, TopologyErrors, WiringError,
 };
-pub use frozen::{Topology, TopologySettings};
+pub use frozen::Topology;
 pub use headwater_store::RecordContext;
 pub use id::{NodeId, StoreId, SubtopologyId, TaskId, TaskIdError};
 pub use plan::StreamJoin;
 pub use port::{MakeInlet, Port};
 pub use punctuate::{PunctuationType, Punctuations, ScheduleId, Scheduled};
+pub use settings::TopologySettings;
 pub use shared_store::{GlobalStore, SharedStore};
 pub use subtopology::Subtopology;
 pub use wiring::{MakeSource, TaskGraph, Wiring};

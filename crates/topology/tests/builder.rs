@@ -5,7 +5,9 @@ use std::time::Duration;
 use headwater_record::{DefaultSerde, Record};
 use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorSupplier, StoreAccess};
-use headwater_topology::{NodeRef, ProcessError, SinkSpec, SourceSpec, SubtopologyId, TopologyBuilder};
+use headwater_topology::{
+    NodeRef, ProcessError, SinkSpec, SourceSpec, SubtopologyId, TopologyBuilder, TopologySettings,
+};
 
 struct Lengths;
 
@@ -87,4 +89,11 @@ fn a_store_that_retains_duplicates_has_no_cache() {
     assert!(with(StoreSpec::window("windows", hour, minute).with_caching_enabled()).is_ok());
     let mistake = with(windows.with_caching_enabled()).unwrap_err().to_string();
     assert_eq!(mistake, "store windows cannot have a cache: it retains duplicates");
+}
+
+#[test]
+fn a_misspelt_setting_is_a_mistake_of_a_topology_by_hand_too() {
+    let settings = TopologySettings::new().with("dsl.store.formats", "HEADERS");
+    let mistakes = TopologyBuilder::with_settings(settings).build().expect_err("there is no such setting").to_string();
+    assert_eq!(mistakes, "dsl.store.formats: no such setting shapes a topology; did you mean dsl.store.format?");
 }

@@ -11,6 +11,7 @@
 )]
 
 mod batches;
+mod coordinators;
 mod leaders;
 mod outage;
 mod topics;

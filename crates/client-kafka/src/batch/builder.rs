@@ -9,9 +9,16 @@ use super::varint::{put, width, zigzag};
 /// Who writes a batch, and the number of its first record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Producing {
+    /// Whether it is part of a transaction.
+    pub(crate) transactional: bool,
     pub(crate) producer_id: i64,
     pub(crate) epoch: i16,
     pub(crate) sequence: i32,
+}
+
+impl Producing {
+    /// Nobody, and no number.
+    pub(crate) const NOBODY: Self = Producing { transactional: false, producer_id: -1, epoch: -1, sequence: -1 };
 }
 
 /// A batch that takes records.
@@ -116,7 +123,8 @@ impl Built {
         head.extend_from_slice(&(-1_i32).to_be_bytes());
         head.push(header::FORMAT);
         head.extend_from_slice(&[0; 4]);
-        head.extend_from_slice(&(self.compression as i16).to_be_bytes());
+        let transactional = if by.transactional { header::TRANSACTIONAL } else { 0 };
+        head.extend_from_slice(&(self.compression as i16 | transactional).to_be_bytes());
         head.extend_from_slice(&(self.count - 1).to_be_bytes());
         head.extend_from_slice(&self.base_timestamp.to_be_bytes());
         head.extend_from_slice(&self.max_timestamp.to_be_bytes());

@@ -14,7 +14,8 @@ pub(super) const FORMAT: u8 = 2;
 
 const CODEC: i16 = 0b111;
 const LOG_APPEND_TIME: i16 = 1 << 3;
-const TRANSACTIONAL: i16 = 1 << 4;
+/// Of the attributes: the batch is part of a transaction.
+pub(super) const TRANSACTIONAL: i16 = 1 << 4;
 const CONTROL: i16 = 1 << 5;
 
 /// How the records of a batch are compressed, by Kafka's numbers.

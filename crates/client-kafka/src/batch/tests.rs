@@ -17,7 +17,7 @@ use proptest::sample::Index;
 use super::by_hand::{self, Batch};
 use super::{Builder, Codec, Compression, Fetched, Producing};
 
-const BY: Producing = Producing { producer_id: 7, epoch: 1, sequence: 9 };
+const BY: Producing = Producing { transactional: false, producer_id: 7, epoch: 1, sequence: 9 };
 const ALL: [(Compression, records::Compression); 5] = [
     (Compression::None, records::Compression::None),
     (Compression::Gzip, records::Compression::Gzip),

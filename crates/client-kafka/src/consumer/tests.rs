@@ -39,7 +39,7 @@ fn records(count: i64, at: i64) -> Records {
         builder.append(&record, 0);
     }
     let mut built = builder.close();
-    built.stamped(Producing { producer_id: -1, epoch: -1, sequence: -1 });
+    built.stamped(Producing::NOBODY);
     Records { from: from(at), bytes: Bytes::from(built.into_bytes()), aborted: Vec::new(), watermarks: MARKS }
 }
 

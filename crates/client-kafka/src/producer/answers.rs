@@ -5,6 +5,7 @@ use headwater_client::{ClientError, ErrorClass};
 use headwater_record::{Offset, TopicPartition};
 
 use super::sequences::Answer;
+use super::transaction::codes::{fenced, fences};
 use crate::error::{About, of_code};
 
 /// What a broker says of one partition of a request.
@@ -44,6 +45,22 @@ pub(super) fn meaning(said: &Said, partition: &TopicPartition) -> Answer {
         3 | 31 => Answer::Passing(error),
         _ if retriable => Answer::Passing(error),
         _ => Answer::Refused(error),
+    }
+}
+
+/// What it means for a batch of a transaction: what cannot be mended by sending again ends the transaction.
+pub(super) fn meaning_in_transaction(said: &Said, partition: &TopicPartition) -> Answer {
+    let answer = meaning(said, partition);
+    let (Answer::Forgotten(error) | Answer::Passing(error) | Answer::Refused(error)) = &answer else { return answer };
+    match said.code {
+        code if fences(code) => Answer::Refused(fenced(error.clone())),
+        // CLUSTER_AUTHORIZATION_FAILED
+        31 => Answer::Refused(error.clone()),
+        // INVALID_TXN_STATE, TRANSACTION_ABORTABLE
+        48 | 120 => Answer::Refused(ClientError::TransactionAborted(error.to_string())),
+        // CONCURRENT_TRANSACTIONS: the markers of the transaction before are being written.
+        51 => Answer::Passing(error.clone()),
+        _ => answer,
     }
 }
 
@@ -91,6 +108,27 @@ mod tests {
                 let answer = meaning(&Said { code: *code, base_offset: 7, message: None }, &partition);
                 assert!(expected(&answer), "{code}: {answer:?}");
             }
+        }
+    }
+
+    #[test]
+    fn within_a_transaction_what_others_mend_ends_it() {
+        let partition = TopicPartition::new("t", 3);
+        let of = |code| meaning_in_transaction(&Said { code, base_offset: 7, message: None }, &partition);
+        for code in [47, 49, 59, 90] {
+            assert!(matches!(of(code), Answer::Refused(ClientError::Fenced(_))), "{code}: {:?}", of(code));
+        }
+        for code in [48, 120] {
+            assert!(matches!(of(code), Answer::Refused(ClientError::TransactionAborted(_))), "{code}: {:?}", of(code));
+        }
+        for code in [29, 31, 53] {
+            assert!(matches!(of(code), Answer::Refused(ClientError::NotAuthorised(_))), "{code}: {:?}", of(code));
+        }
+        assert!(matches!(of(51), Answer::Passing(_)));
+        assert!(matches!(of(45), Answer::OutOfOrder(_)));
+        for code in [0, 46, 2, 3, 5, 6, 7, 10, 17, 18, 19, 20, 32, 42, 56, 74, 75, 87, 89, 999] {
+            let said = Said { code, base_offset: 7, message: None };
+            assert_eq!(of(code), meaning(&said, &partition), "{code}");
         }
     }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -12,12 +13,13 @@ use tokio::time::timeout;
 
 use super::answers::Said;
 use super::sequences::Ticket;
+use super::transaction::Protocol;
 use crate::error::unavailable;
 use crate::metadata::Brokers;
 
 /// The first version in which lengths are of variable size: Kafka 2.8.
 const OLDEST: i16 = 9;
-/// The last version that names topics; later ones number them.
+/// The last version that names topics; later ones number them. A broker that gets it adds the partitions to the transaction (KIP-890).
 const NEWEST: i16 = 12;
 
 /// One batch of a request.
@@ -44,8 +46,10 @@ pub(super) enum Fate {
 }
 
 /// What a request says of itself.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terms {
+    /// The `transactional.id`, and how partitions come to be part of the transaction.
+    pub(super) transaction: Option<(Arc<str>, Protocol)>,
     /// How many replicas have to have it: -1 is all in sync.
     pub(super) acks: i16,
     /// How long the broker may wait for them, and we for it.
@@ -57,7 +61,7 @@ pub(super) struct Terms {
 pub(super) async fn exchange(
     brokers: &Brokers,
     address: &str,
-    terms: Terms,
+    terms: &Terms,
     mut parts: Vec<Part>,
 ) -> Vec<(Part, Fate)> {
     // Those of one topic have to be together.
@@ -79,16 +83,25 @@ pub(super) async fn exchange(
 
 type SaidOf = BTreeMap<String, BTreeMap<Partition, Said>>;
 
-async fn ask(brokers: &Brokers, address: &str, terms: Terms, parts: &mut [Part]) -> Result<SaidOf, Fate> {
+async fn ask(brokers: &Brokers, address: &str, terms: &Terms, parts: &mut [Part]) -> Result<SaidOf, Fate> {
     let connection = brokers.at(address).await.map_err(|error| match error.class() {
         ErrorClass::Retriable => Fate::NotSent(error),
         _ => Fate::Impossible(error),
     })?;
-    let version = connection.version_of::<ProduceRequest>(NEWEST).map_err(Fate::Impossible)?;
-    if version < OLDEST {
+    let (oldest, newest) = match terms.transaction {
+        None => (OLDEST, NEWEST),
+        Some((_, Protocol::One)) => (OLDEST, NEWEST - 1),
+        Some((_, Protocol::Two)) => (NEWEST, NEWEST),
+    };
+    let version = connection.version_of::<ProduceRequest>(newest).map_err(Fate::Impossible)?;
+    if version < oldest {
+        let needed = match oldest {
+            OLDEST => "records are written to Kafka 2.8 and later",
+            _ => "transactions of its cluster's transaction.version are written to Kafka 4.0 and later",
+        };
         return Err(Fate::Impossible(ClientError::Broker {
             code: 35,
-            message: format!("the broker at {address} is too old: records are written to Kafka 2.8 and later"),
+            message: format!("the broker at {address} is too old: {needed}"),
             retriable: false,
         }));
     }
@@ -104,11 +117,16 @@ async fn ask(brokers: &Brokers, address: &str, terms: Terms, parts: &mut [Part])
 }
 
 /// The body of the request in versions 9 to 12. Batches move into it from `parts`.
-fn body(terms: Terms, parts: &mut [Part]) -> Vec<Bytes> {
+fn body(terms: &Terms, parts: &mut [Part]) -> Vec<Bytes> {
     let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
     let mut between = BytesMut::with_capacity(64 + 32 * parts.len());
-    // No transaction.
-    put_unsigned(&mut between, 0);
+    match &terms.transaction {
+        None => put_unsigned(&mut between, 0),
+        Some((id, _)) => {
+            put_unsigned(&mut between, 1 + id.len());
+            between.put_slice(id.as_bytes());
+        }
+    }
     between.put_i16(terms.acks);
     between.put_i32(i32::try_from(terms.timeout.as_millis()).unwrap_or(i32::MAX));
     let of_one_topic = |one: &Part, other: &Part| one.partition.topic == other.partition.topic;
@@ -179,15 +197,17 @@ mod tests {
             batch: batch.into(),
         };
         let large = vec![7; 300_000];
-        let mut parts = [part("a", 0, vec![1; 61]), part("a", 1, large.clone()), part("b", 200, vec![3; 200])];
-        let terms = Terms { acks: -1, timeout: Duration::from_millis(1_234) };
-        let pieces = body(terms, &mut parts);
-        assert!(parts.iter().all(|part| part.batch.is_empty()));
-        for version in OLDEST..=NEWEST {
+        for (version, id) in (OLDEST..=NEWEST).flat_map(|version| [(version, None), (version, Some("a-1"))]) {
+            let mut parts = [part("a", 0, vec![1; 61]), part("a", 1, large.clone()), part("b", 200, vec![3; 200])];
+            let transaction = id.map(|id| (id.into(), Protocol::Two));
+            let terms = Terms { transaction, acks: -1, timeout: Duration::from_millis(1_234) };
+            let pieces = body(&terms, &mut parts);
+            assert!(parts.iter().all(|part| part.batch.is_empty()));
             let mut bytes = Bytes::from(pieces.concat());
             let request = ProduceRequest::decode(&mut bytes, version).expect("well formed");
             assert!(bytes.is_empty());
-            assert_eq!((request.transactional_id, request.acks, request.timeout_ms), (None, -1, 1_234));
+            assert_eq!(request.transactional_id.as_ref().map(|id| &*id.0 as &str), id);
+            assert_eq!((request.acks, request.timeout_ms), (-1, 1_234));
             let found: Vec<_> = request
                 .topic_data
                 .iter()

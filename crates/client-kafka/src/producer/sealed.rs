@@ -53,11 +53,9 @@ impl Sealed {
 
     /// Its records, as they were appended to `partition`.
     pub(super) fn into_records(mut self, partition: &TopicPartition) -> Returned {
-        Returned { partition: partition.clone(), records: read(self.stamped(NOBODY), partition) }
+        Returned { partition: partition.clone(), records: read(self.stamped(Producing::NOBODY), partition) }
     }
 }
-
-const NOBODY: Producing = Producing { producer_id: -1, epoch: -1, sequence: -1 };
 
 fn read(batch: Bytes, partition: &TopicPartition) -> Option<Fetched> {
     // What was built here is read here.
@@ -77,7 +75,7 @@ impl Batch for Sealed {
         }
         // Nobody reads the name.
         let mut copy = Built::clone(&self.built);
-        copy.stamped(NOBODY);
+        copy.stamped(Producing::NOBODY);
         let mut records = read(copy.into_bytes().into(), &TopicPartition::new("", 0))?;
         let mut half = |count: usize| {
             let mut builder = Builder::new(Vec::new(), usize::MAX);

@@ -7,6 +7,9 @@
 //! one thread begin in that order, and wait for the connection and for its writer in turn.
 #![forbid(unsafe_code)]
 
+mod leaders;
+mod participants;
+
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
@@ -17,13 +20,17 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::answers::{Said, concerns_producer, leader_may_have_moved, meaning};
+pub(super) use self::participants::MARKERS;
+use self::participants::Participants;
+use super::answers::{Said, concerns_producer, leader_may_have_moved, meaning, meaning_in_transaction};
 use super::identity::new_identity;
 use super::inquiry::Inquiry;
 use super::request::{Fate, Part, Terms, exchange};
 use super::sealed::Sealed;
-use super::sequences::{Answer, Batch as _, Identity, Sequences};
+use super::sequences::{Answer, Batch as _, Identity, Sequences, Told};
 use super::settings::Settings;
+use super::transaction::coordinators::Coordinators;
+use super::transaction::{Protocol, Said as OfTransaction};
 use crate::clock::SystemClock;
 use crate::error::{About, of_code};
 use crate::metadata::{Brokers, Metadata};
@@ -41,6 +48,12 @@ pub(super) enum Event {
     Looked { topics: BTreeSet<Topic>, found: Result<Metadata, ClientError> },
     /// Who this producer is.
     Named(Result<Identity, ClientError>),
+    /// The next transaction is written by this identity.
+    Next { identity: Identity, protocol: Protocol },
+    /// Nothing of the open transaction is to be sent any more.
+    Abandon,
+    /// What the coordinator says of these places: whether they are part of the transaction.
+    Joined { places: Vec<usize>, said: OfTransaction },
     /// The producer is gone.
     Dropped,
 }
@@ -51,7 +64,13 @@ pub(super) enum Heard {
     /// A batch is in the log.
     Stored { place: usize, base_offset: Offset, count: u32, held: usize, memory: Vec<u8> },
     /// A batch is not.
-    Failed { place: usize, error: ClientError, batch: Sealed },
+    Failed { place: usize, error: ClientError, batch: Sealed, in_doubt: bool },
+    /// The coordinator has heard of the open transaction.
+    Joined,
+    /// The coordinator was asked for the open transaction, and was not heard of again.
+    Silence(ClientError),
+    /// Nothing is left of the transaction that was abandoned.
+    Quiet,
     /// Something that concerns all of them, or that it is over.
     Trouble(Option<ClientError>),
 }
@@ -114,6 +133,8 @@ pub(super) struct Sender {
     stale_at: Timestamp,
     naming: Inquiry,
     identity: Option<Identity>,
+    /// Where records are written in transactions.
+    participants: Option<Participants>,
     troubled: bool,
 }
 
@@ -122,6 +143,7 @@ impl Sender {
     pub(super) fn new(
         settings: Settings,
         cluster: Arc<Brokers>,
+        coordinators: Option<Arc<Coordinators>>,
     ) -> (Self, UnboundedSender<Event>, mpsc::Receiver<Heard>) {
         let (own, events) = unbounded_channel();
         let (heard, hears) = mpsc::channel();
@@ -140,6 +162,7 @@ impl Sender {
             by_address: HashMap::new(),
             stale_at: Timestamp::MAX,
             identity: None,
+            participants: coordinators.map(Participants::new),
             troubled: false,
         };
         (sender, own, hears)
@@ -192,6 +215,9 @@ impl Sender {
             Event::Answered { broker, fates } => self.answered(broker, fates, now),
             Event::Looked { topics, found } => self.looked(&topics, found, now),
             Event::Named(named) => self.named(named, now),
+            Event::Next { identity, protocol } => self.next_transaction(identity, protocol),
+            Event::Abandon => self.abandon(),
+            Event::Joined { places, said } => self.joined(places, said, now),
             Event::Dropped => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
@@ -215,18 +241,22 @@ impl Sender {
             self.active.append(&mut sent);
             self.start_requests();
         }
+        self.tell_when_quiet();
         let places = self.active.iter().filter_map(|index| self.places.get(*index));
         let due = places.filter_map(|place| place.sequences.wake(now)).min();
         let asking = self.ask_what_is_missing(&missing, now);
-        due.into_iter().chain(asking).min()
+        due.into_iter().chain(asking).chain(self.ask_for_participants(now)).min()
     }
 
     /// Puts the next batch of a place into its leader's request, if it may be sent.
     fn pick(&mut self, index: usize, now: Timestamp, missing: &mut Missing) -> Picked {
         let Some(place) = self.places.get_mut(index) else { return Picked::Empty };
         place.sequences.expire(now);
-        while let Some((batch, outcome)) = place.sequences.pop() {
-            tell(&self.heard, index, batch, outcome);
+        if let Some(why) = self.participants.as_ref().and_then(|participants| participants.abandoned.as_ref()) {
+            place.sequences.fail_waiting(why);
+        }
+        while let Some(told) = place.sequences.pop() {
+            tell(&self.heard, index, told);
         }
         if place.sequences.is_empty() {
             place.active = false;
@@ -236,6 +266,9 @@ impl Sender {
             missing.leaders = true;
             return Picked::Waits;
         };
+        if self.participants.as_mut().is_some_and(|participants| participants.lacks(index)) {
+            return Picked::Waits;
+        }
         if place.sequences.lacks(self.identity) {
             self.identity = None;
             missing.identity = true;
@@ -260,14 +293,17 @@ impl Sender {
     }
 
     fn start_requests(&mut self) {
-        let terms = Terms { acks: self.settings.acks, timeout: self.settings.request_timeout };
+        let of = self.settings.transactions.as_ref().zip(self.participants.as_ref());
+        let transaction = of.map(|(of, participants)| (Arc::clone(&of.id), participants.protocol));
+        let terms = Terms { transaction, acks: self.settings.acks, timeout: self.settings.request_timeout };
         for (index, broker) in self.brokers.iter_mut().enumerate().filter(|(_, broker)| !broker.parts.is_empty()) {
             let parts = std::mem::take(&mut broker.parts);
             broker.bytes = 0;
             broker.requests += 1;
             let (cluster, address, own) = (Arc::clone(&self.cluster), Arc::clone(&broker.address), self.own.clone());
+            let terms = terms.clone();
             self.tasks.spawn(async move {
-                let fates = exchange(&cluster, &address, terms, parts).await;
+                let fates = exchange(&cluster, &address, &terms, parts).await;
                 // The sender outlives its tasks.
                 let _ = own.send(Event::Answered { broker: index, fates });
             });
@@ -279,18 +315,22 @@ impl Sender {
             broker.requests = broker.requests.saturating_sub(1);
             broker.answers = fates.iter().all(|(_, fate)| matches!(fate, Fate::Said(_)));
         }
+        let of = if self.participants.is_some() { meaning_in_transaction } else { meaning };
         for (part, fate) in fates {
-            if let Fate::Said(said) = &fate {
+            // In transactions each batch that is not written concerns all of them.
+            if let Fate::Said(said) = &fate
+                && self.participants.is_none()
+            {
                 self.concerning_all(said, &part.partition);
             }
             let Some(place) = self.places.get_mut(part.place) else { continue };
             let (answer, leader_is_known) = match fate {
-                Fate::Said(said) => (meaning(&said, &part.partition), !leader_may_have_moved(said.code)),
+                Fate::Said(said) => (of(&said, &part.partition), !leader_may_have_moved(said.code)),
                 Fate::NotSent(error) => (Answer::Passing(error), false),
                 Fate::NotHeard(error) => {
                     // It may also be the one that says where partitions are.
                     self.cluster.elsewhere();
-                    (Answer::Unknown(error), false)
+                    (Answer::Unheard(error), false)
                 }
                 Fate::Impossible(error) => (Answer::Refused(error), true),
             };
@@ -332,7 +372,8 @@ impl Sender {
                 later = Some(self.leaders.not_before());
             }
         }
-        if missing.identity && !self.naming.is_under_way() {
+        // In transactions, the coordinator has given it.
+        if missing.identity && self.participants.is_none() && !self.naming.is_under_way() {
             if self.naming.begin(now) {
                 let (cluster, own) = (Arc::clone(&self.cluster), self.own.clone());
                 self.tasks.spawn(async move {
@@ -344,57 +385,6 @@ impl Sender {
             }
         }
         later
-    }
-
-    fn ask_for_leaders(&mut self) {
-        let topics: BTreeSet<Topic> =
-            self.places.iter().map(|place| place.sequences.partition().topic.clone()).collect();
-        let (cluster, own) = (Arc::clone(&self.cluster), self.own.clone());
-        self.tasks.spawn(async move {
-            let asked: Vec<Topic> = topics.iter().cloned().collect();
-            let found = cluster.look(Some(&asked)).await;
-            let _ = own.send(Event::Looked { topics, found });
-        });
-    }
-
-    fn looked(&mut self, topics: &BTreeSet<Topic>, found: Result<Metadata, ClientError>, now: Timestamp) {
-        let metadata = match found {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                if self.leaders.failed(now) {
-                    tracing::warn!(%error, "the leaders of partitions cannot be found; records wait for them");
-                }
-                let hindered = self.places.iter_mut().filter(|place| place.leader.is_none());
-                hindered.for_each(|place| place.sequences.hindered(Some(error.clone())));
-                return;
-            }
-        };
-        self.leaders.succeeded(now);
-        self.stale_at = now.plus(self.settings.metadata_max_age);
-        for place in &mut self.places {
-            let partition = place.sequences.partition();
-            if !topics.contains(&partition.topic) {
-                continue;
-            }
-            match metadata.leader(partition) {
-                Ok(leader) => {
-                    place.leader = Some(number_of(&leader.address, &mut self.brokers, &mut self.by_address));
-                    place.sequences.hindered(None);
-                }
-                Err(error) => {
-                    place.leader = None;
-                    // A topic that is not there may be made; as in Java, that is waited for.
-                    if matches!(error, ClientError::UnknownTopic { .. }) {
-                        if !place.sequences.lacks_topic() {
-                            tracing::warn!(%partition, %error, "records wait, for delivery.timeout.ms at most");
-                        }
-                    } else if error.class() != ErrorClass::Retriable {
-                        place.sequences.fail_waiting(&error);
-                    }
-                    place.sequences.hindered(Some(error));
-                }
-            }
-        }
     }
 
     fn named(&mut self, named: Result<Identity, ClientError>, now: Timestamp) {
@@ -420,23 +410,13 @@ impl Sender {
     }
 }
 
-fn number_of(address: &str, brokers: &mut Vec<Broker>, by_address: &mut HashMap<Arc<str>, usize>) -> usize {
-    if let Some(known) = by_address.get(address) {
-        return *known;
-    }
-    let (number, address) = (brokers.len(), Arc::<str>::from(address));
-    by_address.insert(Arc::clone(&address), number);
-    brokers.push(Broker { address, requests: 0, answers: false, parts: Vec::new(), bytes: 0 });
-    number
-}
-
-fn tell(heard: &mpsc::Sender<Heard>, place: usize, batch: Sealed, outcome: Result<i64, ClientError>) {
+fn tell(heard: &mpsc::Sender<Heard>, place: usize, Told { batch, outcome, in_doubt }: Told<Sealed>) {
     let told = match outcome {
         Ok(offset) => {
             let (count, held) = (batch.count() as u32, batch.held);
             Heard::Stored { place, base_offset: Offset::new(offset), count, held, memory: batch.into_memory() }
         }
-        Err(error) => Heard::Failed { place, error, batch },
+        Err(error) => Heard::Failed { place, error, batch, in_doubt },
     };
     // Where nobody listens any more, the end is near.
     let _ = heard.send(told);

@@ -8,7 +8,8 @@
 //! Sequences are of a producer id and an epoch. When a gap is in the way (a batch was given up while others followed it, or the broker
 //! has lost what it knew), the partition begins a new epoch at sequence 0 with what is not stored (KIP-360), once nothing is under
 //! way. The epoch is raised here and not by the broker, as Java's idempotent producer does it, but for this partition alone: a broker
-//! keeps epochs by partition.
+//! keeps epochs by partition. Within a transaction there is nothing of that: epochs are the coordinator's, so what cannot follow is
+//! given up and the transaction aborted, after which all begins anew in the next epoch ([`Sequences::belong_to`]).
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -26,6 +27,8 @@ const SEQUENCES: i32 = i32::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub(super) idempotent: bool,
+    /// Batches are parts of transactions.
+    pub(super) transactional: bool,
     /// How many batches may be under way, and behind one whose answer is missing.
     pub(super) in_flight: usize,
     /// How often a batch may be sent again.
@@ -61,6 +64,8 @@ pub(super) enum Answer {
     Passing(ClientError),
     /// Nobody knows.
     Unknown(ClientError),
+    /// Nobody knows, and the request may still be on its way.
+    Unheard(ClientError),
     /// Its sequence is not the next one.
     OutOfOrder(ClientError),
     /// The broker does not know this producer, or not in this epoch.
@@ -72,6 +77,15 @@ pub(super) enum Answer {
 
 /// What is said of a batch in the end: where it is, or why it is not.
 pub(super) type Outcome = Result<i64, ClientError>;
+
+/// A batch that there is nothing more to do about.
+#[derive(Debug)]
+pub(super) struct Told<B> {
+    pub(super) batch: B,
+    pub(super) outcome: Outcome,
+    /// It was given up, and may still be on its way into the log.
+    pub(super) in_doubt: bool,
+}
 
 /// The number of a sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +108,8 @@ struct Entry<B> {
     sent: u32,
     /// Whether one of the sendings may have been stored.
     maybe_stored: bool,
+    /// Whether one of the sendings may still be under way.
+    unheard: bool,
     /// What became of the last one.
     last: Option<ClientError>,
 }
@@ -145,7 +161,16 @@ impl<B: Batch> Sequences<B> {
     pub(super) fn push(&mut self, batch: B, began: Timestamp) {
         let (sequence, last) = (None, None);
         let state = State::Waiting;
-        self.entries.push_back(Entry { batch, began, sequence, state, sent: 0, maybe_stored: false, last });
+        self.entries.push_back(Entry {
+            batch,
+            began,
+            sequence,
+            state,
+            sent: 0,
+            maybe_stored: false,
+            unheard: false,
+            last,
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -213,17 +238,17 @@ impl<B: Batch> Sequences<B> {
     pub(super) fn send(&mut self, current: Option<Identity>) -> Option<(Ticket, Producing, &mut B)> {
         let index = self.next_index()?;
         self.draining = false;
-        let nobody = Producing { producer_id: -1, epoch: -1, sequence: -1 };
+        let transactional = self.rules.transactional;
         let identity = if self.rules.idempotent { Some(self.identity_to_go_on_with(current?)) } else { None };
         let ticket = Ticket(self.next_ticket);
         let entry = self.entries.get_mut(index)?;
-        let producing = identity.map_or(nobody, |Identity { producer_id, epoch }| {
+        let producing = identity.map_or(Producing::NOBODY, |Identity { producer_id, epoch }| {
             let sequence = *entry.sequence.get_or_insert_with(|| {
                 let sequence = self.next_sequence;
                 self.next_sequence = after(sequence, entry.batch.count());
                 sequence
             });
-            Producing { producer_id, epoch, sequence }
+            Producing { transactional, producer_id, epoch, sequence }
         });
         entry.state = State::InFlight(ticket);
         entry.sent += 1;
@@ -249,6 +274,18 @@ impl<B: Batch> Sequences<B> {
         identity
     }
 
+    /// What is sent from now on is of the transaction, and the identity, that comes next. Nothing of the one before is left.
+    pub(super) fn belong_to(&mut self, next: Identity) {
+        let Some(own) = self.identity.filter(|own| *own != next) else { return };
+        self.identity = Some(next);
+        // In an epoch that is new to it a broker takes nothing but sequence 0, if it knows the producer: what is under way together
+        // cannot overtake. If it has lost what it knew, the transaction is aborted.
+        self.is_known &= own.producer_id == next.producer_id;
+        self.next_sequence = 0;
+        self.draining = false;
+        self.not_before = Timestamp::ZERO;
+    }
+
     /// Takes the answer to a sending.
     pub(super) fn answered(&mut self, ticket: Ticket, answer: Answer, now: Timestamp) {
         let Some(index) = self.entries.iter().position(|entry| entry.state == State::InFlight(ticket)) else { return };
@@ -265,7 +302,15 @@ impl<B: Batch> Sequences<B> {
                 entry.maybe_stored = true;
                 self.again(index, error, now);
             }
-            Answer::OutOfOrder(error) | Answer::Forgotten(error) if self.rules.idempotent => {
+            Answer::Unheard(error) => {
+                (entry.maybe_stored, entry.unheard) = (true, true);
+                self.again(index, error, now);
+            }
+            // What is before it decides, as below.
+            Answer::OutOfOrder(error) if self.rules.transactional && !is_first => self.again(index, error, now),
+            Answer::OutOfOrder(error) | Answer::Forgotten(error)
+                if self.rules.idempotent && !self.rules.transactional =>
+            {
                 // What is before it decides, unless there is nothing: then there is a gap, and neither it nor what comes after it can
                 // be in the log; unless the broker has lost what it knew of that, or reads it only now from a connection that was lost.
                 // As Java's does, this producer then rather writes it twice than not at all.
@@ -308,6 +353,7 @@ impl<B: Batch> Sequences<B> {
             state: State::Waiting,
             sent: 0,
             maybe_stored: false,
+            unheard: whole.unheard,
             last: Some(error.clone()),
         };
         let between = whole.sequence.map(|sequence| after(sequence, first.count()));
@@ -372,10 +418,13 @@ impl<B: Batch> Sequences<B> {
     }
 
     /// Takes the oldest batch when it is known what became of it: they are told of in order.
-    pub(super) fn pop(&mut self) -> Option<(B, Outcome)> {
+    pub(super) fn pop(&mut self) -> Option<Told<B>> {
         let entry = self.entries.pop_front_if(|entry| matches!(entry.state, State::Done(_)))?;
         match entry.state {
-            State::Done(outcome) => Some((entry.batch, outcome)),
+            State::Done(outcome) => {
+                let in_doubt = outcome.is_err() && entry.unheard;
+                Some(Told { batch: entry.batch, outcome, in_doubt })
+            }
             State::Waiting | State::InFlight(_) => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Settings of producers, those of Java's `ProducerConfig` with its rules.
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError};
@@ -19,7 +20,7 @@ const BATCH_SIZE: i32 = 256 << 10;
 /// The broker remembers the last five batches of a producer, and so finds those that came twice.
 const MOST_IN_FLIGHT: i32 = 5;
 
-const FOLLOWED: [&str; 22] = [
+const FOLLOWED: [&str; 23] = [
     "acks",
     "batch.size",
     "bootstrap.servers",
@@ -41,6 +42,7 @@ const FOLLOWED: [&str; 22] = [
     "retry.backoff.ms",
     "security.protocol",
     "socket.connection.setup.timeout.ms",
+    "transaction.timeout.ms",
     "transactional.id",
 ];
 
@@ -63,6 +65,15 @@ pub(super) struct Settings {
     pub(super) metadata_max_age: Duration,
     /// What holds for each partition.
     pub(super) rules: Rules,
+    /// Whose transactions it writes in, if it does.
+    pub(super) transactions: Option<Transactions>,
+}
+
+/// `transactional.id` and `transaction.timeout.ms`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Transactions {
+    pub(super) id: Arc<str>,
+    pub(super) timeout: Duration,
 }
 
 impl Settings {
@@ -70,11 +81,6 @@ impl Settings {
     /// [`ClientError::Config`] for values that are none, and for those that do not go together.
     pub(super) fn of(config: &ClientConfig) -> Result<Self, ClientError> {
         tell_of_others(config, &FOLLOWED);
-        if config.value("transactional.id").is_some() {
-            return Err(ClientError::Config(
-                "transactional.id: transactions are not supported yet; leave it out".to_owned(),
-            ));
-        }
         let acks = acks(config)?;
         let retries = number(config, "retries", i32::MAX)?;
         let max_in_flight = number(config, "max.in.flight.requests.per.connection", MOST_IN_FLIGHT)?;
@@ -82,6 +88,7 @@ impl Settings {
             return Err(ClientError::Config("max.in.flight.requests.per.connection must be at least 1".to_owned()));
         }
         let idempotent = idempotent(config, acks, retries, max_in_flight)?;
+        let transactions = transactions(config, idempotent)?;
         let max_request_size = number(config, "max.request.size", 1 << 20)? as usize;
         let linger = millis(config, "linger.ms", 100)?;
         let request_timeout = millis(config, "request.timeout.ms", 30_000)?;
@@ -99,12 +106,14 @@ impl Settings {
             metadata_max_age: millis(config, "metadata.max.age.ms", 300_000)?,
             rules: Rules {
                 idempotent,
+                transactional: transactions.is_some(),
                 in_flight: max_in_flight as usize,
                 retries: retries as u32,
                 backoff: retry_backoff,
                 backoff_max: millis(config, "retry.backoff.max.ms", 1_000)?.max(retry_backoff),
                 delivery_timeout: delivery_timeout(config, linger + request_timeout)?,
             },
+            transactions,
         })
     }
 }
@@ -153,6 +162,22 @@ fn idempotent(config: &ClientConfig, acks: i16, retries: i32, max_in_flight: i32
             Ok(false)
         }
     }
+}
+
+fn transactions(config: &ClientConfig, idempotent: bool) -> Result<Option<Transactions>, ClientError> {
+    const KEY: &str = "transactional.id";
+    let timeout = millis(config, "transaction.timeout.ms", 60_000)?;
+    let Some(id) = config.value(KEY) else { return Ok(None) };
+    if id.is_empty() {
+        return Err(ClientError::Config(format!("{KEY} is empty: give it a name, or leave it out")));
+    }
+    if !idempotent {
+        return Err(ClientError::Config(format!(
+            "{KEY}={id}: transactions need enable.idempotence=true, and what goes with it: acks=all, retries above 0, and \
+             max.in.flight.requests.per.connection of at most 5"
+        )));
+    }
+    Ok(Some(Transactions { id: id.into(), timeout }))
 }
 
 /// It has to leave time for one attempt. Unless it was given it grows by need.
@@ -233,6 +258,21 @@ mod tests {
     }
 
     #[test]
+    fn transactions_need_idempotence_and_a_name() {
+        let id = ("transactional.id", "app-7-1");
+        let timeout =
+            |settings: &[_]| with(settings).map(|settings| settings.transactions.map(|of| (of.id, of.timeout)));
+        assert_eq!(timeout(&[]), Ok(None));
+        assert_eq!(timeout(&[id]), Ok(Some(("app-7-1".into(), Duration::from_mins(1)))));
+        let short = ("transaction.timeout.ms", "10000");
+        assert_eq!(timeout(&[id, short]), Ok(Some(("app-7-1".into(), Duration::from_secs(10)))));
+        for hindrance in [("enable.idempotence", "false"), ("acks", "1"), ("retries", "0")] {
+            let error = with(&[id, hindrance]).expect_err("both cannot be");
+            assert!(error.to_string().contains("transactions need enable.idempotence=true"), "{error}");
+        }
+    }
+
+    #[test]
     fn values_that_are_none_are_told() {
         for (key, value) in [
             ("acks", "2"),
@@ -243,7 +283,8 @@ mod tests {
             ("linger.ms", "-1"),
             ("max.in.flight.requests.per.connection", "0"),
             ("max.request.size", "3000000000"),
-            ("transactional.id", "t"),
+            ("transaction.timeout.ms", "soon"),
+            ("transactional.id", ""),
         ] {
             let error = with(&[(key, value)]).expect_err(key);
             assert!(matches!(&error, ClientError::Config(text) if text.contains(key)), "{error}");

@@ -1,6 +1,7 @@
 //! A producer and a broker that is played here, over TCP: one that closes, is silent, refuses, or is too old.
 
 mod played;
+mod transactions;
 
 use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, PartitionRef, Producer};
 use headwater_record::{Clock, Deadline, Header, Offset, OwnedRecord, RawHeaders, RawRecord, Timestamp, Topic};

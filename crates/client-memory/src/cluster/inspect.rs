@@ -2,16 +2,18 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::sync::MutexGuard;
 
-use headwater_client::{ClientError, CommittedOffset, NewTopic, Watermarks};
+use headwater_client::{ClientError, CommittedOffset, Isolation, NewTopic, Watermarks};
 use headwater_record::{
     Headers, Offset, OwnedRecord, Partition, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition, partition_for_key,
 };
 
-use super::Cluster;
+use super::{Cluster, State};
 use crate::group::{Group, GroupState};
-use crate::partition_log::Tombstones;
+use crate::partition_log::{PartitionLog, Tombstones};
 use crate::payload::PayloadBuilder;
+use crate::transaction::{Participant, Transaction, TransactionState};
 
 const INVALID_CONFIG: i16 = 40;
 const NON_EMPTY_GROUP: i16 = 68;
@@ -55,6 +57,36 @@ pub struct MemberView {
     pub subscription: Vec<u8>,
     /// The assignment bytes it was given last.
     pub assignment: Vec<u8>,
+}
+
+/// A `transactional.id` as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransactionView {
+    /// Where its transaction stands.
+    pub state: TransactionState,
+    /// Its producer's number.
+    pub producer_id: i64,
+    /// The epoch in which its producer may write.
+    pub epoch: i16,
+    /// Partitions that are part of the transaction.
+    pub partitions: Vec<TopicPartition>,
+    /// Groups that are.
+    pub groups: Vec<String>,
+}
+
+impl TransactionView {
+    fn of(transaction: &Transaction) -> Self {
+        let (mut partitions, mut groups) = (Vec::new(), Vec::new());
+        for participant in transaction.participants() {
+            match participant {
+                Participant::Partition(partition) => partitions.push(partition.clone()),
+                Participant::Group(group) => groups.push(group.clone()),
+            }
+        }
+        let identity = transaction.identity();
+        let (producer_id, epoch) = (identity.producer.0, identity.epoch);
+        TransactionView { state: transaction.state(), producer_id, epoch, partitions, groups }
+    }
 }
 
 impl GroupView {
@@ -126,26 +158,48 @@ impl Cluster {
 
     /// A topic, if there is one of this name.
     pub fn topic(&self, topic: &Topic) -> Option<TopicView> {
-        let state = self.shared.lock();
+        let state = self.now();
         let topic = state.topics.get(topic)?;
         let partitions = topic.partitions.iter().map(crate::partition_log::PartitionLog::watermarks).collect();
         Some(TopicView { configs: topic.configs.clone(), partitions })
     }
 
-    /// Copies of all records of a topic, by partition and offset. There are none when there is no such topic.
+    /// Copies of all records of a topic, by partition and offset, those of open and aborted transactions among them. There are none
+    /// when there is no such topic.
     pub fn records(&self, topic: &Topic) -> Vec<(Partition, OwnedRecord)> {
-        let state = self.shared.lock();
+        self.records_seen(topic, Isolation::ReadUncommitted)
+    }
+
+    /// As [`Cluster::records`], but only what a reader of committed records sees.
+    pub fn committed_records(&self, topic: &Topic) -> Vec<(Partition, OwnedRecord)> {
+        self.records_seen(topic, Isolation::ReadCommitted)
+    }
+
+    fn records_seen(&self, topic: &Topic, isolation: Isolation) -> Vec<(Partition, OwnedRecord)> {
+        let state = self.now();
         let partitions = state.topics.get(topic).map(|topic| topic.partitions.as_slice()).unwrap_or_default();
-        let numbered = partitions.iter().zip(0..);
-        numbered.flat_map(|(log, partition)| log.records().into_iter().map(move |record| (partition, record))).collect()
+        let records = |(log, partition): (&PartitionLog, Partition)| {
+            log.records(isolation).into_iter().map(move |record| (partition, record))
+        };
+        partitions.iter().zip(0..).flat_map(records).collect()
+    }
+
+    /// What a `transactional.id` is about, if it was ever used.
+    pub fn transaction(&self, transactional_id: &str) -> Option<TransactionView> {
+        self.now().coordinator.transactions.get(transactional_id).map(TransactionView::of)
+    }
+
+    /// The state, with everything that was due.
+    fn now(&self) -> MutexGuard<'_, State> {
+        let now = self.shared.clock.now();
+        let mut state = self.shared.lock();
+        state.advance(now);
+        state
     }
 
     /// A group, and of a group that is not there that it is [`GroupState::Dead`].
     pub fn group(&self, group: &str) -> GroupView {
-        let now = self.shared.clock.now();
-        let mut state = self.shared.lock();
-        state.advance(now);
-        state.groups.get(group).map_or_else(GroupView::dead, GroupView::of)
+        self.now().groups.get(group).map_or_else(GroupView::dead, GroupView::of)
     }
 
     /// The ids of all groups, sorted.
@@ -158,9 +212,7 @@ impl Cluster {
     /// # Errors
     /// [`ClientError::Broker`] with `NON_EMPTY_GROUP` (68) while it has members.
     pub fn delete_group(&self, group: &str) -> Result<(), ClientError> {
-        let now = self.shared.clock.now();
-        let mut state = self.shared.lock();
-        state.advance(now);
+        let mut state = self.now();
         if state.groups.get(group).is_some_and(|group| !group.members().is_empty()) {
             return Err(crate::topic::refused(NON_EMPTY_GROUP, format!("group {group} has members")));
         }

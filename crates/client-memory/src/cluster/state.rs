@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use headwater_client::{ClientError, GroupResponse, NewTopic};
 use headwater_record::{Timestamp, Topic, TopicPartition};
 
-use super::ClusterConfig;
-use crate::fault::FaultPlan;
+use super::{ClusterConfig, Coordinator};
+use crate::fault::{FaultPlan, Outage};
 use crate::group::{Effects, Group, Token};
-use crate::partition_log::{PartitionLog, ProducerId};
+use crate::partition_log::PartitionLog;
 use crate::topic::TopicState;
 
 /// All that the cluster knows.
@@ -20,39 +20,55 @@ pub(crate) struct State {
     pub(crate) groups: BTreeMap<String, Group>,
     /// Answers that wait for their connection to ask.
     inboxes: BTreeMap<Token, VecDeque<GroupResponse>>,
+    pub(crate) coordinator: Coordinator,
     pub(crate) faults: FaultPlan,
-    producers: i64,
     connections: u64,
 }
 
 impl State {
     pub(super) fn new(config: ClusterConfig) -> Self {
         State {
+            coordinator: Coordinator::new(config.transaction_protocol, config.max_transaction_timeout),
             config,
             topics: BTreeMap::new(),
             groups: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             faults: FaultPlan::default(),
-            producers: 0,
             connections: 0,
         }
     }
 
-    /// Lets happen what was due up to `now`: outages end, sessions expire, rebalances go on.
+    /// Lets happen what was due up to `now`, in order: outages end, delayed requests arrive, sessions and transactions time out,
+    /// rebalances go on.
     pub(crate) fn advance(&mut self, now: Timestamp) {
-        while let Some(outage) = self.faults.ended(now) {
-            let ended = outage.until;
-            self.advance_groups(ended);
-            for group in self.groups.values_mut() {
-                match &outage.client_id {
-                    Some(client_id) if self.faults.is_cut_off(client_id) => {}
-                    Some(client_id) => group.connect(ended, Some(client_id), true),
-                    None => group.connect(ended, None, true),
-                }
+        while let Some(due) = self.next_event().filter(|due| *due <= now) {
+            self.advance_groups(due);
+            if let Some(outage) = self.faults.ended(due) {
+                self.end_outage(&outage);
+            } else if let Some(request) = self.faults.arrived(due) {
+                request.perform(self, due);
+            } else {
+                self.advance_transactions(due);
             }
-            self.cut_off_again(ended);
         }
         self.advance_groups(now);
+    }
+
+    /// When something happens by itself outside of the groups.
+    fn next_event(&self) -> Option<Timestamp> {
+        self.faults.next_event().into_iter().chain(self.coordinator.next_deadline()).min()
+    }
+
+    fn end_outage(&mut self, outage: &Outage) {
+        let ended = outage.until;
+        for group in self.groups.values_mut() {
+            match &outage.client_id {
+                Some(client_id) if self.faults.is_cut_off(client_id) => {}
+                Some(client_id) => group.connect(ended, Some(client_id), true),
+                None => group.connect(ended, None, true),
+            }
+        }
+        self.cut_off_again(ended);
     }
 
     /// Of outages that overlapped, the others go on.
@@ -74,8 +90,7 @@ impl State {
 
     /// When something happens by itself.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        let outages = self.faults.outages.iter().map(|outage| outage.until);
-        self.groups.values().filter_map(Group::next_deadline).chain(outages).min()
+        self.groups.values().filter_map(Group::next_deadline).chain(self.next_event()).min()
     }
 
     /// A new connection for group requests.
@@ -108,12 +123,6 @@ impl State {
     pub(crate) fn group_or_new(&mut self, id: &str) -> &mut Group {
         let settings = self.config.group_settings();
         self.groups.entry(id.to_owned()).or_insert_with(|| Group::new(id, settings))
-    }
-
-    /// A number for a producer.
-    pub(crate) fn producer_id(&mut self) -> ProducerId {
-        self.producers += 1;
-        ProducerId(self.producers)
     }
 
     /// Makes a topic.

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
+use headwater_client::Isolation;
 use headwater_record::OwnedRecord;
 
-use super::{PartitionLog, Segment};
+use super::{Fate, PartitionLog, Segment};
 use crate::payload::PayloadBuilder;
 
 /// Batches that compaction writes are about this large, in bytes.
@@ -22,9 +23,13 @@ pub enum Tombstones {
 }
 
 impl PartitionLog {
-    /// Keeps the last record of each key. Offsets do not change, so gaps arise; records without a key go, as in Kafka.
+    /// Keeps the last record of each key of what is stable. Offsets do not change, so gaps arise; records without a key, those of
+    /// aborted transactions and markers go, as in Kafka.
     pub(crate) fn compact(&mut self, tombstones: Tombstones) {
-        let records = self.records();
+        let records = self.records(Isolation::ReadCommitted);
+        let stable = self.last_stable_offset().value();
+        let first_unstable = self.segments.partition_point(|segment| self.begins_before(segment, stable));
+        let unstable = self.segments.split_off(first_unstable);
         let mut last = HashMap::new();
         for record in &records {
             if let Some(key) = &record.key {
@@ -49,11 +54,13 @@ impl PartitionLog {
             builder.push_at((offset - *base) as u32, &record.view(), record.timestamp);
         }
         self.seal(open);
+        self.segments.extend(unstable);
     }
 
     fn seal(&mut self, batch: Option<(i64, PayloadBuilder)>) {
         if let Some((base_offset, builder)) = batch {
-            self.segments.push_back(Segment { base_offset, append_time: None, payload: builder.finish() });
+            let payload = builder.finish();
+            self.segments.push_back(Segment { base_offset, append_time: None, payload, fate: Fate::Kept });
         }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct BatchIdentity {
     pub(crate) epoch: i16,
     /// Sequence number of the batch's first record.
     pub(crate) sequence: i32,
+    /// Whether it is part of a transaction.
+    pub(crate) transactional: bool,
 }
 
 /// Whether a batch is to be appended.
@@ -42,6 +44,8 @@ struct KnownBatch {
 struct ProducerState {
     epoch: i16,
     batches: VecDeque<KnownBatch>,
+    /// Where its open transaction begins.
+    open: Option<i64>,
 }
 
 /// What a partition knows of those who wrote to it.
@@ -63,12 +67,7 @@ impl ProducerStates {
             // Kafka, too, takes any first sequence from a producer that the partition does not know (any more).
             return Ok(Sequenced::Next);
         };
-        if identity.epoch < known.epoch {
-            return Err(ClientError::Fenced(format!(
-                "producer {} has gone on to epoch {}, this is {}",
-                identity.producer.0, known.epoch, identity.epoch
-            )));
-        }
+        known.admit(identity.producer, identity.epoch)?;
         let expected = if identity.epoch > known.epoch {
             0
         } else {
@@ -92,18 +91,55 @@ impl ProducerStates {
 
     /// Notes that the batch was appended at `base_offset`.
     pub(super) fn record(&mut self, identity: BatchIdentity, records: i32, base_offset: i64) {
-        let state = self
-            .0
-            .entry(identity.producer)
-            .or_insert_with(|| ProducerState { epoch: identity.epoch, batches: VecDeque::new() });
-        if state.epoch != identity.epoch {
-            state.epoch = identity.epoch;
-            state.batches.clear();
+        let state = self.enter(identity.producer, identity.epoch);
+        if identity.transactional {
+            state.open.get_or_insert(base_offset);
         }
         if state.batches.len() == BATCHES_KEPT {
             state.batches.pop_front();
         }
         state.batches.push_back(KnownBatch { sequence: identity.sequence, records, base_offset });
+    }
+
+    /// Ends the open transaction of a producer, which goes on in `epoch`; gives where it began, if there was one.
+    ///
+    /// # Errors
+    /// [`ClientError::Fenced`] for an epoch that is over.
+    pub(super) fn end(&mut self, producer: ProducerId, epoch: i16) -> Result<Option<i64>, ClientError> {
+        if let Some(known) = self.0.get(&producer) {
+            known.admit(producer, epoch)?;
+        }
+        Ok(self.enter(producer, epoch).open.take())
+    }
+
+    /// Whether the producer's transaction is open here in this very epoch.
+    pub(super) fn is_open(&self, producer: ProducerId, epoch: i16) -> bool {
+        self.0.get(&producer).is_some_and(|known| known.epoch == epoch && known.open.is_some())
+    }
+
+    /// Where the earliest open transaction begins.
+    pub(super) fn first_open(&self) -> Option<i64> {
+        self.0.values().filter_map(|known| known.open).min()
+    }
+
+    fn enter(&mut self, producer: ProducerId, epoch: i16) -> &mut ProducerState {
+        let state =
+            self.0.entry(producer).or_insert_with(|| ProducerState { epoch, batches: VecDeque::new(), open: None });
+        if state.epoch != epoch {
+            state.epoch = epoch;
+            state.batches.clear();
+        }
+        state
+    }
+}
+
+impl ProducerState {
+    fn admit(&self, producer: ProducerId, epoch: i16) -> Result<(), ClientError> {
+        if epoch >= self.epoch {
+            return Ok(());
+        }
+        let message = format!("producer {} has gone on to epoch {}, this is {epoch}", producer.0, self.epoch);
+        Err(ClientError::Fenced(message))
     }
 }
 
@@ -112,7 +148,7 @@ mod tests {
     use super::{BatchIdentity, ProducerId, ProducerStates, Sequenced, next_sequence};
 
     fn batch(epoch: i16, sequence: i32) -> BatchIdentity {
-        BatchIdentity { producer: ProducerId(7), epoch, sequence }
+        BatchIdentity { producer: ProducerId(7), epoch, sequence, transactional: false }
     }
 
     #[test]

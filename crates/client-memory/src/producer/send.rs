@@ -8,9 +8,11 @@ use headwater_record::{Offset, Timestamp};
 
 use super::MemoryProducer;
 use super::target::{Pending, Target};
+use super::transactions::Transactions;
 use crate::batch::LogBatch;
+use crate::client::submit;
 use crate::cluster::State;
-use crate::fault::{Api, Verdict, lost};
+use crate::fault::Api;
 use crate::partition_log::{BatchIdentity, next_sequence};
 
 impl MemoryProducer {
@@ -22,6 +24,12 @@ impl MemoryProducer {
         let shared = Arc::clone(&self.client.shared);
         let now = shared.clock.now();
         let mut state = shared.lock();
+        if self.transactions.is_some() {
+            state.advance(now);
+            if !self.add_partitions(&mut state, now)? {
+                return Ok(());
+            }
+        }
         let mut still_dirty = Vec::new();
         for number in std::mem::take(&mut self.dirty) {
             if !self.send_target(number, &mut state, now, acks) {
@@ -43,9 +51,11 @@ impl MemoryProducer {
         target.seal();
         while let Some(mut batch) = target.pending.pop_front() {
             let (first_sent, sequence) = *batch.sent.get_or_insert((now, target.sequence));
-            let identity = BatchIdentity { producer: self.id, epoch: target.epoch, sequence };
+            let transactional = self.transactions.is_some();
+            let identity = BatchIdentity { producer: self.id, epoch: target.epoch, sequence, transactional };
             let identity = self.settings.idempotent.then_some(identity);
-            match send_batch(state, &self.client.id, target, &batch, identity, now) {
+            let transactional_id = self.transactions.as_mut().map(Transactions::sends);
+            match send_batch(state, &self.client.id, target, &batch, identity, transactional_id, now) {
                 Ok(base_offset) => {
                     let count = batch.payload.len() as u32;
                     target.sequence = next_sequence(sequence, count as i32);
@@ -56,6 +66,7 @@ impl MemoryProducer {
                     if error.class() == ErrorClass::Retriable
                         && now.since(first_sent) < self.settings.delivery_timeout =>
                 {
+                    batch.unanswered |= matches!(error, ClientError::TimedOut { .. });
                     target.pending.push_front(batch);
                     return false;
                 }
@@ -63,9 +74,15 @@ impl MemoryProducer {
                     if error.class() == ErrorClass::Fenced {
                         self.fatal = Some(error.clone());
                     }
-                    // Whether it lies in the log is not known. A new epoch of its own lets the partition go on (KIP-360).
-                    self.epoch = self.epoch.wrapping_add(1).max(0);
-                    (target.epoch, target.sequence) = (self.epoch, 0);
+                    if let Some(transactions) = &mut self.transactions {
+                        // What comes after it must not be committed without it.
+                        transactions.doom(&error);
+                        transactions.may_arrive |= batch.unanswered || matches!(error, ClientError::TimedOut { .. });
+                    } else {
+                        // Whether it lies in the log is not known. A new epoch of its own lets the partition go on (KIP-360).
+                        self.epoch = self.epoch.wrapping_add(1).max(0);
+                        target.begin_anew(self.epoch);
+                    }
                     self.buffered -= batch.size.min(self.buffered);
                     let records = Box::new(LogBatch::unsent(target.partition.clone(), batch.payload));
                     acks.push(BatchAck::Failed { to, error, records });
@@ -83,19 +100,11 @@ fn send_batch(
     target: &Target,
     batch: &Pending,
     identity: Option<BatchIdentity>,
+    transactional_id: Option<Arc<str>>,
     now: Timestamp,
 ) -> Result<Offset, ClientError> {
-    let verdict = state.faults.verdict(Api::Produce, client_id);
-    if let Verdict::Fail(error) = verdict {
-        return Err(error);
-    }
-    let topic = &target.partition.topic;
-    let stored = state.topics.get_mut(topic).ok_or_else(|| ClientError::UnknownTopic { topic: topic.clone() })?.append(
-        topic,
-        target.partition.partition,
-        &batch.payload,
-        now,
-        identity,
-    );
-    if matches!(verdict, Verdict::LoseResponse) { stored.and_then(|_| Err(lost(Api::Produce))) } else { stored }
+    let (to, payload) = (target.partition.clone(), Arc::clone(&batch.payload));
+    submit(state, Api::Produce, client_id, now, move |state, now| {
+        state.produce(now, &to, &payload, identity, transactional_id.as_deref())
+    })
 }

@@ -16,6 +16,8 @@ pub(super) struct Pending {
     pub(super) size: usize,
     /// When it was sent for the first time, and the sequence number it had.
     pub(super) sent: Option<(Timestamp, i32)>,
+    /// Whether it may still arrive: nobody answered.
+    pub(super) unanswered: bool,
 }
 
 /// One partition with its open batch and those that wait.
@@ -59,6 +61,18 @@ impl Target {
         !std::mem::replace(&mut self.is_dirty, true)
     }
 
+    /// Forgets what was not acknowledged; whether some of it may still arrive.
+    pub(super) fn forget(&mut self) -> bool {
+        self.open = PayloadBuilder::default();
+        self.is_dirty = false;
+        self.pending.drain(..).any(|batch| batch.unanswered)
+    }
+
+    /// The producer has another identity: sequence numbers begin anew.
+    pub(super) fn begin_anew(&mut self, epoch: i16) {
+        (self.epoch, self.sequence) = (epoch, 0);
+    }
+
     /// Closes the open batch. The next one is expected to become as large.
     pub(super) fn seal(&mut self) {
         if self.open.len() == 0 {
@@ -67,6 +81,6 @@ impl Target {
         let size = self.open.size();
         let next = PayloadBuilder::with_capacity(self.open.arena_len(), self.open.len());
         let payload = std::mem::replace(&mut self.open, next).finish();
-        self.pending.push_back(Pending { payload, size, sent: None });
+        self.pending.push_back(Pending { payload, size, sent: None, unanswered: false });
     }
 }

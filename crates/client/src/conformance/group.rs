@@ -16,7 +16,7 @@ const PROTOCOL_TYPE: &str = "consumer";
 const SUBSCRIPTION: &[u8] = b"\0\0\0\0\0\0\0\0\0\x04data";
 
 /// A connection to the coordinator of a group. A cluster that has just begun chooses one first.
-fn connect(suite: &Suite<'_>, group: &str) -> Result<Box<dyn GroupMembership>, Failure> {
+pub(super) fn connect(suite: &Suite<'_>, group: &str) -> Result<Box<dyn GroupMembership>, Failure> {
     let mut connection = suite.clients.membership(group, suite.config)?;
     suite.wait("the group's coordinator", || match connection.committed_offsets(group, &[], false, suite.until()) {
         Err(error) if error.class() == ErrorClass::Retriable => {
@@ -30,9 +30,9 @@ fn connect(suite: &Suite<'_>, group: &str) -> Result<Box<dyn GroupMembership>, F
 }
 
 /// One member and its connection.
-struct Member {
-    connection: Box<dyn GroupMembership>,
-    identity: GroupIdentity,
+pub(super) struct Member {
+    pub(super) connection: Box<dyn GroupMembership>,
+    pub(super) identity: GroupIdentity,
 }
 
 pub(super) fn offsets_are_committed_with_metadata(suite: &Suite<'_>) -> Outcome {
@@ -212,7 +212,7 @@ pub fn member_is_removed_when_its_session_times_out(suite: &Suite<'_>) -> Outcom
 }
 
 impl Member {
-    fn connect(suite: &Suite<'_>, group: &str) -> Result<Self, Failure> {
+    pub(super) fn connect(suite: &Suite<'_>, group: &str) -> Result<Self, Failure> {
         let connection = connect(suite, group)?;
         let identity = GroupIdentity { group: group.to_owned(), generation: -1, ..GroupIdentity::default() };
         Ok(Member { connection, identity })
@@ -242,7 +242,7 @@ impl Member {
         suite.wait("an answer of the coordinator", || Ok(self.connection.response(suite.soon())))
     }
 
-    fn join(&mut self, suite: &Suite<'_>) -> Result<Joined, Failure> {
+    pub(super) fn join(&mut self, suite: &Suite<'_>) -> Result<Joined, Failure> {
         self.connection.submit(GroupRequest::Join(self.join_request()))?;
         self.joined(suite)
     }
@@ -260,7 +260,7 @@ impl Member {
         }
     }
 
-    fn sync(&mut self, suite: &Suite<'_>, assignments: Vec<(String, Vec<u8>)>) -> Result<Vec<u8>, Failure> {
+    pub(super) fn sync(&mut self, suite: &Suite<'_>, assignments: Vec<(String, Vec<u8>)>) -> Result<Vec<u8>, Failure> {
         self.connection.submit(self.sync_request(assignments))?;
         self.synced(suite)
     }
@@ -296,7 +296,7 @@ impl Member {
         })
     }
 
-    fn leave(&mut self, suite: &Suite<'_>) -> Result<Result<(), ClientError>, Failure> {
+    pub(super) fn leave(&mut self, suite: &Suite<'_>) -> Result<Result<(), ClientError>, Failure> {
         self.connection.submit(GroupRequest::Leave { identity: self.identity.clone(), reason: "done".to_owned() })?;
         match self.response(suite)? {
             GroupResponse::Leave(answer) => Ok(answer),
@@ -314,7 +314,7 @@ fn commit(
     Ok(connection.commit_offsets(&OffsetCommit { identity, offsets }, suite.until())?)
 }
 
-fn fetch(
+pub(super) fn fetch(
     suite: &Suite<'_>,
     connection: &mut dyn GroupMembership,
     group: &str,

@@ -11,7 +11,7 @@ use headwater_topology::state::{FlushTo, StoreHandle, TableState};
 use headwater_topology::{Draft, Inlet, NodeId, Port, ProcessError, StoreId, Stream, TaskContext};
 
 use super::folding::Folding;
-use super::to::missing_serde;
+use super::missing_serde::{GivenBy, missing_serde};
 use crate::old_values::OldValues;
 use crate::serdes::Serdes;
 use crate::view::Views;
@@ -61,7 +61,7 @@ impl<K: 'static, A: 'static> KeptIn<K, A> {
     /// The store `id`, unless it has no serdes, which is a mistake of the node `name`.
     pub(crate) fn new(draft: &Draft, name: &str, id: StoreId, store: &str, serdes: Serdes<K, A>) -> Option<Self> {
         let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
-            draft.mistake(missing_serde(name, &serdes));
+            draft.mistake(missing_serde(name, &serdes, GivenBy::Materialized));
             return None;
         };
         Some(KeptIn { id, handle: StoreHandle::with(store, key, value), serdes })

@@ -36,8 +36,9 @@ use self::wire::{
     Parcel, ParcelSerde, Received, ReceivedSerde, Response, ResponseSerde, Subscription, SubscriptionSerde,
 };
 use super::aggregate::row_format;
+use super::missing_serde::{GivenBy, Side, missing_serde};
 use super::table_source::table_source;
-use super::to::{SinkSpec, add_sink, missing_serde};
+use super::to::{SinkSpec, add_sink};
 use crate::serdes::Serdes;
 use crate::{KStream, KTable, Materialized, TableJoined};
 
@@ -136,9 +137,9 @@ pub(crate) fn foreign_key_join<K: 'static, V: 'static, K2: 'static, V2: 'static,
     let (serdes, other_serdes) = (serdes.or(&left.serdes), other_serdes.or(&right.serdes));
     let Some(known) = Known::of(serdes.clone(), other_serdes.clone()) else {
         draft.mistake(if serdes.is_whole() {
-            missing_serde(&names.send, &other_serdes)
+            missing_serde(&names.send, &other_serdes, GivenBy::TableJoined(Side::Other))
         } else {
-            missing_serde(&names.send, &serdes)
+            missing_serde(&names.send, &serdes, GivenBy::TableJoined(Side::This))
         });
         return None;
     };

@@ -10,7 +10,7 @@ use headwater_topology::node::source::{SourceNode, TimestampExtractor};
 use headwater_topology::node::{self, Moves, RepartitionNames};
 use headwater_topology::{NodeId, Port, Stream};
 
-use super::to::missing_serde;
+use super::missing_serde::{GivenBy, missing_serde};
 use crate::KStream;
 use crate::serdes::Serdes;
 
@@ -21,6 +21,8 @@ pub(crate) struct Repartition<'a, K, V> {
     pub(crate) serdes: Serdes<K, V>,
     pub(crate) partitions: Option<Partition>,
     pub(crate) partitioner: Option<ChoosePartitions<K, V>>,
+    /// The options that the serdes are given by.
+    pub(crate) given_by: GivenBy,
 }
 
 /// Adds filter, sink and source (Java's `OptimizableRepartitionNode`) below `stream`, whose key an operator needs; what is returned
@@ -45,10 +47,10 @@ fn add<K: 'static, V: 'static>(
     repartition: Repartition<'_, K, V>,
     moves: Moves,
 ) -> KStream<K, V> {
-    let Repartition { prefix, serdes, partitions, partitioner } = repartition;
+    let Repartition { prefix, serdes, partitions, partitioner, given_by } = repartition;
     let names = names(stream, prefix);
     let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
-        stream.draft().mistake(missing_serde(&names.sink, &serdes));
+        stream.draft().mistake(missing_serde(&names.sink, &serdes, given_by));
         return KStream::at(stream.port.clone(), serdes, false);
     };
     let port = node::Repartition { key, value, partitioner, partitions }.add(&stream.port, names, moves);
@@ -76,6 +78,7 @@ pub(crate) fn repartition_for_join<K: 'static, V: 'static>(
     stream: &KStream<K, V>,
     name: Option<&str>,
     serdes: &Serdes<K, V>,
+    given_by: GivenBy,
 ) -> ForJoin<K, V> {
     let draft = stream.draft();
     let for_join = |stream: KStream<K, V>| ForJoin { topics: draft.topics_above(stream.node()), stream };
@@ -93,7 +96,7 @@ pub(crate) fn repartition_for_join<K: 'static, V: 'static>(
         return ForJoin { stream, topics };
     }
     let prefix = name.unwrap_or(&own);
-    let repartition = Repartition { prefix, serdes: serdes.clone(), partitions: None, partitioner: None };
+    let repartition = Repartition { prefix, serdes: serdes.clone(), partitions: None, partitioner: None, given_by };
     let repartitioned = repartition_source(stream, repartition);
     draft.add_part(stream.node(), ForJoins { source: repartitioned.node(), types });
     for_join(repartitioned)

@@ -18,10 +18,9 @@ use self::self_join::self_join;
 use self::side::{SideSpec, listen};
 use self::stores::{Stores, Wanted};
 use self::windowed::{Kept, windowed};
+use super::missing_serde::{GivenBy, Side, missing_serde};
 use super::repartition::repartition_for_join;
 use super::stateless::pass_on;
-use super::to::missing_serde;
-use crate::serdes::Serdes;
 use crate::{KStream, StreamJoined};
 
 /// A joiner: of the key and the values of this side and the other, one of which may be missing.
@@ -78,7 +77,7 @@ pub(crate) fn stream_join<K: 'static, V: 'static, V2: 'static, W: 'static>(
     let StreamJoinSpec { rows, windows, join, options } = spec;
     let draft = left.draft();
     let left_serdes = options.serdes.clone().or(&left.serdes);
-    let right_serdes = Serdes::of(left_serdes.key.clone(), options.other_value.clone()).or(&right.serdes);
+    let right_serdes = options.other_serdes.clone().with_key(left_serdes.key.clone()).or(&right.serdes);
     let result = left_serdes.key_only();
     if !draft.takes(right.draft()) {
         return KStream::at(Port::new(draft, left.node()), result, false);
@@ -87,8 +86,9 @@ pub(crate) fn stream_join<K: 'static, V: 'static, V2: 'static, W: 'static>(
         draft.mistake(TopologyError::Argument(error.to_string()));
     }
     let part = |suffix| options.name.as_ref().map(|name| format!("{name}{suffix}"));
-    let left = repartition_for_join(left, part("-left").as_deref(), &left_serdes);
-    let right = repartition_for_join(right, part("-right").as_deref(), &right_serdes);
+    let (this_given, other_given) = (GivenBy::StreamJoined(Side::This), GivenBy::StreamJoined(Side::Other));
+    let left = repartition_for_join(left, part("-left").as_deref(), &left_serdes, this_given);
+    let right = repartition_for_join(right, part("-right").as_deref(), &right_serdes, other_given);
     let topics: BTreeSet<String> = left.topics.union(&right.topics).cloned().collect();
     draft.copartition(topics.clone());
     let (left, right) = (left.stream, right.stream);
@@ -104,9 +104,9 @@ pub(crate) fn stream_join<K: 'static, V: 'static, V2: 'static, W: 'static>(
     let Some((this_kept, other_kept)) = kept else {
         let name = draft.node_name(merge);
         draft.mistake(if this_serdes.is_whole() {
-            missing_serde(&name, &other_serdes)
+            missing_serde(&name, &other_serdes, other_given)
         } else {
-            missing_serde(&name, &this_serdes)
+            missing_serde(&name, &this_serdes, this_given)
         });
         return KStream::at(Port::new(draft, merge), result, false);
     };

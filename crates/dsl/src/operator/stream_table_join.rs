@@ -13,7 +13,7 @@ use headwater_topology::{
     Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, TaskContext, TopologyError,
 };
 
-use super::{ForJoin, missing_serde, repartition_for_join};
+use super::{ForJoin, GivenBy, missing_serde, repartition_for_join};
 use crate::serdes::Serdes;
 use crate::view::View;
 use crate::{Joined, KStream, KTable};
@@ -83,7 +83,7 @@ pub(crate) fn stream_table_join<K: 'static, V: 'static, VT: 'static, W: 'static>
     if !draft.takes(table.draft()) {
         return KStream::at(Port::new(draft, stream.node()), serdes.key_only(), false);
     }
-    let ForJoin { stream: upstream, topics } = repartition_for_join(stream, name.as_deref(), &serdes);
+    let ForJoin { stream: upstream, topics } = repartition_for_join(stream, name.as_deref(), &serdes, GivenBy::Joined);
     let prefix = if left { "KSTREAM-LEFTJOIN-" } else { "KSTREAM-JOIN-" };
     let name = draft.name_or(name.as_deref(), prefix);
     let node = draft.add_node(NodeSpec::processor(name, [upstream.node()]));
@@ -142,7 +142,7 @@ fn add_waiting<K: 'static, V: 'static>(
     let id = draft.add_store(StoreSpec::new(store.as_str(), StoreKind::KeyValue));
     draft.connect(node, id);
     let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
-        draft.mistake(missing_serde(&name, serdes));
+        draft.mistake(missing_serde(&name, serdes, GivenBy::Joined));
         return None;
     };
     Some((id, StoreHandle::with(store, key, value)))

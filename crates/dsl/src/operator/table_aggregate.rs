@@ -11,7 +11,7 @@ use headwater_topology::{Inlet, Port, ProcessError, Stream, TaskContext};
 
 use super::aggregate::row_format;
 use super::folding::Fold;
-use super::to::missing_serde;
+use super::missing_serde::{GivenBy, missing_serde};
 use crate::changed::Changed;
 use crate::old_values::OldValues;
 use crate::serdes::Serdes;
@@ -124,7 +124,7 @@ pub(crate) fn table_aggregate<K: 'static, V: 'static, A: 'static>(
             }),
         );
     } else {
-        draft.mistake(missing_serde(&name, &serdes));
+        draft.mistake(missing_serde(&name, &serdes, GivenBy::Materialized));
     }
     let views = Views::of_store(handle.clone().map(|handle| (id, handle)));
     let store = handle.filter(|_| materialized.name.is_some());

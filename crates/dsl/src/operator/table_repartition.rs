@@ -5,7 +5,7 @@ use headwater_topology::node::{NodeSpec, SinkTopic, SourceTopics};
 use headwater_topology::{NodeId, Port};
 
 use super::repartition::add_source;
-use super::to::{SinkSpec, add_sink, missing_serde};
+use super::to::{SinkSpec, add_sink};
 use crate::KStream;
 
 /// Adds the sink `sink` and the source `source` of `topic` below `stream`; what is returned stands at the source.
@@ -21,9 +21,8 @@ pub(crate) fn changed_repartition<K: 'static, V: 'static>(
     let spec = SinkSpec { topic: topic_written, choose: None, serdes: serdes.clone(), partitioner: None };
     let sink = add_sink(&stream.port, sink, spec);
     let node = draft.add_node(NodeSpec::source(source.as_str(), SourceTopics::Named(vec![topic]), None));
-    match (serdes.key.clone(), serdes.value.clone()) {
-        (Some(key), Some(value)) => add_source(draft, node, key, value, TimestampExtractor::FailOnInvalid),
-        _ => draft.mistake(missing_serde(&source, serdes)),
+    if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
+        add_source(draft, node, key, value, TimestampExtractor::FailOnInvalid);
     }
     (sink, KStream::at(Port::new(draft, node), serdes.clone(), false))
 }

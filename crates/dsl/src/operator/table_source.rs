@@ -14,7 +14,7 @@ use headwater_topology::{
 };
 
 use super::aggregate::row_format;
-use super::to::missing_serde;
+use super::missing_serde::{GivenBy, missing_serde};
 use crate::old_values::OldValues;
 use crate::serdes::Serdes;
 use crate::view::{Source, StoreView, View, Views};
@@ -74,7 +74,8 @@ impl<K: 'static, V: 'static> Keep<K, V> {
             return Some(made);
         }
         if self.handle().is_none() {
-            self.draft.mistake(missing_serde(&self.draft.node_name(self.node), &self.serdes));
+            let name = self.draft.node_name(self.node);
+            self.draft.mistake(missing_serde(&name, &self.serdes, GivenBy::Materialized));
             return None;
         }
         let id = self.draft.add_store(self.spec.clone());

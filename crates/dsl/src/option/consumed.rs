@@ -11,12 +11,13 @@ use crate::serdes::Serdes;
 
 /// How a topic is read (Java's `Consumed`): serdes, where to begin, whence a record has its time, the source's name.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use headwater::dsl::{Consumed, StreamsBuilder};
 /// use headwater::processor::node::OffsetReset;
 /// use headwater::processor::node::source::TimestampExtractor;
-/// let consumed = Consumed::<String, i64>::by_type()
-///     .with_name("sales-source")
+/// let consumed = Consumed::<String, i64>::named("sales-source")
 ///     .with_offset_reset(OffsetReset::Earliest)
 ///     .with_timestamp_extractor(TimestampExtractor::UsePartitionTime);
 /// let builder = StreamsBuilder::new();

@@ -5,10 +5,12 @@ use crate::serdes::Serdes;
 
 /// How a stream or table is grouped (Java's `Grouped`): serdes of the repartition topic, and its name.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use headwater::dsl::{Grouped, StreamsBuilder};
 /// let builder = StreamsBuilder::new();
-/// let by_length = Grouped::by_type().with_name("by-length");
+/// let by_length = Grouped::named("by-length");
 /// let words = builder.values::<String>("words").group_by_with(|_, word| word.len() as i64, by_length);
 /// words.count().to_stream().to("counts");
 /// assert!(builder.build()?.describe().contains("Sink: by-length-repartition-sink (topic: by-length-repartition)"));

@@ -9,6 +9,8 @@ use crate::serdes::Serdes;
 /// How a stream is joined with a table (Java's `Joined`): serdes of the repartition topic where one is needed, the name of the
 /// join and of that topic, and for how long records wait.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use std::time::Duration;
 ///

@@ -15,6 +15,8 @@ use crate::serdes::Serdes;
 ///
 /// A store with a name of the user's can be queried and keeps its state when operators before it come and go.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use headwater::dsl::{Materialized, StreamsBuilder};
 /// let builder = StreamsBuilder::new();

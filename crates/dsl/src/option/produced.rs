@@ -10,6 +10,8 @@ use crate::serdes::Serdes;
 
 /// How a topic is written (Java's `Produced`): serdes, partitioner, the sink's name.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use headwater::dsl::{Produced, StreamsBuilder};
 /// // What is urgent goes to partition 0, all else by its key.

@@ -10,11 +10,13 @@ use crate::serdes::Serdes;
 
 /// How a repartition topic is made (Java's `Repartitioned`): serdes, name, number of partitions, partitioner.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use headwater::dsl::{Repartitioned, StreamsBuilder};
 /// let builder = StreamsBuilder::new();
 /// let by_word = builder.values::<String>("words").select_key(|_, word| word.clone());
-/// by_word.repartition_with(Repartitioned::by_type().with_name("by-word").with_partitions(12)).to("out");
+/// by_word.repartition_with(Repartitioned::named("by-word").with_partitions(12)).to("out");
 /// assert_eq!(builder.build()?.fixed_partitions("by-word-repartition"), Some(12));
 /// # Ok::<(), headwater::processor::TopologyErrors>(())
 /// ```

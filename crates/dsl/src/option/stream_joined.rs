@@ -13,6 +13,8 @@ use crate::serdes::Serdes;
 ///
 /// The name is that of the join's nodes and repartition topics; the stores have one of their own, which also names their changelogs.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use std::time::Duration;
 ///
@@ -21,7 +23,7 @@ use crate::serdes::Serdes;
 /// let builder = StreamsBuilder::new();
 /// let (views, clicks) = (builder.stream::<String, String>("views"), builder.stream::<String, String>("clicks"));
 /// let within = JoinWindows::of_time_difference_with_no_grace(Duration::from_secs(60));
-/// let options = StreamJoined::by_type().with_name("clicked").with_store_name("seen").in_memory();
+/// let options = StreamJoined::named("clicked").with_store_name("seen").in_memory();
 /// views.join_with(&clicks, |_, view, click| format!("{view}, {click}"), within, options).to("clicked");
 /// let text = builder.build()?.describe();
 /// assert!(text.contains("Processor: clicked-this-join (stores: [seen-other-join-store])"));
@@ -29,7 +31,8 @@ use crate::serdes::Serdes;
 /// ```
 pub struct StreamJoined<K, V, V2> {
     pub(crate) serdes: Serdes<K, V>,
-    pub(crate) other_value: Option<SharedSerde<V2>>,
+    /// Those of the other stream, whose keys are this one's.
+    pub(crate) other_serdes: Serdes<K, V2>,
     pub(crate) name: Option<String>,
     pub(crate) store_name: Option<String>,
     pub(crate) store_type: StoreType,
@@ -43,7 +46,7 @@ impl<K, V, V2> StreamJoined<K, V, V2> {
     pub fn inherited() -> Self {
         StreamJoined {
             serdes: Serdes::none(),
-            other_value: None,
+            other_serdes: Serdes::none(),
             name: None,
             store_name: None,
             store_type: StoreType::Configured,
@@ -56,7 +59,7 @@ impl<K, V, V2> StreamJoined<K, V, V2> {
     /// With these serdes: of keys, of this stream's values, and of the other's.
     pub fn with(key: SharedSerde<K>, value: SharedSerde<V>, other_value: SharedSerde<V2>) -> Self {
         let serdes = Serdes::of(Some(key), Some(value));
-        StreamJoined { serdes, other_value: Some(other_value), ..Self::inherited() }
+        StreamJoined { serdes, other_serdes: Serdes::of(None, Some(other_value)), ..Self::inherited() }
     }
 
     /// With the types' own serdes, whatever was inherited.
@@ -67,6 +70,30 @@ impl<K, V, V2> StreamJoined<K, V, V2> {
         V2: DefaultSerde,
     {
         Self::with(K::default_serde(), V::default_serde(), V2::default_serde())
+    }
+
+    /// With this name for nodes and repartition topics, and with the serdes that are inherited, or else the types' own (Java's
+    /// `StreamJoined.as` names the stores: that is [`StreamJoined::with_store_name`]).
+    ///
+    /// For types without serdes of their own there is `inherited().with_name(name)`.
+    pub fn named(name: impl Into<String>) -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+        V2: DefaultSerde,
+    {
+        Self::inherited_or_own().with_name(name)
+    }
+
+    /// As inherited, and what is not, by the types.
+    pub(crate) fn inherited_or_own() -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+        V2: DefaultSerde,
+    {
+        let (serdes, other_serdes) = (Serdes::inherited_or_own(), Serdes::inherited_or_own());
+        StreamJoined { serdes, other_serdes, ..Self::inherited() }
     }
 
     /// With this serde for keys.
@@ -86,7 +113,7 @@ impl<K, V, V2> StreamJoined<K, V, V2> {
     /// With this serde for values of the other stream.
     #[must_use]
     pub fn with_other_value_serde(mut self, value: SharedSerde<V2>) -> Self {
-        self.other_value = Some(value);
+        self.other_serdes.value = Some(value);
         self
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use headwater_record::{SharedSerde, Timestamp};
+use headwater_record::{DefaultSerde, SharedSerde, Timestamp};
 use headwater_store::Logging;
 use headwater_window::Windowed;
 
@@ -200,6 +200,8 @@ pub(crate) struct Bounds {
 ///
 /// Time is that of the records which come by: without new ones, nothing is handed on.
 ///
+/// Its serdes are the table's; what else there is stands [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use std::time::Duration;
 /// use headwater::dsl::{BufferConfig, Produced, StreamsBuilder, Suppressed};
@@ -215,6 +217,8 @@ pub(crate) struct Bounds {
 /// ```
 pub struct Suppressed<K, V> {
     pub(crate) serdes: Serdes<K, V>,
+    /// The serde of the values' type, for a table without one.
+    pub(crate) own_value: Option<fn() -> SharedSerde<V>>,
     pub(crate) name: Option<String>,
     pub(crate) until: Until<K>,
     pub(crate) bounds: Bounds,
@@ -239,13 +243,36 @@ impl<K, V> Suppressed<K, V> {
     fn until<P: WhenFull>(until: Until<K>, buffer: BufferConfig<P>) -> Self {
         let BufferConfig { max_records, max_bytes, logging, .. } = buffer;
         let bounds = Bounds { max_records, max_bytes, shuts_down: P::SHUTS_DOWN };
-        Suppressed { serdes: Serdes::none(), name: None, until, bounds, logging }
+        Suppressed { serdes: Serdes::none(), own_value: None, name: None, until, bounds, logging }
     }
 
     /// Names the operator, and after it its store and the store's changelog.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// With the values' own serde where the table has none, such as one of [`map_values`](crate::KTable::map_values): what waits is
+    /// kept as bytes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use headwater::dsl::{BufferConfig, StreamsBuilder, Suppressed};
+    /// let builder = StreamsBuilder::new();
+    /// let lengths = builder.table::<String, String>("texts").map_values(|_, text| text.len() as i64);
+    /// let limit = Suppressed::until_time_limit(Duration::from_secs(60), BufferConfig::unbounded());
+    /// lengths.suppress(limit.or_by_type()).to_stream().to("lengths-by-the-minute");
+    /// # builder.build()?;
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
+    /// ```
+    #[must_use]
+    pub fn or_by_type(mut self) -> Self
+    where
+        V: DefaultSerde,
+    {
+        self.own_value = Some(V::default_serde);
         self
     }
 

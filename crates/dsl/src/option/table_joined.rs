@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_record::{Partition, SharedSerde};
+use headwater_record::{DefaultSerde, Partition, SharedSerde};
 
 use crate::operator::ChoosePartition;
 use crate::serdes::Serdes;
@@ -15,6 +15,8 @@ use crate::serdes::Serdes;
 /// The name is that of all nodes, of the store of subscriptions and of the two topics between the tables. With one, they keep
 /// their state when operators before them come and go.
 ///
+/// What it begins with is compared [in one place](crate#names-and-serdes).
+///
 /// ```
 /// use headwater::dsl::{Materialized, StreamsBuilder, TableJoined};
 /// let builder = StreamsBuilder::new();
@@ -25,7 +27,7 @@ use crate::serdes::Serdes;
 ///     |_, order| order.split(':').next().map(str::to_owned),
 ///     |order, customer| format!("{order} to {customer}"),
 ///     TableJoined::named("shipping"),
-///     Materialized::by_type().with_name("shipped"),
+///     Materialized::named("shipped"),
 /// );
 /// shipped.to_stream().to("shipments");
 /// assert!(builder.build()?.describe().contains("topics: [shipping-subscription-registration-topic]"));
@@ -51,9 +53,29 @@ impl<K, V, K2, V2> TableJoined<K, V, K2, V2> {
         }
     }
 
-    /// With this name (Java's `TableJoined.as`).
-    pub fn named(name: impl Into<String>) -> Self {
-        Self::inherited().with_name(name)
+    /// With this name (Java's `TableJoined.as`), and with the serdes that both tables have, or else the types' own.
+    ///
+    /// For types without serdes of their own there is `inherited().with_name(name)`.
+    pub fn named(name: impl Into<String>) -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+        K2: DefaultSerde,
+        V2: DefaultSerde,
+    {
+        Self::inherited_or_own().with_name(name)
+    }
+
+    /// As inherited, and what is not, by the types.
+    pub(crate) fn inherited_or_own() -> Self
+    where
+        K: DefaultSerde,
+        V: DefaultSerde,
+        K2: DefaultSerde,
+        V2: DefaultSerde,
+    {
+        let (serdes, other_serdes) = (Serdes::inherited_or_own(), Serdes::inherited_or_own());
+        TableJoined { serdes, other_serdes, ..Self::inherited() }
     }
 
     /// With this name.
@@ -70,8 +92,7 @@ impl<K, V, K2, V2> TableJoined<K, V, K2, V2> {
         self
     }
 
-    /// With this serde for values of the table that is joined, by whose bytes a row is known to be the same still. It is needed
-    /// for tables that have inherited none, such as those of `map_values`.
+    /// With this serde for values of the table that is joined, by whose bytes a row is known to be the same still.
     #[must_use]
     pub fn with_value_serde(mut self, value: SharedSerde<V>) -> Self {
         self.serdes.value = Some(value);

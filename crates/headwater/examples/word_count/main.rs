@@ -14,8 +14,6 @@ mod place;
 use std::error::Error;
 
 use headwater::prelude::*;
-use headwater::processor::{Topology, TopologyErrors};
-use headwater::runtime::CloseOptions;
 
 use arguments::Arguments;
 use place::Place;

@@ -47,7 +47,7 @@ fn a_restart_goes_on_from_what_was_committed() {
     let mut instances = vec![instance(&world, &directory.0, &restored)];
     world.run_until_running(&mut instances);
     assert_eq!(restored.take("shops"), 30);
-    assert!(directory.global().join("rocksdb/shops-STATE-STORE-0000000000").is_dir(), "Java's place");
+    assert!(directory.global().join("rocksdb").is_dir(), "Java's place");
     world.close(instances);
     world.shop("late", Some("Oslo"));
     let mut instances = vec![instance(&world, &directory.0, &restored)];
@@ -112,7 +112,7 @@ fn a_damaged_store_is_filled_anew() {
     world.run_until_running(&mut instances);
     world.close(instances);
     restored.take("shops");
-    let store = directory.global().join("rocksdb/shops-STATE-STORE-0000000000");
+    let store = directory.global().join("rocksdb");
     for file in std::fs::read_dir(store).unwrap().map(|file| file.unwrap().path()) {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         if name.starts_with("MANIFEST") {

@@ -31,6 +31,22 @@ fn a_record_that_cannot_be_decoded_ends_the_application_unless_a_handler_lets_it
     assert_eq!(world.values("dead").len(), 1, "its dead letter was sent");
 }
 
+/// Java 4.4 takes the rows of a global table as they are too when it restores them (`reprocessOnRestore` is false).
+#[test]
+fn a_row_that_was_there_before_the_start_and_cannot_be_read_is_named_by_the_join_that_meets_it() {
+    let world = World::new();
+    world.put("shops", b"a", Some(b"\xff\xfe"));
+    world.shop("b", Some("Rome"));
+    let mut instances = [world.instance(1)];
+    world.run_until_running(&mut instances);
+    assert_eq!(world.city_of(&mut instances, "b"), "Rome");
+    world.sale("a", "pen");
+    world.run_until(&mut instances, "it has ended", |instances| instances[0].state() == State::Error);
+    let text = instances[0].outcome().expect_err("it failed").to_string();
+    let row = "the row of \"a\" in the global store shops-STATE-STORE-0000000000, written by a record of topic shops with timestamp 1000000";
+    assert!(text.contains(row), "{text}");
+}
+
 #[test]
 fn a_processor_does_not_see_what_cannot_be_decoded_at_the_start_either() {
     let (world, heard) = (World::new(), Heard::default());

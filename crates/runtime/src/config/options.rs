@@ -35,6 +35,7 @@ impl fmt::Display for Kind {
         match self {
             Kind::Text => f.write_str("a text"),
             Kind::Name => f.write_str("a text that is not empty"),
+            Kind::Number(i64::MIN, i64::MAX) => f.write_str("a whole number"),
             Kind::Number(least, i64::MAX | 0x7fff_ffff) => write!(f, "a whole number of at least {least}"),
             Kind::Number(least, most) => write!(f, "a whole number from {least} to {most}"),
             Kind::Flag => f.write_str("true or false"),

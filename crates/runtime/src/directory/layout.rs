@@ -10,8 +10,9 @@ use super::DirectoryError;
 
 /// The lock file's name.
 pub(super) const LOCK: &str = ".lock";
-/// The name of the index of changelog offsets.
-pub(super) const CHECKPOINT: &str = ".checkpoint";
+/// The name of the index of changelog offsets. Not Java's `.checkpoint`: an instance of Java that comes to the directory would take
+/// them for the offsets of stores of its own, which are not there.
+pub(super) const CHECKPOINT: &str = ".headwater-checkpoint";
 /// The directory of global stores.
 pub(super) const GLOBAL: &str = "global";
 /// Where global stores are filled anew.

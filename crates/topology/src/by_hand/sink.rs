@@ -13,8 +13,8 @@ use crate::{MakeInlet, RecordContext, Stream};
 /// A sink that is wanted (the arguments of Java's `Topology#addSink`).
 ///
 /// ```
-/// use headwater::record::DefaultSerde;
-/// use headwater::processor::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+/// use headwater::prelude::*;
+/// use headwater::processor::prelude::*;
 /// let builder = TopologyBuilder::new();
 /// let orders = SourceSpec::topics(["orders"], String::default_serde(), i64::default_serde());
 /// let source = builder.add_source("source", orders);
@@ -79,8 +79,8 @@ impl TopologyBuilder {
     /// Adds a sink below `parents` (`Topology#addSink`).
     ///
     /// ```
-    /// use headwater::record::DefaultSerde;
-    /// use headwater::processor::by_hand::{SinkSpec, SourceSpec, TopologyBuilder};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     /// let builder = TopologyBuilder::new();
     /// let of = |topic: &str| SourceSpec::topics([topic], String::default_serde(), String::default_serde());
     /// let (east, west) = (builder.add_source("east", of("east")), builder.add_source("west", of("west")));

@@ -16,8 +16,8 @@ use crate::node::{NodeSpec, OffsetReset, SourceTopics};
 /// ```
 /// use std::time::Duration;
 ///
-/// use headwater::record::DefaultSerde;
-/// use headwater::processor::by_hand::{SourceSpec, TopologyBuilder};
+/// use headwater::prelude::*;
+/// use headwater::processor::prelude::*;
 /// use headwater::processor::node::OffsetReset;
 /// use headwater::processor::node::source::TimestampExtractor;
 /// let builder = TopologyBuilder::new();
@@ -80,8 +80,8 @@ impl TopologyBuilder {
     /// Adds a source (`Topology#addSource`).
     ///
     /// ```
-    /// use headwater::record::DefaultSerde;
-    /// use headwater::processor::by_hand::{SourceSpec, TopologyBuilder};
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     /// let builder = TopologyBuilder::new();
     /// builder.add_source("source", SourceSpec::topics(["lines"], <()>::default_serde(), String::default_serde()));
     /// assert!(builder.build()?.describe().contains("Source: source (topics: [lines])"));

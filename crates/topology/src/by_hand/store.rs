@@ -11,14 +11,8 @@ impl TopologyBuilder {
     /// Adds a store, and connects it to the processors of these names (`Topology#addStateStore`).
     ///
     /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use headwater::record::{DefaultSerde, Record};
-    /// use headwater::store::{StoreKind, StoreSpec};
-    /// use headwater::processor::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::state::{KeyValueState, StoreHandle};
-    /// use headwater::processor::ProcessError;
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     ///
     /// /// Hands on the first record of each key.
     /// struct First(Rc<KeyValueState<String, i64>>);
@@ -28,18 +22,20 @@ impl TopologyBuilder {
     ///         cx: &mut ProcessorContext<'_, '_, String, i64>,
     ///         record: Record<'_, String, i64>,
     ///     ) -> Result<(), ProcessError> {
-    ///         let Record { key, value, timestamp, headers, .. } = record;
-    ///         let known = self.0.put_if_absent(cx.task(), key, Some(*value), timestamp, headers)?;
-    ///         if known.is_none() { cx.forward(record) } else { Ok(()) }
+    ///         if self.0.value(cx, record.key)?.is_some() {
+    ///             return Ok(());
+    ///         }
+    ///         self.0.put_at(cx, record.key, *record.value, &record)?;
+    ///         cx.forward(record)
     ///     }
     /// }
     ///
     /// let builder = TopologyBuilder::new();
     /// let sales = SourceSpec::topics(["sales"], String::default_serde(), i64::default_serde());
     /// let source = builder.add_source("source", sales);
-    /// let first = |stores: &mut StoreAccess<'_, '_>| Ok(First(stores.key_value(&StoreHandle::named("seen"))?));
-    /// let _: NodeRef<String, i64> = builder.add_processor("first", first, &[&source]);
-    /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue), &["first"]);
+    /// let _: NodeRef<String, i64> =
+    ///     builder.add_processor("first", |stores| Ok(First(stores.key_value(&StoreHandle::named("seen"))?)), &[&source]);
+    /// builder.add_state_store(StoreSpec::key_value("seen"), &["first"]);
     /// assert!(builder.build()?.describe().contains("Processor: first (stores: [seen])"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
@@ -54,25 +50,21 @@ impl TopologyBuilder {
     /// Connects stores to a processor (`Topology#connectProcessorAndStateStores`).
     ///
     /// ```
-    /// # use headwater::record::{DefaultSerde, Record};
-    /// # use headwater::processor::ProcessError;
-    /// # use headwater::processor::by_hand::{NodeRef, SourceSpec};
-    /// # use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
     /// # struct Nothing;
     /// # impl Processor<(), (), (), ()> for Nothing {
     /// #     fn process(&mut self, _: &mut ProcessorContext<'_, '_, (), ()>, _: Record<'_, (), ()>) -> Result<(), ProcessError> {
     /// #         Ok(())
     /// #     }
     /// # }
-    /// use headwater::store::{StoreKind, StoreSpec};
-    /// use headwater::processor::by_hand::TopologyBuilder;
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     /// let builder = TopologyBuilder::new();
     /// # let source = SourceSpec::topics(["in"], <()>::default_serde(), <()>::default_serde());
     /// # let source = builder.add_source("source", source);
     /// # let _: NodeRef<(), ()> = builder.add_processor("first", |_| Ok(Nothing), &[&source]);
     /// # let _: NodeRef<(), ()> = builder.add_processor("last", |_| Ok(Nothing), &[&source]);
     /// // Of a topology with the processors `first` and `last`.
-    /// builder.add_state_store(StoreSpec::new("seen", StoreKind::KeyValue), &["first"]);
+    /// builder.add_state_store(StoreSpec::key_value("seen"), &["first"]);
     /// builder.connect("last", &["seen"]);
     /// assert!(builder.build()?.describe().contains("Processor: last (stores: [seen])"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
@@ -108,14 +100,8 @@ impl TopologyBuilder {
     /// All processors may read it. `StreamsBuilder::add_global_store` takes the same processors.
     ///
     /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use headwater::record::{DefaultSerde, Record};
-    /// use headwater::store::{StoreKind, StoreSpec};
-    /// use headwater::processor::by_hand::{SourceSpec, TopologyBuilder};
-    /// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// use headwater::processor::state::{KeyValueState, StoreHandle};
-    /// use headwater::processor::ProcessError;
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
     ///
     /// struct Fill(Rc<KeyValueState<String, String>>);
     /// impl Processor<String, String, (), ()> for Fill {
@@ -124,15 +110,17 @@ impl TopologyBuilder {
     ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
     ///         record: Record<'_, String, String>,
     ///     ) -> Result<(), ProcessError> {
-    ///         self.0.put(cx.task(), record.key, Some(record.value.clone()), record.timestamp, record.headers)
+    ///         self.0.put_at(cx, record.key, record.value.clone(), &record)
     ///     }
     /// }
     ///
     /// let builder = TopologyBuilder::new();
     /// let names = SourceSpec::topics(["names"], String::default_serde(), String::default_serde());
-    /// let fill = |stores: &mut StoreAccess<'_, '_>| Ok(Fill(stores.key_value(&StoreHandle::named("names"))?));
-    /// let store = StoreSpec::new("names", StoreKind::KeyValue);
-    /// builder.add_global_store(store, ("names-source", names), ("names-fill", fill));
+    /// builder.add_global_store(
+    ///     StoreSpec::key_value("names"),
+    ///     ("names-source", names),
+    ///     ("names-fill", |stores| Ok(Fill(stores.key_value(&StoreHandle::named("names"))?))),
+    /// );
     /// assert!(builder.build()?.describe().contains("Processor: names-fill (stores: [names])"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
@@ -158,14 +146,8 @@ impl TopologyBuilder {
     /// topic that it reads; other processors may be connected to the store, to read.
     ///
     /// ```
-    /// # use std::rc::Rc;
-    /// #
-    /// # use headwater::record::{DefaultSerde, Record};
-    /// # use headwater::store::{StoreKind, StoreSpec};
-    /// # use headwater::processor::ProcessError;
-    /// # use headwater::processor::by_hand::{SourceSpec, TopologyBuilder};
-    /// # use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-    /// # use headwater::processor::state::{KeyValueState, StoreHandle};
+    /// # use headwater::prelude::*;
+    /// # use headwater::processor::prelude::*;
     /// #
     /// # struct Fill(Rc<KeyValueState<String, String>>);
     /// # impl Processor<String, String, (), ()> for Fill {
@@ -174,15 +156,17 @@ impl TopologyBuilder {
     /// #         cx: &mut ProcessorContext<'_, '_, (), ()>,
     /// #         record: Record<'_, String, String>,
     /// #     ) -> Result<(), ProcessError> {
-    /// #         self.0.put(cx.task(), record.key, Some(record.value.clone()), record.timestamp, record.headers)
+    /// #         self.0.put_at(cx, record.key, record.value.clone(), &record)
     /// #     }
     /// # }
     /// // With the processor `Fill` of `add_global_store`.
     /// let builder = TopologyBuilder::new();
     /// let names = SourceSpec::topics(["names"], String::default_serde(), String::default_serde());
-    /// let fill = |stores: &mut StoreAccess<'_, '_>| Ok(Fill(stores.key_value(&StoreHandle::named("names"))?));
-    /// let store = StoreSpec::new("names", StoreKind::KeyValue);
-    /// builder.add_read_only_state_store(store, ("names-source", names), ("names-fill", fill));
+    /// builder.add_read_only_state_store(
+    ///     StoreSpec::key_value("names"),
+    ///     ("names-source", names),
+    ///     ("names-fill", |stores| Ok(Fill(stores.key_value(&StoreHandle::named("names"))?))),
+    /// );
     /// let topology = builder.build()?;
     /// let (_, store) = topology.stores().next().expect("it was added");
     /// assert_eq!(store.source_changelog.as_deref(), Some("names"));

@@ -74,12 +74,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     /// Sets the value of `key`, at the time of a record or a punctuation (`KeyValueStore#put`).
     ///
     /// ```
-    /// use std::rc::Rc;
-    ///
-    /// use headwater::record::Record;
-    /// use headwater::processor::ProcessError;
-    /// use headwater::processor::processor::{Processor, ProcessorContext};
-    /// use headwater::processor::state::KeyValueState;
+    /// use headwater::processor::prelude::*;
     ///
     /// /// Hands on what is more than ever before.
     /// struct Records(Rc<KeyValueState<String, i64>>);

@@ -32,6 +32,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     ///
     /// # Errors
     /// [`WiringError::StoreType`] when it was opened with other types before, [`WiringError::Store`] when it is of another kind.
+    #[doc(hidden)]
     pub fn open(wiring: &mut Wiring<'_>, store: StoreId, handle: &StoreHandle<K, V>) -> Result<Rc<Self>, WiringError> {
         wiring.shared_state(store, |wiring| Self::make(wiring, store, handle), Self::is_cached)
     }
@@ -42,12 +43,14 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     }
 
     /// Says who hears of changes: the children of the node that owns the store.
+    #[doc(hidden)]
     pub fn flush_to(&self, to: FlushTo<K, V>) {
         *self.flush_to.borrow_mut() = Some(to);
     }
 
     /// Whether writes lie in a record cache first.
     #[inline]
+    #[doc(hidden)]
     pub fn is_cached(&self) -> bool {
         self.cache.is_some()
     }
@@ -151,6 +154,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     ///
     /// # Errors
     /// Those of `change`, and as [`KeyValueState::put`].
+    #[doc(hidden)]
     pub fn update(
         &self,
         cx: &mut TaskContext<'_>,

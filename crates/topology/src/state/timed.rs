@@ -133,6 +133,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ///
     /// # Errors
     /// [`WiringError::StoreType`] when it is of another kind, or was opened with other types before, [`WiringError::Store`].
+    #[doc(hidden)]
     pub fn open(wiring: &mut Wiring<'_>, store: StoreId, handle: &StoreHandle<K, V>) -> Result<Rc<Self>, WiringError> {
         wiring.shared_state(store, |wiring| Self::make(wiring, store, handle), Self::is_cached)
     }
@@ -162,17 +163,20 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     }
 
     /// Says who hears of changes: the children of the node that owns the store.
+    #[doc(hidden)]
     pub fn flush_to(&self, to: FlushTo<Windowed<K>, V>) {
         *self.flush_to.borrow_mut() = Some(to);
     }
 
     /// Whether writes lie in a record cache first.
     #[inline]
+    #[doc(hidden)]
     pub fn is_cached(&self) -> bool {
         self.cache.is_some()
     }
 
     /// Whether rows have headers beside their value, and no timestamp: sessions under KIP-1271.
+    #[doc(hidden)]
     pub fn keeps_headers_only(&self) -> bool {
         self.core.format == RowFormat::HeadersOnly
     }
@@ -186,6 +190,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ///
     /// # Errors
     /// Those of `work`, and when the key cannot be encoded.
+    #[doc(hidden)]
     pub fn with_key<R>(
         &self,
         key: &K,
@@ -206,6 +211,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ///
     /// # Errors
     /// When the value cannot be decoded, or the store cannot be read.
+    #[doc(hidden)]
     pub fn get(&self, key: &mut KeyBuf, window: Window) -> Result<Option<Stamped<V>>, ProcessError> {
         if self.is_cached() {
             let bytes = key.at(&self.timed, window);
@@ -221,6 +227,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ///
     /// # Errors
     /// As [`TimedState::get`]; and what a flush that this write made necessary met.
+    #[doc(hidden)]
     pub fn set(
         &self,
         cx: &mut TaskContext<'_>,
@@ -243,6 +250,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ///
     /// # Errors
     /// As [`TimedState::set`].
+    #[doc(hidden)]
     pub fn set_ref(
         &self,
         cx: &mut TaskContext<'_>,
@@ -272,6 +280,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     /// # Errors
     /// Those of `change`, and as [`TimedState::set`].
     #[expect(clippy::too_many_arguments, reason = "a record and where it goes")]
+    #[doc(hidden)]
     pub fn update(
         &self,
         cx: &mut TaskContext<'_>,
@@ -303,6 +312,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     /// # Errors
     /// Those of `old`, and as [`TimedState::set`].
     #[expect(clippy::too_many_arguments, reason = "a record and where it goes")]
+    #[doc(hidden)]
     pub fn replace(
         &self,
         cx: &mut TaskContext<'_>,

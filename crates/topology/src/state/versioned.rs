@@ -16,15 +16,10 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// record cache.
 ///
 /// ```
-/// use std::rc::Rc;
 /// use std::time::Duration;
 ///
-/// use headwater::record::{DefaultSerde, Record};
-/// use headwater::store::StoreSpec;
-/// use headwater::processor::by_hand::{NodeRef, SourceSpec, TopologyBuilder};
-/// use headwater::processor::processor::{Processor, ProcessorContext, StoreAccess};
-/// use headwater::processor::state::{StoreHandle, VersionedState};
-/// use headwater::processor::ProcessError;
+/// use headwater::prelude::*;
+/// use headwater::processor::prelude::*;
 ///
 /// /// Keeps prices, and hands on what the price was an hour before.
 /// struct HourBefore(Rc<VersionedState<String, i64>>);
@@ -46,8 +41,11 @@ use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringEr
 /// let builder = TopologyBuilder::new();
 /// let prices = SourceSpec::topics(["prices"], String::default_serde(), i64::default_serde());
 /// let source = builder.add_source("source", prices);
-/// let before = |stores: &mut StoreAccess<'_, '_>| Ok(HourBefore(stores.versioned(&StoreHandle::named("prices"))?));
-/// let _: NodeRef<String, i64> = builder.add_processor("hour-before", before, &[&source]);
+/// let _: NodeRef<String, i64> = builder.add_processor(
+///     "hour-before",
+///     |stores| Ok(HourBefore(stores.versioned(&StoreHandle::named("prices"))?)),
+///     &[&source],
+/// );
 /// builder.add_state_store(StoreSpec::versioned("prices", Duration::from_hours(2)), &["hour-before"]);
 /// assert!(builder.build()?.describe().contains("Processor: hour-before (stores: [prices])"));
 /// # Ok::<(), headwater::processor::TopologyErrors>(())
@@ -62,6 +60,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
     ///
     /// # Errors
     /// [`WiringError::StoreType`] when it is of another kind, or was opened with other types before, [`WiringError::Store`].
+    #[doc(hidden)]
     pub fn open(wiring: &mut Wiring<'_>, store: StoreId, handle: &StoreHandle<K, V>) -> Result<Rc<Self>, WiringError> {
         let make = |wiring: &mut Wiring<'_>| {
             let core = Core::open(wiring, store, handle, |store| matches!(store, Store::Versioned(_)))?;
@@ -71,6 +70,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
     }
 
     /// Says who hears of changes: the children of the node that owns the store.
+    #[doc(hidden)]
     pub fn flush_to(&self, to: FlushTo<K, V>) {
         *self.flush_to.borrow_mut() = Some(to);
     }
@@ -138,6 +138,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
     ///
     /// # Errors
     /// Those of `change`, and as [`VersionedState::get`].
+    #[doc(hidden)]
     pub fn update(
         &self,
         cx: &mut TaskContext<'_>,

@@ -26,7 +26,7 @@ impl Program<'_> {
         let (own, options) = self.options.aggregation(statement, known)?;
         let table = match statement.op() {
             "count" if statement.has("materialized") => grouped.count_as_with(|| Val::Long(0), next_count, options),
-            "count" => grouped.count_as(|| Val::Long(0), next_count, options),
+            "count" => grouped.count_as(|| Val::Long(0), next_count),
             "reduce" => grouped.try_reduce_with(function::reducer(statement, "reducer")?, options),
             _ => {
                 let (initial, add) =

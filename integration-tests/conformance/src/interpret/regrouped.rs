@@ -34,7 +34,7 @@ impl Program<'_> {
     ) -> Result<Handle> {
         let (own, options) = self.options.aggregation(statement, known)?;
         let table = match statement.op() {
-            "count" => grouped.count_as(|| Val::Long(0), next_count, options),
+            "count" => grouped.count_as_with(|| Val::Long(0), next_count, options),
             "reduce" => grouped.try_reduce_with(
                 function::reducer(statement, "adder")?,
                 function::reducer(statement, "subtractor")?,

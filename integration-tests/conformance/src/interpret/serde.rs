@@ -1,7 +1,9 @@
 //! The serdes of the format, for its one value type.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, bail};
-use headwater::record::{Encoded, Nullable, Serde, SerdeError};
+use headwater::record::{DefaultSerde, Encoded, Nullable, Serde, SerdeError, SharedSerde};
 
 use crate::val::Val;
 
@@ -11,6 +13,13 @@ impl Nullable for Val {
     }
     fn is_null(&self) -> bool {
         matches!(self, Val::Null)
+    }
+}
+
+/// What counts are written with by themselves.
+impl DefaultSerde for Val {
+    fn default_serde() -> SharedSerde<Self> {
+        Arc::new(Format::Long)
     }
 }
 

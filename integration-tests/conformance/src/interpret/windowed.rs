@@ -138,11 +138,11 @@ impl Program<'_> {
             ("count", Windowing::Time { stream, .. }) if statement.has("materialized") => {
                 stream.count_as_with(|| Val::Long(0), next_count, options)
             }
-            ("count", Windowing::Time { stream, .. }) => stream.count_as(|| Val::Long(0), next_count, options),
+            ("count", Windowing::Time { stream, .. }) => stream.count_as(|| Val::Long(0), next_count),
             ("count", Windowing::Session(stream)) if statement.has("materialized") => {
                 stream.count_as_with(|| Val::Long(0), next_count, number, options)
             }
-            ("count", Windowing::Session(stream)) => stream.count_as(|| Val::Long(0), next_count, number, options),
+            ("count", Windowing::Session(stream)) => stream.count_as(|| Val::Long(0), next_count, number),
             ("reduce", Windowing::Time { stream, .. }) => {
                 stream.try_reduce_with(function::reducer(statement, "reducer")?, options)
             }

@@ -11,6 +11,7 @@ pub(in super::super) fn ticket(number: u64) -> Ticket {
 
 const RULES: Rules = Rules {
     idempotent: true,
+    transactional: false,
     in_flight: 5,
     retries: u32::MAX,
     backoff: Duration::from_millis(100),
@@ -75,7 +76,7 @@ fn answer(sequences: &mut Sequences<Records>, first: u64, answers: &[Answer], no
 }
 
 fn told(sequences: &mut Sequences<Records>) -> Vec<(u32, Result<i64, ClientError>)> {
-    std::iter::from_fn(|| sequences.pop()).map(|(batch, outcome)| (batch.0[0], outcome)).collect()
+    std::iter::from_fn(|| sequences.pop()).map(|told| (told.batch.0[0], told.outcome)).collect()
 }
 
 #[test]
@@ -109,12 +110,14 @@ type Case<'a> = (&'a str, [&'a Answer; 5], &'a [(i16, i32, u32)]);
 
 #[test]
 fn after_a_failure_all_answers_are_awaited_and_what_is_not_stored_is_sent_in_order() {
-    let (stored, passing, unknown) = (Answer::Stored(1), Answer::Passing(met()), Answer::Unknown(met()));
+    let (stored, passing, unknown) = (Answer::Stored(1), Answer::Passing(met()), Answer::Unheard(met()));
+    let uncertain = Answer::Unknown(met());
     let (disorder, forgotten) = (Answer::OutOfOrder(met()), Answer::Forgotten(met()));
     let (large, refused) = (Answer::TooLarge(met()), Answer::Refused(met()));
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 10] = [
         ("a passing failure: the same sequences", [&stored, &passing, &disorder, &disorder, &disorder], &[(0, 2, 2)]),
         ("a lost connection: the same sequences", [&unknown; 5], &[(0, 0, 0)]),
+        ("a broker that cannot say: the same sequences", [&uncertain; 5], &[(0, 0, 0)]),
         ("one lost answer in the middle", [&stored, &stored, &unknown, &stored, &stored], &[(0, 4, 4), (0, 10, 10)]),
         ("the last one", [&stored, &stored, &stored, &stored, &passing], &[(0, 8, 8)]),
         ("a gap before the first: a new epoch", [&stored, &disorder, &disorder, &disorder, &disorder], &[(1, 0, 2)]),
@@ -250,7 +253,7 @@ fn without_idempotence_nothing_is_numbered_but_order_is_kept() {
     let mut sequences = with_batches(Rules { idempotent: false, in_flight: 2, ..RULES }, 3);
     assert!(!sequences.lacks(None));
     let (_, by, _) = sequences.send(None).expect("the first");
-    assert_eq!(by, Producing { producer_id: -1, epoch: -1, sequence: -1 });
+    assert_eq!(by, Producing::NOBODY);
     assert_eq!(sent(&mut sequences, at(0)), [(-1, -1, 2)]);
     answer(&mut sequences, 0, &[Answer::Unknown(met())], at(0));
     assert_eq!(sent(&mut sequences, at(100)), []);
@@ -269,7 +272,7 @@ fn sequences_begin_again_after_the_last_and_epochs_end() {
     let other = Identity { producer_id: 8, epoch: 0 };
     assert!(!sequences.lacks(Some(other)));
     let by = sequences.send(Some(other)).map(|(_, by, _)| by);
-    assert_eq!(by, Some(Producing { producer_id: 8, epoch: 0, sequence: 0 }));
+    assert_eq!(by, Some(Producing { transactional: false, producer_id: 8, epoch: 0, sequence: 0 }));
 }
 
 #[test]
@@ -281,6 +284,80 @@ fn what_cannot_be_sent_any_more_is_given_up_but_for_what_is_under_way() {
     answer(&mut sequences, 0, &[Answer::Stored(3)], at(0));
     assert_eq!(told(&mut sequences), [(0, Ok(3)), (2, Err(met()))]);
     assert!(sequences.is_empty());
+}
+
+const TRANSACTIONAL: Rules = Rules { transactional: true, ..RULES };
+const NEXT: Identity = Identity { epoch: 1, ..ME };
+
+#[test]
+fn within_a_transaction_what_cannot_follow_is_given_up_in_its_epoch() {
+    let mut sequences = to_one_that_knows(with_batches(TRANSACTIONAL, 3));
+    assert_eq!(sent(&mut sequences, at(0)).len(), 3);
+    let now = at(100);
+    // One that others are before waits for what becomes of them.
+    answer(&mut sequences, 2, &[Answer::OutOfOrder(met())], now);
+    answer(&mut sequences, 0, &[Answer::Refused(met()), Answer::OutOfOrder(met())], now);
+    let now = at(200);
+    assert_eq!(sent(&mut sequences, now), [(0, 4, 4)]);
+    answer(&mut sequences, 3, &[Answer::OutOfOrder(met())], now);
+    let outcomes: Vec<_> = told(&mut sequences).into_iter().map(|(first, outcome)| (first, outcome.is_err())).collect();
+    assert_eq!(outcomes, [(0, true), (2, true), (4, true)]);
+    // The next transaction begins anew.
+    sequences.belong_to(NEXT);
+    sequences.push(Records(vec![10]), now);
+    let (_, by, _) = sequences.send(Some(NEXT)).expect("the first");
+    assert_eq!(by, Producing { transactional: true, producer_id: 7, epoch: 1, sequence: 0 });
+}
+
+#[test]
+fn a_transaction_of_the_same_epoch_goes_on_with_the_sequences() {
+    let mut sequences = with_batches(TRANSACTIONAL, 1);
+    // The first of a partition that was not written to before is of whoever writes then.
+    sequences.belong_to(ME);
+    assert_eq!(sent(&mut sequences, at(0)), [(0, 0, 0)]);
+    answer(&mut sequences, 0, &[Answer::Stored(0)], at(0));
+    assert_eq!(told(&mut sequences), [(0, Ok(0))]);
+    sequences.belong_to(ME);
+    sequences.push(Records(vec![2]), at(0));
+    assert_eq!(sent(&mut sequences, at(0)), [(0, 2, 2)]);
+    answer(&mut sequences, 1, &[Answer::Stored(2)], at(0));
+    assert_eq!(told(&mut sequences), [(2, Ok(2))]);
+    // In the next epoch they begin anew, with as many under way as before: the broker knows the producer.
+    sequences.belong_to(NEXT);
+    sequences.push(Records(vec![3]), at(0));
+    sequences.push(Records(vec![4]), at(0));
+    assert_eq!(sent(&mut sequences, at(0)), [(1, 0, 3), (1, 1, 4)]);
+    answer(&mut sequences, 2, &[Answer::Stored(3), Answer::Stored(4)], at(0));
+    assert_eq!(told(&mut sequences).len(), 2);
+    // When epochs are used up it is another producer, which no broker knows.
+    sequences.belong_to(Identity { producer_id: 8, epoch: 0 });
+    sequences.push(Records(vec![5]), at(0));
+    sequences.push(Records(vec![6]), at(0));
+    assert_eq!(sent(&mut sequences, at(0)), [(0, 0, 5)]);
+}
+
+#[test]
+fn what_is_given_up_is_in_doubt_while_it_may_be_under_way() {
+    for (outcome, expected) in [
+        (Answer::Unheard(met()), true),
+        (Answer::Unknown(met()), false),
+        (Answer::Passing(met()), false),
+        (Answer::Refused(met()), false),
+    ] {
+        let mut sequences = with_batches(TRANSACTIONAL, 1);
+        assert_eq!(sent(&mut sequences, at(0)).len(), 1);
+        answer(&mut sequences, 0, std::slice::from_ref(&outcome), at(0));
+        sequences.fail_waiting(&met());
+        let told = sequences.pop().expect("it was given up");
+        assert_eq!((told.outcome.is_err(), told.in_doubt), (true, expected), "{outcome:?}");
+    }
+    let mut sequences = with_batches(TRANSACTIONAL, 1);
+    assert_eq!(sent(&mut sequences, at(0)).len(), 1);
+    answer(&mut sequences, 0, &[Answer::Unheard(met())], at(0));
+    assert_eq!(sent(&mut sequences, at(100)).len(), 1);
+    answer(&mut sequences, 1, &[Answer::Stored(0)], at(100));
+    let told = sequences.pop().expect("it is stored");
+    assert_eq!((told.outcome, told.in_doubt), (Ok(0), false), "a copy of what is stored is found out");
 }
 
 mod chance;

@@ -1,5 +1,7 @@
 //! A broker that is played: it leads partition 0 of one topic and answers to batches as it was told, then as a broker does.
 
+pub(super) mod coordinator;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +21,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 const METADATA: i16 = 12;
-const INIT_PRODUCER_ID: i16 = 4;
 
 /// What is done about one batch.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,7 @@ struct Play {
     clients: usize,
     naming: i16,
     produce: i16,
+    coordinator: coordinator::Script,
 }
 
 /// It ends when it is dropped.
@@ -63,7 +65,9 @@ impl Broker {
         listener.set_nonblocking(true).expect("a listener for tokio");
         let port = listener.local_addr().expect("its address").port().into();
         let (seen, replies) = (Vec::new(), replies.into());
-        let play = Play { port, replies, seen, largest: 0, stored: 0, looks: 0, clients: 0, naming: 0, produce: 12 };
+        let coordinator = coordinator::Script::default();
+        let (largest, stored, looks, clients, naming, produce) = (0, 0, 0, 0, 0, 12);
+        let play = Play { port, replies, seen, largest, stored, looks, clients, naming, produce, coordinator };
         let play = Arc::new(Mutex::new(play));
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Arc::clone(&play);
@@ -113,6 +117,32 @@ impl Broker {
         self.with(|play| play.naming = code);
     }
 
+    /// It belongs to a cluster with this `transaction.version`.
+    pub(super) fn carries_transactions(&self, version: i16) {
+        self.with(|play| play.coordinator.transaction_version = version);
+    }
+
+    /// As a coordinator it answers to these requests so, one for each, and afterwards as a coordinator does.
+    pub(super) fn answers(&self, key: i16, replies: &[Reply]) {
+        self.with(|play| play.coordinator.replies.entry(key).or_default().extend(replies));
+    }
+
+    /// The coordinators are found at the other one from now on.
+    pub(super) fn hands_coordinators_to(&self, other: &Self) {
+        let port = other.with(|other| other.port);
+        self.with(|play| play.coordinator.elsewhere = Some(port));
+    }
+
+    /// What it was asked as a coordinator, and told to write, in order; what is returned is forgotten.
+    pub(super) fn asked(&self) -> Vec<String> {
+        self.with(|play| std::mem::take(&mut play.coordinator.asked))
+    }
+
+    /// It is older.
+    pub(super) fn speak_up_to(&self, key: i16, version: i16) {
+        self.with(|play| play.coordinator.speaks.insert(key, version));
+    }
+
     /// It is older.
     pub(super) fn speak_produce_up_to(&self, version: i16) {
         self.with(|play| play.produce = version);
@@ -158,6 +188,9 @@ fn answer(mut frame: Bytes, play: &mut Play) -> Answered {
     };
     let header = RequestHeader::decode(&mut frame, header_version).expect("a header");
     let id = header.correlation_id;
+    if let Some(answered) = play.coordinator.answer(key, version, id, frame.clone(), play.port) {
+        return answered;
+    }
     match key {
         18 => framed(id, &versions(play), 3),
         MetadataRequest::KEY => {
@@ -191,9 +224,10 @@ fn framed<R: Encodable + HeaderVersion>(id: i32, response: &R, version: i16) -> 
 }
 
 fn versions(play: &Play) -> ApiVersionsResponse {
-    let speaks = [(ProduceRequest::KEY, play.produce), (3, METADATA), (22, INIT_PRODUCER_ID)];
+    let coordinator = play.coordinator.speaks.iter().map(|(key, newest)| (*key, *newest));
+    let speaks = [(ProduceRequest::KEY, play.produce), (3, METADATA)].into_iter().chain(coordinator);
     let speaks = speaks.map(|(key, newest)| ApiVersion::default().with_api_key(key).with_max_version(newest));
-    ApiVersionsResponse::default().with_api_keys(speaks.into())
+    ApiVersionsResponse::default().with_api_keys(speaks.collect()).with_finalized_features(play.coordinator.features())
 }
 
 fn metadata(asked: &MetadataRequest, port: i32) -> MetadataResponse {
@@ -217,6 +251,11 @@ fn produce(id: i32, request: &ProduceRequest, version: i16, play: &mut Play) -> 
     let (epoch, sequence, count) = (i16::from_be_bytes([batch[51], batch[52]]), number(53), number(57));
     play.largest = play.largest.max(batch.len());
     play.seen.push((epoch, sequence, count));
+    if let Some(name) = &request.transactional_id {
+        let part = if batch[22] & 0b1_0000 == 0 { "outside of" } else { "in" };
+        let written = format!("Produce v{version} {part} {}, epoch {epoch}, from {sequence}", &*name.0);
+        play.coordinator.asked.push(written);
+    }
     let (code, base_offset) = match play.replies.pop_front().unwrap_or(Reply::Store) {
         Reply::Nothing => return Answered::Not,
         Reply::Close => return Answered::Closed,

@@ -9,7 +9,7 @@ use headwater_topology::state::{FlushTo, Stamped, StoreHandle, TableState};
 use headwater_topology::{Change, Inlet, Outlet, Port, ProcessError, Table, TaskContext, Update};
 
 use crate::old_values::OldValues;
-use crate::operator::{missing_serde, row_format};
+use crate::operator::{GivenBy, missing_serde, row_format};
 use crate::serdes::Serdes;
 use crate::view::Views;
 use crate::{KTable, Materialized};
@@ -105,7 +105,7 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
             draft.keep_in(node, id);
             kept = Some((id, StoreHandle::with(store, key, value)));
         } else {
-            draft.mistake(missing_serde(&name, &serdes));
+            draft.mistake(missing_serde(&name, &serdes, GivenBy::Materialized));
         }
     }
     let old_values = match kept {

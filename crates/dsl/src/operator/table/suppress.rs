@@ -19,7 +19,7 @@ use headwater_topology::{
 
 use self::meters::Meters;
 use crate::old_values::OldValues;
-use crate::operator::missing_serde;
+use crate::operator::{GivenBy, missing_serde};
 use crate::option::{Bounds, Until};
 use crate::view::{Source, View, Views};
 use crate::{KTable, Suppressed};
@@ -152,7 +152,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// ```
     #[must_use]
     pub fn suppress(&self, suppressed: Suppressed<K, V>) -> Self {
-        let Suppressed { serdes, name, until, bounds, logging } = suppressed;
+        let Suppressed { serdes, own_value, name, until, bounds, logging } = suppressed;
         let draft = self.draft();
         if draft.is_versioned(self.node()) {
             draft.mistake(TopologyError::Invalid(self.versions_are_not_suppressed()));
@@ -171,13 +171,14 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         let id = draft.add_store(spec);
         let node = draft.add_node(NodeSpec::processor(name.as_str(), [self.node()]).with_store(id));
         draft.lies_as(node, BTreeSet::new());
-        let serdes = serdes.or(&self.serdes);
+        let mut serdes = serdes.or(&self.serdes);
+        serdes.value = serdes.value.or_else(|| own_value.map(|own| own()));
         let views = if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
             let handle = StoreHandle::with(store, key, value);
             self.listen_to_suppress(node, (id, handle.clone()), until, wait, bounds);
             Views::new(Released { parent: self.views.clone(), store: id, handle })
         } else {
-            draft.mistake(missing_serde(&name, &serdes));
+            draft.mistake(missing_serde(&name, &serdes, GivenBy::Suppressed));
             self.views.clone()
         };
         let old_values = OldValues::of_table(draft, node, &self.old_values);

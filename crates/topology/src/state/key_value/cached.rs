@@ -64,7 +64,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
 
     pub(super) fn load(&self, key: &[u8]) -> Result<Option<(Cached<V>, usize)>, ProcessError> {
         let Some(row) = self.read(key)? else { return Ok(None) };
-        let Stamped { value, timestamp } = self.core.decode(&row)?;
+        let Stamped { value, timestamp } = self.core.decode_of(key, &row)?;
         let bytes = row.encoded_len();
         Ok(Some((Cached { value: Some(value), timestamp, context: None, encoded: None }, bytes)))
     }

@@ -18,6 +18,7 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
     ///
     /// # Errors
     /// When key or value cannot be encoded, or the store cannot be written.
+    #[doc(hidden)]
     pub fn append(
         &self,
         cx: &mut TaskContext<'_>,
@@ -51,6 +52,7 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
     ///
     /// # Errors
     /// Those of `each`, and when an entry cannot be read or decoded.
+    #[doc(hidden)]
     pub fn partners(
         &self,
         cx: &mut TaskContext<'_>,

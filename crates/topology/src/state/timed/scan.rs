@@ -70,6 +70,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ///
     /// # Errors
     /// When the store cannot be read.
+    #[doc(hidden)]
     pub fn find_of_key(&self, key: &mut KeyBuf, wanted: Wanted, order: Order) -> Result<Vec<Found>, ProcessError> {
         let mut cached = Vec::new();
         if let Some(cache) = &self.cache {
@@ -92,6 +93,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ///
     /// # Errors
     /// When it cannot be decoded or read.
+    #[doc(hidden)]
     pub fn look<R>(&self, found: &Found, mut look: impl FnMut(Option<&V>) -> R) -> Result<R, ProcessError> {
         if let Some(row) = &found.row {
             return Ok(look(Some(&self.core.decode(row)?.value)));
@@ -108,6 +110,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ///
     /// # Errors
     /// As [`TimedState::look`].
+    #[doc(hidden)]
     pub fn value_of(&self, found: &Found) -> Result<Option<Stamped<V>>, ProcessError> {
         if let Some(row) = &found.row {
             return self.core.decode(row).map(Some);
@@ -129,6 +132,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ///
     /// # Errors
     /// Those of `each`, and when an entry cannot be read or decoded.
+    #[doc(hidden)]
     pub fn visit(
         &self,
         cx: &mut TaskContext<'_>,

@@ -1,5 +1,7 @@
 //! Thousands of histories with a broker that follows Kafka's rules and a network that loses what it likes.
 
+mod transactions;
+
 use super::*;
 
 /// A partition's log at its leader, which checks sequences as `ProducerAppendInfo` does.
@@ -115,11 +117,12 @@ fn history(seed: u64, count: u32, hasty: bool) -> (Log, Told) {
                 } else if late.len() < 2 {
                     late.push_back((by, batch));
                 }
-                sequences.answered(ticket, Answer::Unknown(met()), now);
+                sequences.answered(ticket, Answer::Unheard(met()), now);
             }
         }
-        while let Some((batch, outcome)) = sequences.pop() {
-            match outcome {
+        while let Some(ended) = sequences.pop() {
+            let batch = ended.batch;
+            match ended.outcome {
                 Ok(offset) => {
                     let offset = offset as usize;
                     assert_eq!(log.records.get(offset..offset + batch.0.len()), Some(&batch.0[..]), "seed {seed}");
