@@ -122,6 +122,8 @@ pub enum TaskFailure {
         /// Of these stores.
         stores: Vec<StoreId>,
     },
+    /// The transaction came to nothing, and with it all that the thread's tasks did since the last commit: they begin anew from there.
+    Aborted,
     /// It may pass: try again, at the latest until `task.timeout.ms` is over.
     Retry {
         /// After a pause.
@@ -137,8 +139,8 @@ pub fn decide(trouble: &Trouble, backoff: Duration) -> TaskFailure {
         Trouble::Client(error) => match error.class() {
             ErrorClass::Retriable => TaskFailure::Retry { after: backoff },
             ErrorClass::Fenced => TaskFailure::Migrated,
-            // Only transactions are aborted, and at-least-once has none.
-            ErrorClass::Aborted | ErrorClass::Fatal => TaskFailure::Fatal,
+            ErrorClass::Aborted => TaskFailure::Aborted,
+            ErrorClass::Fatal => TaskFailure::Fatal,
         },
         Trouble::Update(UpdateFailure::Corrupted { stores, .. }) => TaskFailure::Corrupted { stores: stores.clone() },
         // Changes wait for their answers: the next flush brings them.
@@ -148,6 +150,9 @@ pub fn decide(trouble: &Trouble, backoff: Duration) -> TaskFailure {
             if error.class() == ErrorClass::Fenced =>
         {
             TaskFailure::Migrated
+        }
+        Trouble::Task(TaskError::Production { error, .. }) if error.class() == ErrorClass::Aborted => {
+            TaskFailure::Aborted
         }
         Trouble::Task(_) | Trouble::Open(_) | Trouble::Update(_) => TaskFailure::Fatal,
     }

@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_client::{BatchAck, ClientError, Producer};
+use headwater_client::{BatchAck, ClientError, ErrorClass, Producer};
 use headwater_record::{Clock, Deadline, Offset, Timestamp};
 use headwater_topology::{StoreId, TaskId};
 
@@ -195,7 +195,7 @@ impl RecordCollector {
     fn after(&mut self, result: Result<(), ClientError>) -> Result<(), ClientError> {
         self.take_acks();
         if let Err(error) = result {
-            if error.class() == headwater_client::ErrorClass::Fenced {
+            if matches!(error.class(), ErrorClass::Fenced | ErrorClass::Aborted) {
                 self.fatal = Some(error.clone());
             }
             return Err(error);

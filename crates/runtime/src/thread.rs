@@ -35,7 +35,6 @@ use self::shutdown::{Ending, Shutdown};
 use self::state_updater::Asker;
 use self::task_manager::TaskManager;
 use self::upkeep::Upkeep;
-use crate::commit::ProcessingGuarantee;
 use crate::error::{TaskFailure, Trouble, decide};
 use crate::instance::{Instance, ThreadState};
 use crate::output::{OutputSettings, RecordCollector};
@@ -70,7 +69,7 @@ impl StreamThread {
             tasks: TaskManager::new(&cx, updater),
             fetcher,
             collector,
-            committer: Committer::new(&cx, ProcessingGuarantee::AtLeastOnce, now),
+            committer: Committer::new(&cx, now),
             asker,
             upkeep: Upkeep::new(now),
             shutdown: Shutdown::new(),
@@ -97,6 +96,9 @@ impl StreamThread {
     }
 
     fn work_turn(&mut self, now: Timestamp) -> Result<(), Error> {
+        if !self.initialise_producer(now)? {
+            return self.wait(self.cx.now());
+        }
         self.move_tasks(now)?;
         self.fetch(Deadline::NOW)?;
         let worked = self.work(self.cx.now());
@@ -172,7 +174,7 @@ impl StreamThread {
         if self.tasks.is_waiting_for_stores() || self.asker.is_waiting() || self.collector.under_way() > 0 {
             until = until.min(soon);
         }
-        if self.tasks.commit_needed() && self.member.may_commit() {
+        if (self.tasks.commit_needed() || self.collector.is_in_transaction()) && self.member.may_commit() {
             until = until.min(Deadline::at(self.committer.due()));
         }
         until = self.tasks.next_wall_clocks().map(Deadline::at).fold(until, Deadline::min);

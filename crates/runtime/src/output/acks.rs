@@ -44,14 +44,16 @@ impl RecordCollector {
     }
 
     fn lost(&mut self, to: PartitionRef, error: &ClientError, mut records: Box<dyn RecordBatch>) {
-        if error.class() == ErrorClass::Fenced {
+        // No fault of the records: nobody is asked about them.
+        let is_the_producers = matches!(error.class(), ErrorClass::Fenced | ErrorClass::Aborted);
+        if is_the_producers {
             self.fatal = Some(error.clone());
         }
         loop {
             let Some(record) = records.head() else { return };
             let lane = self.partitions.get_mut(to.index()).and_then(|partition| partition.answered(1));
             let Some((lane, _)) = lane else { return };
-            if error.class() == ErrorClass::Fenced {
+            if is_the_producers {
                 let name = self.topic_name(to);
                 // Kept with the task; the thread learns of it as the producer's failure.
                 let _ = self.fail(lane, &name, error.clone());

@@ -158,7 +158,7 @@ impl RecordCollector {
 
     #[inline]
     fn append(&mut self, lane: usize, to: PartitionRef, record: RawRecord<'_>) -> Result<(), ProcessError> {
-        if self.transaction == Transaction::Closed
+        if matches!(self.transaction, Transaction::Closed | Transaction::New)
             && let Err(error) = self.begin()
         {
             return self.refused(lane, to, record, error);
@@ -223,7 +223,7 @@ impl RecordCollector {
         error: ClientError,
     ) -> Result<(), ProcessError> {
         let name = self.topic_name(to);
-        if error.class() == ErrorClass::Fenced {
+        if matches!(error.class(), ErrorClass::Fenced | ErrorClass::Aborted) {
             self.fatal = Some(error.clone());
             return Err(self.fail(lane, &name, error));
         }

@@ -10,6 +10,8 @@ use super::RecordCollector;
 pub(super) enum Transaction {
     /// The producer has none.
     Without,
+    /// The producer has not settled yet what those before it left open.
+    New,
     /// None is open. One begins with the next record, so that none runs into its time-out while there is nothing to write.
     Closed,
     /// What was written since it began lies in it.
@@ -18,14 +20,51 @@ pub(super) enum Transaction {
 
 impl Transaction {
     pub(super) fn of(producer: &mut dyn Producer) -> Self {
-        if producer.transactional().is_some() { Transaction::Closed } else { Transaction::Without }
+        if producer.transactional().is_some() { Transaction::New } else { Transaction::Without }
     }
 }
 
 impl RecordCollector {
+    /// Whether the producer may write, or has to be [initialised](RecordCollector::initialise) first.
+    pub fn is_initialised(&self) -> bool {
+        self.transaction != Transaction::New
+    }
+
+    /// Settles what earlier producers of this `transactional.id` left open, and fences them. Does nothing where there are no transactions.
+    ///
+    /// # Errors
+    /// [`ClientError::TimedOut`] at `until`, and as the cluster answers; may be tried again.
+    pub fn initialise(&mut self, until: Deadline) -> Result<(), ClientError> {
+        if self.transaction == Transaction::New
+            && let Some(transactional) = self.producer.transactional()
+        {
+            transactional.init(until)?;
+            self.transaction = Transaction::Closed;
+        }
+        Ok(())
+    }
+
+    /// Whether records were written that are not committed.
+    pub fn is_in_transaction(&self) -> bool {
+        self.transaction == Transaction::Open
+    }
+
+    /// Takes back what was written since the last commit. The producer is of no more use afterwards if that fails.
+    ///
+    /// # Errors
+    /// Why it is not known to be taken back: the next producer of this `transactional.id` does it.
+    pub fn abort_transaction(&mut self, until: Deadline) -> Result<(), ClientError> {
+        if self.transaction != Transaction::Open {
+            return Ok(());
+        }
+        self.transaction = Transaction::Closed;
+        self.producer.transactional().map_or(Ok(()), |transactional| transactional.abort(until))
+    }
+
     /// Opens a transaction, if the producer has transactions and none is open.
     #[cold]
     pub(super) fn begin(&mut self) -> Result<(), ClientError> {
+        self.initialise(Deadline::after(self.clock.now(), self.settings.max_block))?;
         if self.transaction == Transaction::Closed
             && let Some(transactional) = self.producer.transactional()
         {

@@ -1,11 +1,16 @@
 //! When the thread commits, with which guarantee, and what is tried again.
 
+use std::time::Duration;
+
 use headwater_record::Timestamp;
 
 use super::context::ThreadContext;
 use crate::Error;
 use crate::commit::{CommitFailure, ProcessingGuarantee, Schedule};
 use crate::error::{TaskFailure, Trouble, decide};
+
+/// A crash costs a store that is seldom written no more than this.
+const SYNC_INTERVAL: Duration = Duration::from_mins(5);
 
 /// How long a commit is tried that fails in a way that passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +31,15 @@ pub(super) struct Committer {
     purged: Timestamp,
     /// Whether that was asked, and there is no answer yet.
     purging: bool,
+    /// When stores last brought to disk what was committed.
+    synced: Timestamp,
 }
 
 impl Committer {
-    pub(super) fn new(cx: &ThreadContext, guarantee: ProcessingGuarantee, now: Timestamp) -> Self {
+    pub(super) fn new(cx: &ThreadContext, now: Timestamp) -> Self {
+        let guarantee = cx.config().guarantee();
         let schedule = Schedule::new(cx.config().commit_interval(), now);
-        Committer { cx: cx.clone(), guarantee, schedule, purged: now, purging: false }
+        Committer { cx: cx.clone(), guarantee, schedule, purged: now, purging: false, synced: now }
     }
 
     pub(super) fn guarantee(&self) -> ProcessingGuarantee {
@@ -73,6 +81,20 @@ impl Committer {
         tracing::warn!(thread = self.cx.number, error = %trouble, "a commit failed; trying again");
         self.schedule.put_off(again);
         Ok(())
+    }
+
+    /// What it needs did not come about once more: whether to go on trying.
+    pub(super) fn has_patience(&mut self, now: Timestamp) -> bool {
+        self.schedule.failed(now) < self.cx.config().task_timeout()
+    }
+
+    /// Whether stores are to bring to disk now what was committed since the last time.
+    pub(super) fn is_to_sync(&mut self, now: Timestamp) -> bool {
+        let is_due = now.since(self.synced) >= SYNC_INTERVAL;
+        if is_due {
+            self.synced = now;
+        }
+        is_due
     }
 
     /// When to try again at once, as long as there is the patience, what failed at `at` in a way that passes.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use headwater_client::Producer;
 use headwater_record::{Deadline, Timestamp, TopicPartition};
 
+use crate::commit::ProcessingGuarantee;
 use crate::config::Role;
 use crate::instance::Instance;
 use crate::{Error, StreamsConfig};
@@ -38,6 +39,12 @@ impl ThreadContext {
     /// A producer of the thread's own.
     pub(super) fn producer(&self) -> Result<Box<dyn Producer>, Error> {
         let name = format!("{}-producer", self.instance.thread_name(self.number));
-        Ok(self.instance.environment.clients.producer(&self.config().client(Role::Producer, &name))?)
+        let mut config = self.config().client(Role::Producer, &name);
+        if self.config().guarantee() == ProcessingGuarantee::ExactlyOnceV2 {
+            // As Java's `StreamsProducer`: whoever has the process's identity goes on where it was.
+            let process = self.instance.directory.process_id();
+            config.set("transactional.id", format!("{}-{process}-{}", self.config().application_id(), self.number));
+        }
+        Ok(self.instance.environment.clients.producer(&config)?)
     }
 }

@@ -119,6 +119,9 @@ impl StreamThread {
     /// Closes all active tasks without commit: others have them by now.
     fn lost(&mut self, reason: LostReason) -> Result<(), Error> {
         tracing::warn!(thread = self.cx.number, %reason, "all active tasks are lost; taking part in the group anew");
+        if self.collector.is_in_transaction() {
+            self.give_up_transaction()?;
+        }
         for task in self.tasks.lose() {
             self.tasks.stop_uncommitted(task, &mut self.collector, &mut self.fetcher)?;
         }

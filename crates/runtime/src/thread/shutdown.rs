@@ -97,6 +97,11 @@ impl StreamThread {
     pub(crate) fn abandon(&mut self, now: Timestamp) {
         self.become_state(ThreadState::PendingShutdown);
         self.tasks.abandon(&mut self.collector, &mut self.fetcher);
+        // Readers of committed records wait for no time-out then.
+        let patience = self.cx.config().request_timeout().min(Duration::from_secs(3));
+        if let Err(error) = self.collector.abort_transaction(Deadline::after(now, patience)) {
+            tracing::warn!(thread = self.cx.number, %error, "the transaction is left to its time-out");
+        }
         self.member.connection().keep_alive(None);
         for action in self.member.step(now, Event::Close { leave: true }) {
             if let Action::Send(request) = action

@@ -254,6 +254,20 @@ impl TaskManager {
         self.actives().any(|task| task.commit_requested() && task.commit_needed())
     }
 
+    /// How much the stores of tasks that process hold that is not committed.
+    pub(super) fn uncommitted_bytes(&self) -> usize {
+        self.actives().map(StreamTask::uncommitted_bytes).sum()
+    }
+
+    /// Has all stores bring to disk what was committed. What fails is tried again by the next flush of theirs.
+    pub(super) fn sync(&mut self) {
+        for task in self.actives_mut() {
+            if let Err(error) = task.sync() {
+                tracing::warn!(task = %task.id(), %error, "a store could not bring to disk what was committed");
+            }
+        }
+    }
+
     pub(super) fn commit_needed(&self) -> bool {
         self.actives().any(StreamTask::commit_needed)
     }

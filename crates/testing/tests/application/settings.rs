@@ -345,3 +345,17 @@ fn what_failed_is_asked_again_after_the_pause() {
         assert_eq!(within(&world, &mut instances, Duration::from_secs(10), counted), soon, "{pause}");
     }
 }
+
+#[test]
+fn stores_that_hold_much_commit_early() {
+    for (most, early) in [("10", true), ("-1", false), ("67108864", false)] {
+        let mut world = World::new();
+        let builder = world.builder(1).set("commit.interval.ms", "60000").set("statestore.uncommitted.max.bytes", most);
+        let stores = StoreMakers { in_memory: Arc::new(InMemory), persistent: None };
+        let mut instances = vec![builder.stores(stores).drive().unwrap()];
+        world.feed(50);
+        world.run_until(&mut instances, "all is counted", |_| world.counts() == world.expected);
+        world.run(&mut instances, 5);
+        assert_eq!(world.committed_lines() > 0, early, "{most}");
+    }
+}

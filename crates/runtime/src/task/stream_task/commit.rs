@@ -2,7 +2,8 @@
 
 use headwater_client::CommittedOffset;
 use headwater_record::{Timestamp, TopicPartition};
-use headwater_topology::{RecordContext, TaskContext};
+use headwater_store::StoreError;
+use headwater_topology::{RecordContext, SharedStore, TaskContext};
 
 use super::StreamTask;
 use crate::intake::PartitionQueue;
@@ -91,6 +92,21 @@ impl StreamTask {
         }
         result?;
         note_offsets(&self.changelogs, &self.claim).map_err(|error| TaskError::Directory { task, error })
+    }
+
+    /// How much the stores hold that is not committed.
+    pub fn uncommitted_bytes(&self) -> usize {
+        let bytes = |store: &SharedStore| store.read(|store| Ok::<_, StoreError>(store.state().pending_bytes()));
+        self.stores.values().filter_map(|store| bytes(store).ok()).sum()
+    }
+
+    /// Has the stores bring to disk what was committed.
+    ///
+    /// # Errors
+    /// What a store says; the others do all the same.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        let sync = |store: &SharedStore| store.write(|store| store.state_mut().sync());
+        self.stores.values().map(sync).fold(Ok(()), Result::and)
     }
 
     /// Which records of their changelogs the stores contain, now that all changes have arrived there: of a topic that is input too
