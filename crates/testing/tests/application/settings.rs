@@ -1,15 +1,17 @@
 //! Each setting that says it has an effect has one: two of its values make applications behave differently.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{ClientError, NewTopic};
 use headwater_client_memory::Api;
 use headwater_record::{Headers, Timestamp, Topic};
 use headwater_runtime::assignment::{AssignmentInfo, ConsumerAssignment, ConsumerSubscription};
-use headwater_runtime::{CloseOptions, Driven, ErrorKind, KafkaStreams, NoDefault, State};
+use headwater_runtime::{CloseOptions, Driven, ErrorKind, KafkaStreams, NoDefault, State, StoreMakers};
 use headwater_topology::node::SourceTopics;
 
+use crate::disk_store::InMemory;
 use crate::graph::word_count_of;
 use crate::recorder::{Heard, Recorder};
 use crate::world::{APPLICATION, World, memory_stores};
