@@ -2,12 +2,8 @@
 
 mod builder;
 mod checks;
-mod close;
+mod closed;
 mod driven;
-mod instance;
-mod state;
-mod status;
-mod uncaught;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -17,16 +13,16 @@ use std::time::Duration;
 use headwater_topology::Topology;
 
 pub use builder::Builder;
-pub use close::{CloseOptions, Closed};
+pub use closed::Closed;
 pub use driven::Driven;
-pub(crate) use instance::Instance;
-pub use state::{GlobalThreadState, State, ThreadState};
-pub use status::StateListener;
-pub use uncaught::{UncaughtHandler, UncaughtResponse};
 
 use crate::environment::{DefaultEnvironment, NoDefault};
 use crate::global::GlobalProgress;
 use crate::host::{self, Threads};
+use crate::instance::Instance;
+pub use crate::instance::{
+    CloseOptions, GlobalThreadState, State, StateListener, ThreadState, UncaughtHandler, UncaughtResponse,
+};
 use crate::{Error, ErrorKind};
 
 /// For how long a dropped application is waited for.

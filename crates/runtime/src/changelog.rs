@@ -7,13 +7,11 @@
 
 mod chunk;
 mod listener;
-mod open;
 mod plan;
 mod progress;
 mod reader;
 mod source_offsets;
 mod start;
-mod stores;
 mod updater;
 mod upkeep;
 
@@ -23,15 +21,22 @@ use headwater_store::StoreError;
 use headwater_topology::StoreId;
 
 use crate::directory::DirectoryError;
+use crate::task::{StoresError, TaskStores};
 
 pub(crate) use self::chunk::Chunk;
 pub use self::listener::{RestoreListener, Silent, StandbyEnd, StandbyListener};
-pub use self::open::{ConfiguredStores, OpenError, StoreChoice, keeps_state, open_stores};
 pub use self::plan::{LogBounds, RestoreRange, Truncated, restore_range};
 pub use self::progress::{StoreProgress, TaskProgress};
 pub use self::source_offsets::{GroupOffsets, SourceOffsets};
-pub use self::stores::{Restoring, Standby, StoreChangelog, TaskStores};
 pub use self::updater::{Updated, Updater, UpdaterSettings};
+
+/// An active task whose stores are not complete yet.
+#[derive(Debug)]
+pub struct Restoring(pub TaskStores);
+
+/// A copy of a task's stores that follows the changelogs, so that the task can go on here quickly.
+#[derive(Debug)]
+pub struct Standby(pub TaskStores);
 
 /// Why a task's stores could not be brought or kept up to date.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +74,15 @@ impl UpdateFailure {
         match error {
             ClientError::UnknownTopic { topic } => UpdateFailure::MissingChangelog(topic),
             error => error.into(),
+        }
+    }
+}
+
+impl From<StoresError> for UpdateFailure {
+    fn from(error: StoresError) -> Self {
+        match error {
+            StoresError::Store(error) => error.into(),
+            StoresError::Directory(error) => error.into(),
         }
     }
 }

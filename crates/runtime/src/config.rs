@@ -25,9 +25,10 @@ pub use names::UnknownSetting;
 
 use crate::Error;
 use crate::assignment::{AssignmentSettings, HostPort};
-use crate::changelog::ConfiguredStores;
+use crate::commit::ProcessingGuarantee;
 use crate::handler::ExceptionHandlers;
 use crate::internal_topics::InternalTopicSettings;
+use crate::task::ConfiguredStores;
 use options::Support;
 
 /// Settings of producers that the runtime reckons with itself, whatever the cluster.
@@ -102,6 +103,14 @@ impl StreamsConfig {
                 "heartbeat.interval.ms: {} must be less than session.timeout.ms, which is {}; a third of it is usual",
                 heartbeat.as_millis(),
                 session.as_millis()
+            ));
+        }
+        let (timeout, interval) = (self.transaction_timeout(), self.commit_interval());
+        if self.guarantee() == ProcessingGuarantee::ExactlyOnceV2 && timeout < interval {
+            mistakes.push(format!(
+                "Transaction timeout {} was set lower than streams commit interval {}. This will cause ongoing transaction always timeout due to inactivity caused by long commit interval. Consider reconfiguring commit interval to match transaction timeout by tuning 'commit.interval.ms' config, or increase the transaction timeout to match commit interval by tuning `producer.transaction.timeout.ms` config.",
+                timeout.as_millis(),
+                interval.as_millis()
             ));
         }
         mistakes
@@ -198,9 +207,31 @@ impl StreamsConfig {
         usize::try_from(self.number(&["num.stream.threads"])).unwrap_or(1)
     }
 
-    /// `commit.interval.ms`.
+    /// `processing.guarantee`.
+    pub fn guarantee(&self) -> ProcessingGuarantee {
+        match self.text(&["processing.guarantee"]).trim() {
+            "exactly_once_v2" => ProcessingGuarantee::ExactlyOnceV2,
+            _ => ProcessingGuarantee::AtLeastOnce,
+        }
+    }
+
+    /// `commit.interval.ms`, which under exactly-once is 100 ms unless it is set.
     pub fn commit_interval(&self) -> Duration {
-        self.millis("commit.interval.ms")
+        match (self.guarantee(), self.given("commit.interval.ms")) {
+            (ProcessingGuarantee::ExactlyOnceV2, None) => Duration::from_millis(100),
+            _ => self.millis("commit.interval.ms"),
+        }
+    }
+
+    /// `transaction.timeout.ms` of the producers.
+    pub fn transaction_timeout(&self) -> Duration {
+        let given = clients::value_for(&self.properties, Role::Producer, "transaction.timeout.ms");
+        given.and_then(|value| value.trim().parse().ok()).map_or(clients::TRANSACTION_TIMEOUT, Duration::from_millis)
+    }
+
+    /// `statestore.uncommitted.max.bytes`; `None` for any number.
+    pub fn uncommitted_max_bytes(&self) -> Option<usize> {
+        usize::try_from(self.number(&["statestore.uncommitted.max.bytes"])).ok()
     }
 
     /// `poll.ms`.

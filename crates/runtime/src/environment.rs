@@ -6,7 +6,7 @@ use headwater_client::ClientSupplier;
 use headwater_record::Clock;
 use headwater_store::StoreSupplier;
 
-use crate::changelog::StoreChoice;
+use crate::task::StoreChoice;
 use crate::{Error, StreamsConfig};
 
 /// The makes of stores there are.

@@ -9,11 +9,11 @@ use headwater_record::write_with_causes;
 use headwater_store::StoreError;
 use headwater_topology::{BoxError, FailureKind, ProcessError, StoreId, TopologyErrors, WiringError};
 
-use crate::changelog::{OpenError, UpdateFailure};
+use crate::changelog::UpdateFailure;
 use crate::directory::DirectoryError;
 use crate::internal_topics::InternalTopicsError;
 use crate::membership::MembershipError;
-use crate::task::TaskError;
+use crate::task::{OpenError, TaskError};
 
 /// What is to be done about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,6 +122,8 @@ pub enum TaskFailure {
         /// Of these stores.
         stores: Vec<StoreId>,
     },
+    /// The transaction came to nothing, and with it all that the thread's tasks did since the last commit: they begin anew from there.
+    Aborted,
     /// It may pass: try again, at the latest until `task.timeout.ms` is over.
     Retry {
         /// After a pause.
@@ -137,8 +139,8 @@ pub fn decide(trouble: &Trouble, backoff: Duration) -> TaskFailure {
         Trouble::Client(error) => match error.class() {
             ErrorClass::Retriable => TaskFailure::Retry { after: backoff },
             ErrorClass::Fenced => TaskFailure::Migrated,
-            // Only transactions are aborted, and at-least-once has none.
-            ErrorClass::Aborted | ErrorClass::Fatal => TaskFailure::Fatal,
+            ErrorClass::Aborted => TaskFailure::Aborted,
+            ErrorClass::Fatal => TaskFailure::Fatal,
         },
         Trouble::Update(UpdateFailure::Corrupted { stores, .. }) => TaskFailure::Corrupted { stores: stores.clone() },
         // Changes wait for their answers: the next flush brings them.
@@ -148,6 +150,9 @@ pub fn decide(trouble: &Trouble, backoff: Duration) -> TaskFailure {
             if error.class() == ErrorClass::Fenced =>
         {
             TaskFailure::Migrated
+        }
+        Trouble::Task(TaskError::Production { error, .. }) if error.class() == ErrorClass::Aborted => {
+            TaskFailure::Aborted
         }
         Trouble::Task(_) | Trouble::Open(_) | Trouble::Update(_) => TaskFailure::Fatal,
     }
@@ -174,6 +179,7 @@ impl From<TaskError> for Error {
     fn from(error: TaskError) -> Self {
         let message = error.to_string();
         let kind = match &error {
+            TaskError::Directory { error, .. } => Error::from(error.clone()).kind,
             TaskError::Process { error, .. } => kind_of_process(error),
             TaskError::Wiring { error: WiringError::Init { .. }, .. } => ErrorKind::User,
             TaskError::Wiring { error: WiringError::Store(_), .. }

@@ -1,9 +1,10 @@
 //! Runs topologies: threads, tasks, membership, changelogs, commits.
 //!
 //! [`KafkaStreams`] in one screen: [`KafkaStreams::builder`] takes a topology, settings and components; `start` makes threads;
-//! `state` tells how they are; `close` ends them. In reading order: [`config`], [`application`], `thread` (one loop: poll,
-//! process, punctuate, commit), [`membership`] and [`assignment`] (who has which task; pure), [`task`], [`changelog`]
-//! (restoring), [`global`] (stores that every instance has whole), [`directory`], [`internal_topics`], [`error`].
+//! `state` tells how they are; `close` ends them. In reading order: [`config`], [`application`], `instance` (what all threads of
+//! an application share), `thread` (one loop: poll, process, punctuate, commit), [`membership`] and [`assignment`] (who has which
+//! task; pure), [`task`], [`changelog`] (restoring), [`global`] (stores that every instance has whole), [`directory`],
+//! [`internal_topics`], [`error`].
 //!
 //! Deciding and doing are apart: membership, assignment and plans are values in, values out; a `thread` and the restore worker
 //! beside it are driven turn by turn. Only [`host`] has threads of the operating system, its clock and its signals, so that a
@@ -16,7 +17,7 @@
 pub mod application;
 pub mod assignment;
 pub mod changelog;
-mod commit;
+pub mod commit;
 pub mod config;
 pub mod directory;
 pub mod environment;
@@ -24,6 +25,7 @@ pub mod error;
 pub mod global;
 pub mod handler;
 pub mod host;
+mod instance;
 pub mod intake;
 pub mod internal_topics;
 pub mod membership;

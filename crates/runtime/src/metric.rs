@@ -27,7 +27,7 @@ use headwater_record::TopicPartition;
 use headwater_topology::TaskId;
 use metrics::{counter, gauge};
 
-use crate::application::ThreadState;
+use crate::instance::ThreadState;
 
 pub(crate) fn records_consumed(count: usize) {
     counter!("headwater_records_consumed_total").increment(count as u64);

@@ -1,4 +1,4 @@
-//! How records leave a thread: one producer that all its tasks share, and what became of each record.
+//! How records leave a thread: one producer that all its tasks share, and what became of each record (Java's `RecordCollector`).
 //!
 //! A task writes through [`TaskEmit`]. Records of a batch that could not be written go to the production exception handler;
 //! what it does not let pass is the failure of the task that wrote the record, and is reported before that task may commit.
@@ -8,13 +8,14 @@ mod emit;
 mod lane;
 mod send;
 mod topics;
+mod transaction;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_client::{BatchAck, ClientError, Producer, Transactional};
+use headwater_client::{BatchAck, ClientError, ErrorClass, Producer};
 use headwater_record::{Clock, Deadline, Offset, Timestamp};
 use headwater_topology::{StoreId, TaskId};
 
@@ -22,6 +23,9 @@ pub use emit::TaskEmit;
 
 use self::lane::Lane;
 use self::topics::{PartitionState, Topics};
+use self::transaction::Transaction;
+use crate::StreamsConfig;
+use crate::config::Role;
 use crate::handler::ExceptionHandlers;
 use crate::task::{TaskError, TaskSpec};
 
@@ -51,8 +55,29 @@ impl Default for OutputSettings {
     }
 }
 
+impl OutputSettings {
+    /// As `config` has the producer.
+    pub(crate) fn of(config: &StreamsConfig) -> Self {
+        let producer = config.client(Role::Producer, "");
+        let millis = |key: &str, default: Duration| {
+            producer.value(key).and_then(|value| value.trim().parse().ok()).map_or(default, Duration::from_millis)
+        };
+        let defaults = OutputSettings::default();
+        let attempt = millis("request.timeout.ms", Duration::from_secs(30));
+        let connecting = millis("socket.connection.setup.timeout.ms", Duration::from_secs(10));
+        let delivery = defaults.delivery_timeout.max(millis("linger.ms", Duration::ZERO) + attempt);
+        let sticky_bytes = producer.value("batch.size").and_then(|size| size.trim().parse().ok());
+        OutputSettings {
+            delivery_timeout: millis("delivery.timeout.ms", delivery) + attempt + 2 * connecting,
+            max_block: millis("max.block.ms", defaults.max_block),
+            metadata_max_age: millis("metadata.max.age.ms", defaults.metadata_max_age),
+            sticky_bytes: sticky_bytes.unwrap_or(defaults.sticky_bytes),
+        }
+    }
+}
+
 /// The way out of a thread: its producer, the topics its tasks write to, and what is still under way.
-pub struct Output {
+pub struct RecordCollector {
     producer: Box<dyn Producer>,
     clock: Arc<dyn Clock>,
     settings: OutputSettings,
@@ -66,18 +91,20 @@ pub struct Output {
     taking_acks: bool,
     // Why the producer is of no more use.
     fatal: Option<ClientError>,
+    transaction: Transaction,
 }
 
-impl Output {
+impl RecordCollector {
     /// The way out through `producer`. `clock` is that of its deadlines.
     pub fn new(
-        producer: Box<dyn Producer>,
+        mut producer: Box<dyn Producer>,
         clock: Arc<dyn Clock>,
         settings: OutputSettings,
         handlers: ExceptionHandlers,
     ) -> Self {
         let topics = Topics::new(clock.now());
-        Output {
+        let transaction = Transaction::of(producer.as_mut());
+        RecordCollector {
             producer,
             clock,
             settings,
@@ -89,6 +116,7 @@ impl Output {
             acks: Vec::new(),
             taking_acks: false,
             fatal: None,
+            transaction,
         }
     }
 
@@ -96,16 +124,28 @@ impl Output {
     /// longer its own.
     pub fn register(&mut self, spec: &TaskSpec) {
         self.release(spec.id);
-        self.by_task.insert(spec.id, self.lanes.len());
-        self.lanes.push(Lane::new(spec));
+        let index = (0..self.lanes.len()).find(|lane| self.is_free(*lane)).unwrap_or(self.lanes.len());
+        match self.lanes.get_mut(index) {
+            Some(lane) => *lane = Lane::new(spec),
+            None => self.lanes.push(Lane::new(spec)),
+        }
+        self.by_task.insert(spec.id, index);
     }
 
     /// The task is gone. What it wrote is still sent.
     pub fn release(&mut self, task: TaskId) {
-        // The lane stays, so that answers still under way are not taken for those of another task.
         if let Some(lane) = self.by_task.remove(&task).and_then(|index| self.lanes.get_mut(index)) {
             lane.close();
         }
+        while self.lanes.len().checked_sub(1).is_some_and(|last| self.is_free(last)) {
+            self.lanes.pop();
+        }
+    }
+
+    /// Whether another task may have the lane. Answers still under way must not be taken for those of another task.
+    fn is_free(&self, lane: usize) -> bool {
+        self.lanes.get(lane).is_some_and(Lane::is_closed)
+            && self.partitions.iter().all(|partition| partition.under_way_of(lane) == 0)
     }
 
     /// What `task` writes through. It must be registered.
@@ -114,12 +154,12 @@ impl Output {
         TaskEmit::new(self, lane)
     }
 
-    /// The number of `task` here, for [`Output::lane`].
+    /// The number of `task` here, for [`RecordCollector::lane`].
     pub(crate) fn lane_of(&self, task: TaskId) -> usize {
         self.by_task.get(&task).copied().unwrap_or(usize::MAX)
     }
 
-    /// As [`Output::of_task`], without looking the task up.
+    /// As [`RecordCollector::of_task`], without looking the task up.
     #[inline]
     pub(crate) fn lane(&mut self, lane: usize) -> TaskEmit<'_> {
         TaskEmit::new(self, lane)
@@ -128,7 +168,7 @@ impl Output {
     /// Sends what is full or due and takes the answers that have come, waiting until `until` when none has and some are due.
     ///
     /// # Errors
-    /// What concerns the producer as a whole. Failures of single tasks wait for [`Output::failure`].
+    /// What concerns the producer as a whole. Failures of single tasks wait for [`RecordCollector::failure`].
     pub fn poll(&mut self, until: Deadline) -> Result<(), ClientError> {
         self.check()?;
         let polled = self.producer.poll(until, &mut self.acks);
@@ -138,7 +178,7 @@ impl Output {
     /// Sends everything and waits until all answers have come.
     ///
     /// # Errors
-    /// [`ClientError::TimedOut`] when not all had come at `until`, and as [`Output::poll`].
+    /// [`ClientError::TimedOut`] when not all had come at `until`, and as [`RecordCollector::poll`].
     pub fn flush(&mut self, until: Deadline) -> Result<(), ClientError> {
         self.check()?;
         self.topics.refresh(self.clock.now(), self.settings.metadata_max_age);
@@ -155,7 +195,7 @@ impl Output {
     fn after(&mut self, result: Result<(), ClientError>) -> Result<(), ClientError> {
         self.take_acks();
         if let Err(error) = result {
-            if error.class() == headwater_client::ErrorClass::Fenced {
+            if matches!(error.class(), ErrorClass::Fenced | ErrorClass::Aborted) {
                 self.fatal = Some(error.clone());
             }
             return Err(error);
@@ -177,16 +217,17 @@ impl Output {
         self.lanes.get(self.lane_of(task))?.failure.as_ref()
     }
 
-    /// Takes what [`Output::failure`] shows.
+    /// Takes what [`RecordCollector::failure`] shows.
     pub fn take_failure(&mut self, task: TaskId) -> Option<TaskError> {
         let lane = self.lane_of(task);
         self.lanes.get_mut(lane)?.failure.take()
     }
 
-    /// How many records of `task` have no answer yet.
+    /// How many records of `task` have no answer yet, those of its former lives included.
     pub fn task_under_way(&self, task: TaskId) -> u64 {
-        let lane = self.lane_of(task);
-        self.partitions.iter().map(|partition| partition.under_way_of(lane)).sum()
+        let lanes = self.lanes.iter().enumerate().filter(|(_, lane)| lane.task == task);
+        let of_lane = |lane| self.partitions.iter().map(move |partition| partition.under_way_of(lane));
+        lanes.flat_map(|(lane, _)| of_lane(lane)).sum()
     }
 
     /// The offset of the last change of `store` that lies in its changelog, as written by `task` since it was registered.
@@ -201,7 +242,8 @@ impl Output {
 
     /// Goes on with another producer; what the one before had not answered is forgotten, so that the tasks must start anew from
     /// what is committed. Topic handles stay valid.
-    pub fn replace_producer(&mut self, producer: Box<dyn Producer>) {
+    pub fn replace_producer(&mut self, mut producer: Box<dyn Producer>) {
+        self.transaction = Transaction::of(producer.as_mut());
         self.producer = producer;
         self.partitions.clear();
         self.acks.clear();
@@ -210,21 +252,17 @@ impl Output {
         self.fatal = None;
     }
 
-    /// The producer's transactions, if it has any.
-    pub fn transactional(&mut self) -> Option<&mut dyn Transactional> {
-        self.producer.transactional()
-    }
-
     /// The time by the producer's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 }
 
-impl fmt::Debug for Output {
+impl fmt::Debug for RecordCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Output")
+        f.debug_struct("RecordCollector")
             .field("tasks", &self.by_task.keys())
+            .field("lanes", &self.lanes.len())
             .field("under_way", &self.under_way())
             .field("fatal", &self.fatal)
             .finish_non_exhaustive()

@@ -1,148 +1,83 @@
 //! The stream thread: one loop that polls, processes, punctuates and commits, and takes part in the group between.
 //!
 //! It has no thread of the operating system and no clock: [`StreamThread::turn`] is called with the time, by `host` on a thread, or
-//! by a test or a simulation by hand. Deciding is elsewhere ([`Membership`], [`tasks`](self), `assignment`); this does what was
-//! decided. Restoring is done beside it by a [`RestoreWorker`], to which tasks' stores are handed over whole.
+//! by a test or a simulation by hand. Its parts have their own state: [`Member`] is who it is in the group, [`TaskManager`] its tasks,
+//! [`Fetcher`] and [`RecordCollector`] are the ways in and out, [`Committer`] knows when to commit, [`Asker`] asks the cluster, [`Shutdown`] knows how far the end is.
+//! Deciding is elsewhere (`membership`, `assignment`, `commit`); this does what was decided. Restoring is done beside it by a
+//! [`RestoreWorker`], to which tasks' stores are handed over whole.
 
-mod active;
-mod closing;
-mod fetch;
+mod cluster;
+mod commits;
+mod committer;
+mod context;
+mod fetcher;
+mod fetches;
 mod group;
-mod leader;
+mod member;
 mod pace;
-mod patterns;
-mod processing;
-mod registry;
-mod restore;
-mod start;
+mod question;
+mod shutdown;
+mod state_updater;
+mod task_manager;
 mod upkeep;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use headwater_client::{Admin, Consumer, GroupMembership, GroupResponse, Producer, RecordBatch};
-use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
-use headwater_store::cache::Budget;
+use headwater_record::{Deadline, Timestamp};
 
-pub(crate) use active::ActiveTask;
-pub(crate) use patterns::SourcePatterns;
-pub(crate) use restore::RestoreWorker;
+pub(crate) use state_updater::RestoreWorker;
 
-use crate::application::{Instance, ThreadState};
-use crate::commit::Schedule;
-use crate::config::Role;
-use crate::membership::{MemberSettings, Membership};
-use crate::output::{Output, OutputSettings};
-use crate::{Error, StreamsConfig, metric};
-use leader::Leading;
-use pace::{Pace, Rotation};
-use registry::Registry;
-use restore::RestoreLink;
-use upkeep::Upkeep;
-
-/// Where a thread stands on its way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// Nobody wants it to end.
-    No,
-    /// Its tasks are closed, and those that are elsewhere are asked back.
-    Draining,
-    /// It has ended.
-    Done,
-}
+use self::committer::Committer;
+use self::context::ThreadContext;
+use self::fetcher::Fetcher;
+use self::member::Member;
+use self::shutdown::{Ending, Shutdown};
+use self::state_updater::Asker;
+use self::task_manager::TaskManager;
+use self::upkeep::Upkeep;
+use crate::error::{TaskFailure, Trouble, decide};
+use crate::instance::{Instance, ThreadState};
+use crate::output::{OutputSettings, RecordCollector};
+use crate::{Error, metric};
 
 /// One stream thread.
 pub(crate) struct StreamThread {
-    instance: Arc<Instance>,
-    number: usize,
-    consumer: Box<dyn Consumer>,
-    connection: Box<dyn GroupMembership>,
-    admin: Box<dyn Admin>,
-    output: Output,
-    membership: Membership,
-    registry: Registry,
-    restore: RestoreLink,
-    leading: Leading,
-    pace: Pace,
-    /// Whose records are next.
-    records: Rotation,
-    /// Whose punctuations are next.
-    punctuations: Rotation,
+    cx: ThreadContext,
+    member: Member,
+    tasks: TaskManager,
+    fetcher: Fetcher,
+    collector: RecordCollector,
+    committer: Committer,
+    asker: Asker,
     upkeep: Upkeep,
-    cache: Rc<Budget>,
-    batches: Vec<Box<dyn RecordBatch>>,
-    /// Input partitions that are not fetched because their queues are full.
-    paused: BTreeSet<TopicPartition>,
-    /// Input partitions whose position is not in the log any more, with that position.
-    lost_positions: BTreeMap<TopicPartition, Offset>,
-    /// Where these go on is not asked before this time.
-    positions_not_before: Timestamp,
-    /// What the group said while something else was waited for.
-    heard: VecDeque<GroupResponse>,
-    commits: Schedule,
-    subscribed: bool,
-    /// When it was last said that the cluster does not answer.
-    silence_told: Option<Timestamp>,
-    /// When the group was last asked to look for a topic that had gone.
-    missed_topic: Option<Timestamp>,
-    /// Since when the thread would end, but for a rebalance during which nothing can be committed.
-    waiting_to_end_since: Option<Timestamp>,
-    /// Nothing that concerns Kafka's answers about tasks is asked before this time.
-    ask_not_before: Timestamp,
+    shutdown: Shutdown,
     state: ThreadState,
-    ending: Ending,
-    told_to_shut_down: bool,
 }
 
 impl StreamThread {
     /// Thread `number` of `instance` (from 1 on), with the worker that restores for it. Both are to be driven.
     pub(crate) fn new(instance: &Arc<Instance>, number: usize, now: Timestamp) -> Result<(Self, RestoreWorker), Error> {
-        let (config, environment) = (&instance.config, &instance.environment);
-        let name = instance.thread_name(number);
-        let clients = &environment.clients;
-        let consumer = clients.consumer(&config.client(Role::MainConsumer, &format!("{name}-consumer")))?;
-        let member = config.client(Role::Membership, &format!("{name}-consumer"));
-        let connection = clients.membership(config.application_id(), &member)?;
-        let admin = clients.admin(&config.client(Role::Admin, &format!("{name}-admin")))?;
-        let producer = producer(instance, number)?;
-        let (restore, worker) = restore::make(instance, &name)?;
-        let clock = Arc::clone(&environment.clock);
-        let output = Output::new(producer, clock, output_settings(config), instance.handlers.clone());
+        let cx = ThreadContext { instance: Arc::clone(instance), number };
+        let fetcher = Fetcher::new(&cx, now)?;
+        let member = Member::new(&cx, now)?;
+        let clock = Arc::clone(&instance.environment.clock);
+        let settings = OutputSettings::of(cx.config());
+        let collector = RecordCollector::new(cx.producer()?, clock, settings, instance.handlers.clone());
+        let (updater, asker, worker) = state_updater::make(&cx)?;
         let thread = StreamThread {
-            number,
-            consumer,
-            connection,
-            admin,
-            output,
-            membership: Membership::new(member_settings(instance, number), now),
-            registry: Registry::default(),
-            restore,
-            leading: Leading::default(),
-            pace: Pace::default(),
-            records: Rotation::default(),
-            punctuations: Rotation::default(),
+            member,
+            tasks: TaskManager::new(&cx, updater),
+            fetcher,
+            collector,
+            committer: Committer::new(&cx, now),
+            asker,
             upkeep: Upkeep::new(now),
-            cache: Rc::new(Budget::new(config.cache_bytes_per_thread())),
-            batches: Vec::new(),
-            paused: BTreeSet::new(),
-            lost_positions: BTreeMap::new(),
-            positions_not_before: now,
-            heard: VecDeque::new(),
-            commits: Schedule::new(config.commit_interval(), now),
-            subscribed: false,
-            silence_told: None,
-            missed_topic: None,
-            waiting_to_end_since: None,
-            ask_not_before: now,
-            state: ThreadState::Created,
-            ending: Ending::No,
-            told_to_shut_down: false,
-            instance: Arc::clone(instance),
+            shutdown: Shutdown::new(),
+            state: ThreadState::Starting,
+            cx,
         };
-        thread.instance.status.thread_is(number, ThreadState::Starting);
-        Ok((StreamThread { state: ThreadState::Starting, ..thread }, worker))
+        instance.status.thread_is(number, ThreadState::Starting);
+        Ok((thread, worker))
     }
 
     /// One round that begins at the time `now`: what the group decided, new tasks, records in, through and out, punctuations, a commit when it
@@ -151,68 +86,115 @@ impl StreamThread {
     /// # Errors
     /// What ends the thread; [`StreamThread::abandon`] is to be called then.
     pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(), Error> {
-        self.hear_wishes(now)?;
+        self.check_shutdown_requested(now)?;
         self.group_turn(now)?;
-        if self.ending == Ending::No {
-            self.move_tasks(now)?;
-            self.fetch(Deadline::NOW)?;
-            let worked = self.work(self.now());
-            let worked = worked.or_else(|trouble| self.failed(trouble).map(|()| true))?;
-            self.commit_if_due(self.now())?;
-            self.registry.actives_mut().for_each(|task| task.tell_dropped(&self.output));
-            self.upkeep_turn(self.now())?;
-            self.report_state();
-            if !worked {
-                self.wait(self.now())?;
-            }
-        } else if self.ending == Ending::Draining {
-            self.drain(now)?;
+        match self.shutdown.ending {
+            Ending::No => self.work_turn(now),
+            Ending::Draining => self.drain(now),
+            Ending::Done => Ok(()),
         }
-        Ok(())
     }
 
-    /// The time now: what went before in a turn may have taken some.
-    fn now(&self) -> Timestamp {
-        self.instance.environment.clock.now()
+    fn work_turn(&mut self, now: Timestamp) -> Result<(), Error> {
+        if !self.initialise_producer(now)? {
+            return self.wait(self.cx.now());
+        }
+        self.move_tasks(now)?;
+        self.fetch(Deadline::NOW)?;
+        let worked = self.work(self.cx.now());
+        let worked = worked.or_else(|trouble| self.failed(trouble).map(|()| true))?;
+        self.commit_if_due(self.cx.now())?;
+        self.tasks.tell_dropped(&self.collector);
+        let now = self.cx.now();
+        self.upkeep.turn(&self.cx, now);
+        self.member.look_at_topics(now, &mut self.asker);
+        self.report_state();
+        if worked { Ok(()) } else { self.wait(self.cx.now()) }
     }
 
     /// Whether it has ended and needs no more turns.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ending == Ending::Done
+        self.shutdown.ending == Ending::Done
+    }
+
+    /// Takes back what the state updater is done with, and moves each task one step nearer to where it is wanted.
+    fn move_tasks(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.tasks.take_reports()?;
+        // A task whose inputs are others than before, because topics came or went, begins anew from what is committed.
+        let changed = self.tasks.with_other_inputs();
+        if !changed.is_empty() && self.member.may_commit() {
+            self.commit_last(&changed, now)?;
+            for task in changed {
+                self.tasks.stop(task, &mut self.collector, &mut self.fetcher)?;
+            }
+        }
+        let restored = self.tasks.advance(&mut self.collector, &mut self.fetcher)?;
+        if restored.is_empty() || !self.member.may_ask(now) {
+            return Ok(());
+        }
+        self.tasks.ask_beginnings(&restored, &mut self.asker)
+    }
+
+    /// Records and punctuations, until the turn is over. Returns whether there were any.
+    fn work(&mut self, now: Timestamp) -> Result<bool, Trouble> {
+        if self.cx.instance.status.is_closing() {
+            return Ok(false);
+        }
+        self.fetcher.tell_watermarks(&mut self.tasks);
+        let end = self.end_of_turn(now);
+        let processed = self.tasks.process(&mut self.collector, now, end)?;
+        let punctuated = self.tasks.punctuate(&mut self.collector, self.cx.now())?;
+        // Queues also empty by records that are skipped.
+        self.fetcher.resume(&mut self.tasks)?;
+        self.poll_output()?;
+        Ok(processed || punctuated)
+    }
+
+    /// When other things than records are due that wait for the end of a turn which begins `now`.
+    fn end_of_turn(&self, now: Timestamp) -> Deadline {
+        let longest = pace::LONG.min(self.cx.config().max_poll_interval() / 2);
+        let commit = self.member.may_commit().then(|| self.committer.due());
+        let others = self.tasks.next_wall_clocks().chain(commit).map(Deadline::at);
+        others.fold(Deadline::after(now, longest).min(self.member.wake_at()), Deadline::min)
+    }
+
+    /// What passes is tried again by the next poll, or by a commit.
+    fn poll_output(&mut self) -> Result<(), Trouble> {
+        let backoff = self.cx.config().retry_backoff();
+        match self.collector.poll(Deadline::NOW).map_err(Trouble::Client) {
+            Err(trouble) if !matches!(decide(&trouble, backoff), TaskFailure::Retry { .. }) => Err(trouble),
+            _ => Ok(()),
+        }
     }
 
     /// Waits for records, or for the group while that is busy, until something else is due.
     fn wait(&mut self, now: Timestamp) -> Result<(), Error> {
-        let config = &self.instance.config;
-        let mut until = Deadline::after(now, config.poll()).min(self.membership.wake_at());
-        if self.registry.is_waiting_for_stores() || self.output.under_way() > 0 {
-            until = until.min(Deadline::after(now, restore::LOOK_INTERVAL));
+        let soon = Deadline::after(now, state_updater::LOOK_INTERVAL);
+        let mut until = Deadline::after(now, self.cx.config().poll()).min(self.member.wake_at());
+        if self.tasks.is_waiting_for_stores() || self.asker.is_waiting() || self.collector.under_way() > 0 {
+            until = until.min(soon);
         }
-        if self.registry.actives().any(|task| task.running.commit_needed()) && self.membership.may_commit() {
-            until = until.min(Deadline::at(self.commits.due()));
+        if (self.tasks.commit_needed() || self.collector.is_in_transaction()) && self.member.may_commit() {
+            until = until.min(Deadline::at(self.committer.due()));
         }
-        for due in self.registry.actives().filter_map(|task| task.running.next_wall_clock()) {
-            until = until.min(Deadline::at(due));
+        until = self.tasks.next_wall_clocks().map(Deadline::at).fold(until, Deadline::min);
+        if self.member.is_stable() {
+            return self.fetch(until);
         }
-        if self.membership.is_stable() {
-            self.fetch(until)
-        } else {
-            // Tasks that stay go on meanwhile: look after them soon.
-            let until = until.min(Deadline::after(now, restore::LOOK_INTERVAL));
-            match self.connection.response(until) {
-                Some(response) => self.hear(now, response),
-                None => Ok(()),
-            }
+        // Tasks that stay go on meanwhile: look after them soon.
+        match self.member.response(until.min(soon)) {
+            Some(response) => self.on_response(now, response),
+            None => Ok(()),
         }
     }
 
     /// Tells the application where this thread stands.
     fn report_state(&mut self) {
-        let state = if !self.registry.was_assigned() {
+        let state = if !self.tasks.was_assigned() {
             self.state
-        } else if self.registry.is_revoked() {
+        } else if self.tasks.is_revoked() {
             ThreadState::PartitionsRevoked
-        } else if self.registry.is_complete() {
+        } else if self.tasks.is_complete() {
             ThreadState::Running
         } else {
             ThreadState::PartitionsAssigned
@@ -223,62 +205,18 @@ impl StreamThread {
     fn become_state(&mut self, state: ThreadState) {
         if self.state != state {
             self.state = state;
-            self.instance.status.thread_is(self.number, state);
-            metric::thread_state(self.number, state);
+            self.cx.instance.status.thread_is(self.cx.number, state);
+            metric::thread_state(self.cx.number, state);
         }
-    }
-}
-
-/// The producer of thread `number`.
-fn producer(instance: &Instance, number: usize) -> Result<Box<dyn Producer>, Error> {
-    let name = format!("{}-producer", instance.thread_name(number));
-    Ok(instance.environment.clients.producer(&instance.config.client(Role::Producer, &name))?)
-}
-
-/// What the settings of its producer mean to the output.
-pub(crate) fn output_settings(config: &StreamsConfig) -> OutputSettings {
-    let producer = config.client(Role::Producer, "");
-    let millis = |key: &str, default: Duration| {
-        producer.value(key).and_then(|value| value.trim().parse().ok()).map_or(default, Duration::from_millis)
-    };
-    let defaults = OutputSettings::default();
-    let attempt = millis("request.timeout.ms", Duration::from_secs(30));
-    let connecting = millis("socket.connection.setup.timeout.ms", Duration::from_secs(10));
-    let delivery = defaults.delivery_timeout.max(millis("linger.ms", Duration::ZERO) + attempt);
-    OutputSettings {
-        delivery_timeout: millis("delivery.timeout.ms", delivery) + attempt + 2 * connecting,
-        max_block: millis("max.block.ms", defaults.max_block),
-        metadata_max_age: millis("metadata.max.age.ms", defaults.metadata_max_age),
-        sticky_bytes: producer
-            .value("batch.size")
-            .and_then(|size| size.trim().parse().ok())
-            .unwrap_or(defaults.sticky_bytes),
-    }
-}
-
-/// Who the thread is to its group.
-fn member_settings(instance: &Instance, number: usize) -> MemberSettings {
-    let config = &instance.config;
-    MemberSettings {
-        instance_id: config.group_instance_id().map(|id| format!("{id}-{number}")),
-        end_point: config.application_server(),
-        client_tags: config.client_tags(),
-        rack: config.rack().map(str::to_owned),
-        session_timeout: config.session_timeout(),
-        heartbeat_interval: config.heartbeat_interval(),
-        max_poll_interval: config.max_poll_interval(),
-        retry_backoff: config.retry_backoff(),
-        request_timeout: config.request_timeout(),
-        ..MemberSettings::new(config.application_id(), instance.directory.process_id())
     }
 }
 
 impl std::fmt::Debug for StreamThread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StreamThread")
-            .field("number", &self.number)
+            .field("number", &self.cx.number)
             .field("state", &self.state)
-            .field("registry", &self.registry)
+            .field("tasks", &self.tasks)
             .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,9 @@
 use headwater_client::ClientError;
 use headwater_record::{SerdeError, Timestamp};
 use headwater_runtime::changelog::UpdateFailure;
+use headwater_runtime::commit::CommitFailure;
 use headwater_runtime::config::UnknownSetting;
+use headwater_runtime::error::Trouble;
 use headwater_runtime::handler::UnknownHandler;
 use headwater_runtime::task::TaskError;
 use headwater_store::StoreError;
@@ -102,9 +104,23 @@ pub enum DriverError {
     /// The cluster in this process refused something.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A commit failed, and neither by the topology nor by the cluster.
+    #[error(transparent)]
+    Commit(headwater_runtime::Error),
     /// The driver was closed.
     #[error("the test driver was closed")]
     Closed,
 }
 
 headwater_record::debug_as_text!(DriverError);
+
+impl From<CommitFailure> for DriverError {
+    fn from(failure: CommitFailure) -> Self {
+        match failure {
+            CommitFailure::Refused(error) => ClientError::Group(error).into(),
+            CommitFailure::NotCommitted(error) | CommitFailure::Trouble(Trouble::Client(error)) => error.into(),
+            CommitFailure::Trouble(Trouble::Task(error)) => error.into(),
+            CommitFailure::Trouble(trouble) => DriverError::Commit(trouble.into()),
+        }
+    }
+}

@@ -14,15 +14,15 @@ use headwater_topology::handler::{
 use uuid::Uuid;
 
 use super::checks::check;
-use super::instance::{Instance, patterns};
-use super::status::Status;
 use super::{Driven, KafkaStreams, State, StateListener, UncaughtHandler, UncaughtResponse};
-use crate::changelog::{RestoreListener, Silent, keeps_state};
+use crate::changelog::{RestoreListener, Silent};
 use crate::config::Role;
 use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
 use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
+use crate::instance::{Instance, SourcePatterns, Status};
+use crate::task::keeps_state;
 use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
 
 /// An application that is being put together. Settings are data ([`Builder::set`]); components are objects.
@@ -185,7 +185,7 @@ impl<D: DefaultEnvironment> Builder<D> {
         let config = StreamsConfig::from_properties(self.properties)?;
         tell(&config);
         check(&self.topology, &config)?;
-        let patterns = patterns(&self.topology)?;
+        let patterns = SourcePatterns::of(&self.topology)?;
         let mut handlers = ExceptionHandlers::configured(|key| config.given(key))
             .map_err(|unknown| Error::config(unknown.to_string()))?;
         handlers.deserialization = self.deserialization.unwrap_or(handlers.deserialization);

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{GlobalThreadState, Instance, State, ThreadState};
+use headwater_record::Deadline;
+
+use super::{GlobalThreadState, State, ThreadState};
 use crate::Error;
 use crate::global::{GlobalProgress, GlobalThread};
+use crate::instance::Instance;
 use crate::thread::{RestoreWorker, StreamThread};
-use headwater_record::Deadline;
 
 /// An application that is driven by hand: the same stream threads and restore workers, taken turn by turn by whoever holds it,
 /// under the clock of its cluster. With a cluster whose clients do not wait, a virtual clock and a

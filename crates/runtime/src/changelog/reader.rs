@@ -7,7 +7,8 @@ use headwater_record::Offset;
 use headwater_store::Store;
 
 use super::chunk::Chunk;
-use super::{RestoreRange, StoreChangelog, UpdateFailure};
+use super::{RestoreRange, UpdateFailure};
+use crate::task::ChangelogPartition;
 
 /// A store gets at most so many bytes of records at a time.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -80,7 +81,7 @@ impl Reader {
     pub(super) fn take(
         &mut self,
         batch: Option<Box<dyn RecordBatch>>,
-        changelog: &mut StoreChangelog,
+        changelog: &mut ChangelogPartition,
         store: &mut Store,
         chunk: &mut Chunk,
     ) -> Result<Option<Applied>, UpdateFailure> {
@@ -102,7 +103,7 @@ impl Reader {
     fn apply(
         &mut self,
         batch: &mut dyn RecordBatch,
-        changelog: &mut StoreChangelog,
+        changelog: &mut ChangelogPartition,
         store: &mut Store,
         chunk: &mut Chunk,
     ) -> Result<Option<Applied>, UpdateFailure> {
@@ -130,7 +131,7 @@ impl Reader {
     fn fill(
         &self,
         batch: &mut dyn RecordBatch,
-        changelog: &StoreChangelog,
+        changelog: &ChangelogPartition,
         chunk: &mut Chunk,
     ) -> Result<Stop, UpdateFailure> {
         while chunk.bytes() < CHUNK_BYTES {
@@ -152,13 +153,13 @@ impl Reader {
     }
 
     /// Everything before `next` is applied or is no record.
-    pub(super) fn go_on_at(&mut self, next: Offset, changelog: &mut StoreChangelog) {
+    pub(super) fn go_on_at(&mut self, next: Offset, changelog: &mut ChangelogPartition) {
         if next > self.next {
             self.next = next;
             self.dirty = true;
         }
         if self.next > Offset::ZERO {
-            changelog.offset = changelog.offset.max(Some(Offset::new(self.next.value() - 1)));
+            changelog.contains(Some(Offset::new(self.next.value() - 1)));
         }
     }
 

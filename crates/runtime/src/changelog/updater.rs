@@ -11,11 +11,11 @@ use headwater_topology::TaskId;
 
 use super::chunk::Chunk;
 use super::reader::{Applied, Fetch, Reader};
-use super::upkeep::commit;
 use super::{
     RestoreListener, Restoring, Silent, SourceOffsets, Standby, StandbyEnd, StandbyListener, StoreProgress,
-    TaskProgress, TaskStores, UpdateFailure,
+    TaskProgress, UpdateFailure,
 };
+use crate::task::TaskStores;
 
 /// How the updater works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,15 @@ pub(super) struct Updating {
 impl Updating {
     pub(super) fn is_restoring(&self) -> bool {
         self.active && self.readers.is_some()
+    }
+
+    /// Commits what was applied since the last time.
+    pub(super) fn commit(&mut self) -> Result<(), UpdateFailure> {
+        let mut any = false;
+        for reader in self.readers.iter_mut().flatten() {
+            any |= std::mem::take(&mut reader.dirty);
+        }
+        if any { Ok(self.stores.commit()?) } else { Ok(()) }
     }
 }
 
@@ -165,7 +174,7 @@ impl Updater {
     /// Gives a task's stores back as they are, committed unless that fails. `None` when the task is not here (any more).
     pub fn remove(&mut self, id: TaskId) -> Option<(TaskStores, Result<(), UpdateFailure>)> {
         let mut stores = self.release(id, StandbyEnd::Migrated)?;
-        let committed = stores.commit();
+        let committed = stores.commit().map_err(UpdateFailure::from);
         Some((stores, committed))
     }
 
@@ -185,7 +194,7 @@ impl Updater {
     }
 
     fn progress_of(&self, task: &Updating) -> TaskProgress {
-        let store = |(index, changelog): (usize, &super::StoreChangelog)| {
+        let store = |(index, changelog): (usize, &crate::task::ChangelogPartition)| {
             let reader = task.readers.as_ref().and_then(|readers| readers.get(index));
             let heard = self.heard_end(&changelog.partition);
             let end = reader.map(|reader| reader.range.to);
@@ -300,7 +309,7 @@ impl Updater {
             }
         }
         let is_full = store.state().pending_bytes() > self.settings.pending_bytes;
-        let done = applied.map(drop).and_then(|()| if is_full { commit(task) } else { Ok(()) });
+        let done = applied.map(drop).and_then(|()| if is_full { task.commit() } else { Ok(()) });
         if let Err(failure) = done {
             self.fail(id, failure, out);
         }
@@ -342,7 +351,7 @@ impl Updater {
             let Some(mut stores) = self.release(id, StandbyEnd::Migrated) else { continue };
             out.push(match stores.commit() {
                 Ok(()) => Updated::Restored(stores),
-                Err(failure) => Updated::Failed { stores, failure },
+                Err(failure) => Updated::Failed { stores, failure: failure.into() },
             });
         }
     }

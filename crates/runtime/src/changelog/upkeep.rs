@@ -7,21 +7,7 @@ use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
 
 use super::reader::Fetch;
 use super::updater::Updating;
-use super::{UpdateFailure, Updated, Updater};
-
-/// Commits what was applied since the last time.
-pub(super) fn commit(task: &mut Updating) -> Result<(), UpdateFailure> {
-    let mut any = false;
-    for (changelog, reader) in task.stores.changelogs.iter().zip(task.readers.iter_mut().flatten()) {
-        if let Some(store) = task.stores.stores.get_mut(&changelog.store)
-            && std::mem::take(&mut reader.dirty)
-        {
-            store.state_mut().commit(changelog.offset)?;
-            any = true;
-        }
-    }
-    if any { task.stores.note_offsets() } else { Ok(()) }
-}
+use super::{Updated, Updater};
 
 impl Updater {
     pub(super) fn commit_due(&mut self, now: Timestamp, out: &mut Vec<Updated>) {
@@ -30,7 +16,7 @@ impl Updater {
         }
         let mut failed = Vec::new();
         for (id, task) in &mut self.tasks {
-            if let Err(failure) = commit(task) {
+            if let Err(failure) = task.commit() {
                 failed.push((*id, failure));
             }
         }

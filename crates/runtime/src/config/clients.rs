@@ -2,12 +2,14 @@
 //! what may not be changed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use headwater_client::ClientConfig;
 
 use super::StreamsConfig;
 use super::names::{self, Family};
 use super::{guards, options};
+use crate::commit::ProcessingGuarantee;
 
 /// What a client is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,9 @@ pub enum Role {
     /// Takes part in the group and commits.
     Membership,
 }
+
+/// How long a transaction may last unless it is said (`StreamsConfig.EOS_DEFAULT...`: Java's default for its producers).
+pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings that the runtime itself follows, wherever they are given: clients must not act on them.
 const OF_THE_RUNTIME: [&str; 5] =
@@ -53,6 +58,25 @@ impl Role {
         }
     }
 
+    /// Streams' own defaults for it under exactly-once (`StreamsConfig.PRODUCER_EOS_OVERRIDES`).
+    fn exactly_once_defaults(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Role::Producer => &[("transaction.timeout.ms", "10000"), ("delivery.timeout.ms", "2147483647")],
+            _ => &[],
+        }
+    }
+
+    /// What is not the user's under exactly-once (`StreamsConfig.NON_CONFIGURABLE_..._EOS_CONFIGS`).
+    fn exactly_once_demands(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Role::MainConsumer | Role::RestoreConsumer | Role::GlobalConsumer | Role::Membership => {
+                &[("isolation.level", "read_committed")]
+            }
+            Role::Producer => &[("enable.idempotence", "true")],
+            Role::Admin => &[],
+        }
+    }
+
     fn family(self) -> Family {
         match self {
             Role::MainConsumer | Role::RestoreConsumer | Role::GlobalConsumer | Role::Membership => Family::Consumers,
@@ -76,7 +100,9 @@ impl StreamsConfig {
     /// component's.
     pub fn client(&self, role: Role, client_id: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
-        for (key, value) in role.defaults() {
+        let exactly_once = self.guarantee() == ProcessingGuarantee::ExactlyOnceV2;
+        let defaults = role.defaults().iter().chain(if exactly_once { role.exactly_once_defaults() } else { &[] });
+        for (key, value) in defaults {
             config.set(*key, *value);
         }
         for (key, value) in &self.properties {
@@ -93,6 +119,9 @@ impl StreamsConfig {
                     config.set(key, value);
                 }
             }
+        }
+        for (key, value) in if exactly_once { role.exactly_once_demands() } else { &[] } {
+            config.set(*key, *value);
         }
         config.set("client.id", client_id);
         config

@@ -19,7 +19,7 @@ const fn consumers(key: &'static str, ours: &'static str) -> Guard {
     Guard { key, ours, of: Some(Family::Consumers), loud: false }
 }
 
-const GUARDS: [Guard; 13] = [
+const GUARDS: [Guard; 14] = [
     Guard { loud: true, ..consumers("enable.auto.commit", "false") },
     Guard { loud: true, ..consumers("allow.auto.create.topics", "false") },
     consumers("auto.commit.interval.ms", "commit.interval.ms, by the application"),
@@ -36,6 +36,10 @@ const GUARDS: [Guard; 13] = [
     Guard {
         of: Some(Family::Producers),
         ..consumers("value.serializer", "bytes; serdes are given where topics are written")
+    },
+    Guard {
+        of: Some(Family::Producers),
+        ..consumers("transactional.id", "made of application.id, process and thread under exactly_once_v2")
     },
     Guard { of: None, ..consumers("bootstrap.servers", "bootstrap.servers without prefix") },
     Guard {

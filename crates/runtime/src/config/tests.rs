@@ -7,6 +7,7 @@ use headwater_topology::node::OffsetReset;
 use super::options::{Support, all};
 use super::{Role, StreamsConfig, parse};
 use crate::ErrorKind;
+use crate::commit::ProcessingGuarantee;
 
 fn config(properties: &[(&str, &str)]) -> StreamsConfig {
     let base = [("application.id", "app"), ("bootstrap.servers", "broker:9092")];
@@ -53,6 +54,31 @@ fn unset_settings_have_javas_defaults() {
 }
 
 #[test]
+fn exactly_once_has_javas_defaults_and_demands() {
+    let given = [
+        ("processing.guarantee", "exactly_once_v2"),
+        ("consumer.isolation.level", "read_uncommitted"),
+        ("producer.enable.idempotence", "false"),
+        ("producer.transactional.id", "mine"),
+    ];
+    let exactly_once = config(&given);
+    assert_eq!(exactly_once.guarantee(), ProcessingGuarantee::ExactlyOnceV2);
+    assert_eq!(exactly_once.commit_interval(), Duration::from_millis(100));
+    assert_eq!(config(&[given[0], ("commit.interval.ms", "700")]).commit_interval(), Duration::from_millis(700));
+    for role in [Role::MainConsumer, Role::RestoreConsumer, Role::GlobalConsumer] {
+        assert_eq!(exactly_once.client(role, "c").value("isolation.level"), Some("read_committed"), "{role:?}");
+    }
+    let producer = exactly_once.client(Role::Producer, "p");
+    assert_eq!(producer.value("enable.idempotence"), Some("true"));
+    assert_eq!(producer.value("transaction.timeout.ms"), Some("10000"));
+    assert_eq!(producer.value("delivery.timeout.ms"), Some("2147483647"));
+    assert_eq!(producer.value("transactional.id"), None, "it is the thread's");
+    let at_least_once = config(&[given[1]]);
+    assert_eq!(at_least_once.client(Role::MainConsumer, "c").value("isolation.level"), Some("read_uncommitted"));
+    assert_eq!(at_least_once.client(Role::Producer, "p").value("transaction.timeout.ms"), None);
+}
+
+#[test]
 fn a_wrong_value_is_told_with_key_value_and_what_is_allowed() {
     assert_eq!(
         mistake(&[("num.stream.threads", "none"), ("commit.interval.ms", "-4")]),
@@ -68,7 +94,8 @@ fn a_wrong_value_is_told_with_key_value_and_what_is_allowed() {
 
 #[test]
 fn what_is_known_and_not_there_is_an_error_that_says_so() {
-    assert!(mistake(&[("processing.guarantee", "exactly_once_v2")]).contains("exactly-once is not there yet"));
+    let removed = mistake(&[("processing.guarantee", "exactly_once")]);
+    assert!(removed.contains("is not one of at_least_once, exactly_once_v2"), "{removed}");
     assert!(mistake(&[("group.protocol", "streams")]).contains("KIP-1071"));
     assert!(mistake(&[("dsl.store.suppliers.class", "com.example.Mine")]).contains("neither rocksDB nor in_memory"));
     assert!(mistake(&[("production.exception.handler", "com.example.Mine")]).contains("com.example.Mine"));

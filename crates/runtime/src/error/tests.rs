@@ -40,7 +40,7 @@ fn client_errors_are_retried_taken_as_migration_or_fatal() {
         (GroupError::FencedInstance.into(), TaskFailure::Fatal, ErrorKind::Fenced),
         (ClientError::NotAuthorised("t".into()), TaskFailure::Fatal, ErrorKind::Config),
         (unknown, TaskFailure::Fatal, ErrorKind::Topology),
-        (ClientError::TransactionAborted("t".into()), TaskFailure::Fatal, ErrorKind::Unavailable),
+        (ClientError::TransactionAborted("t".into()), TaskFailure::Aborted, ErrorKind::Unavailable),
         (ClientError::OffsetOutOfRange { partition, offset: Offset::ZERO }, TaskFailure::Fatal, ErrorKind::Data),
     ];
     for (error, failure, kind) in table {

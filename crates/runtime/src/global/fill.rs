@@ -14,13 +14,13 @@ use super::GlobalPart;
 use super::plan::Marks;
 use super::shared::shared;
 use crate::Error;
-use crate::application::Instance;
-use crate::changelog::{Chunk, OpenError, RestoreRange};
+use crate::changelog::{Chunk, RestoreRange};
 use crate::directory::{GlobalClaim, GlobalPlace};
 use crate::error::Trouble;
 use crate::handler::ExceptionHandlers;
-use crate::output::Output;
-use crate::task::GlobalTask;
+use crate::instance::Instance;
+use crate::output::RecordCollector;
+use crate::task::{GlobalTask, OpenError};
 
 /// A store gets at most so many bytes of records at a time while it is filled.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -104,7 +104,12 @@ pub(super) fn all_persistent(instance: &Instance, parts: &[GlobalPart]) -> Resul
 }
 
 /// Brings what fills the stores in `places` to life.
-fn task(instance: &Instance, places: &Places, output: &mut Output, now: Timestamp) -> Result<GlobalTask, Error> {
+fn task(
+    instance: &Instance,
+    places: &Places,
+    output: &mut RecordCollector,
+    now: Timestamp,
+) -> Result<GlobalTask, Error> {
     // What tasks read is the store itself: nothing may wait in a cache before it.
     let cache = Rc::new(Budget::new(0));
     let handlers = handlers(instance);
@@ -124,7 +129,7 @@ impl Fill {
         places: Places,
         place: GlobalPlace,
         ranges: BTreeMap<TopicPartition, RestoreRange>,
-        output: &mut Output,
+        output: &mut RecordCollector,
         now: Timestamp,
     ) -> Result<Self, Error> {
         let task = task(instance, &places, output, now)?;
@@ -143,7 +148,7 @@ impl Fill {
         batch: &mut dyn RecordBatch,
         part: &GlobalPart,
         by_bytes: bool,
-        output: &mut Output,
+        output: &mut RecordCollector,
         now: Timestamp,
     ) -> Result<u64, Error> {
         let partition = batch.partition().clone();
@@ -184,7 +189,12 @@ impl Fill {
         }
     }
 
-    fn update(&mut self, batch: &mut dyn RecordBatch, output: &mut Output, now: Timestamp) -> Result<u64, Error> {
+    fn update(
+        &mut self,
+        batch: &mut dyn RecordBatch,
+        output: &mut RecordCollector,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
         let (partition, mut applied) = (batch.partition().clone(), 0);
         let next = self.next_of(&partition);
         while let Some(record) = batch.head() {
@@ -215,7 +225,7 @@ impl Fill {
 
     /// Hands out what waits to be written, and tells when a dead letter could not be. The output is to be flushed before the stores
     /// are committed.
-    pub(super) fn flush(&mut self, output: &mut Output, now: Timestamp) -> Result<(), Error> {
+    pub(super) fn flush(&mut self, output: &mut RecordCollector, now: Timestamp) -> Result<(), Error> {
         Ok(self.task.flush(output, now).map_err(Trouble::Task)?)
     }
 
@@ -241,7 +251,7 @@ impl Fill {
         claim: &GlobalClaim,
         parts: &[GlobalPart],
         places: &Places,
-        output: &mut Output,
+        output: &mut RecordCollector,
         now: Timestamp,
     ) -> Result<Self, Error> {
         let Fill { places: filled, readings, task: before, chunk, dropped, .. } = self;

@@ -13,10 +13,10 @@ use headwater_record::{Deadline, Timestamp, TopicPartition};
 
 use super::fill::Fill;
 use super::{GlobalPart, GlobalProgress};
-use crate::application::{GlobalThreadState, Instance};
 use crate::config::Role;
 use crate::directory::GlobalClaim;
-use crate::output::Output;
+use crate::instance::{GlobalThreadState, Instance};
+use crate::output::{OutputSettings, RecordCollector};
 use crate::task::NO_TASK;
 use crate::{Error, ErrorKind, metric};
 
@@ -50,7 +50,7 @@ pub(crate) struct GlobalThread {
     parts: Vec<GlobalPart>,
     consumer: Box<dyn Consumer>,
     admin: Box<dyn Admin>,
-    output: Output,
+    output: RecordCollector,
     claim: GlobalClaim,
     isolation: Isolation,
     phase: Phase,
@@ -83,9 +83,10 @@ impl GlobalThread {
             Some("read_committed") => Isolation::ReadCommitted,
             _ => Isolation::ReadUncommitted,
         };
-        let settings = crate::thread::output_settings(config);
+        let settings = OutputSettings::of(config);
         let producer = environment.clients.producer(&producer)?;
-        let output = Output::new(producer, Arc::clone(&environment.clock), settings, instance.handlers.clone());
+        let output =
+            RecordCollector::new(producer, Arc::clone(&environment.clock), settings, instance.handlers.clone());
         let claim = instance.directory.claim_global().ok_or_else(|| {
             Error::new(ErrorKind::Internal, "the directory of global stores has another owner in this process")
         })?;

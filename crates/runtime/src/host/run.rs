@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use headwater_record::Deadline;
 
-use crate::application::{CloseOptions, GlobalThreadState, Instance, State, ThreadState};
 use crate::global::GlobalThread;
+use crate::instance::{CloseOptions, GlobalThreadState, Instance, State, ThreadState};
 use crate::thread::{RestoreWorker, StreamThread};
 use crate::{Error, ErrorKind};
 

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError, Weak};
 
 use crate::Error;
-use crate::application::{CloseOptions, Instance};
+use crate::instance::{CloseOptions, Instance};
 
 static APPLICATIONS: Mutex<Vec<Weak<Instance>>> = Mutex::new(Vec::new());
 static INSTALLED: Mutex<bool> = Mutex::new(false);

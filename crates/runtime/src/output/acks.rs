@@ -5,9 +5,9 @@ use headwater_record::{Offset, RawHeaders, RawRecord};
 use headwater_topology::handler::{DeadLetter, Decision, ErrorContext, ProductionErrorOrigin};
 use headwater_topology::{BoxError, Destination, Handlers, RecordContext};
 
-use super::Output;
+use super::RecordCollector;
 
-impl Output {
+impl RecordCollector {
     /// Folds the answers that have come into what is known of tasks and changelogs.
     pub(super) fn take_acks(&mut self) {
         // A handler's dead letter may wait for room and hear of answers meanwhile: their turn comes after those that came before.
@@ -44,14 +44,16 @@ impl Output {
     }
 
     fn lost(&mut self, to: PartitionRef, error: &ClientError, mut records: Box<dyn RecordBatch>) {
-        if error.class() == ErrorClass::Fenced {
+        // No fault of the records: nobody is asked about them.
+        let is_the_producers = matches!(error.class(), ErrorClass::Fenced | ErrorClass::Aborted);
+        if is_the_producers {
             self.fatal = Some(error.clone());
         }
         loop {
             let Some(record) = records.head() else { return };
             let lane = self.partitions.get_mut(to.index()).and_then(|partition| partition.answered(1));
             let Some((lane, _)) = lane else { return };
-            if error.class() == ErrorClass::Fenced {
+            if is_the_producers {
                 let name = self.topic_name(to);
                 // Kept with the task; the thread learns of it as the producer's failure.
                 let _ = self.fail(lane, &name, error.clone());

@@ -5,17 +5,17 @@ use std::fmt;
 use headwater_record::{Partition, RawRecord};
 use headwater_topology::{Destination, Emit, OutputTopic, ProcessError, StoreId};
 
-use super::Output;
+use super::RecordCollector;
 
 /// The way out of one task.
 pub struct TaskEmit<'a> {
-    output: &'a mut Output,
+    output: &'a mut RecordCollector,
     lane: usize,
 }
 
 impl<'a> TaskEmit<'a> {
     #[inline]
-    pub(super) fn new(output: &'a mut Output, lane: usize) -> Self {
+    pub(super) fn new(output: &'a mut RecordCollector, lane: usize) -> Self {
         TaskEmit { output, lane }
     }
 }

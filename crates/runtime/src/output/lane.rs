@@ -28,6 +28,7 @@ pub(super) struct Lane {
     pub(super) failure: Option<TaskError>,
     /// Records that the production exception handler let go.
     pub(super) dropped: u64,
+    closed: bool,
 }
 
 impl Lane {
@@ -41,7 +42,7 @@ impl Lane {
                 acked: None,
             })
         });
-        Lane { task: spec.id, changelogs: logged.collect(), failure: None, dropped: 0 }
+        Lane { task: spec.id, changelogs: logged.collect(), failure: None, dropped: 0, closed: false }
     }
 
     /// A task has few stores: looking through them is quicker than any map.
@@ -59,6 +60,11 @@ impl Lane {
     pub(super) fn close(&mut self) {
         self.changelogs = Vec::new();
         self.failure = None;
+        self.closed = true;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     pub(super) fn forget_partitions(&mut self) {

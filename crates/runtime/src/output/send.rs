@@ -4,14 +4,15 @@ use headwater_client::{Appended, ClientError, ErrorClass, PartitionRef};
 use headwater_record::{Deadline, Partition, RawRecord, TopicPartition, partition_for_key};
 use headwater_topology::{Destination, FailureKind, OutputTopic, ProcessError, StoreId, TaskId};
 
-use super::Output;
+use super::RecordCollector;
 use super::topics::PartitionState;
+use super::transaction::Transaction;
 use crate::task::TaskError;
 
 /// So many polls of a full producer may bring nothing while its clock stands still, before it is taken for stuck.
 const FRUITLESS_POLLS: u32 = 1_000;
 
-impl Output {
+impl RecordCollector {
     pub(super) fn topic_number(&mut self, topic: &str) -> OutputTopic {
         self.topics.number(topic)
     }
@@ -157,6 +158,11 @@ impl Output {
 
     #[inline]
     fn append(&mut self, lane: usize, to: PartitionRef, record: RawRecord<'_>) -> Result<(), ProcessError> {
+        if matches!(self.transaction, Transaction::Closed | Transaction::New)
+            && let Err(error) = self.begin()
+        {
+            return self.refused(lane, to, record, error);
+        }
         match self.producer.append(to, record) {
             Ok(Appended::Stored) => self.stored(lane, to),
             Ok(Appended::Full) => self.append_when_there_is_room(lane, to, record),
@@ -217,7 +223,7 @@ impl Output {
         error: ClientError,
     ) -> Result<(), ProcessError> {
         let name = self.topic_name(to);
-        if error.class() == ErrorClass::Fenced {
+        if matches!(error.class(), ErrorClass::Fenced | ErrorClass::Aborted) {
             self.fatal = Some(error.clone());
             return Err(self.fail(lane, &name, error));
         }

@@ -5,6 +5,8 @@ use headwater_record::TopicPartition;
 use headwater_store::StoreError;
 use headwater_topology::{ProcessError, TaskId, WiringError};
 
+use crate::directory::DirectoryError;
+
 /// Why a task stopped. What is to be done about it is decided elsewhere.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +34,14 @@ pub enum TaskError {
         task: TaskId,
         /// Why.
         error: StoreError,
+    },
+    /// What its stores contain could not be noted in the state directory.
+    #[error("task {task}: {error}")]
+    Directory {
+        /// Which task.
+        task: TaskId,
+        /// Why.
+        error: DirectoryError,
     },
     /// A record that the task wrote could not be written, and the production exception handler did not let it go.
     #[error("Error encountered sending record to topic {topic} for task {task}: {error}")]
@@ -80,6 +90,7 @@ impl TaskError {
             TaskError::Process { task, .. }
             | TaskError::Wiring { task, .. }
             | TaskError::Store { task, .. }
+            | TaskError::Directory { task, .. }
             | TaskError::Production { task, .. }
             | TaskError::UnderWay { task, .. }
             | TaskError::Input { task, .. }

@@ -12,7 +12,7 @@ use headwater_topology::{
 };
 
 use crate::handler::ExceptionHandlers;
-use crate::output::Output;
+use crate::output::RecordCollector;
 use crate::task::{TaskError, TaskSpec};
 
 /// A task that is not one: Java names it so in its messages.
@@ -39,7 +39,7 @@ impl GlobalTask {
         stores: HashMap<StoreId, SharedStore>,
         handlers: ExceptionHandlers,
         cache: Rc<Budget>,
-        output: &mut Output,
+        output: &mut RecordCollector,
         now: Timestamp,
     ) -> Result<Self, TaskError> {
         let wired = |error| TaskError::Wiring { task: NO_TASK, error };
@@ -87,7 +87,7 @@ impl GlobalTask {
     /// What no handler let pass.
     pub fn update(
         &mut self,
-        output: &mut Output,
+        output: &mut RecordCollector,
         from: &TopicPartition,
         raw: RawRecord<'_>,
         now: Timestamp,
@@ -112,7 +112,7 @@ impl GlobalTask {
     ///
     /// # Errors
     /// As [`GlobalTask::update`]; and when a dead letter could not be written.
-    pub fn flush(&mut self, output: &mut Output, now: Timestamp) -> Result<(), TaskError> {
+    pub fn flush(&mut self, output: &mut RecordCollector, now: Timestamp) -> Result<(), TaskError> {
         self.clock.now = now;
         let mut emit = output.lane(self.lane);
         let mut cx = TaskContext::new(NO_TASK, &mut self.clock, &mut emit, &self.handlers);
@@ -140,6 +140,6 @@ impl fmt::Debug for GlobalTask {
 
 /// The typed failure behind `error`, when it came from the output.
 #[cold]
-fn failed(output: &mut Output, error: ProcessError) -> TaskError {
+fn failed(output: &mut RecordCollector, error: ProcessError) -> TaskError {
     output.take_failure(NO_TASK).unwrap_or(TaskError::Process { task: NO_TASK, error })
 }

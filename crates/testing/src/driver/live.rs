@@ -6,16 +6,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_client::{ClientConfig, ClientSupplier, CommittedOffset, Consumer, RecordBatch, StartAt, Watermarks};
+use headwater_client::{
+    ClientConfig, ClientSupplier, Consumer, GroupIdentity, GroupMembership, RecordBatch, StartAt, Watermarks,
+};
 use headwater_client_memory::{Cluster, ClusterConfig, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp, Topic, TopicPartition};
+use headwater_runtime::commit::{Commit, ProcessingGuarantee};
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
-use headwater_runtime::output::{Output, OutputSettings};
+use headwater_runtime::output::{OutputSettings, RecordCollector};
 use headwater_runtime::task::{
-    ClosedStores, GlobalTask, Parts, Running, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore,
+    ClosedTask, GlobalTask, Parts, StreamTask, TaskError, TaskInput, TaskSettings, TaskSpec, TaskStore, TaskStores,
 };
+use headwater_store::RowFormat;
 use headwater_store::cache::Budget;
-use headwater_store::{RowFormat, Store};
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
 use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, naming};
@@ -44,9 +47,9 @@ pub(crate) struct Live {
     pub(super) topology: Topology,
     pub(super) cluster: Cluster,
     pub(super) consumer: Box<dyn Consumer>,
-    pub(super) output: Output,
+    pub(super) output: RecordCollector,
     captured: Captured,
-    pub(super) running: Option<Running>,
+    pub(super) running: Option<StreamTask>,
     pub(super) global: GlobalTask,
     // Positions in the topics of global stores.
     global_topics: HashMap<Topic, Offset>,
@@ -54,14 +57,17 @@ pub(crate) struct Live {
     pub(super) dropped_before: u64,
     /// What the task is made of anew when it restarts.
     pub(super) made_of: MadeOf,
-    /// Where the inputs were left at the last commit.
-    pub(super) committed: HashMap<TopicPartition, CommittedOffset>,
+    /// Where inputs are committed.
+    pub(super) group: Box<dyn GroupMembership>,
+    pub(super) identity: GroupIdentity,
 }
 
 /// A task that was closed.
 pub(super) struct Stopped {
     pub(super) spec: TaskSpec,
-    pub(super) stores: HashMap<StoreId, Store>,
+    pub(super) stores: TaskStores,
+    /// Whether the stores contain all that was committed.
+    pub(super) is_complete: bool,
     /// Whether its last commit went well.
     pub(super) committed: Result<(), DriverError>,
 }
@@ -86,7 +92,8 @@ impl Live {
             Some(format) => topology.with_default_row_format(RowFormat::of_setting(format)),
             None => topology,
         };
-        let topology = topology.for_application(setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION));
+        let application_id = setting(APPLICATION_ID).unwrap_or(DEFAULT_APPLICATION);
+        let topology = topology.for_application(application_id);
         let handlers = own.or(ExceptionHandlers::configured(setting)?);
         let idle = number(settings, MAX_TASK_IDLE, 0)?;
         let cache_key = if settings.contains_key(CACHE) { CACHE } else { CACHE_DEPRECATED };
@@ -98,8 +105,12 @@ impl Live {
         let client = ClientConfig::new().with("client.id", "topology-test-driver");
         let captured = Captured::default();
         let producer = Box::new(CapturingProducer::new(cluster.producer(&client)?, captured.clone()));
-        let mut output = Output::new(producer, Arc::new(clock.clone()), OutputSettings::default(), handlers.clone());
+        let mut output =
+            RecordCollector::new(producer, Arc::new(clock.clone()), OutputSettings::default(), handlers.clone());
         let consumer = cluster.consumer(&client)?;
+        let group = cluster.membership(application_id, &client)?;
+        // Nobody else is in the group: it takes the offsets of whoever commits.
+        let identity = GroupIdentity { group: application_id.to_owned(), generation: -1, ..GroupIdentity::default() };
 
         let now = clock.now();
         // A global store is filled past what cannot be decoded, whatever the application's handler says.
@@ -122,13 +133,13 @@ impl Live {
         let stores = stores.within("0_0");
         let parts = Parts {
             topology: &topology,
-            stores: stores.open(&topology, |store| !store.global, setting)?,
+            stores: stores.of_task(&topology, &spec, setting)?,
             globals: global.stores().clone(),
             committed: HashMap::new(),
             settings: task_settings.clone(),
             spec,
         };
-        let running = Running::start(parts, &mut output, now)?;
+        let running = StreamTask::start(parts, &mut output, now)?;
         let made_of = MadeOf { stores, settings: settings.clone(), task: task_settings };
         let mut live = Live {
             clock,
@@ -144,7 +155,8 @@ impl Live {
             patterns,
             dropped_before: 0,
             made_of,
-            committed: HashMap::new(),
+            group,
+            identity,
         };
         live.read_inputs()?;
         Ok(live)
@@ -256,11 +268,14 @@ impl Live {
         if !running.commit_needed() {
             return Ok(());
         }
-        running.flush(&mut self.output, now)?;
-        self.output.flush(Deadline::after(now, Duration::from_mins(2)))?;
-        self.committed.extend(running.offsets(&mut self.output)?);
-        running.committed(&self.output)?;
-        Ok(())
+        let commit = Commit {
+            guarantee: ProcessingGuarantee::AtLeastOnce,
+            collector: &mut self.output,
+            group: self.group.as_mut(),
+            identity: &self.identity,
+            until: Deadline::after(now, Duration::from_mins(2)),
+        };
+        Ok(commit.of(&mut [running], now)?)
     }
 
     /// Puts what was written to the outputs, and what the topology reads of it back in.
@@ -351,10 +366,10 @@ impl Live {
         self.dropped_before += self.running.as_ref().map_or(0, |running| running.dropped_records(&self.output));
         let Some(running) = self.running.take() else { return Ok(None) };
         let spec = running.spec().clone();
-        let ClosedStores { stores, held } = running.close();
+        let ClosedTask { stores, is_complete, held } = running.close();
         match held.first().and_then(|id| self.topology.store(*id)) {
             Some(held) => Err(DriverError::Held(held.spec.name.clone())),
-            None => Ok(Some(Stopped { spec, stores, committed })),
+            None => Ok(Some(Stopped { spec, stores, is_complete, committed })),
         }
     }
 }

@@ -4,17 +4,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError, ClientSupplier, CommittedOffset, StartAt};
 use headwater_record::{Clock, Deadline, Offset, Timestamp, TopicPartition};
-use headwater_runtime::changelog::{
-    Restoring, Silent, SourceOffsets, StoreChangelog, TaskStores, Updated, Updater, UpdaterSettings,
-};
-use headwater_runtime::directory::StateDirectory;
-use headwater_runtime::task::{Committed, Parts, Running, TaskSpec};
-use headwater_store::{Store, StoreKind};
-use headwater_topology::StoreId;
-use headwater_topology::node::StoreNode;
+use headwater_runtime::changelog::{GroupOffsets, Restoring, Silent, Updated, Updater, UpdaterSettings};
+use headwater_runtime::task::{Committed, Parts, StreamTask, TaskSpec, TaskStores};
 
 use super::live::{Live, Stopped};
 use crate::DriverError;
@@ -33,41 +28,31 @@ pub enum StateOnDisk {
 /// So many turns without an end are taken for a restore that does not end.
 const TURNS: usize = 100_000;
 
-/// Where the driver committed its inputs.
-struct DriverOffsets(HashMap<TopicPartition, CommittedOffset>);
-
-impl SourceOffsets for DriverOffsets {
-    fn committed(
-        &mut self,
-        partitions: &[TopicPartition],
-        _until: Deadline,
-    ) -> Result<Vec<Option<Offset>>, ClientError> {
-        Ok(partitions.iter().map(|partition| self.0.get(partition).map(|committed| committed.offset)).collect())
-    }
-}
-
 impl Live {
     pub(super) fn restart(&mut self, state: StateOnDisk) -> Result<(), DriverError> {
-        let Some(Stopped { spec, stores, committed }) = self.stop()? else { return Err(DriverError::Closed) };
+        let Some(stopped) = self.stop()? else { return Err(DriverError::Closed) };
+        let Stopped { spec, stores, is_complete, committed } = stopped;
         committed?;
         let stores = match state {
-            StateOnDisk::HandedOver => self.handed_over(&spec, stores)?,
+            StateOnDisk::HandedOver if is_complete => stores,
+            StateOnDisk::HandedOver => self.restored(stores)?,
             StateOnDisk::Kept | StateOnDisk::Wiped => self.reopened(&spec, stores, state)?,
         };
         let now = self.clock.now();
+        let committed = self.committed(&spec)?;
         let parts = Parts {
             topology: &self.topology,
             stores,
             globals: self.global.stores().clone(),
-            committed: self.committed.iter().map(|(at, offset)| (at.clone(), Committed::of(offset))).collect(),
+            committed: committed.iter().map(|(at, offset)| (at.clone(), Committed::of(offset))).collect(),
             settings: self.made_of.task.clone(),
             spec: spec.clone(),
         };
-        self.running = Some(Running::start(parts, &mut self.output, now)?);
+        self.running = Some(StreamTask::start(parts, &mut self.output, now)?);
         // What was read but not committed is read again.
         let read: Vec<_> = spec.partitions().filter(|at| self.consumer.position(at).is_some()).cloned().collect();
         self.consumer.unassign(&read)?;
-        let left = |at| self.committed.get(at).map_or(Offset::ZERO, |committed| committed.offset);
+        let left = |at| committed.get(at).map_or(Offset::ZERO, |committed| committed.offset);
         let starts: Vec<_> = read.iter().map(|at| (at.clone(), StartAt::Offset(left(at)))).collect();
         self.consumer.assign(&starts)?;
         self.read_inputs()?;
@@ -75,73 +60,48 @@ impl Live {
         self.complete()
     }
 
-    /// The open stores once more. What a suppression kept back went with its node, and is restored.
-    fn handed_over(
-        &self,
-        spec: &TaskSpec,
-        mut stores: HashMap<StoreId, Store>,
-    ) -> Result<HashMap<StoreId, Store>, DriverError> {
-        let setting = |key: &str| self.made_of.settings.get(key).map(String::as_str);
-        let buffer = |store: &StoreNode| store.spec.kind == StoreKind::Suppress;
-        let buffers = self.made_of.stores.open(&self.topology, buffer, setting)?;
-        stores.extend(self.restored(spec, buffers)?);
-        Ok(stores)
+    /// Where the inputs were left at the last commit.
+    fn committed(&mut self, spec: &TaskSpec) -> Result<HashMap<TopicPartition, CommittedOffset>, DriverError> {
+        let inputs: Vec<TopicPartition> = spec.partitions().cloned().collect();
+        let until = Deadline::after(self.clock.now(), Duration::from_mins(2));
+        let committed = self.group.committed_offsets(&self.identity.group, &inputs, true, until)?;
+        Ok(inputs.into_iter().zip(committed).filter_map(|(input, committed)| Some((input, committed?))).collect())
     }
 
-    fn reopened(
-        &self,
-        spec: &TaskSpec,
-        old: HashMap<StoreId, Store>,
-        state: StateOnDisk,
-    ) -> Result<HashMap<StoreId, Store>, DriverError> {
+    fn reopened(&self, spec: &TaskSpec, old: TaskStores, state: StateOnDisk) -> Result<TaskStores, DriverError> {
         drop(old);
         if state == StateOnDisk::Wiped {
             self.made_of.stores.wipe()?;
         }
         let setting = |key: &str| self.made_of.settings.get(key).map(String::as_str);
-        self.restored(spec, self.made_of.stores.open(&self.topology, |store| !store.global, setting)?)
+        self.restored(self.made_of.stores.of_task(&self.topology, spec, setting)?)
     }
 
     /// `stores` with all that their changelogs hold, as a running application restores them.
-    fn restored(
-        &self,
-        spec: &TaskSpec,
-        stores: HashMap<StoreId, Store>,
-    ) -> Result<HashMap<StoreId, Store>, DriverError> {
-        let mut changelogs = Vec::new();
-        for store in &spec.stores {
-            let (Some(partition), Some(open)) = (&store.changelog, stores.get(&store.id)) else { continue };
-            if self.cluster.topic(&partition.topic).is_none() {
-                self.cluster.create_topic(partition.topic.clone(), 1)?;
+    fn restored(&self, stores: TaskStores) -> Result<TaskStores, DriverError> {
+        for changelog in &stores.changelogs {
+            let topic = &changelog.partition.topic;
+            if self.cluster.topic(topic).is_none() {
+                self.cluster.create_topic(topic.clone(), 1)?;
             }
-            changelogs.push(StoreChangelog {
-                store: store.id,
-                name: open.state().name().to_owned(),
-                partition: partition.clone(),
-                is_source: store.source_changelog,
-                offset: open.state().committed_offset()?,
-            });
         }
-        // The driver's stores lie where its user said; nobody else can have a claim on them.
-        let directory = StateDirectory::open(&std::env::temp_dir(), "topology-test-driver", false);
-        let directory = directory.map_err(|error| DriverError::Directory(error.to_string()))?;
-        let Some(claim) = directory.claim(spec.id) else { return Err(DriverError::Closed) };
         let client = ClientConfig::new().with("client.id", "topology-test-driver-restore");
+        let group = &self.identity.group;
         let mut updater = Updater::new(
             self.cluster.consumer(&client)?,
             self.cluster.admin(&client)?,
-            Box::new(DriverOffsets(self.committed.clone())),
+            Box::new(GroupOffsets::new(group, self.cluster.membership(group, &client)?)),
             UpdaterSettings::default(),
             Arc::new(Silent),
         );
-        updater.restore(Restoring(TaskStores { id: spec.id, stores, changelogs, claim }));
+        updater.restore(Restoring(stores));
         let mut now: Timestamp = self.clock.now();
         for _ in 0..TURNS {
             match updater.turn(now, Deadline::NOW).pop() {
-                Some(Updated::Restored(restored)) => return Ok(restored.stores),
+                Some(Updated::Restored(restored)) => return Ok(restored),
                 Some(Updated::Failed { failure, .. }) => return Err(DriverError::Restore(failure)),
                 // The wall clock stands still for the topology, not for who asks the cluster again.
-                None => now = now.plus(std::time::Duration::from_millis(1)),
+                None => now = now.plus(Duration::from_millis(1)),
             }
         }
         let request = "the restore of a store";

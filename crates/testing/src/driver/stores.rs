@@ -4,10 +4,14 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use headwater_runtime::directory::StateDirectory;
+use headwater_runtime::task::{TaskSpec, TaskStores};
 use headwater_store::{OpenContext, Store, StoreError, StoreSupplier, StoreType};
 use headwater_store_memory::MemoryStores;
 use headwater_topology::node::StoreNode;
 use headwater_topology::{StoreId, Topology};
+
+use crate::DriverError;
 
 const MAKE: &str = "dsl.store.suppliers.class";
 const MAKE_DEPRECATED: &str = "default.dsl.store";
@@ -38,6 +42,20 @@ impl StoreChoice {
         let persistent = self.persistent.as_ref();
         let persistent = persistent.map(|(supplier, directory)| (Arc::clone(supplier), directory.join(folder)));
         StoreChoice { persistent, ..self.clone() }
+    }
+
+    /// Opens the stores of the task `spec`, which lie where the user said: nobody else can have a claim on them.
+    pub(super) fn of_task<'a>(
+        &self,
+        topology: &Topology,
+        spec: &TaskSpec,
+        setting: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<TaskStores, DriverError> {
+        let directory = StateDirectory::open(&std::env::temp_dir(), "topology-test-driver", false);
+        let directory = directory.map_err(|error| DriverError::Directory(error.to_string()))?;
+        let Some(claim) = directory.claim(spec.id) else { return Err(DriverError::Closed) };
+        let stores = self.open(topology, |store| !store.global, setting)?;
+        Ok(TaskStores::of(spec, stores, claim)?)
     }
 
     /// Opens those stores of `topology` that are `wanted`.

@@ -6,6 +6,7 @@ mod closing;
 mod disk;
 #[path = "../changelog/disk_store.rs"]
 mod disk_store;
+mod exactly_once;
 mod failures;
 mod graph;
 mod metrics;

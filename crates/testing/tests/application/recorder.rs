@@ -1,7 +1,7 @@
 //! A cluster whose clients are listened to.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use headwater_client::{
@@ -29,11 +29,37 @@ pub(crate) struct Heard {
 pub(crate) struct Recorder {
     cluster: Cluster,
     heard: Arc<Mutex<Heard>>,
+    /// The question that gets no answer for now, and how often it was asked meanwhile.
+    held: Arc<(Mutex<(Option<&'static str>, usize)>, Condvar)>,
 }
 
 impl Recorder {
     pub(crate) fn of(cluster: &Cluster) -> Self {
-        Recorder { cluster: cluster.clone(), heard: Arc::default() }
+        Recorder { cluster: cluster.clone(), heard: Arc::default(), held: Arc::default() }
+    }
+
+    /// This question gets no answer until [`Recorder::let_go`].
+    pub(crate) fn hold(&self, question: &'static str) {
+        *self.held.0.lock().unwrap() = (Some(question), 0);
+    }
+
+    pub(crate) fn let_go(&self) {
+        *self.held.0.lock().unwrap() = (None, 0);
+        self.held.1.notify_all();
+    }
+
+    /// Whether somebody waits for an answer that is held back.
+    pub(crate) fn holds(&self) -> bool {
+        self.held.0.lock().unwrap().1 > 0
+    }
+
+    fn wait(&self, question: &'static str) {
+        let (held, changed) = &*self.held;
+        let mut held = held.lock().unwrap();
+        if held.0 == Some(question) {
+            held.1 += 1;
+        }
+        drop(changed.wait_while(held, |held| held.0 == Some(question)).unwrap());
     }
 
     pub(crate) fn take(&self) -> Heard {
@@ -125,6 +151,7 @@ impl Admin for Recorded<Box<dyn Admin>> {
     ) -> Result<Vec<Option<TopicDescription>>, ClientError> {
         let patience = self.patience(until);
         self.hear(|heard| heard.longest_question = heard.longest_question.max(patience));
+        self.by.wait("describe_topics");
         self.client.describe_topics(topics, until)
     }
 
@@ -163,6 +190,7 @@ impl Admin for Recorded<Box<dyn Admin>> {
     }
 
     fn delete_records(&mut self, before: &[(TopicPartition, Offset)], until: Deadline) -> Result<(), ClientError> {
+        self.by.wait("delete_records");
         self.client.delete_records(before, until)
     }
 }

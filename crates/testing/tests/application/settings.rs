@@ -1,15 +1,17 @@
 //! Each setting that says it has an effect has one: two of its values make applications behave differently.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{ClientError, NewTopic};
 use headwater_client_memory::Api;
 use headwater_record::{Headers, Timestamp, Topic};
 use headwater_runtime::assignment::{AssignmentInfo, ConsumerAssignment, ConsumerSubscription};
-use headwater_runtime::{CloseOptions, Driven, ErrorKind, KafkaStreams, NoDefault, State};
+use headwater_runtime::{CloseOptions, Driven, ErrorKind, KafkaStreams, NoDefault, State, StoreMakers};
 use headwater_topology::node::SourceTopics;
 
+use crate::disk_store::InMemory;
 use crate::graph::word_count_of;
 use crate::recorder::{Heard, Recorder};
 use crate::world::{APPLICATION, World, memory_stores};
@@ -252,7 +254,10 @@ fn a_member_hears_of_a_rebalance_with_its_heartbeats() {
 fn a_thread_that_is_busy_for_too_long_loses_its_tasks() {
     for (interval, lost) in [("5000", true), ("300000", false)] {
         let mut world = World::new();
-        let mut instances: Vec<Driven> = (1..=2).map(|id| with(&world, id, "max.poll.interval.ms", interval)).collect();
+        let settings =
+            [("max.poll.interval.ms", interval), ("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "1000")];
+        let instance = |id| world.builder(id).set_all(settings);
+        let mut instances: Vec<Driven> = (1..=2).map(|id| instance(id).drive().unwrap()).collect();
         world.feed(50);
         world.settle(&mut instances);
         // The first takes no more turns.
@@ -340,5 +345,19 @@ fn what_failed_is_asked_again_after_the_pause() {
         world.cluster.faults().fail_next(Api::OffsetFetch, 1, timed_out);
         let counted = |world: &World, _: &[Driven]| world.counts() == world.expected;
         assert_eq!(within(&world, &mut instances, Duration::from_secs(10), counted), soon, "{pause}");
+    }
+}
+
+#[test]
+fn stores_that_hold_much_commit_early() {
+    for (most, early) in [("10", true), ("-1", false), ("67108864", false)] {
+        let mut world = World::new();
+        let builder = world.builder(1).set("commit.interval.ms", "60000").set("statestore.uncommitted.max.bytes", most);
+        let stores = StoreMakers { in_memory: Arc::new(InMemory), persistent: None };
+        let mut instances = vec![builder.stores(stores).drive().unwrap()];
+        world.feed(50);
+        world.run_until(&mut instances, "all is counted", |_| world.counts() == world.expected);
+        world.run(&mut instances, 5);
+        assert_eq!(world.committed_lines() > 0, early, "{most}");
     }
 }

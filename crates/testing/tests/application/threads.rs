@@ -20,6 +20,7 @@ use headwater_runtime::{
 use headwater_topology::Topology;
 
 use crate::graph::{word_count, word_count_with};
+use crate::recorder::Recorder;
 use crate::world::{APPLICATION, memory_stores};
 
 /// Only ends a test that hangs.
@@ -323,4 +324,31 @@ fn closing_puts_nobody_in_the_place_of_a_thread_that_failed() {
     streams.close(CloseOptions::default().timeout(PATIENCE)).unwrap();
     assert_eq!(streams.state(), State::NotRunning);
     assert_eq!(producers.load(Ordering::SeqCst), 1, "only the one that failed");
+}
+
+#[test]
+fn records_do_not_wait_for_answers_to_other_questions() {
+    for question in ["delete_records", "describe_topics"] {
+        let cluster = cluster();
+        let recorder = Recorder::of(&cluster);
+        let builder = builder(&cluster).on(&recorder);
+        let streams =
+            builder.set("repartition.purge.interval.ms", "1").set("metadata.max.age.ms", "100").start().unwrap();
+        let mut counts = Counts::of(&cluster);
+        let mut fed = 0;
+        let mut feed_and_count = |n: i64| {
+            (0..n).for_each(|_| feed(&cluster, "a"));
+            fed += n;
+            counts.wait_until(|counts| counts.get("a") == Some(&fed));
+        };
+        feed_and_count(1);
+        recorder.hold(question);
+        while !recorder.holds() {
+            feed_and_count(1);
+        }
+        feed_and_count(100);
+        assert!(recorder.holds(), "{question} has no answer yet");
+        recorder.let_go();
+        streams.close(CloseOptions::default().timeout(PATIENCE)).unwrap();
+    }
 }

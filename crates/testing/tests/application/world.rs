@@ -32,7 +32,16 @@ pub(crate) fn memory_stores() -> StoreMakers {
 impl World {
     /// With topics `lines` and `counts` of four partitions.
     pub(crate) fn new() -> Self {
-        let world = Self::without_topics();
+        Self::without_topics().with_topics()
+    }
+
+    /// The same on a cluster of its own kind.
+    pub(crate) fn on(clock: ManualClock, cluster: Cluster) -> Self {
+        World { clock, cluster, expected: BTreeMap::new(), fed: 0 }.with_topics()
+    }
+
+    fn with_topics(self) -> Self {
+        let world = self;
         world.cluster.create_topic("lines", 4).unwrap();
         world.cluster.create_topic("counts", 4).unwrap();
         world

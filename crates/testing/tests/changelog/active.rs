@@ -2,7 +2,8 @@
 
 use headwater_client_memory::Tombstones;
 use headwater_record::Offset;
-use headwater_runtime::changelog::{ConfiguredStores, OpenError, Restoring, StoreChoice, Updated, keeps_state};
+use headwater_runtime::changelog::{Restoring, Updated};
+use headwater_runtime::task::{ConfiguredStores, OpenError, StoreChoice, keeps_state};
 use headwater_topology::TaskId;
 
 use crate::disk_store::InMemory;

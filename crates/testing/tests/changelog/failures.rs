@@ -5,7 +5,8 @@ use std::time::Duration;
 use headwater_client::{ClientConfig, ClientError, ClientSupplier};
 use headwater_client_memory::Api;
 use headwater_record::{Deadline, Offset};
-use headwater_runtime::changelog::{Restoring, Standby, TaskStores, UpdateFailure, Updated, Updater};
+use headwater_runtime::changelog::{Restoring, Standby, UpdateFailure, Updated, Updater};
+use headwater_runtime::task::TaskStores;
 use headwater_runtime::{Error, ErrorKind};
 use headwater_topology::TaskId;
 

@@ -13,11 +13,10 @@ use headwater_client::{
 use headwater_client_memory::{Cluster, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, Timestamp, TopicPartition};
 use headwater_runtime::changelog::{
-    ConfiguredStores, GroupOffsets, RestoreListener, Restoring, Standby, StandbyEnd, StandbyListener, StoreChoice,
-    TaskStores, Updated, Updater, UpdaterSettings,
+    GroupOffsets, RestoreListener, Restoring, Standby, StandbyEnd, StandbyListener, Updated, Updater, UpdaterSettings,
 };
 use headwater_runtime::directory::StateDirectory;
-use headwater_runtime::task::{TaskSpec, TaskStore};
+use headwater_runtime::task::{ConfiguredStores, StoreChoice, TaskSpec, TaskStore, TaskStores};
 use headwater_store::bytes::{KeyRange, Order};
 use headwater_store::{Store, StoreKind, StoreSpec};
 use headwater_topology::node::{NodeSpec, SourceTopics};

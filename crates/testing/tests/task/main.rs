@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod cached;
+mod commit;
 mod driver;
 mod graph;
 mod output;

@@ -11,7 +11,7 @@ use headwater_record::{
     Clock, Deadline, Offset, OwnedRecord, Partition, RawRecord, Timestamp, Topic, TopicPartition, partition_for_key,
 };
 use headwater_runtime::handler::ExceptionHandlers;
-use headwater_runtime::output::{Output, OutputSettings};
+use headwater_runtime::output::{OutputSettings, RecordCollector};
 use headwater_runtime::task::TaskError;
 use headwater_topology::handler::{
     DeadLetter, ErrorContext, HandlerResponse, ProductionErrorOrigin, ProductionExceptionHandler,
@@ -280,6 +280,26 @@ fn answers_to_a_former_run_of_a_task_are_not_taken_for_its_own() {
     assert_eq!(world.output.changelog_offset(id, store), None);
 }
 
+#[test]
+fn what_is_known_of_tasks_that_are_gone_is_forgotten_once_their_records_have_arrived() {
+    let topics = [("in", 1), ("out", 1), ("app-counts-repartition", 1), ("app-counts-changelog", 1)];
+    let mut world = World::new(count_by_value(), &topics);
+    let id = TaskId::new(1, 0);
+    let lanes = |world: &World| format!("{:?}", world.output).split("lanes: ").nth(1).map(|rest| rest[..1].to_owned());
+    for _ in 0..5 {
+        let mut task = world.start(id);
+        world.write("app-counts-repartition", 0, Some("a"), "a", 0);
+        world.process(&mut task).unwrap();
+        world.output.release(id);
+        assert!(world.output.task_under_way(id) > 0, "its records are not forgotten");
+        drop(world.start(id));
+        assert_eq!(lanes(&world).as_deref(), Some("2"), "answers to the former life are still to come");
+        world.output.flush(FAR).unwrap();
+        world.output.release(id);
+        assert_eq!(lanes(&world).as_deref(), Some("0"));
+    }
+}
+
 /// Records that come back.
 struct Refused(TopicPartition, VecDeque<OwnedRecord>);
 
@@ -350,7 +370,7 @@ fn answers_that_come_while_a_dead_letter_waits_for_room_are_taken_after_those_be
     let answers = VecDeque::from([vec![refused], vec![stored]]);
     let producer = Box::new(Scripted { topics: Vec::new(), answers, full: true });
     let settings = OutputSettings::default();
-    let mut output = Output::new(producer, Arc::new(world.clock.clone()), settings, let_go(Some("letters")));
+    let mut output = RecordCollector::new(producer, Arc::new(world.clock.clone()), settings, let_go(Some("letters")));
     let (first, second) = (TASK, TaskId::new(0, 1));
     for (task, count) in [(first, 3), (second, 2)] {
         output.register(&world.spec(task));

@@ -8,7 +8,7 @@ use headwater_client::ClientConfig;
 use headwater_record::{DefaultSerde, Encoded, Headers, Serde, SerdeError, Timestamp, TopicPartition};
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::intake::Readiness;
-use headwater_runtime::task::{Committed, Running, Taken, TaskError};
+use headwater_runtime::task::{Committed, StreamTask, Taken, TaskError};
 use headwater_topology::node::SourceTopics;
 use headwater_topology::node::source::TimestampExtractor;
 use headwater_topology::processor::StoreAccess;
@@ -29,7 +29,7 @@ fn two_topics(extractor: TimestampExtractor<Option<String>, String>) -> Topology
     graph.freeze()
 }
 
-fn world() -> (World, Running) {
+fn world() -> (World, StreamTask) {
     let mut world = World::new(two_topics(TimestampExtractor::FailOnInvalid), &TOPICS);
     let task = world.start(TASK);
     (world, task)
@@ -40,7 +40,7 @@ fn written(world: &mut World) -> Vec<String> {
     world.values("out").into_iter().map(|(_, value)| value).collect()
 }
 
-fn take_one(world: &mut World, task: &mut Running, now: Timestamp) -> Option<Taken> {
+fn take_one(world: &mut World, task: &mut StreamTask, now: Timestamp) -> Option<Taken> {
     let mut taken = None;
     task.process(&mut world.output, now, &mut |record| {
         taken = Some(record);

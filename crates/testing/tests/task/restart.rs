@@ -8,7 +8,7 @@ use headwater_topology::state::StoreHandle;
 use headwater_topology::{PunctuationType, TaskId};
 
 use crate::graph::{Fill, Graph, Times, count_by_value, through};
-use crate::world::World;
+use crate::world::{World, stores};
 
 const TASK: TaskId = TaskId::new(0, 0);
 
@@ -70,7 +70,8 @@ fn closing_gives_the_stores_back_and_another_task_goes_on_with_them() {
     world.commit(&mut task).unwrap();
     let spec = task.spec().clone();
     let stores = task.close().stores;
-    assert_eq!(stores.len(), 1);
+    assert_eq!(stores.stores.len(), 1);
+    assert_eq!(stores.changelogs[0].offset, Some(Offset::ZERO), "it says how much of its changelog it contains");
 
     let input = TopicPartition::new("app-counts-repartition", 0);
     let committed = CommittedOffset { offset: Offset::new(1), metadata: String::new() };
@@ -99,7 +100,8 @@ fn a_punctuation_alone_is_something_to_commit() {
 fn a_store_that_was_not_opened_is_an_error_at_the_start() {
     let mut world = World::new(count_by_value(), &[("app-counts-repartition", 1)]);
     let spec = world.spec(TaskId::new(1, 0));
-    let error = world.start_with(spec, std::collections::HashMap::new(), &[]).unwrap_err();
+    let none = stores(&spec, std::collections::HashMap::new());
+    let error = world.start_with(spec, none, &[]).unwrap_err();
     assert!(matches!(error, TaskError::Wiring { .. }), "{error}");
     assert!(error.to_string().contains("counts"), "{error}");
 }

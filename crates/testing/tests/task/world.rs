@@ -8,9 +8,10 @@ use std::time::Duration;
 use headwater_client::{ClientConfig, ClientSupplier, CommittedOffset, Consumer, StartAt};
 use headwater_client_memory::{Cluster, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, Timestamp, Topic, TopicPartition};
+use headwater_runtime::directory::StateDirectory;
 use headwater_runtime::handler::ExceptionHandlers;
-use headwater_runtime::output::{Output, OutputSettings};
-use headwater_runtime::task::{Committed, Parts, Running, Taken, TaskError, TaskSettings, TaskSpec};
+use headwater_runtime::output::{OutputSettings, RecordCollector};
+use headwater_runtime::task::{Committed, Parts, StreamTask, Taken, TaskError, TaskSettings, TaskSpec, TaskStores};
 use headwater_store::cache::Budget;
 use headwater_store::{OpenContext, Store, StoreSupplier};
 use headwater_store_memory::MemoryStores;
@@ -24,7 +25,7 @@ pub(crate) struct World {
     pub(crate) topology: Topology,
     pub(crate) handlers: ExceptionHandlers,
     pub(crate) max_task_idle: Option<Duration>,
-    pub(crate) output: Output,
+    pub(crate) output: RecordCollector,
     consumer: Box<dyn Consumer>,
 }
 
@@ -46,7 +47,7 @@ impl World {
         }
         let producer = cluster.producer(client).unwrap();
         let settings = OutputSettings::default();
-        let output = Output::new(producer, Arc::new(clock.clone()), settings, handlers.clone());
+        let output = RecordCollector::new(producer, Arc::new(clock.clone()), settings, handlers.clone());
         let consumer = cluster.consumer(&ClientConfig::new()).unwrap();
         let topology = topology.for_application("app");
         World { cluster, clock, topology, handlers, max_task_idle: Some(Duration::ZERO), output, consumer }
@@ -56,15 +57,15 @@ impl World {
         TaskSpec::of(&self.topology, task, &|_| Vec::new()).expect("the topology has this part")
     }
 
-    pub(crate) fn open(&self, spec: &TaskSpec) -> HashMap<StoreId, Store> {
+    pub(crate) fn open(&self, spec: &TaskSpec) -> TaskStores {
         let open = |id: StoreId| {
             let node = self.topology.store(id).expect("the spec names stores of the topology");
             MemoryStores::new().open(&node.spec, OpenContext { task_directory: None }).unwrap()
         };
-        spec.stores.iter().map(|store| (store.id, open(store.id))).collect()
+        stores(spec, spec.stores.iter().map(|store| (store.id, open(store.id))).collect())
     }
 
-    pub(crate) fn start(&mut self, task: TaskId) -> Running {
+    pub(crate) fn start(&mut self, task: TaskId) -> StreamTask {
         let spec = self.spec(task);
         let stores = self.open(&spec);
         self.start_with(spec, stores, &[]).unwrap()
@@ -73,9 +74,9 @@ impl World {
     pub(crate) fn start_with(
         &mut self,
         spec: TaskSpec,
-        stores: HashMap<StoreId, Store>,
+        stores: TaskStores,
         committed: &[(TopicPartition, CommittedOffset)],
-    ) -> Result<Running, TaskError> {
+    ) -> Result<StreamTask, TaskError> {
         let committed: HashMap<TopicPartition, Committed> =
             committed.iter().map(|(partition, offset)| (partition.clone(), Committed::of(offset))).collect();
         for partition in spec.partitions() {
@@ -92,7 +93,7 @@ impl World {
             cache: Rc::new(Budget::new(0)),
         };
         let parts = Parts { topology: &self.topology, spec, stores, globals: HashMap::new(), committed, settings };
-        Running::start(parts, &mut self.output, self.clock.now())
+        StreamTask::start(parts, &mut self.output, self.clock.now())
     }
 
     pub(crate) fn write(&self, to: &str, partition: i32, key: Option<&str>, value: &str, at: i64) {
@@ -102,7 +103,7 @@ impl World {
     }
 
     /// What lies in the log and was not read yet comes to the task.
-    pub(crate) fn fetch(&mut self, task: &mut Running) {
+    pub(crate) fn fetch(&mut self, task: &mut StreamTask) {
         let mut batches = Vec::new();
         self.consumer.poll(Deadline::NOW, &mut batches).unwrap();
         for batch in batches {
@@ -114,13 +115,13 @@ impl World {
         }
     }
 
-    pub(crate) fn process(&mut self, task: &mut Running) -> Result<usize, TaskError> {
+    pub(crate) fn process(&mut self, task: &mut StreamTask) -> Result<usize, TaskError> {
         self.fetch(task);
         self.process_up_to(task, usize::MAX)
     }
 
     /// Processes what waits, as long as that is no more than `limit` records; gives how many it was.
-    pub(crate) fn process_up_to(&mut self, task: &mut Running, limit: usize) -> Result<usize, TaskError> {
+    pub(crate) fn process_up_to(&mut self, task: &mut StreamTask, limit: usize) -> Result<usize, TaskError> {
         let (mut processed, now) = (0, self.clock.now());
         task.process(&mut self.output, now, &mut |taken| {
             processed += usize::from(taken == Taken::Processed);
@@ -129,11 +130,14 @@ impl World {
         Ok(processed)
     }
 
-    pub(crate) fn commit(&mut self, task: &mut Running) -> Result<Vec<(TopicPartition, CommittedOffset)>, TaskError> {
-        task.flush(&mut self.output, self.clock.now())?;
+    pub(crate) fn commit(
+        &mut self,
+        task: &mut StreamTask,
+    ) -> Result<Vec<(TopicPartition, CommittedOffset)>, TaskError> {
+        task.prepare_commit(&mut self.output, self.clock.now())?;
         self.output.flush(FAR).unwrap();
         let offsets = task.offsets(&mut self.output)?;
-        task.committed(&self.output)?;
+        task.post_commit(offsets.clone(), &self.output)?;
         Ok(offsets)
     }
 
@@ -142,6 +146,12 @@ impl World {
         let records = self.cluster.records(&Topic::from(topic)).into_iter();
         records.map(|(partition, record)| (partition, text(record.value.as_deref()))).collect()
     }
+}
+
+/// Open stores as those of the task.
+pub(crate) fn stores(spec: &TaskSpec, stores: HashMap<StoreId, Store>) -> TaskStores {
+    let directory = StateDirectory::open(&std::env::temp_dir(), "app", false).unwrap();
+    TaskStores::of(spec, stores, directory.claim(spec.id).unwrap()).unwrap()
 }
 
 pub(crate) fn text(bytes: Option<&[u8]>) -> String {

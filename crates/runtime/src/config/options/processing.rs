@@ -8,12 +8,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         "processing.guarantee",
         Kind::Word(&["at_least_once", "exactly_once_v2"]),
         Some("at_least_once"),
-        "What a crash may cost.",
+        "What a crash may cost: at_least_once loses nothing and may process records again, exactly_once_v2 neither; it commits input offsets, state and output as one transaction.",
     )
-    .only_default(
-        "exactly-once is not there yet; at_least_once loses nothing, and may process records again after a crash",
-    ),
-    setting("commit.interval.ms", MILLIS, Some("30000"), "How often offsets and state are committed, milliseconds.").effective("application/settings::commits_come_at_their_interval"),
+    .effective("application/exactly_once::what_is_not_committed_is_not_seen"),
+    setting("commit.interval.ms", MILLIS, Some("30000"), "How often offsets and state are committed, milliseconds; 100 under exactly_once_v2 unless set.").effective("application/settings::commits_come_at_their_interval"),
     setting("poll.ms", MILLIS, Some("100"), "How long a thread without work waits for records, milliseconds.").effective("application/settings::a_thread_without_work_waits_for_records_as_long_as_it_is_told"),
     setting(
         "max.task.idle.ms",
@@ -71,9 +69,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         "statestore.uncommitted.max.bytes",
         Kind::Number(-1, i64::MAX),
         Some("67108864"),
-        "How many bytes of transactional stores may wait for a commit.",
+        "How many bytes of a thread's stores may wait for a commit, under both guarantees; more than that commit at once. -1: any.",
     )
-    .no_effect("what stores hold that is not committed yet is not bounded over all of them"),
+    .effective("application/settings::stores_that_hold_much_commit_early"),
     setting(
         "default.interactive.query.isolation.level",
         Kind::Word(&["READ_UNCOMMITTED", "READ_COMMITTED"]),

@@ -11,10 +11,11 @@ use headwater_topology::GlobalStore;
 
 use super::{GlobalThread, Phase};
 use crate::Error;
-use crate::changelog::{LogBounds, OpenError, RestoreRange};
+use crate::changelog::{LogBounds, RestoreRange};
 use crate::directory::GlobalPlace;
 use crate::global::fill::{self, Fill, Places, Reading};
 use crate::global::plan::{Marks, ranges};
+use crate::task::OpenError;
 
 /// How long a topic may be missing at the start: brokers hear of a new one one after the other.
 const PATIENCE_WITH_TOPICS: Duration = Duration::from_secs(10);

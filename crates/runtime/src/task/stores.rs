@@ -1,18 +1,17 @@
-//! The open stores of a task, as they travel between those who work on them.
+//! The open stores of a task with their changelogs, as they travel between those who work on them.
 
 use std::collections::{BTreeMap, HashMap};
 
 use headwater_record::{Offset, TopicPartition};
-use headwater_store::Store;
+use headwater_store::{Store, StoreError};
 use headwater_topology::{StoreId, TaskId, Topology};
 
-use super::{OpenError, StoreChoice, UpdateFailure, open_stores};
-use crate::directory::{TaskClaim, offset_sum};
-use crate::task::TaskSpec;
+use super::{OpenError, StoreChoice, TaskSpec, open_stores};
+use crate::directory::{DirectoryError, TaskClaim, offset_sum};
 
-/// A store's changelog, and how much of it the store contains.
+/// The changelog of a task's store, and how much of it the store contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreChangelog {
+pub struct ChangelogPartition {
     /// Which store.
     pub store: StoreId,
     /// The store's name.
@@ -21,8 +20,17 @@ pub struct StoreChangelog {
     pub partition: TopicPartition,
     /// Whether it is a topic that the application also reads as input.
     pub is_source: bool,
+    /// Whether the store is kept on disk.
+    pub is_persistent: bool,
     /// The last record that the store contains, committed or not; `None` when it contains none.
     pub offset: Option<Offset>,
+}
+
+impl ChangelogPartition {
+    /// The store contains the changelog up to the record `last`, and never less than before.
+    pub(crate) fn contains(&mut self, last: Option<Offset>) {
+        self.offset = self.offset.max(last);
+    }
 }
 
 /// The open stores of a task, with the right to its part of the state directory.
@@ -33,7 +41,7 @@ pub struct TaskStores {
     /// Its stores.
     pub stores: HashMap<StoreId, Store>,
     /// The changelogs of those that have one, in the order of the task's stores.
-    pub changelogs: Vec<StoreChangelog>,
+    pub changelogs: Vec<ChangelogPartition>,
     /// The right to its directory. Declared last: stores are closed before somebody else may open them.
     pub claim: TaskClaim,
 }
@@ -57,14 +65,23 @@ impl TaskStores {
             }
         }
         let stores = open_stores(topology, task, choice, directory.as_deref())?;
+        Ok(Self::of(task, stores, claim)?)
+    }
+
+    /// The open `stores` of `task`.
+    ///
+    /// # Errors
+    /// What a store says that cannot tell what it contains.
+    pub fn of(task: &TaskSpec, stores: HashMap<StoreId, Store>, claim: TaskClaim) -> Result<Self, StoreError> {
         let mut changelogs = Vec::new();
         for store in &task.stores {
             let (Some(partition), Some(open)) = (&store.changelog, stores.get(&store.id)) else { continue };
-            changelogs.push(StoreChangelog {
+            changelogs.push(ChangelogPartition {
                 store: store.id,
                 name: open.state().name().to_owned(),
                 partition: partition.clone(),
                 is_source: store.source_changelog,
+                is_persistent: open.state().is_persistent(),
                 offset: open.state().committed_offset()?,
             });
         }
@@ -74,25 +91,14 @@ impl TaskStores {
     /// Makes durable what the stores contain, and notes the offsets beside them.
     ///
     /// # Errors
-    /// [`UpdateFailure::Store`], [`UpdateFailure::Directory`].
-    pub fn commit(&mut self) -> Result<(), UpdateFailure> {
+    /// [`StoresError`].
+    pub fn commit(&mut self) -> Result<(), StoresError> {
         let offsets: HashMap<StoreId, Option<Offset>> =
             self.changelogs.iter().map(|changelog| (changelog.store, changelog.offset)).collect();
         for (id, store) in &mut self.stores {
             store.state_mut().commit(offsets.get(id).copied().flatten())?;
         }
-        self.note_offsets()
-    }
-
-    /// Notes beside the stores on disk which offsets they contain, for those who ask without opening them.
-    ///
-    /// # Errors
-    /// [`UpdateFailure::Directory`].
-    pub fn note_offsets(&self) -> Result<(), UpdateFailure> {
-        let on_disk = |store: &StoreId| self.stores.get(store).is_some_and(|store| store.state().is_persistent());
-        let noted = self.changelogs.iter().filter(|changelog| on_disk(&changelog.store));
-        let noted: BTreeMap<_, _> = noted.map(|changelog| (changelog.partition.clone(), changelog.offset)).collect();
-        Ok(self.claim.note_offsets(&noted)?)
+        Ok(note_offsets(&self.changelogs, &self.claim)?)
     }
 
     /// The offsets of all changelogs added up, as members tell their group.
@@ -103,8 +109,8 @@ impl TaskStores {
     /// Closes the stores without committing and deletes all that the task has on disk. The claim is given back, to open anew.
     ///
     /// # Errors
-    /// [`UpdateFailure::Directory`] when it cannot be deleted.
-    pub fn wipe(self) -> Result<TaskClaim, UpdateFailure> {
+    /// When it cannot be deleted.
+    pub fn wipe(self) -> Result<TaskClaim, DirectoryError> {
         let TaskStores { stores, claim, .. } = self;
         drop(stores);
         claim.wipe()?;
@@ -112,10 +118,22 @@ impl TaskStores {
     }
 }
 
-/// An active task whose stores are not complete yet.
-#[derive(Debug)]
-pub struct Restoring(pub TaskStores);
+/// Why stores could not be committed.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoresError {
+    /// A store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+}
 
-/// A copy of a task's stores that follows the changelogs, so that the task can go on here quickly.
-#[derive(Debug)]
-pub struct Standby(pub TaskStores);
+headwater_record::debug_as_text!(StoresError);
+
+/// Notes beside the stores on disk which offsets they contain, for those who ask without opening them.
+pub(super) fn note_offsets(changelogs: &[ChangelogPartition], claim: &TaskClaim) -> Result<(), DirectoryError> {
+    let on_disk = changelogs.iter().filter(|changelog| changelog.is_persistent);
+    let noted: BTreeMap<_, _> = on_disk.map(|changelog| (changelog.partition.clone(), changelog.offset)).collect();
+    if noted.is_empty() { Ok(()) } else { claim.note_offsets(&noted) }
+}

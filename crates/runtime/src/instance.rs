@@ -1,22 +1,32 @@
-//! What all threads of one application share.
+//! One instance of an application as all its threads share it: what it is made of, where it stands, how it ends.
+//!
+//! It knows no thread: `thread`, `global`, `host` and `application` all build upon it.
+
+mod close;
+mod patterns;
+mod state;
+mod status;
+mod uncaught;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use headwater_record::Topic;
 use headwater_topology::Topology;
-use headwater_topology::node::{NodeKind, NodeSpec, SourceTopics};
+use headwater_topology::node::NodeSpec;
 
-use super::close::CloseOptions;
-use super::state::State;
-use super::status::{Closing, Status};
-use super::uncaught::UncaughtHandler;
+pub use self::close::CloseOptions;
+pub(crate) use self::patterns::SourcePatterns;
+pub use self::state::{GlobalThreadState, State, ThreadState};
+pub use self::status::StateListener;
+pub(crate) use self::status::{Closing, Status};
+pub use self::uncaught::{UncaughtHandler, UncaughtResponse};
+
 use crate::changelog::RestoreListener;
 use crate::directory::StateDirectory;
 use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
-use crate::thread::SourcePatterns;
-use crate::{Environment, Error, StreamsConfig};
+use crate::{Environment, StreamsConfig};
 
 /// One instance of an application.
 pub(crate) struct Instance {
@@ -73,13 +83,4 @@ impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Instance").field("config", &self.config).field("status", &self.status).finish_non_exhaustive()
     }
-}
-
-/// The patterns of the topology's sources, compiled.
-pub(super) fn patterns(topology: &Topology) -> Result<SourcePatterns, Error> {
-    let patterns = topology.nodes().filter_map(|(_, node)| match &node.kind {
-        NodeKind::Source { topics: SourceTopics::Pattern(pattern), .. } => Some(pattern.as_str()),
-        _ => None,
-    });
-    SourcePatterns::compile(patterns)
 }

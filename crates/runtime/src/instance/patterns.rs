@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use headwater_topology::naming;
+use headwater_topology::node::{NodeKind, SourceTopics};
+use headwater_topology::{Topology, naming};
 use regex::Regex;
 
 use crate::{Error, ErrorKind};
@@ -14,11 +15,23 @@ pub(crate) struct SourcePatterns {
 }
 
 impl SourcePatterns {
+    /// Those of the sources of `topology`.
+    ///
+    /// # Errors
+    /// As [`SourcePatterns::compile`].
+    pub(crate) fn of(topology: &Topology) -> Result<Self, Error> {
+        let patterns = topology.nodes().filter_map(|(_, node)| match &node.kind {
+            NodeKind::Source { topics: SourceTopics::Pattern(pattern), .. } => Some(pattern.as_str()),
+            _ => None,
+        });
+        SourcePatterns::compile(patterns)
+    }
+
     /// Compiles `patterns`.
     ///
     /// # Errors
     /// [`ErrorKind::Topology`] for one that is no regular expression.
-    pub(crate) fn compile<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
+    fn compile<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
         let compile = |pattern: &str| {
             let regex = naming::pattern(pattern)
                 .map_err(|error| Error::new(ErrorKind::Topology, error.to_string()).with_source(error))?;

@@ -1,13 +1,6 @@
-//! How to close, and waiting for it without a thread.
+//! How an application is closed.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-
-use super::Instance;
-use crate::Error;
 
 /// How an application is closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,32 +33,7 @@ impl CloseOptions {
         self.leave.unwrap_or(!is_static)
     }
 
-    pub(super) fn timeout_or_none(self) -> Option<Duration> {
+    pub(crate) fn timeout_or_none(self) -> Option<Duration> {
         self.timeout
-    }
-}
-
-/// Resolves when an application has ended: [`KafkaStreams::closed`](super::KafkaStreams::closed).
-#[derive(Debug)]
-#[must_use = "futures do nothing unless polled"]
-pub struct Closed {
-    instance: Arc<Instance>,
-}
-
-impl Closed {
-    pub(super) fn of(instance: Arc<Instance>) -> Self {
-        Closed { instance }
-    }
-}
-
-impl Future for Closed {
-    type Output = Result<(), Error>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.instance.status.is_final_or_wake(context.waker()) {
-            Poll::Ready(self.instance.status.outcome())
-        } else {
-            Poll::Pending
-        }
     }
 }

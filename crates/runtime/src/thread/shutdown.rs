@@ -1,0 +1,115 @@
+//! The way out of a thread: at the user's wish, or after an error.
+
+use std::time::Duration;
+
+use headwater_record::{Deadline, Timestamp};
+
+use super::{StreamThread, state_updater};
+use crate::Error;
+use crate::instance::ThreadState;
+use crate::membership::{Action, Event};
+
+/// How long a closing thread waits for a rebalance to be through.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Where a thread stands on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nobody wants it to end.
+    No,
+    /// Its tasks are closed, and those that are elsewhere are asked back.
+    Draining,
+    /// It has ended.
+    Done,
+}
+
+/// Whether a thread ends, and how far it is with that.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    pub(super) ending: Ending,
+    /// Since when the thread would end, but for a rebalance during which nothing can be committed.
+    waiting_since: Option<Timestamp>,
+    /// Whether the group was told that the whole application is to close.
+    told_group: bool,
+}
+
+impl Shutdown {
+    pub(super) fn new() -> Self {
+        Shutdown { ending: Ending::No, waiting_since: None, told_group: false }
+    }
+
+    /// Whether to put the end off once more: `commit_is_held_up` by a rebalance, and what was done since the last commit would be done
+    /// again elsewhere. It is through soon, or not for long.
+    fn waits(&mut self, commit_is_held_up: bool, now: Timestamp) -> bool {
+        commit_is_held_up && now.since(*self.waiting_since.get_or_insert(now)) < LONGEST_WAIT
+    }
+}
+
+impl StreamThread {
+    /// Whether somebody wants this thread, or the whole application, to end.
+    pub(super) fn check_shutdown_requested(&mut self, now: Timestamp) -> Result<(), Error> {
+        let instance = std::sync::Arc::clone(&self.cx.instance);
+        let status = &instance.status;
+        let lives = self.shutdown.ending == Ending::No;
+        if lives && let Some(failure) = status.take_failure_of_listener() {
+            return Err(failure);
+        }
+        if status.application_shuts_down() && !self.shutdown.told_group {
+            self.shutdown.told_group = true;
+            self.tell(now, Event::ShutDownApplication)?;
+        }
+        let held_up = self.tasks.commit_needed() && !self.member.may_commit();
+        if lives
+            && let Some(closing) = status.closing()
+            && !self.shutdown.waits(held_up, now)
+        {
+            self.begin_to_end(closing.leave, now)?;
+        }
+        Ok(())
+    }
+
+    /// Commits and stops all tasks, and asks those back that are with the state updater.
+    fn begin_to_end(&mut self, leave: bool, now: Timestamp) -> Result<(), Error> {
+        tracing::info!(thread = self.cx.number, "a stream thread closes");
+        self.shutdown.ending = Ending::Draining;
+        self.become_state(ThreadState::PendingShutdown);
+        self.commit_last(&self.tasks.ids(), now)?;
+        self.tasks.close(&mut self.collector, &mut self.fetcher)?;
+        self.tell(now, Event::Close { leave })
+    }
+
+    /// Waits for the tasks that come back, and for the group's answer.
+    pub(super) fn drain(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.tasks.take_reports()?;
+        self.tasks.close_those_back();
+        if self.tasks.is_empty() && self.member.is_ended() {
+            self.shutdown.ending = Ending::Done;
+        } else {
+            let until = Deadline::after(now, state_updater::LOOK_INTERVAL).min(self.member.wake_at());
+            if let Some(response) = self.member.response(until) {
+                self.on_response(now, response)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After an error: closes all tasks without commit and leaves the group, as far as that is possible.
+    pub(crate) fn abandon(&mut self, now: Timestamp) {
+        self.become_state(ThreadState::PendingShutdown);
+        self.tasks.abandon(&mut self.collector, &mut self.fetcher);
+        // Readers of committed records wait for no time-out then.
+        let patience = self.cx.config().request_timeout().min(Duration::from_secs(3));
+        if let Err(error) = self.collector.abort_transaction(Deadline::after(now, patience)) {
+            tracing::warn!(thread = self.cx.number, %error, "the transaction is left to its time-out");
+        }
+        self.member.connection().keep_alive(None);
+        for action in self.member.step(now, Event::Close { leave: true }) {
+            if let Action::Send(request) = action
+                && self.member.connection().submit(request).is_ok()
+            {
+                let patience = self.cx.config().request_timeout().min(Duration::from_secs(3));
+                let _ = self.member.connection().response(Deadline::after(now, patience));
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The worker beside a stream thread: it restores, follows standbys, and waits for the cluster's answers.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use headwater_record::{Deadline, Timestamp};
+
+use super::{OffsetSums, Order, Report};
+use crate::changelog::{GroupOffsets, Restoring, Standby, Updated, Updater, UpdaterSettings};
+use crate::config::Role;
+use crate::thread::cluster::Cluster;
+use crate::thread::context::ThreadContext;
+use crate::thread::question::{Answer, Question};
+use crate::{Error, metric};
+
+/// Restores and keeps up to date what a stream thread hands over. It is driven beside the thread, and ends when that has gone.
+pub(crate) struct RestoreWorker {
+    updater: Updater,
+    orders: Receiver<Order>,
+    reports: SyncSender<Report>,
+    /// Reports for which there is no room yet. As long as there are any, the worker does nothing else.
+    held: VecDeque<Report>,
+    offset_sums: OffsetSums,
+    cluster: Cluster,
+    /// What the thread asks; it sees to it that there is room for the answers.
+    questions: VecDeque<Question>,
+    answers: SyncSender<Answer>,
+}
+
+impl RestoreWorker {
+    /// Takes `orders`, and gives what becomes of them.
+    pub(super) fn new(
+        cx: &ThreadContext,
+        orders: Receiver<Order>,
+        reports: SyncSender<Report>,
+        answers: SyncSender<Answer>,
+        offset_sums: OffsetSums,
+    ) -> Result<Self, Error> {
+        let (config, clients) = (cx.config(), &cx.instance.environment.clients);
+        let name = cx.instance.thread_name(cx.number).replace("StreamThread", "StateUpdater");
+        let consumer = clients.consumer(&config.client(Role::RestoreConsumer, &format!("{name}-restore-consumer")))?;
+        let admin = clients.admin(&config.client(Role::Admin, &format!("{name}-admin")))?;
+        let group = config.application_id();
+        let member = config.client(Role::Membership, &format!("{name}-offsets"));
+        let offsets = GroupOffsets::new(group, clients.membership(group, &member)?);
+        let settings = UpdaterSettings {
+            commit_interval: config.commit_interval(),
+            retry_backoff: config.retry_backoff(),
+            task_timeout: config.task_timeout(),
+            request_timeout: config.request_timeout(),
+            ..UpdaterSettings::default()
+        };
+        let listener = Arc::clone(&cx.instance.restore_listener);
+        Ok(RestoreWorker {
+            updater: Updater::new(consumer, admin, Box::new(offsets), settings, listener),
+            orders,
+            reports,
+            held: VecDeque::new(),
+            offset_sums,
+            cluster: Cluster::new(cx)?,
+            questions: VecDeque::new(),
+            answers,
+        })
+    }
+
+    /// Takes orders and goes on with all tasks, waiting for records until `until`. Returns whether the thread is still there.
+    pub(crate) fn turn(&mut self, now: Timestamp, until: Deadline) -> bool {
+        while self.report_held() {
+            match self.orders.try_recv() {
+                Ok(order) => self.take(order),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        if !self.held.is_empty() {
+            return true;
+        }
+        // What nobody waits for can wait for the tasks.
+        let is_urgent = |question: &Question| !matches!(question, Question::Purge(_));
+        self.answer(now, is_urgent);
+        for updated in self.updater.turn(now, until) {
+            self.held.push_back(match updated {
+                Updated::Restored(stores) => {
+                    metric::task_restored();
+                    Report::Restored(stores)
+                }
+                Updated::Failed { stores, failure } => Report::Failed(stores, failure),
+            });
+        }
+        self.report_held();
+        self.tell_sums();
+        self.answer(now, |_| true);
+        true
+    }
+
+    /// Whether there is nothing to do until an order comes.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.updater.is_idle() && self.held.is_empty() && self.questions.is_empty()
+    }
+
+    /// Waits for an order and takes it. Returns whether the thread is still there.
+    pub(crate) fn wait_for_order(&mut self, patience: Duration) -> bool {
+        match self.orders.recv_timeout(patience) {
+            Ok(order) => {
+                self.take(order);
+                self.report_held();
+                true
+            }
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => false,
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Restore(stores) => self.updater.restore(Restoring(stores)),
+            Order::Follow(stores) => self.updater.follow(Standby(stores)),
+            Order::Remove(task) => {
+                // One that is not here any more has been given back already.
+                if let Some((stores, committed)) = self.updater.remove(task) {
+                    self.held.push_back(Report::Removed(stores, committed));
+                }
+            }
+            Order::Ask(question) => self.questions.push_back(question),
+        }
+        self.tell_sums();
+    }
+
+    /// Gives the thread what there is to report, as far as there is room. Whether that was all.
+    fn report_held(&mut self) -> bool {
+        while let Some(report) = self.held.pop_front() {
+            // When the thread has gone, the stores are closed here.
+            if let Err(TrySendError::Full(report)) = self.reports.try_send(report) {
+                self.held.push_front(report);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Asks the cluster what the thread wants to know.
+    fn answer(&mut self, now: Timestamp, is_wanted: impl Fn(&Question) -> bool) {
+        for question in std::mem::take(&mut self.questions) {
+            if !is_wanted(&question) {
+                self.questions.push_back(question);
+                continue;
+            }
+            // There is room for all that may be under way, and when the thread has gone nobody needs an answer.
+            let _ = self.answers.try_send(self.cluster.answer(question, now));
+        }
+    }
+
+    fn tell_sums(&self) {
+        let sums = self.updater.progress().into_iter().map(|(task, progress)| (task, progress.offset_sum)).collect();
+        *self.offset_sums.lock().unwrap_or_else(PoisonError::into_inner) = sums;
+    }
+}
+
+impl std::fmt::Debug for RestoreWorker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RestoreWorker").field("updater", &self.updater).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,86 @@
+//! Records through the tasks, and their punctuations: whose turn it is, and for how long.
+
+use std::sync::Arc;
+
+use headwater_record::{Deadline, Timestamp};
+
+use super::TaskManager;
+use crate::error::Trouble;
+use crate::metric;
+use crate::output::RecordCollector;
+use crate::task::{StreamTask, Taken};
+use crate::thread::pace::{self, Pace, Rotation};
+
+/// Whose turn it is, and how long turns are.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    pace: Pace,
+    /// Whose records are next.
+    records: Rotation,
+    /// Whose punctuations are next.
+    punctuations: Rotation,
+}
+
+impl TaskManager {
+    /// Gives each task its turn, as long as it is not `end`: that waits for one record at most. Returns whether there was any.
+    pub(in crate::thread) fn process(
+        &mut self,
+        collector: &mut RecordCollector,
+        began: Timestamp,
+        end: Deadline,
+    ) -> Result<bool, Trouble> {
+        let limit = self.turns.pace.limit();
+        let instance = Arc::clone(&self.cx.instance);
+        let (clock, status) = (&*instance.environment.clock, &instance.status);
+        let (mut now, mut taken, mut processed, mut is_over) = (began, 0, 0, false);
+        for id in self.turns.records.order(self.actives().map(StreamTask::id)) {
+            let Some(task) = self.active(id) else { continue };
+            let most = taken + limit;
+            task.process(collector, now, &mut |record| {
+                taken += 1;
+                processed += usize::from(record == Taken::Processed);
+                now = now.max(clock.coarse());
+                is_over = end.passed(now) || status.is_closing();
+                (taken < most && !is_over).then_some(now)
+            })?;
+            if is_over {
+                self.turns.records.stopped_at(id);
+                break;
+            }
+        }
+        if taken > 0 {
+            self.turns.pace.took(self.cx.now().since(began), is_over);
+            metric::records_processed(processed);
+        }
+        Ok(taken > 0)
+    }
+
+    /// Fires what is due, as long as that is not too much for one turn. Returns whether anything was.
+    pub(in crate::thread) fn punctuate(
+        &mut self,
+        collector: &mut RecordCollector,
+        began: Timestamp,
+    ) -> Result<bool, Trouble> {
+        let end = Deadline::after(began, pace::LONG);
+        let instance = Arc::clone(&self.cx.instance);
+        let (mut now, mut fired) = (began, false);
+        for id in self.turns.punctuations.order(self.actives().map(StreamTask::id)) {
+            let Some(task) = self.active(id) else { continue };
+            if !task.punctuate(collector, now)? {
+                continue;
+            }
+            fired = true;
+            now = now.max(instance.environment.clock.coarse());
+            if end.passed(now) || instance.status.is_closing() {
+                self.turns.punctuations.stopped_at(id);
+                break;
+            }
+        }
+        Ok(fired)
+    }
+
+    /// When the next wall clock punctuations are due.
+    pub(in crate::thread) fn next_wall_clocks(&self) -> impl Iterator<Item = Timestamp> {
+        self.actives().filter_map(StreamTask::next_wall_clock)
+    }
+}
