@@ -61,10 +61,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting(
         "enable.transactional.statestores",
         Kind::Flag,
-        Some("false"),
-        "Whether stores are transactional (KIP-892).",
+        Some("true"),
+        "Whether stores are transactional (KIP-892); Java's default is false.",
     )
-    .no_effect("a store's content and its changelog offset are always written as one"),
+    .no_effect("stores are always transactional: content and changelog offset are written as one, after the commit"),
     setting(
         "statestore.uncommitted.max.bytes",
         Kind::Number(-1, i64::MAX),
