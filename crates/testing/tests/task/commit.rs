@@ -80,8 +80,8 @@ impl Transactional for Told {
         self.step("commit");
         (self.outcome)()
     }
-    fn abort(&mut self, _: Deadline) -> TransactionOutcome {
-        TransactionOutcome::Committed
+    fn abort(&mut self, _: Deadline) -> Result<(), ClientError> {
+        Ok(())
     }
 }
 
