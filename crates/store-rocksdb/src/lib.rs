@@ -9,6 +9,7 @@
 //! **Architecture Invariant:** nothing outside this crate knows RocksDB.
 #![forbid(unsafe_code)]
 
+mod arena;
 mod database;
 mod error;
 mod key_value;

@@ -13,15 +13,15 @@ use crate::{ProcessError, TaskContext, Update};
 impl<K: 'static, V: 'static> KeyValueState<K, V> {
     pub(super) fn get_encoded(&self, cx: &mut TaskContext<'_>, key: &[u8]) -> Result<Option<Stamped<V>>, ProcessError> {
         let (place, found) = self.find(cx, key)?;
+        if place.is_none() {
+            return Ok(found.and_then(Cached::into_stamped));
+        }
         let copy = match found.as_ref().and_then(|cached| Some((cached.value.as_ref()?, cached))) {
             None => Ok(None),
             Some((value, cached)) => caught(|| self.copy_of(value, cached)).map(Some),
         };
-        if self.is_cached() {
-            self.give_back(place, found);
-            return copy;
-        }
-        Ok(found.and_then(Cached::into_stamped))
+        self.give_back(place, found);
+        copy
     }
 
     pub(super) fn copy_of(&self, value: &V, cached: &Cached<V>) -> Result<Stamped<V>, ProcessError> {
