@@ -142,7 +142,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
 }
 
 /// Connects the stores of these names; that one is not there is a mistake.
-fn connect(draft: &Draft, node: NodeId, stores: &[&str]) {
+pub(crate) fn connect(draft: &Draft, node: NodeId, stores: &[&str]) {
     for name in stores {
         match draft.store_named(name) {
             Some(store) => draft.connect(node, store),

@@ -368,7 +368,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         self.port.listen(
             node,
             Arc::new(move |wiring| {
-                let (other, out) = (other.open(wiring)?, wiring.outlet(node)?);
+                let (other, out) = (other.open(wiring, node)?, wiring.outlet(node)?);
                 let (serdes, join, send_old) = (serdes.clone(), Arc::clone(&join), wiring.sends_old_values(merge));
                 let latest_only = wiring.takes_versions(node);
                 Ok(Box::new(Side { serdes, other, join, need, latest_only, send_old, out }))

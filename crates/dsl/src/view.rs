@@ -10,10 +10,10 @@ use headwater_topology::{Draft, NodeId, ProcessError, StoreId, TaskContext, Wiri
 
 use headwater_window::Windowed;
 
+use crate::derivation::{Derivation, Deriver};
 use crate::serdes::Serdes;
 
 type Kept<K, V> = Option<(StoreId, StoreHandle<K, V>)>;
-type Derive<K, P, V> = Arc<dyn Fn(&K, Option<&P>) -> Result<Option<V>, ProcessError> + Send + Sync>;
 type BoxView<K, V> = Box<dyn View<K, V>>;
 
 /// Looks up values, in a running task.
@@ -36,7 +36,7 @@ pub(crate) trait View<K, V> {
 /// How a table can be looked at.
 pub(crate) trait Source<K, V>: Send + Sync {
     fn connect(&self, draft: &Draft, node: NodeId);
-    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError>;
+    fn open(&self, wiring: &mut Wiring<'_>, node: NodeId) -> Result<BoxView<K, V>, WiringError>;
 }
 
 /// How a table can be looked at; see [`Views::connect`] and [`Views::open`].
@@ -58,9 +58,13 @@ impl<K: 'static, V: 'static> Views<K, V> {
         Views(Arc::new(InStore(kept)))
     }
 
-    /// What `derive` makes of the values of another table.
-    pub(crate) fn derived<P: 'static>(parent: &Views<K, P>, derive: Derive<K, P, V>, result: &Serdes<K, V>) -> Self {
-        Views(Arc::new(Derived { parent: parent.clone(), derive, result: result.clone() }))
+    /// What `derivation` makes of the values of another table.
+    pub(crate) fn derived<P: 'static>(
+        parent: &Views<K, P>,
+        derivation: Derivation<K, P, V>,
+        result: &Serdes<K, V>,
+    ) -> Self {
+        Views(Arc::new(Derived { parent: parent.clone(), derivation, result: result.clone() }))
     }
 
     /// The same, where the null of the values' type is no value.
@@ -76,9 +80,9 @@ impl<K: 'static, V: 'static> Views<K, V> {
         self.0.connect(draft, node);
     }
 
-    /// The view in a task.
-    pub(crate) fn open(&self, wiring: &mut Wiring<'_>) -> Result<Box<dyn View<K, V>>, WiringError> {
-        self.0.open(wiring)
+    /// The view that `node` has in a task.
+    pub(crate) fn open(&self, wiring: &mut Wiring<'_>, node: NodeId) -> Result<Box<dyn View<K, V>>, WiringError> {
+        self.0.open(wiring, node)
     }
 }
 
@@ -100,7 +104,7 @@ impl<K: 'static, V: 'static, T: Timed> Source<Windowed<K>, V> for InTime<K, V, T
             draft.connect(node, *store);
         }
     }
-    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<Windowed<K>, V>, WiringError> {
+    fn open(&self, wiring: &mut Wiring<'_>, _: NodeId) -> Result<BoxView<Windowed<K>, V>, WiringError> {
         let state = self.0.as_ref().map(|(store, handle)| TimedState::<K, V, T>::open(wiring, *store, handle));
         Ok(Box::new(TimeView(state.transpose()?)))
     }
@@ -128,7 +132,7 @@ impl<K: 'static, V: 'static> Source<K, V> for InStore<K, V> {
             draft.connect(node, *store);
         }
     }
-    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError> {
+    fn open(&self, wiring: &mut Wiring<'_>, _: NodeId) -> Result<BoxView<K, V>, WiringError> {
         let state = self.0.as_ref().map(|(store, handle)| TableState::open(wiring, *store, handle)).transpose()?;
         Ok(Box::new(StoreView(state)))
     }
@@ -156,8 +160,8 @@ impl<K: 'static, V: Nullable + 'static> Source<K, V> for NonNull<K, V> {
     fn connect(&self, draft: &Draft, node: NodeId) {
         self.0.connect(draft, node);
     }
-    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError> {
-        Ok(Box::new(NonNullView(self.0.open(wiring)?)))
+    fn open(&self, wiring: &mut Wiring<'_>, node: NodeId) -> Result<BoxView<K, V>, WiringError> {
+        Ok(Box::new(NonNullView(self.0.open(wiring, node)?)))
     }
 }
 
@@ -177,13 +181,13 @@ impl<K, V: Nullable> View<K, V> for NonNullView<K, V> {
 
 struct Derived<K, P, V> {
     parent: Views<K, P>,
-    derive: Derive<K, P, V>,
+    derivation: Derivation<K, P, V>,
     result: Serdes<K, V>,
 }
 
 struct DerivedView<K, P, V> {
     parent: BoxView<K, P>,
-    derive: Derive<K, P, V>,
+    deriver: Deriver<K, P, V>,
     result: Serdes<K, V>,
 }
 
@@ -191,16 +195,22 @@ impl<K: 'static, P: 'static, V: 'static> Source<K, V> for Derived<K, P, V> {
     fn connect(&self, draft: &Draft, node: NodeId) {
         self.parent.connect(draft, node);
     }
-    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, V>, WiringError> {
-        let (derive, result) = (Arc::clone(&self.derive), self.result.clone());
-        Ok(Box::new(DerivedView { parent: self.parent.open(wiring)?, derive, result }))
+    fn open(&self, wiring: &mut Wiring<'_>, node: NodeId) -> Result<BoxView<K, V>, WiringError> {
+        let (parent, deriver) = (self.parent.open(wiring, node)?, self.derivation.open_to_look(wiring, node)?);
+        Ok(Box::new(DerivedView { parent, deriver, result: self.result.clone() }))
     }
 }
 
 impl<K, P, V> DerivedView<K, P, V> {
-    fn derived(&self, key: &K, parent: Option<Stamped<P>>) -> Result<Option<Stamped<V>>, ProcessError> {
+    fn derived(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        parent: Option<Stamped<P>>,
+    ) -> Result<Option<Stamped<V>>, ProcessError> {
         let timestamp = parent.as_ref().map_or(Timestamp::UNKNOWN, |found| found.timestamp);
-        let value = (self.derive)(key, parent.as_ref().map(|found| &found.value))?;
+        let parent = parent.map(|found| found.value);
+        let value = self.deriver.of_found(cx, (key, &parent), timestamp)?;
         let value = value.filter(|value| !self.result.value_is_null(value));
         Ok(value.map(|value| Stamped { value, timestamp }))
     }
@@ -209,7 +219,7 @@ impl<K, P, V> DerivedView<K, P, V> {
 impl<K, P, V> View<K, V> for DerivedView<K, P, V> {
     fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
         let parent = self.parent.get(cx, key)?;
-        self.derived(key, parent)
+        self.derived(cx, key, parent)
     }
     fn get_as_of(
         &self,
@@ -218,7 +228,7 @@ impl<K, P, V> View<K, V> for DerivedView<K, P, V> {
         as_of: Timestamp,
     ) -> Result<Option<Stamped<V>>, ProcessError> {
         let parent = self.parent.get_as_of(cx, key, as_of)?;
-        self.derived(key, parent)
+        self.derived(cx, key, parent)
     }
 }
 
@@ -247,8 +257,8 @@ impl<K: 'static, A: 'static, B: 'static, W: 'static> Source<K, W> for JoinedView
         self.left.connect(draft, node);
         self.right.connect(draft, node);
     }
-    fn open(&self, wiring: &mut Wiring<'_>) -> Result<BoxView<K, W>, WiringError> {
-        let (left, right) = (self.left.open(wiring)?, self.right.open(wiring)?);
+    fn open(&self, wiring: &mut Wiring<'_>, node: NodeId) -> Result<BoxView<K, W>, WiringError> {
+        let (left, right) = (self.left.open(wiring, node)?, self.right.open(wiring, node)?);
         Ok(Box::new(JoinedView { left, right, join: Arc::clone(&self.join) }))
     }
 }

@@ -89,6 +89,7 @@ pub mod state {
 pub mod prelude {
     pub use std::rc::Rc;
 
+    pub use headwater_dsl::{TransformContext, ValueTransformerWithKey};
     pub use headwater_record::{Headers, Record, Timestamp};
     pub use headwater_store::StoreSpec;
     pub use headwater_topology::processor::{

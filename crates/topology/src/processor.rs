@@ -93,7 +93,19 @@ impl<'a, 't, K: 'static, V: 'static> ProcessorContext<'a, 't, K, V> {
         schedules: &'a Schedules<K, V>,
         in_init: bool,
     ) -> Self {
-        ProcessorContext { task, out, schedules, node: NodeId::new(0), in_init }
+        Self::at(NodeId::new(0), task, out, schedules, in_init)
+    }
+
+    /// The context of what works at `node`; `in_init` while its `init` runs.
+    #[doc(hidden)]
+    pub fn at(
+        node: NodeId,
+        task: &'a mut TaskContext<'t>,
+        out: &'a mut Outlet<Stream<K, V>>,
+        schedules: &'a Schedules<K, V>,
+        in_init: bool,
+    ) -> Self {
+        ProcessorContext { task, out, schedules, node, in_init }
     }
 
     /// Hands `record` to every child, in the order in which they were added; each is done, with all below it, before the next.
@@ -234,7 +246,8 @@ impl<'a, 't, K: 'static, V: 'static> ProcessorContext<'a, 't, K, V> {
             PunctuationType::StreamTime => self.task.stream_time(),
             PunctuationType::WallClockTime => self.task.now(),
         };
-        self.schedules.of_task.borrow_mut().schedule(self.node, interval, kind, start, now)
+        let node = self.node;
+        self.schedules.make(|of_task| of_task.schedule(node, interval, kind, start, now))
     }
 
     /// Ends a schedule.

@@ -326,7 +326,9 @@ fn listen_as_responders<K: 'static, V: 'static, K2: 'static, V2: 'static>(
     let kept: Port<Stream<Option<K2>, Received<K>>> = Port::new(draft, receive);
     kept.listen(
         answer,
-        Arc::new(move |wiring| Ok(Box::new(Answer { table: views.open(wiring)?, respond: responds(wiring, answer)? }))),
+        Arc::new(move |wiring| {
+            Ok(Box::new(Answer { table: views.open(wiring, answer)?, respond: responds(wiring, answer)? }))
+        }),
     );
     let foreign_key = Arc::clone(&known.other_key);
     right.port.listen(
@@ -368,7 +370,7 @@ fn listen_as_resolver<K: 'static, V: 'static, K2: 'static, V2: 'static, W: 'stat
         Arc::new(move |wiring| {
             Ok(Box::new(Resolve {
                 rows,
-                table: views.open(wiring)?,
+                table: views.open(wiring, resolve)?,
                 value: Told::new(&value, pseudo_topic(wiring, nodes, "vh")),
                 join: Arc::clone(&join),
                 out: wiring.outlet(resolve)?,

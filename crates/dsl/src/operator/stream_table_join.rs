@@ -105,7 +105,7 @@ pub(crate) fn stream_table_join<K: 'static, V: 'static, VT: 'static, W: 'static>
     upstream.port.listen(
         node,
         Arc::new(move |wiring| {
-            let (table, out) = (views.open(wiring)?, wiring.outlet(node)?);
+            let (table, out) = (views.open(wiring, node)?, wiring.outlet(node)?);
             let waiting = waiting.as_ref();
             let waiting = waiting.map(|(id, handle, grace)| WaitingState::open(wiring, node, (*id, handle), *grace));
             let rows = Rows { table, join: Arc::clone(&join), left, out };

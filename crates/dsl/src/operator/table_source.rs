@@ -99,7 +99,7 @@ impl<K: 'static, V: 'static> Source<K, V> for Kept<K, V> {
             draft.connect(node, store);
         }
     }
-    fn open(&self, wiring: &mut Wiring<'_>) -> Result<Box<dyn View<K, V>>, WiringError> {
+    fn open(&self, wiring: &mut Wiring<'_>, _: NodeId) -> Result<Box<dyn View<K, V>>, WiringError> {
         Ok(Box::new(StoreView(open_kept(self.0.handle().as_ref(), self.0.node, wiring)?)))
     }
 }

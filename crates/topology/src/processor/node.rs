@@ -161,8 +161,7 @@ where
         let (Ok(mut processor), Ok(mut out)) = (self.processor.try_borrow_mut(), self.out.try_borrow_mut()) else {
             return Err(ProcessError::user(format!("processor {} was called while it is at work", self.name)));
         };
-        let mut context =
-            ProcessorContext { task: cx, out: &mut out, schedules: &self.schedules, node: self.node, in_init };
+        let mut context = ProcessorContext::at(self.node, cx, &mut out, &self.schedules, in_init);
         work(&mut processor, &mut context)
     }
 }
@@ -185,6 +184,9 @@ where
         self.enter(cx, false, |processor, cx| {
             cx.fire(schedule, time).unwrap_or_else(|| processor.punctuate(cx, schedule, time))
         })
+    }
+    fn has(&self, schedule: ScheduleId) -> bool {
+        self.schedules.has(schedule)
     }
     fn close(&self) {
         if let Ok(mut processor) = self.processor.try_borrow_mut() {

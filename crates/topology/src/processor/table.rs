@@ -27,6 +27,9 @@ pub trait LiveProcessor {
     /// The user's.
     fn punctuate(&self, cx: &mut TaskContext<'_>, schedule: ScheduleId, time: Timestamp) -> Result<(), ProcessError>;
 
+    /// Whether it made this schedule of its node.
+    fn has(&self, schedule: ScheduleId) -> bool;
+
     /// After the last record.
     fn close(&self);
 }
@@ -39,7 +42,7 @@ pub struct ProcessorTable {
 }
 
 impl ProcessorTable {
-    /// Adds the processor of `node`.
+    /// Adds a processor of `node`, which may have several: tables that it looks at bring their own.
     pub fn add(&mut self, node: NodeId, processor: Rc<dyn LiveProcessor>) {
         self.processors.push((node, processor));
     }
@@ -67,7 +70,9 @@ impl ProcessorTable {
         loop {
             let Some(schedule) = self.punctuations.borrow_mut().due(kind, time) else { return Ok(fired) };
             fired = true;
-            if let Some((_, processor)) = self.processors.iter().find(|(node, _)| *node == schedule.node) {
+            if let Some((_, processor)) =
+                self.processors.iter().find(|(node, own)| *node == schedule.node && own.has(schedule.id))
+            {
                 cx.outside_input(RecordContext::punctuation(time), |cx| {
                     caught(|| processor.punctuate(cx, schedule.id, time))
                         .or_else(|error| cx.punctuator_failed(processor.name(), error))

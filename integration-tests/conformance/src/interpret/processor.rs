@@ -5,6 +5,7 @@ mod commands;
 mod definition;
 mod outlet;
 
+use headwater::dsl::{TransformContext, ValueTransformerWithKey};
 use headwater::processor::ProcessError;
 use headwater::processor::processor::{
     FixedKeyContext, FixedKeyProcessor, FixedKeyRecord, Processor, ProcessorContext, StoreAccess,
@@ -16,7 +17,7 @@ use headwater::record::{Record, Timestamp};
 use self::body::Body;
 use self::commands::Opened;
 pub(super) use self::definition::Definition;
-use self::outlet::{Dead, FixedOutlet};
+use self::outlet::{Dead, FixedOutlet, LastValue};
 use super::key::Key;
 use crate::val::Val;
 
@@ -114,5 +115,33 @@ impl<K: Key> FixedKeyProcessor<K, Val, Val> for Live {
         time: Timestamp,
     ) -> Result<(), ProcessError> {
         self.0.punctuate(&mut FixedOutlet { cx, current: None }, schedule, time)
+    }
+}
+
+/// A transformer whose value is that of the last record that the processor forwards.
+impl<K: Key> ValueTransformerWithKey<K, Val, Val> for Live {
+    fn init(&mut self, cx: &mut TransformContext<'_, '_>) -> Result<(), ProcessError> {
+        self.0.init(&mut LastValue { cx, last: None })
+    }
+
+    fn transform(
+        &mut self,
+        cx: &mut TransformContext<'_, '_>,
+        record: Record<'_, K, Option<Val>>,
+    ) -> Result<Option<Val>, ProcessError> {
+        let (key, value) = (record.key.seen(), record.value.as_ref().unwrap_or(&Val::Null));
+        let timestamp = record.timestamp.max(Timestamp::ZERO);
+        let mut out = LastValue { cx, last: None };
+        self.0.process(&mut out, Record::new(&*key, value, timestamp, record.headers))?;
+        Ok(out.last)
+    }
+
+    fn punctuate(
+        &mut self,
+        cx: &mut TransformContext<'_, '_>,
+        schedule: ScheduleId,
+        time: Timestamp,
+    ) -> Result<(), ProcessError> {
+        self.0.punctuate(&mut LastValue { cx, last: None }, schedule, time)
     }
 }

@@ -28,6 +28,9 @@ impl Program<'_> {
             "suppress" => self.suppress(statement, table, known).map(Some),
             "group_by" => self.table_group_by(statement, table).map(Some),
             "filter" | "filter_not" => self.table_filter(statement, table, known).map(Some),
+            "transform_values" if statement.has("processor") => {
+                self.table_transformed(statement, table, known).map(Some)
+            }
             "map_values" | "transform_values" => self.table_values(statement, table, known).map(Some),
             other => bail!("tables have no operator `{other}`"),
         }
@@ -66,6 +69,18 @@ impl Program<'_> {
                 Some(options) => table.try_transform_values_with(transform, options),
                 None => table.try_transform_values(transform),
             }
+        };
+        Ok(K::handle(Keyed::Table(named(statement, made.nullable()), own)))
+    }
+
+    fn table_transformed<K: Key>(&self, statement: Spec<'_>, table: &KTable<K, Val>, known: &Known) -> Result<Handle> {
+        let own = Known::named(statement.object("materialized"))?.or(&known.key_only());
+        let (supplier, stores) = (self.supplier(statement.need_object("processor")?)?, statement.texts("stores"));
+        let made = if statement.has("materialized") {
+            let options = self.options.materialized(statement, &known.key_only())?;
+            table.transform_values_using_with(supplier, &stores, options)
+        } else {
+            table.transform_values_using(supplier, &stores)
         };
         Ok(K::handle(Keyed::Table(named(statement, made.nullable()), own)))
     }

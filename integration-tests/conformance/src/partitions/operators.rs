@@ -124,7 +124,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn processor(&mut self, statement: Spec<'a>, on: Flow) -> Result<Flow, Reason> {
+    pub(super) fn processor(&mut self, statement: Spec<'a>, on: Flow) -> Result<Flow, Reason> {
         let processor = statement.object("processor").ok_or(UNKNOWN)?;
         match processor.text("type") {
             Some("forward" | "header") => Ok(on),

@@ -251,6 +251,9 @@ impl<'a> Walk<'a> {
                 Some(Node::GroupedTable(self.repartitioned(on)))
             }
             (Node::Table(on), "suppress") => Some(Node::Table(self.suppress(statement, on)?)),
+            (Node::Table(on), "transform_values") if statement.has("processor") => {
+                Some(Node::Table(self.processor(statement, on)?))
+            }
             (Node::Table(on), _) => Some(Node::Table(table_operator(statement, on)?)),
             (Node::Grouped(on) | Node::GroupedTable(on) | Node::Cogrouped(on), "count" | "reduce" | "aggregate") => {
                 self.state_of(&on)?;

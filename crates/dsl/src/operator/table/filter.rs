@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use headwater_topology::{BoxError, ProcessError};
 
-use super::step::{Derive, TableStep, table_step};
+use super::step::{TableStep, table_step};
+use crate::derivation::{Derivation, Derive};
 use crate::{KTable, Materialized};
 
 impl<K: 'static, V: Clone + 'static> KTable<K, V> {
@@ -120,7 +121,8 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
             Some(there) if keep(key, there).map_err(ProcessError::user)? => Ok(Some(there.clone())),
             _ => Ok(None),
         });
+        let derivation = Derivation::Function(derive);
         let (prefix, serdes) = ("KTABLE-FILTER-", self.serdes.clone());
-        table_step(self, TableStep { prefix, materialized, serdes, derive, swallow: true, burns: true })
+        table_step(self, TableStep { prefix, materialized, serdes, derivation, swallow: true, burns: true })
     }
 }

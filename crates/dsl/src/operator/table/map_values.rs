@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use headwater_topology::{BoxError, ProcessError};
 
-use super::step::{Derive, TableStep, table_step};
+use super::step::{TableStep, table_step};
+use crate::derivation::{Derivation, Derive};
 use crate::{KTable, Materialized};
 
 impl<K: 'static, V: 'static> KTable<K, V> {
@@ -56,7 +57,8 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     ) -> KTable<K, W> {
         let derive: Derive<K, V, W> =
             Arc::new(move |key, value| value.map(|value| map(key, value)).transpose().map_err(ProcessError::user));
+        let derivation = Derivation::Function(derive);
         let (prefix, serdes) = ("KTABLE-MAPVALUES-", self.serdes.key_only());
-        table_step(self, TableStep { prefix, materialized, serdes, derive, swallow: false, burns: true })
+        table_step(self, TableStep { prefix, materialized, serdes, derivation, swallow: false, burns: true })
     }
 }

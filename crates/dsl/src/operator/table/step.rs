@@ -4,18 +4,17 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use headwater_record::Record;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, Stamped, StoreHandle, TableState};
 use headwater_topology::{Change, Inlet, Outlet, Port, ProcessError, Table, TaskContext, Update};
 
+use crate::derivation::{Derivation, Deriver};
 use crate::old_values::OldValues;
 use crate::operator::{GivenBy, missing_serde, row_format};
 use crate::serdes::Serdes;
 use crate::view::Views;
 use crate::{KTable, Materialized};
-
-/// Makes the value of a key of what the parent has for it.
-pub(super) type Derive<K, V, W> = Arc<dyn Fn(&K, Option<&V>) -> Result<Option<W>, ProcessError> + Send + Sync>;
 
 /// A table that is wanted.
 pub(super) struct TableStep<'a, K, V, W> {
@@ -25,7 +24,7 @@ pub(super) struct TableStep<'a, K, V, W> {
     pub(super) materialized: Option<Materialized<K, W>>,
     /// What is inherited where the options name no serde.
     pub(super) serdes: Serdes<K, W>,
-    pub(super) derive: Derive<K, V, W>,
+    pub(super) derivation: Derivation<K, V, W>,
     /// Whether a change from nothing to nothing is kept back, as filters do.
     pub(super) swallow: bool,
     /// Whether options without a store's name use up a number for a store that is not made, as some of Java's overloads do.
@@ -39,7 +38,7 @@ enum Kept<K: 'static, W: 'static> {
 }
 
 struct Live<K: 'static, V: 'static, W: 'static> {
-    derive: Derive<K, V, W>,
+    deriver: Deriver<K, V, W>,
     result: Serdes<K, W>,
     swallow: bool,
     send_old: bool,
@@ -47,18 +46,18 @@ struct Live<K: 'static, V: 'static, W: 'static> {
 }
 
 impl<K: 'static, V: 'static, W: 'static> Live<K, V, W> {
-    fn derived(&self, key: &K, value: Option<&V>) -> Result<Option<W>, ProcessError> {
-        Ok((self.derive)(key, value)?.filter(|value| !self.result.value_is_null(value)))
+    fn derived(&self, cx: &mut TaskContext<'_>, record: Record<'_, K, Option<V>>) -> Result<Option<W>, ProcessError> {
+        Ok(self.deriver.of_change(cx, record)?.filter(|value| !self.result.value_is_null(value)))
     }
 }
 
 impl<K: 'static, V: 'static, W: 'static> Inlet<Table<K, V>> for Live<K, V, W> {
     fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, V>) -> Result<(), ProcessError> {
         let Update { key, change, timestamp, headers } = update;
-        let new = self.derived(key, change.new.as_ref())?;
+        let new = self.derived(cx, Record::new(key, change.new, timestamp, headers))?;
         let swallow = self.swallow && self.send_old && new.is_none();
         let old = match &self.kept {
-            Kept::Nowhere(_) if self.send_old => self.derived(key, change.old.as_ref())?,
+            Kept::Nowhere(_) if self.send_old => self.derived(cx, Record::new(key, change.old, timestamp, headers))?,
             Kept::Nowhere(_) => None,
             Kept::Store(state) => {
                 if swallow && !state.has(cx, key)? {
@@ -83,7 +82,7 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
     table: &KTable<K, V>,
     step: TableStep<'_, K, V, W>,
 ) -> KTable<K, W> {
-    let TableStep { prefix, materialized, serdes, derive, swallow, burns } = step;
+    let TableStep { prefix, materialized, serdes, derivation, swallow, burns } = step;
     let draft = table.draft();
     let own = materialized.as_ref().map_or_else(Serdes::none, Materialized::serdes);
     let serdes = own.or(&serdes);
@@ -118,7 +117,7 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
     let store = kept.as_ref().map(|(_, handle)| handle.clone());
     let views = match kept.clone() {
         Some(kept) => Views::of_store(Some(kept)),
-        None => Views::derived(&table.views, Arc::clone(&derive), &serdes),
+        None => Views::derived(&table.views, derivation.clone(), &serdes),
     };
     let result = serdes.clone();
     table.port.listen(
@@ -136,7 +135,8 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
                     Kept::Store(state)
                 }
             };
-            Ok(Box::new(Live { derive: Arc::clone(&derive), result: result.clone(), swallow, send_old, kept }))
+            let deriver = derivation.open(wiring, node)?;
+            Ok(Box::new(Live { deriver, result: result.clone(), swallow, send_old, kept }))
         }),
     );
     KTable { port: Port::new(draft, node), serdes, store, old_values, named_after: Vec::new(), views }

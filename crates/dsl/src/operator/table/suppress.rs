@@ -116,9 +116,9 @@ impl<K: 'static, V: Clone + 'static> Source<K, V> for Released<K, V> {
         draft.connect(node, self.store);
         self.parent.connect(draft, node);
     }
-    fn open(&self, wiring: &mut Wiring<'_>) -> Result<Box<dyn View<K, V>>, WiringError> {
+    fn open(&self, wiring: &mut Wiring<'_>, node: NodeId) -> Result<Box<dyn View<K, V>>, WiringError> {
         let state = SuppressState::open(wiring, self.store, &self.handle)?;
-        Ok(Box::new(ReleasedView { parent: self.parent.open(wiring)?, state }))
+        Ok(Box::new(ReleasedView { parent: self.parent.open(wiring, node)?, state }))
     }
 }
 

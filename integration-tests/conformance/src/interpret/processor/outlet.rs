@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use headwater::dsl::TransformContext;
 use headwater::processor::processor::{FixedKeyContext, FixedKeyRecord, ProcessorContext, RecordMetadata};
 use headwater::processor::{ProcessError, PunctuationType, ScheduleId, TaskContext};
 use headwater::record::{Record, Timestamp};
@@ -141,5 +142,47 @@ impl<'t> Outlet<'t> for Dead<'_, '_, 't> {
     }
     fn task(&mut self) -> &mut TaskContext<'t> {
         self.0.task()
+    }
+}
+
+/// The context of a transformer, with the value of the record that was forwarded last.
+pub(super) struct LastValue<'x, 'a, 't> {
+    pub(super) cx: &'x mut TransformContext<'a, 't>,
+    pub(super) last: Option<Val>,
+}
+
+impl<'t> Outlet<'t> for LastValue<'_, '_, 't> {
+    fn forward(&mut self, record: Record<'_, Val, Val>, child: Option<&str>) -> Result<(), ProcessError> {
+        if let Some(child) = child {
+            return Err(ProcessError::user(format!("a transformer has no child `{child}`")));
+        }
+        self.last = Some(record.value.clone());
+        Ok(())
+    }
+    fn schedule(
+        &mut self,
+        start: Option<Timestamp>,
+        every: Duration,
+        kind: PunctuationType,
+    ) -> Result<ScheduleId, ProcessError> {
+        match start {
+            Some(start) => self.cx.schedule_at(start, every, kind),
+            None => self.cx.schedule(every, kind),
+        }
+    }
+    fn cancel(&mut self, schedule: ScheduleId) {
+        self.cx.cancel(schedule);
+    }
+    fn stream_time(&self) -> Timestamp {
+        self.cx.current_stream_time()
+    }
+    fn system_time(&self) -> Timestamp {
+        self.cx.current_system_time()
+    }
+    fn metadata(&self) -> Option<RecordMetadata> {
+        self.cx.record_metadata()
+    }
+    fn task(&mut self) -> &mut TaskContext<'t> {
+        self.cx.task()
     }
 }
