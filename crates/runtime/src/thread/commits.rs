@@ -39,7 +39,7 @@ impl StreamThread {
                 tracing::debug!(thread = self.cx.number, %error, "the group takes no commit now");
                 let ended = self.cx.now();
                 self.committer.put_off(ended);
-                self.revive_if_exactly_once(&ClientError::Group(error.clone()).into())?;
+                self.revive_if_exactly_once(&ClientError::Group(error).into())?;
                 self.tell(ended, Event::CommitRefused(error))
             }
             Err(CommitFailure::NotCommitted(error)) if error.class() == ErrorClass::Fenced => {
