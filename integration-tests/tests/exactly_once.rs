@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -30,6 +31,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const END: &str = "the end";
 /// A file that is to stay in each task's directory.
 const MARKER: &str = "marker";
+
+/// Two programs and a broker are enough for one machine at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// What happens to an instance.
 #[derive(Clone, Copy, Debug)]
@@ -120,17 +124,28 @@ struct Trial {
     input: String,
     output: String,
     state: tempfile::TempDir,
+    /// The jars of Java Kafka Streams when the second instance is of it.
+    java: Option<String>,
 }
 
 impl Trial {
+    fn new(broker: Broker, name: &str, java: Option<String>) -> Result<Self> {
+        let application = format!("{name}-{}", std::process::id());
+        let (input, output) = (format!("{application}-lines"), format!("{application}-counts"));
+        broker.make_topic(&input, PARTITIONS)?;
+        broker.make_topic(&output, PARTITIONS)?;
+        Ok(Trial { broker, application, input, output, state: tempfile::tempdir()?, java })
+    }
+
+    fn is_java(&self, number: usize) -> bool {
+        self.java.is_some() && number == 1
+    }
+
     fn state(&self, number: usize) -> PathBuf {
         self.state.path().join(number.to_string())
     }
 
     fn start(&self, fleet: &mut Fleet, number: usize) -> Result<()> {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_word_count"));
-        command.env("NO_COLOR", "1").args(["--log", "info"]);
-        command.args(["--bootstrap", &self.broker.bootstrap, "--input", &self.input, "--output", &self.output]);
         let settings = [
             format!("application.id={}", self.application),
             format!("state.dir={}", self.state(number).display()),
@@ -142,8 +157,27 @@ impl Trial {
             format!("producer.transaction.timeout.ms={}", TRANSACTION.as_millis()),
             format!("session.timeout.ms={}", SESSION.as_millis()),
             "heartbeat.interval.ms=1000".to_owned(),
+            "auto.offset.reset=earliest".to_owned(),
         ];
-        command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+        let topics = [&self.broker.bootstrap, &self.input, &self.output];
+        let mut command = match &self.java {
+            Some(jars) if self.is_java(number) => {
+                let mut java = Command::new("java");
+                java.args(["-Xmx512m", "-cp", &format!("{jars}/*")]);
+                java.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/java/WordCount.java"));
+                java.args(topics).args(settings);
+                java
+            }
+            _ => {
+                let mut ours = Command::new(env!("CARGO_BIN_EXE_word_count"));
+                ours.env("NO_COLOR", "1").args(["--log", "info"]);
+                ours.args(
+                    ["--bootstrap", "--input", "--output"].iter().zip(topics).flat_map(|(name, value)| [*name, value]),
+                );
+                ours.args(settings.iter().flat_map(|setting| ["--set", setting]));
+                ours
+            }
+        };
         fleet.start(&name(number), &mut command)
     }
 
@@ -165,7 +199,8 @@ impl Trial {
 
     /// Until the instance has tasks again, all are counted, and nothing is gone from its disk.
     fn strike(&self, fleet: &mut Fleet, reader: &mut Reader, number: usize, blow: Blow) -> Result<()> {
-        let mut marked = self.mark(number)?;
+        // Java wipes the disk of who was killed.
+        let mut marked = if self.is_java(number) { Vec::new() } else { self.mark(number)? };
         // What it has said before it stands still.
         let mut said = 0;
         match blow {
@@ -189,7 +224,9 @@ impl Trial {
         if !matches!(blow, Blow::Stop(time) if time < SESSION) {
             fleet.wait_for(&format!("{number} has tasks after {blow:?}"), |fleet| {
                 let log = fleet.log(&name(number))?.split_off(said);
-                let has_some = |line: &String| line.contains("tasks assigned") && !line.contains("active=\"\"");
+                let tells = |line: &String| line.contains("tasks assigned") || line.contains("tasks running");
+                let has_some =
+                    |line: &String| tells(line) && line.contains(" active=\"") && !line.contains(" active=\"\"");
                 Ok(log.iter().any(has_some).then_some(()))
             })?;
         }
@@ -246,17 +283,22 @@ fn name(number: usize) -> String {
 fn each_count_is_seen_once_and_in_order_whoever_is_killed_or_stopped() -> Result<()> {
     let test = "each_count_is_seen_once_and_in_order_whoever_is_killed_or_stopped";
     let Some(broker) = Broker::of_this_run(test) else { return Ok(()) };
-    let application = format!("exactly-once-{}", std::process::id());
-    let trial = Trial {
-        broker,
-        input: format!("{application}-lines"),
-        output: format!("{application}-counts"),
-        application,
-        state: tempfile::tempdir()?,
-    };
-    trial.broker.make_topic(&trial.input, PARTITIONS)?;
-    trial.broker.make_topic(&trial.output, PARTITIONS)?;
+    let trial = Trial::new(broker, "exactly-once", None)?;
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut fleet = Fleet::new(PATIENCE);
     let outcome = trial.run(&mut fleet, &BLOWS);
+    fleet.tell(outcome)
+}
+
+#[test]
+fn each_count_is_seen_once_and_in_order_beside_java() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("each_count_is_seen_once_and_in_order_beside_java") else { return Ok(()) };
+    let java = broker.java_streams()?;
+    let trial = Trial::new(broker, "exactly-once-beside-java", Some(java))?;
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut fleet = Fleet::new(PATIENCE);
+    let blows =
+        [(0, Blow::Kill), (1, Blow::Kill), (0, Blow::Stop(Duration::from_secs(9))), (1, Blow::Close), (0, Blow::Close)];
+    let outcome = trial.run(&mut fleet, &blows);
     fleet.tell(outcome)
 }
