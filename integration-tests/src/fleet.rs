@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use nix::sys::signal::Signal;
 
 use crate::program::{Program, wait_for};
 
@@ -46,6 +47,20 @@ impl Fleet {
         self.ended.push((name.to_owned(), log.clone()));
         ensure!(status.success(), "{name} ended with {status}");
         Ok(log)
+    }
+
+    /// Kills a program, which can do nothing about it.
+    pub fn kill(&mut self, name: &str) -> Result<()> {
+        let program = self.running.remove(name).with_context(|| format!("{name} does not run"))?;
+        program.signal(Signal::SIGKILL)?;
+        let (_, log) = program.wait(self.patience)?;
+        self.ended.push((name.to_owned(), log));
+        Ok(())
+    }
+
+    /// Sends a running program a signal.
+    pub fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+        self.running.get(name).with_context(|| format!("{name} does not run"))?.signal(signal)
     }
 
     /// Ends all that run.
