@@ -72,14 +72,14 @@ fn nobody_waits_for_what_goes_elsewhere() {
 fn what_a_busy_caller_brings_gathers_for_a_while() {
     let broker = Broker::play(Vec::new());
     let (mut producer, to) = eager(&broker);
-    assert_eq!(producer.append(to, record(&[7; 20_000])), Ok(Appended::Stored));
+    assert_eq!(producer.append(to, record(&vec![7; 20_000])), Ok(Appended::Stored));
     assert_eq!([producer.has_brought_much(), producer.has_brought_much()], [true, false]);
     let began = producer.places[0].began;
     for (millis, left) in [(0, 0), (9, 0), (10, 1)] {
         producer.close_free(began.plus(Duration::from_millis(millis)), true).expect("the sender is there");
         assert_eq!(producer.unanswered, left, "after {millis} ms");
     }
-    assert_eq!(producer.append(to, record(&[7; 20_000])), Ok(Appended::Stored));
+    assert_eq!(producer.append(to, record(&vec![7; 20_000])), Ok(Appended::Stored));
     // Whoever waits for answers brings nothing meanwhile.
     assert_eq!(polled(&mut producer, until()) + polled(&mut producer, until()), 2);
 }
