@@ -179,7 +179,9 @@ def latency(bench):
         ("passthrough, linger 0", "passthrough", {}, plain),
         ("passthrough, defaults", "passthrough", {}, {}),
         ("repartition, linger 0", "repartition", {}, plain),
+        ("repartition, defaults", "repartition", {}, {}),
         ("count, cache 0, linger 0", "count", {"cache": "0"}, plain),
+        ("count, cache 0, defaults", "count", {"cache": "0"}, {}),
         ("passthrough, EOS 100 ms, linger 0", "passthrough", {"eos": True, "commit": "100"}, plain),
     ):
         for pair in range(bench.options.pairs):

@@ -1,8 +1,9 @@
 //! Writing records, in Kafka's own protocol.
 //!
-//! It has two sides. The caller's thread encodes each record into the open batch of its partition, closes batches that are full or
-//! have waited for `linger.ms`, and hands them over, one message for each batch. A task on the thread of the connections
-//! ([`sender`]) sends them to the leaders of their partitions and says what became of them.
+//! It has two sides. The caller's thread encodes each record into the open batch of its partition, closes batches that are full, have
+//! waited for `linger.ms` or, where that is not set, find their broker free ([`gathering`]), and hands them over, one message for each
+//! batch. A task on the thread of the connections ([`sender`]) sends them to the leaders of their partitions and says what became of
+//! them.
 //!
 //! **Order, and each record once.** Batches of a partition are closed, sent and told of in the order of their records. Each is numbered:
 //! by the producer's id, an epoch, and the sequence of its first record. A leader stores a batch only when its sequence follows what it
@@ -19,6 +20,8 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod closing;
+mod gathering;
 mod identity;
 mod inquiry;
 mod memory;
@@ -43,8 +46,9 @@ use headwater_record::{Clock, Deadline, Partition, RawRecord, Timestamp, Topic, 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{sleep, timeout};
 
+use self::closing::is_open;
+use self::gathering::Gathering;
 use self::memory::Memory;
-use self::sealed::Sealed;
 use self::sender::{Event, Heard, Sender};
 use self::sequences::Batch as _;
 use self::settings::Settings;
@@ -83,6 +87,8 @@ pub(crate) struct KafkaProducer {
     known: HashMap<TopicPartition, PartitionRef>,
     /// Batches in the order in which they were opened; some are closed already.
     opened: VecDeque<(Timestamp, usize)>,
+    /// What is under way, and to whom.
+    gathering: Gathering,
     memory: Memory,
     /// There was no room.
     pressed: bool,
@@ -119,6 +125,7 @@ impl KafkaProducer {
             places: Vec::new(),
             known: HashMap::new(),
             opened: VecDeque::new(),
+            gathering: Gathering::default(),
             pressed: false,
             sender,
             hears,
@@ -166,37 +173,6 @@ impl KafkaProducer {
         Ok(Appended::Stored)
     }
 
-    /// Hands over the open batch of a place, if there is one.
-    fn close(&mut self, index: usize) -> Result<(), ClientError> {
-        let Some(place) = self.places.get_mut(index) else { return Ok(()) };
-        let Some(open) = place.open.take() else { return Ok(()) };
-        let (count, held) = (open.count(), open.len());
-        place.last = held;
-        let batch = Sealed::new(open.close(), self.settings.codec, held);
-        let closed = Event::Closed { place: index, batch, began: place.began };
-        self.sender.send(closed).map_err(|_| ClientError::Closed)?;
-        self.unanswered += count as u64;
-        if let Some(transactions) = &mut self.transactions {
-            transactions.stands.wrote();
-        }
-        Ok(())
-    }
-
-    /// Hands over what has lingered long enough at `now`, or all of it.
-    fn close_due(&mut self, now: Timestamp, all: bool) -> Result<(), ClientError> {
-        // Where answers are to come they make room, and open batches get fuller.
-        let all = all || std::mem::take(&mut self.pressed) && self.unanswered == 0;
-        while let Some((began, index)) = self.opened.front().copied()
-            && (all || began.plus(self.settings.linger) <= now)
-        {
-            self.opened.pop_front();
-            if is_open(&self.places, index, began) {
-                self.close(index)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Takes what was heard without waiting.
     fn hear(&mut self, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         loop {
@@ -213,6 +189,7 @@ impl KafkaProducer {
             Heard::Stored { place, base_offset, count, held, memory } => {
                 self.memory.give_back(held, memory);
                 self.unanswered = self.unanswered.saturating_sub(count.into());
+                self.gathering.answered(place, count.into());
                 acks.push(BatchAck::Stored { to: PartitionRef::new(place as u32), base_offset, count });
             }
             Heard::Failed { place: index, error, batch, in_doubt } => {
@@ -225,6 +202,7 @@ impl KafkaProducer {
                 }
                 self.memory.give_back(batch.held, Vec::new());
                 self.unanswered = self.unanswered.saturating_sub(batch.count() as u64);
+                self.gathering.answered(index, batch.count() as u64);
                 let records = batch.into_records(&place.partition);
                 let error = match error {
                     ClientError::RecordTooLarge { topic, .. } => {
@@ -238,6 +216,7 @@ impl KafkaProducer {
                 }
                 acks.push(BatchAck::Failed { to: PartitionRef::new(index as u32), error, records: Box::new(records) });
             }
+            Heard::Led { place, leader } => self.gathering.led(place, leader),
             Heard::Joined | Heard::Silence(_) | Heard::Quiet => self.take_of_transaction(heard),
             // Whoever was fenced stays so.
             Heard::Trouble(_) if matches!(self.trouble, Some(ClientError::Fenced(_))) => {}
@@ -251,7 +230,7 @@ impl KafkaProducer {
             Heard::Joined => transactions.stands.joined(),
             Heard::Silence(error) => drop(transactions.stands.silence(&error)),
             Heard::Quiet => self.quiet = true,
-            Heard::Stored { .. } | Heard::Failed { .. } | Heard::Trouble(_) => {}
+            Heard::Stored { .. } | Heard::Failed { .. } | Heard::Led { .. } | Heard::Trouble(_) => {}
         }
     }
 
@@ -272,10 +251,6 @@ impl KafkaProducer {
     }
 }
 
-fn is_open(places: &[Place], index: usize, began: Timestamp) -> bool {
-    places.get(index).is_some_and(|place| place.open.is_some() && place.began == began)
-}
-
 impl Producer for KafkaProducer {
     fn partition(&mut self, topic: &Topic, partition: Partition) -> Result<PartitionRef, ClientError> {
         let place = TopicPartition::new(topic.clone(), partition);
@@ -288,6 +263,7 @@ impl Producer for KafkaProducer {
         self.sender.send(Event::Place(place.clone())).map_err(|_| ClientError::Closed)?;
         let number = PartitionRef::new(self.places.len() as u32);
         self.places.push(Place { partition: place.clone(), open: None, began: Timestamp::ZERO, last: 0 });
+        self.gathering.add();
         self.known.insert(place, number);
         Ok(number)
     }
@@ -325,15 +301,20 @@ impl Producer for KafkaProducer {
     }
 
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
-        let before = acks.len();
-        self.close_due(SystemClock.now(), false)?;
+        let (before, now) = (acks.len(), SystemClock.now());
+        // Whoever waits is not busy.
+        let is_busy = self.has_brought_much() && until.passed(now);
+        self.close_due(now, false)?;
         self.hear(acks)?;
+        self.close_free(now, is_busy)?;
         while acks.len() == before && self.trouble.is_none() && (self.unanswered > 0 || !self.opened.is_empty()) {
             if remaining(until).is_zero() {
                 break;
             }
             self.wait(until, acks)?;
-            self.close_due(SystemClock.now(), false)?;
+            let now = SystemClock.now();
+            self.close_due(now, false)?;
+            self.close_free(now, false)?;
         }
         self.check()
     }

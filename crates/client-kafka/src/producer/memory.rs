@@ -15,17 +15,25 @@ pub(super) struct Memory {
     kept_bytes: usize,
     /// What open and closed batches take.
     pub(super) used: usize,
+    /// What of it was there when [`Memory::brought`] was asked.
+    seen: usize,
 }
 
 impl Memory {
     pub(super) fn new(limit: usize, batch_size: usize) -> Self {
-        Memory { limit, batch_size, kept: Vec::new(), kept_bytes: 0, used: 0 }
+        Memory { limit, batch_size, kept: Vec::new(), kept_bytes: 0, used: 0, seen: 0 }
     }
 
     /// Whether nothing more may be appended until batches are answered.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.used >= self.limit
+    }
+
+    /// How many bytes were appended since this was asked the last time.
+    pub(super) fn brought(&mut self) -> usize {
+        let seen = std::mem::replace(&mut self.seen, self.used);
+        self.used.saturating_sub(seen)
     }
 
     /// Memory for a batch of a partition whose last one had `last` bytes. Whole ones are for those that fill them.
@@ -46,6 +54,7 @@ impl Memory {
     /// A batch of `held` bytes was answered, and this was its memory.
     pub(super) fn give_back(&mut self, held: usize, memory: Vec<u8>) {
         self.used = self.used.saturating_sub(held);
+        self.seen = self.seen.saturating_sub(held);
         let is_whole = memory.capacity() >= self.batch_size && memory.capacity() <= 2 * self.batch_size;
         if is_whole && self.used + self.kept_bytes + memory.capacity() <= self.limit {
             self.kept_bytes += memory.capacity();
@@ -71,6 +80,16 @@ mod tests {
         assert_ne!(small.as_ptr(), at, "it would hold much and use little of it");
         let again = memory.take(262_000);
         assert_eq!((again.as_ptr(), memory.kept_bytes), (at, 0));
+    }
+
+    #[test]
+    fn what_was_brought_is_told_once_and_answers_do_not_count() {
+        let mut memory = Memory::new(1 << 20, 1 << 18);
+        memory.used += 700;
+        assert_eq!((memory.brought(), memory.brought()), (700, 0));
+        memory.give_back(600, Vec::new());
+        memory.used += 50;
+        assert_eq!((memory.brought(), memory.brought()), (50, 0));
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub(super) enum Heard {
     Stored { place: usize, base_offset: Offset, count: u32, held: usize, memory: Vec<u8> },
     /// A batch is not.
     Failed { place: usize, error: ClientError, batch: Sealed, in_doubt: bool },
+    /// Who leads a place, as far as it is known.
+    Led { place: usize, leader: Option<usize> },
     /// The coordinator has heard of the open transaction.
     Joined,
     /// The coordinator was asked for the open transaction, and was not heard of again.
@@ -84,6 +86,17 @@ struct Place {
     sent_to: Option<usize>,
     /// Whether it is among those that have batches.
     active: bool,
+}
+
+impl Place {
+    /// `number` is its own.
+    fn is_led_by(&mut self, leader: Option<usize>, number: usize, heard: &mpsc::Sender<Heard>) {
+        if self.leader != leader {
+            self.leader = leader;
+            // Where nobody listens any more, the end is near.
+            let _ = heard.send(Heard::Led { place: number, leader });
+        }
+    }
 }
 
 /// A broker that leads partitions.
@@ -338,7 +351,7 @@ impl Sender {
                 tracing::debug!(partition = %part.partition, ?answer, "a batch was not written");
             }
             if !leader_is_known {
-                place.leader = None;
+                place.is_led_by(None, part.place, &self.heard);
             }
             place.sequences.answered(part.ticket, answer, now);
         }

@@ -55,7 +55,10 @@ pub(super) struct Settings {
     pub(super) batch_size: usize,
     /// How batches are compressed.
     pub(super) codec: Codec,
+    /// How long a batch waits at most.
     pub(super) linger: Duration,
+    /// Whether it does, although its broker is free.
+    pub(super) linger_is_set: bool,
     pub(super) buffer_memory: usize,
     pub(super) max_request_size: usize,
     /// How many requests are under way to a broker.
@@ -98,6 +101,7 @@ impl Settings {
             codec: codec(config)?,
             batch_size: (number(config, "batch.size", BATCH_SIZE)? as usize).min(max_request_size),
             linger,
+            linger_is_set: config.value("linger.ms").is_some(),
             buffer_memory: bytes(config, "buffer.memory", 32 << 20)?,
             max_request_size,
             max_in_flight: max_in_flight as usize,
@@ -216,7 +220,9 @@ mod tests {
         let settings = with(&[]).expect("defaults");
         assert_eq!((settings.acks, settings.rules.idempotent, settings.max_in_flight), (-1, true, 5));
         assert_eq!((settings.buffer_memory, settings.max_request_size), (32 << 20, 1 << 20));
-        assert_eq!(settings.linger, Duration::from_millis(100));
+        assert_eq!((settings.linger, settings.linger_is_set), (Duration::from_millis(100), false));
+        let set = with(&[("linger.ms", "100")]).expect("what it is by default");
+        assert_eq!((set.linger, set.linger_is_set), (Duration::from_millis(100), true));
         assert_eq!(settings.rules.delivery_timeout, Duration::from_mins(2));
         assert_eq!(settings.rules.retries, i32::MAX as u32);
     }

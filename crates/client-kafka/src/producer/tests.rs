@@ -1,5 +1,6 @@
 //! A producer and a broker that is played here, over TCP: one that closes, is silent, refuses, or is too old.
 
+mod gathering;
 mod played;
 mod transactions;
 

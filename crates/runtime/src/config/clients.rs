@@ -53,8 +53,8 @@ impl Role {
             Role::MainConsumer | Role::RestoreConsumer | Role::GlobalConsumer | Role::Membership => {
                 &[("max.poll.records", "1000")]
             }
-            Role::Producer => &[("linger.ms", "100")],
-            Role::Admin => &[],
+            // Java has `linger.ms` 100 here. Unless it is set, our producer does not wait without need.
+            Role::Producer | Role::Admin => &[],
         }
     }
 

@@ -206,6 +206,13 @@ fn an_application_without_id_is_refused() {
 }
 
 #[test]
+fn producers_do_not_linger_unless_they_are_told_to() {
+    // Java Streams has its producers wait for 100 ms.
+    assert_eq!(config(&[]).client(Role::Producer, "p").value("linger.ms"), None);
+    assert_eq!(config(&[("linger.ms", "100")]).client(Role::Producer, "p").value("linger.ms"), Some("100"));
+}
+
+#[test]
 fn prefixed_settings_win_over_bare_ones_for_their_clients() {
     let config = config(&[
         ("fetch.min.bytes", "1"),

@@ -36,18 +36,18 @@ impl Sender {
         };
         self.leaders.succeeded(now);
         self.stale_at = now.plus(self.settings.metadata_max_age);
-        for place in &mut self.places {
+        for (index, place) in self.places.iter_mut().enumerate() {
             let partition = place.sequences.partition();
             if !topics.contains(&partition.topic) {
                 continue;
             }
             match metadata.leader(partition) {
                 Ok(leader) => {
-                    place.leader = Some(number_of(&leader.address, &mut self.brokers, &mut self.by_address));
+                    let broker = number_of(&leader.address, &mut self.brokers, &mut self.by_address);
+                    place.is_led_by(Some(broker), index, &self.heard);
                     place.sequences.hindered(None);
                 }
                 Err(error) => {
-                    place.leader = None;
                     // A topic that is not there may be made; as in Java, that is waited for.
                     if matches!(error, ClientError::UnknownTopic { .. }) {
                         if !place.sequences.lacks_topic() {
@@ -57,6 +57,7 @@ impl Sender {
                         place.sequences.fail_waiting(&error);
                     }
                     place.sequences.hindered(Some(error));
+                    place.is_led_by(None, index, &self.heard);
                 }
             }
         }

@@ -4,6 +4,7 @@ pub(super) mod coordinator;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
@@ -19,6 +20,7 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, Str
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 const METADATA: i16 = 12;
 
@@ -48,6 +50,8 @@ struct Play {
     clients: usize,
     naming: i16,
     produce: i16,
+    /// Answers are kept back.
+    held: bool,
     coordinator: coordinator::Script,
 }
 
@@ -67,7 +71,8 @@ impl Broker {
         let (seen, replies) = (Vec::new(), replies.into());
         let coordinator = coordinator::Script::default();
         let (largest, stored, looks, clients, naming, produce) = (0, 0, 0, 0, 0, 12);
-        let play = Play { port, replies, seen, largest, stored, looks, clients, naming, produce, coordinator };
+        let play =
+            Play { port, replies, seen, largest, stored, looks, clients, naming, produce, held: false, coordinator };
         let play = Arc::new(Mutex::new(play));
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Arc::clone(&play);
@@ -105,6 +110,11 @@ impl Broker {
     /// How often it was asked for leaders.
     pub(super) fn looks(&self) -> usize {
         self.with(|play| play.looks)
+    }
+
+    /// It keeps its answers back from now on, or gives them.
+    pub(super) fn hold(&self, held: bool) {
+        self.with(|play| play.held = held);
     }
 
     /// How many connections there are.
@@ -155,6 +165,9 @@ async fn serve(mut client: TcpStream, play: Arc<Mutex<Play>>) {
         let answered = answer(frame, &mut play.lock().expect("no panic"));
         match answered {
             Answered::With(bytes) => {
+                while play.lock().expect("no panic").held {
+                    sleep(Duration::from_millis(1)).await;
+                }
                 if client.write_all(&bytes).await.is_err() {
                     break;
                 }
