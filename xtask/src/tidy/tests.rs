@@ -61,7 +61,7 @@ fn the_ratchet_only_shrinks() {
 
 #[test]
 fn names_that_say_nothing_are_found() {
-    for name in ["StoreImpl", "InternalStore", "AbstractNode", "NodeBase", "TopicUtils", "Helper", "TaskManager"] {
+    for name in ["StoreImpl", "InternalStore", "AbstractNode", "NodeBase", "TopicUtils", "Helper", "StateManager"] {
         finds(FILE, &format!("pub struct {name};\n"), name);
         finds(FILE, &format!("pub(crate) enum {name}<K> {{}}\n"), name);
         finds(FILE, &format!("pub trait {name}: Send {{}}\n"), name);
