@@ -28,7 +28,7 @@ pub enum Role {
     Membership,
 }
 
-/// How long a transaction may last unless it is said (`StreamsConfig.EOS_DEFAULT...`: Java's default for its producers).
+/// How long a transaction may last unless it is said, as in Java (`StreamsConfig.PRODUCER_EOS_OVERRIDES`).
 pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings that the runtime itself follows, wherever they are given: clients must not act on them.
@@ -66,7 +66,7 @@ impl Role {
         }
     }
 
-    /// What is not the user's under exactly-once (`StreamsConfig.NON_CONFIGURABLE_..._EOS_CONFIGS`).
+    /// What is not the user's under exactly-once (`StreamsConfig.NON_CONFIGURABLE_CONSUMER_EOS_CONFIGS` and its like).
     fn exactly_once_demands(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Role::MainConsumer | Role::RestoreConsumer | Role::GlobalConsumer | Role::Membership => {

@@ -9,10 +9,15 @@ use headwater_runtime::{CloseOptions, Driven, State};
 use crate::world::World;
 
 /// xorshift64*.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn throw(&mut self, sides: u64) -> u64 {
+    /// As [`Dice::throw`], for what is counted.
+    pub(crate) fn below(&mut self, sides: usize) -> usize {
+        self.throw(sides as u64) as usize
+    }
+
+    pub(crate) fn throw(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

@@ -14,10 +14,10 @@ use crate::disk_store::{InMemory, OnDisk};
 use crate::world::World;
 
 /// A directory that is there as long as this.
-struct Directory(PathBuf);
+pub(crate) struct Directory(pub(crate) PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::SeqCst);
         Directory(std::env::temp_dir().join(format!("headwater-application-{}-{number}", std::process::id())))

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use headwater_client::ClientError;
@@ -10,20 +9,10 @@ use headwater_client_memory::{Api, Cluster, ClusterConfig, ManualClock, Transact
 use headwater_record::{Timestamp, Topic};
 use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State, StoreMakers};
 
+use crate::chaos::Dice;
+use crate::disk::Directory;
 use crate::disk_store::{InMemory, OnDisk};
 use crate::world::{APPLICATION, World, memory_stores};
-
-/// xorshift64*.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        ((self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % sides as u64) as usize
-    }
-}
 
 /// What members ask of the cluster.
 const APIS: [Api; 14] = [
@@ -129,22 +118,6 @@ fn an_interval_longer_than_transactions_may_last_is_refused_in_javas_words() {
     builder.set("producer.transaction.timeout.ms", "30000").drive().unwrap();
 }
 
-struct Directories(std::path::PathBuf);
-
-impl Directories {
-    fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-        Directories(std::env::temp_dir().join(format!("headwater-exactly-once-{}-{number}", std::process::id())))
-    }
-}
-
-impl Drop for Directories {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Instances that come, go and die, on a cluster that fails.
 struct Chaos {
     world: World,
@@ -152,20 +125,20 @@ struct Chaos {
     instances: Vec<Driven>,
     next_id: u128,
     /// Where state lies; `None` for memory.
-    directories: Option<Directories>,
+    directory: Option<Directory>,
     protocol: TransactionProtocol,
 }
 
 impl Chaos {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed.wrapping_mul(7919) + 1);
-        let protocol = if dice.throw(2) == 0 { TransactionProtocol::One } else { TransactionProtocol::Two };
+        let protocol = if dice.below(2) == 0 { TransactionProtocol::One } else { TransactionProtocol::Two };
         let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
         let config = ClusterConfig { transaction_protocol: protocol, ..ClusterConfig::default() };
         let cluster = Cluster::with(Arc::new(clock.clone()), config);
         let world = World::on(clock, cluster);
-        let directories = (dice.throw(2) == 0).then(Directories::new);
-        let mut chaos = Chaos { world, dice, instances: Vec::new(), next_id: 1, directories, protocol };
+        let directory = (dice.below(2) == 0).then(Directory::new);
+        let mut chaos = Chaos { world, dice, instances: Vec::new(), next_id: 1, directory, protocol };
         chaos.join();
         chaos
     }
@@ -174,35 +147,35 @@ impl Chaos {
     fn join(&mut self) {
         let mut builder = exactly_once(self.world.builder(self.next_id));
         builder = builder.set("num.standby.replicas", (self.next_id % 2).to_string());
-        builder = match &self.directories {
+        builder = match &self.directory {
             None => builder.stores(memory_stores()),
-            Some(directories) => {
+            Some(directory) => {
                 let stores = StoreMakers { in_memory: Arc::new(InMemory), persistent: Some(Arc::new(OnDisk)) };
-                let place = directories.0.join(self.dice.throw(6).to_string());
+                let place = directory.0.join(self.dice.below(6).to_string());
                 builder.stores(stores).set("dsl.store.suppliers.class", "rocksDB").state_dir(place)
             }
         };
         self.next_id += 1;
         // Who has the state of one that still lives is refused.
-        if let Ok(instance) = builder.threads(1 + self.dice.throw(2)).drive() {
+        if let Ok(instance) = builder.threads(1 + self.dice.below(2)).drive() {
             self.instances.push(instance);
         }
     }
 
     fn step(&mut self) {
-        let (times, late) = (1 + self.dice.throw(3) as u32, Duration::from_millis(50 << self.dice.throw(8)));
-        let api = APIS[self.dice.throw(APIS.len())];
+        let (times, late) = (1 + self.dice.below(3) as u32, Duration::from_millis(50 << self.dice.below(8)));
+        let api = APIS[self.dice.below(APIS.len())];
         let faults = self.world.cluster.faults();
-        match self.dice.throw(16) {
+        match self.dice.below(16) {
             0 if self.instances.len() < 4 => self.join(),
             1 if self.instances.len() > 1 => {
-                let victim = self.dice.throw(self.instances.len());
+                let victim = self.dice.below(self.instances.len());
                 self.instances[victim].begin_close(CloseOptions::default());
             }
             2 if !self.instances.is_empty() => {
-                let victim = self.dice.throw(self.instances.len());
+                let victim = self.dice.below(self.instances.len());
                 drop(self.instances.remove(victim));
-                self.world.clock.advance(Duration::from_secs(self.dice.throw(30) as u64));
+                self.world.clock.advance(Duration::from_secs(self.dice.below(30) as u64));
             }
             3 => faults.fail_next(api, times, ClientError::TimedOut { request: "chaos".into() }),
             4 => faults.lose_responses(api, times),
@@ -211,13 +184,13 @@ impl Chaos {
             7 if self.protocol == TransactionProtocol::Two => faults.repeat_requests(api, 1, late),
             8 => faults.move_coordinator(api, times),
             // Longer than a session, or than a transaction, may last.
-            9 => self.world.clock.advance(Duration::from_secs(8 + self.dice.throw(50) as u64)),
+            9 => self.world.clock.advance(Duration::from_secs(8 + self.dice.below(50) as u64)),
             _ => {
-                let lines = 1 + self.dice.throw(20);
+                let lines = 1 + self.dice.below(20);
                 self.world.feed(lines);
             }
         }
-        let turns = 1 + self.dice.throw(12);
+        let turns = 1 + self.dice.below(12);
         self.world.run(&mut self.instances, turns);
         self.instances.retain(|instance| !instance.state().is_final());
         while self.instances.is_empty() {
@@ -249,7 +222,7 @@ fn seeds() -> std::ops::Range<u64> {
 fn every_word_is_counted_once_whoever_dies_and_whatever_answer_is_lost() {
     for seed in seeds() {
         let mut chaos = Chaos::new(seed);
-        println!("seed {seed}, {:?}, on disk: {}", chaos.protocol, chaos.directories.is_some());
+        println!("seed {seed}, {:?}, on disk: {}", chaos.protocol, chaos.directory.is_some());
         for _ in 0..60 {
             chaos.step();
         }
