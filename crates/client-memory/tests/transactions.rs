@@ -119,7 +119,7 @@ fn under_protocol_one_no_answer_within_a_transaction_ends_the_producer() {
     }
 }
 
-/// What decision D8 is for: the same end of a transaction arrives once more while the next one is open.
+/// Why a producer is given up with its transaction: the same end of a transaction arrives once more while the next one is open.
 #[test]
 fn a_late_end_tears_the_next_transaction_under_protocol_one_alone() {
     for (protocol, torn) in [(One, true), (Two, false)] {

@@ -72,7 +72,7 @@ impl StreamsBuilder {
     /// use std::sync::{Arc, Mutex};
     ///
     /// use headwater::dsl::StreamsBuilder;
-    /// use headwater::processor::processor::ProcessorWrapper;
+    /// use headwater::processor::ProcessorWrapper;
     /// use headwater::processor::{ProcessError, TaskContext};
     ///
     /// /// Counts the records that come to each processor.
@@ -223,7 +223,7 @@ impl StreamsBuilder {
         }
         let materialized = materialized.with_name(store.as_str()).with_logging_disabled().with_caching_disabled();
         let table = table_source(&stream, Option::as_ref, name, &store, &materialized, serdes, None);
-        let kept = self.draft.node(table.node()).and_then(|node| node.keeps).zip(table.store);
+        let kept = self.draft.node(table.node()).and_then(|node| node.keeps).zip(table.store.by_key().cloned());
         if let Some((id, _)) = &kept {
             self.draft.change_store(*id, |store| {
                 store.global = true;
@@ -245,7 +245,7 @@ impl StreamsBuilder {
         if let Some(inner) = value.strip_prefix("core::option::Option<") {
             self.draft.mistake(TopologyError::Argument(format!(
                 "the table of topic {topic} is read with values of {value}, but a null deletes a row and is no value: read it with values of {}",
-                inner.trim_end_matches('>')
+                inner.strip_suffix('>').unwrap_or(inner)
             )));
         }
         self.source(source, topic.into(), consumed.of_rows(), Reader::Table)
@@ -407,7 +407,12 @@ impl StreamsBuilder {
     /// All mistakes that were made, in the order in which they were made.
     pub fn build(&self) -> Result<Topology, TopologyErrors> {
         // Java's optimiser hears of nothing but the settings of `build`.
-        self.build_with(&self.draft.settings().without("topology.optimization"))
+        const OPTIMIZATION: &str = "topology.optimization";
+        let settings = self.draft.settings();
+        if let Some(asked) = settings.value(OPTIMIZATION).filter(|asked| *asked != "none") {
+            tracing::warn!(asked, "{OPTIMIZATION} of a builder has no effect, as in Java: give it to `build_with`");
+        }
+        self.build_with(&settings.without(OPTIMIZATION))
     }
 
     /// The topology, with settings that shape it, such as `topology.optimization` (Java's `build(Properties)`); the others of an

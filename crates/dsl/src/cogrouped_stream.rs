@@ -194,7 +194,7 @@ impl<K: Clone + 'static, A: 'static> TimeWindowedCogroupedKStream<K, A> {
         initial: impl Fn() -> A + Send + Sync + 'static,
         materialized: Materialized<K, A>,
     ) -> KTable<Windowed<K>, A> {
-        self.cogrouped.cogroup_from(initial).by_windows(self.shape, &materialized)
+        self.cogrouped.cogroup_from(initial).by_windows(self.shape.clone(), &materialized)
     }
 }
 

@@ -10,13 +10,20 @@
 //! An operator has a plain form for types with a default serde, a `_with` form that takes its options, and, nearly always where it takes a
 //! closure, a `try_` form whose closure may fail: failures go to the processing exception handler. Where a plain closure takes the
 //! aggregate by value, `try_` lends it: after a failure the aggregate so far stands, and what was taken could not be given back.
+//! A `try_` closure fails with any error. One that uses `?` says which: `Ok::<_, BoxError>(..)` takes them all.
 //!
 //! ```
-//! use headwater::dsl::{Produced, StreamsBuilder};
+//! use headwater::dsl::Produced;
+//! use headwater::prelude::*;
 //! let builder = StreamsBuilder::new();
 //! let texts = builder.stream::<String, String>("texts");
 //! texts.map_values(|_, text| text.len() as i64).to("lengths");
 //! texts.try_map_values(|_, text| text.parse::<i64>()).to_with("numbers", Produced::named("parsed"));
+//! let sums = texts.try_map_values(|_, text| {
+//!     let (left, right) = text.split_once('+').ok_or("there is no +")?;
+//!     Ok::<_, BoxError>(left.trim().parse::<i64>()? + right.trim().parse::<i64>()?)
+//! });
+//! sums.to("sums");
 //! assert!(builder.build()?.describe().contains("Sink: parsed (topic: numbers)"));
 //! # Ok::<(), headwater::processor::TopologyErrors>(())
 //! ```
@@ -91,6 +98,7 @@ mod grouped_stream;
 mod grouped_table;
 mod old_values;
 mod option;
+mod queryable;
 mod row;
 mod serdes;
 mod session_stream;
@@ -109,8 +117,8 @@ pub use global_table::GlobalKTable;
 pub use grouped_stream::KGroupedStream;
 pub use grouped_table::KGroupedTable;
 pub use option::{
-    BufferConfig, Consumed, Eager, Grouped, Joined, Materialized, Printed, Produced, Repartitioned, StreamJoined,
-    Strict, Suppressed, TableJoined, WhenFull, WindowedKey,
+    BufferConfig, Consumed, Eager, Grouped, Joined, Materialized, NeverEarly, Printed, Produced, Repartitioned,
+    StreamJoined, Strict, Suppressed, TableJoined, WhenFull, WindowedKey,
 };
 pub use row::Row;
 pub use session_stream::SessionWindowedKStream;

@@ -20,7 +20,7 @@ pub use produced::Produced;
 pub use repartitioned::Repartitioned;
 pub use stream_joined::StreamJoined;
 pub(crate) use suppressed::{Bounds, Until};
-pub use suppressed::{BufferConfig, Eager, Strict, Suppressed, WhenFull, WindowedKey};
+pub use suppressed::{BufferConfig, Eager, NeverEarly, Strict, Suppressed, WhenFull, WindowedKey};
 pub use table_joined::TableJoined;
 
 /// Writes the constructors and the `Debug` that all options with serdes and a name share.

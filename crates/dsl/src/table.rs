@@ -8,9 +8,11 @@ use headwater_record::Record;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::StoreHandle;
 use headwater_topology::{Draft, Inlet, NodeId, Outlet, Port, ProcessError, Stream, Table, TaskContext, Update};
+use headwater_window::Windowed;
 
 use crate::KStream;
 use crate::old_values::OldValues;
+use crate::queryable::Queryable;
 use crate::serdes::Serdes;
 use crate::view::Views;
 
@@ -18,7 +20,7 @@ use crate::view::Views;
 pub struct KTable<K: 'static, V: 'static> {
     pub(crate) port: Port<Table<K, V>>,
     pub(crate) serdes: Serdes<K, V>,
-    pub(crate) store: Option<StoreHandle<K, V>>,
+    pub(crate) store: Queryable<K, V>,
     /// Whether somebody downstream wants old values, and from where it has them.
     pub(crate) old_values: OldValues,
     /// Nodes that are named after this one, with what is added to the name. It is itself among them where something is added to
@@ -91,8 +93,13 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         KStream { port: Port::new(self.draft(), node), serdes, repartition: false }
     }
 
-    /// The store that keeps the table, when the user named one (`KTable#queryableStoreName`). The handle has the table's key: to
-    /// open a store of windows or sessions, make one of the same name and the key without its window.
+    /// The name of the store that keeps the table, of whatever kind, when the user named one (`KTable#queryableStoreName`).
+    pub fn queryable_store_name(&self) -> Option<&str> {
+        self.store.name()
+    }
+
+    /// The key-value store that keeps the table, when the user named one. A table that was aggregated by windows is kept in another
+    /// kind of store: [`KTable::queryable_window_store`].
     ///
     /// ```
     /// use headwater::dsl::{Materialized, StreamsBuilder};
@@ -105,7 +112,32 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
     pub fn queryable_store(&self) -> Option<&StoreHandle<K, V>> {
-        self.store.as_ref()
+        self.store.by_key()
+    }
+}
+
+impl<K: 'static, V: 'static> KTable<Windowed<K>, V> {
+    /// The window or session store that the table was aggregated in, when the user named one. Its keys are those of the table without
+    /// their windows.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use headwater::dsl::{Materialized, StreamsBuilder};
+    /// use headwater::testing::TopologyTestDriver;
+    /// use headwater::window::TimeWindows;
+    /// let builder = StreamsBuilder::new();
+    /// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let visits = builder.stream::<String, String>("visits").group_by_key().windowed_by(minutes);
+    /// let counts = visits.count_with(Materialized::named("visits-by-minute"));
+    ///
+    /// let driver = TopologyTestDriver::new(builder.build()?)?;
+    /// driver.input_topic::<String, String>("visits").pipe_at("home", "", 5)?;
+    /// let store = counts.queryable_window_store().ok_or("it has a name")?;
+    /// assert_eq!(driver.window_store(store)?.get(&"home".to_owned(), 0)?, Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn queryable_window_store(&self) -> Option<&StoreHandle<K, V>> {
+        self.store.by_window()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Joins of tables by their key.
 
+use crate::queryable::Queryable;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -346,14 +347,14 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         };
         let store = kept.map(|(_, handle)| handle);
         let named_after = vec![(this_node, "-join-this".into()), (other_node, "-join-other".into())];
-        KTable { port, serdes, store, old_values, named_after, views }
+        KTable { port, serdes, store: store.into(), old_values, named_after, views }
     }
 
     /// What stands for a table that cannot be: the topology has a mistake and will not be built.
     pub(crate) fn refused<W: 'static>(&self) -> KTable<K, W> {
         let (port, old_values) = (Port::new(self.draft(), self.node()), self.old_values.clone());
         let (serdes, views) = (Serdes::none(), Views::of_store(None));
-        KTable { port, serdes, store: None, old_values, named_after: Vec::new(), views }
+        KTable { port, serdes, store: Queryable::Nothing, old_values, named_after: Vec::new(), views }
     }
 
     fn listen_as_side<B: 'static, W: 'static>(

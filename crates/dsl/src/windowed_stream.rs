@@ -4,7 +4,7 @@ use std::fmt;
 
 use headwater_record::DefaultSerde;
 use headwater_topology::{BoxError, TopologyError};
-use headwater_window::{SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed};
+use headwater_window::{SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed, Windows};
 
 use crate::grouped_stream::{AGGREGATE, AGGREGATE_STORE, REDUCE};
 use crate::operator::{Folding, Shape, WindowSpec, window_aggregate};
@@ -28,6 +28,7 @@ pub trait WindowedBy: sealed::Sealed {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for headwater_window::TimeWindows {}
+    impl Sealed for headwater_window::Windows {}
     impl Sealed for headwater_window::UnlimitedWindows {}
     impl Sealed for headwater_window::SlidingWindows {}
     impl Sealed for headwater_window::SessionWindows {}
@@ -58,6 +59,7 @@ macro_rules! windowed_by {
 }
 
 windowed_by!(TimeWindows, Time);
+windowed_by!(Windows, Own);
 windowed_by!(UnlimitedWindows, Unlimited);
 windowed_by!(SlidingWindows, Sliding);
 
@@ -267,7 +269,7 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
         folding: Folding<K, V, A>,
     ) -> KTable<Windowed<K>, A> {
         let placed = self.grouped.place(prefix, &materialized);
-        window_aggregate(placed, WindowSpec { shape: self.shape, emit: self.emit, materialized, folding })
+        window_aggregate(placed, WindowSpec { shape: self.shape.clone(), emit: self.emit, materialized, folding })
     }
 }
 
@@ -279,7 +281,7 @@ pub(crate) fn count_options<K>(mut materialized: Materialized<K, i64>) -> Materi
 
 impl<K: 'static, V: 'static> Clone for TimeWindowedKStream<K, V> {
     fn clone(&self) -> Self {
-        TimeWindowedKStream { grouped: self.grouped.clone(), shape: self.shape, emit: self.emit }
+        TimeWindowedKStream { grouped: self.grouped.clone(), shape: self.shape.clone(), emit: self.emit }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A service writes a topology of streams and tables and starts as many instances as it likes; Kafka spreads the work
 //! and keeps the state, and a crash or a new version loses nothing. After a crash records may be processed again
-//! (at least once). Names, topics and bytes are those of Java Kafka Streams.
+//! (at least once), or have their effect exactly once (`processing.guarantee=exactly_once_v2`). Names, topics and bytes are those of Java Kafka Streams.
 //!
 //! ```
 //! use headwater::prelude::*;

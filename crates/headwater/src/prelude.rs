@@ -11,7 +11,9 @@ pub use headwater_record::{DefaultSerde, Record, Serde, Timestamp};
 pub use headwater_runtime::{CloseOptions, StreamsConfig};
 pub use headwater_topology::processor::Processor;
 pub use headwater_topology::state::StoreHandle;
-pub use headwater_topology::{Topology, TopologyErrors, TopologySettings};
-pub use headwater_window::{JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed};
+pub use headwater_topology::{BoxError, Topology, TopologyErrors, TopologySettings};
+pub use headwater_window::{
+    JoinWindows, SessionWindows, SlidingWindows, TimeWindows, UnlimitedWindows, Windowed, Windows,
+};
 
 pub use crate::KafkaStreams;

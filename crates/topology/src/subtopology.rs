@@ -27,7 +27,7 @@ pub(crate) fn divide(topology: &Topology) -> Vec<Subtopology> {
         for parent in &spec.parents {
             groups.unite(node, *parent);
         }
-        for store in spec.stores.iter().filter(|store| !is_global(topology, **store)) {
+        for store in spec.stores.iter().filter(|store| unites(topology, **store)) {
             match user_of.get(store) {
                 Some(other) => groups.unite(node, *other),
                 None => {
@@ -57,6 +57,12 @@ pub(crate) fn divide(topology: &Topology) -> Vec<Subtopology> {
         part.stores = order.copied().collect();
     }
     parts
+}
+
+/// Whether the nodes that use a store are one part for that alone. In Java 4.4 they are when they use a store of one name; from 4.5 on
+/// also when they share the builder of one, which this is the place to choose.
+fn unites(topology: &Topology, store: StoreId) -> bool {
+    !is_global(topology, store)
 }
 
 fn is_global(topology: &Topology, store: StoreId) -> bool {

@@ -1,7 +1,7 @@
 //! Time as arithmetic: which windows a record falls into, when a window is closed, and how windowed keys lie as bytes.
 //!
 //! [`TimeWindows`] (tumbling and hopping), [`SlidingWindows`], [`SessionWindows`], [`UnlimitedWindows`] and [`JoinWindows`] say
-//! which windows are wanted, as plain data. What a windowed aggregation is keyed by is [`Windowed`]; its bytes are in
+//! which windows are wanted, as plain data; [`Windows`] are those that a function names. What a windowed aggregation is keyed by is [`Windowed`]; its bytes are in
 //! [`key_format`].
 //!
 //! A window that makes no sense (a size of zero, a negative interval) is told by `validate`, with Java's words, when the topology
@@ -13,6 +13,7 @@
 mod error;
 mod join_window;
 pub mod key_format;
+mod own_window;
 mod serde;
 mod session_window;
 mod sliding_window;
@@ -22,6 +23,7 @@ mod windowed;
 
 pub use error::WindowError;
 pub use join_window::JoinWindows;
+pub use own_window::Windows;
 pub use serde::{SessionWindowedSerde, TimeWindowedSerde};
 pub use session_window::SessionWindows;
 pub use sliding_window::SlidingWindows;

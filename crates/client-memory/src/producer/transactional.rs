@@ -68,7 +68,8 @@ impl MemoryProducer {
         }
     }
 
-    /// Something may still be under way that could meet a later transaction: this producer is never used again (decision D8).
+    /// Something may still be under way that could meet a later transaction: this producer is never used again
+    /// (`docs/decisions/0012-exactly-once-goes-on-from-local-state.md`).
     fn spend(&mut self, why: &ClientError) -> ClientError {
         let message =
             format!("{why}: what was sent may still arrive, so this producer is of no more use; make a new one");

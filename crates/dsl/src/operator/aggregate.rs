@@ -102,7 +102,7 @@ pub(crate) fn aggregate<K: 'static, V: 'static, A: 'static>(
     let views = Views::of_store(handle.clone().map(|handle| (id, handle)));
     let store = handle.filter(|_| materialized.name.is_some());
     let (port, old_values) = (Port::new(draft, node), OldValues::of_store(draft, node));
-    KTable { port, serdes, store, old_values, named_after: Vec::new(), views }
+    KTable { port, serdes, store: store.into(), old_values, named_after: Vec::new(), views }
 }
 
 /// How rows of DSL stores lie, unless the settings of the build say otherwise.

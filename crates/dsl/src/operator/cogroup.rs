@@ -110,7 +110,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> PlacedInput<K, A> for PlacedGro
         let folding = (self.fold)(Arc::clone(initial));
         match into {
             Target::Keys(kept) => kept.fold(&self.stream, node, folding),
-            Target::Windows(kept, shape) => kept.fold(&self.stream, node, live_by_windows(*shape, folding)),
+            Target::Windows(kept, shape) => kept.fold(&self.stream, node, live_by_windows(shape.clone(), folding)),
             Target::Sessions(kept, windows, merge) => {
                 kept.fold(&self.stream, node, live_by_sessions(*windows, folding, Arc::clone(merge)));
             }
@@ -155,13 +155,13 @@ impl<K: 'static, A: 'static> Cogroup<'_, K, A> {
         let views = Views::of_store(handle.clone().map(|handle| (id, handle)));
         let store = handle.filter(|_| materialized.name.is_some());
         let Merged { port, old_values, named_after } = merged;
-        KTable { port, serdes, store, old_values, named_after, views }
+        KTable { port, serdes, store: store.into(), old_values, named_after, views }
     }
 
     /// By key and windows.
     pub(crate) fn by_windows(self, shape: Shape, materialized: &Materialized<K, A>) -> KTable<Windowed<K>, A> {
         let (store, placed, serdes) = self.placed(materialized);
-        let kept = kept_by_windows(self.draft, &store, shape, EmitStrategy::OnWindowUpdate, materialized);
+        let kept = kept_by_windows(self.draft, &store, &shape, EmitStrategy::OnWindowUpdate, materialized);
         let grace = kept.grace;
         let made = InTime::add::<ByWindow>(self.draft, &store, &store, serdes, kept);
         self.in_time(&placed, made, grace, |kept| Target::Windows(kept, shape))

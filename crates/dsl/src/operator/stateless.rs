@@ -2,6 +2,8 @@
 
 mod filter;
 
+mod present;
+
 mod map_values;
 
 mod flat_map_values;

@@ -160,5 +160,5 @@ pub(crate) fn table_source<K: 'static, I: 'static, V: Clone + 'static>(
             },
         );
     let (port, views) = (Port::new(draft, node), Views::new(Kept(keep)));
-    KTable { port, serdes, store, old_values, named_after: Vec::new(), views }
+    KTable { port, serdes, store: store.into(), old_values, named_after: Vec::new(), views }
 }

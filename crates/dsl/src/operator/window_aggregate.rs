@@ -10,7 +10,7 @@ use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
 use headwater_topology::state::{ByWindow, KeyBuf, Keys, WindowState};
 use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
-use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed};
+use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed, Windows};
 
 use super::emit_final::EmitFinal;
 use super::folding::Folding;
@@ -22,9 +22,10 @@ use crate::serdes::Serdes;
 use crate::{EmitStrategy, KTable, Materialized};
 
 /// Which windows are wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Shape {
     Time(TimeWindows),
+    Own(Windows),
     Unlimited(UnlimitedWindows),
     Sliding(SlidingWindows),
 }
@@ -33,6 +34,7 @@ impl Shape {
     pub(crate) fn size_ms(&self) -> i64 {
         match self {
             Shape::Time(windows) => millis(windows.size()),
+            Shape::Own(windows) => millis(windows.size()),
             Shape::Unlimited(_) => i64::MAX,
             Shape::Sliding(windows) => millis(windows.time_difference()),
         }
@@ -41,6 +43,7 @@ impl Shape {
     pub(crate) fn grace(&self) -> Duration {
         match self {
             Shape::Time(windows) => windows.grace(),
+            Shape::Own(windows) => windows.grace(),
             Shape::Unlimited(_) => Duration::ZERO,
             Shape::Sliding(windows) => windows.grace(),
         }
@@ -50,8 +53,18 @@ impl Shape {
     fn retention(&self) -> Duration {
         match self {
             Shape::Time(windows) => windows.retention(),
+            Shape::Own(windows) => windows.retention(),
             Shape::Unlimited(_) => Duration::from_millis(i64::MAX as u64),
             Shape::Sliding(windows) => windows.retention(),
+        }
+    }
+
+    /// Whether records at both times fall into the same windows.
+    fn same_windows(&self, one: Timestamp, other: Timestamp) -> bool {
+        match self {
+            Shape::Time(windows) => windows.windows_for(one).eq(windows.windows_for(other)),
+            Shape::Own(windows) => windows.windows_for(one) == windows.windows_for(other),
+            Shape::Unlimited(_) | Shape::Sliding(_) => false,
         }
     }
 
@@ -158,6 +171,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowAggregate<K, V, A> {
             };
             match &self.shape {
                 Shape::Time(windows) => windows.windows_for(record.timestamp).try_for_each(fold),
+                Shape::Own(windows) => windows.windows_for(record.timestamp).into_iter().try_for_each(fold),
                 Shape::Unlimited(windows) => windows.window_for(record.timestamp).map_or(Ok(()), &mut fold),
                 Shape::Sliding(_) => Ok(()),
             }
@@ -165,7 +179,6 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowAggregate<K, V, A> {
     }
 
     fn emit(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close_ms: i64) -> Result<(), ProcessError> {
-        let Shape::Time(windows) = self.shape else { return Ok(()) };
         let Some(finals) = &mut self.node.finals else { return Ok(()) };
         if !finals.is_due(cx, close_ms) {
             return Ok(());
@@ -179,8 +192,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowAggregate<K, V, A> {
             Some(last) => {
                 let before = (last - self.shape.size_ms()).max(0);
                 // No window has closed since.
-                let at = |millis| windows.windows_for(Timestamp::from_millis(millis));
-                if at(upper).eq(at(before)) {
+                if self.shape.same_windows(Timestamp::from_millis(upper), Timestamp::from_millis(before)) {
                     return Ok(());
                 }
                 before + 1
@@ -210,7 +222,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for WindowA
 /// The store of an aggregate by windows.
 fn store_spec<K, A>(
     name: &str,
-    shape: Shape,
+    shape: &Shape,
     emit: EmitStrategy,
     materialized: &Materialized<K, A>,
     format: RowFormat,
@@ -235,7 +247,7 @@ fn store_spec<K, A>(
 pub(crate) fn kept_by_windows<K: 'static, A>(
     draft: &Draft,
     store: &str,
-    shape: Shape,
+    shape: &Shape,
     emit: EmitStrategy,
     materialized: &Materialized<K, A>,
 ) -> Kept<K> {
@@ -265,7 +277,7 @@ pub(crate) fn live_by_windows<K: Clone + 'static, V: 'static, A: 'static>(
         let node = WindowNode { input, result, state, out, folding, observed_ms, finals };
         match shape {
             Shape::Sliding(windows) => Box::new(SlidingAggregate::new(windows, node)),
-            _ => Box::new(WindowAggregate { shape, node }),
+            _ => Box::new(WindowAggregate { shape: shape.clone(), node }),
         }
     }
 }
@@ -276,6 +288,6 @@ pub(crate) fn window_aggregate<K: Clone + 'static, V: 'static, A: 'static>(
     spec: WindowSpec<K, V, A>,
 ) -> KTable<Windowed<K>, A> {
     let WindowSpec { shape, emit, materialized, folding } = spec;
-    let kept = kept_by_windows(placed.upstream.draft(), &placed.store, shape, emit, &materialized);
+    let kept = kept_by_windows(placed.upstream.draft(), &placed.store, &shape, emit, &materialized);
     windowed_table(placed, kept, live_by_windows(shape, folding))
 }

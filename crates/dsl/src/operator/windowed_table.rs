@@ -1,5 +1,6 @@
 //! The table that an aggregate by windows or sessions is kept in: what both kinds write into a topology.
 
+use crate::queryable::Queryable;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use headwater_record::SharedSerde;
 use headwater_store::StoreSpec;
 use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{FlushTo, StoreHandle, Timed, TimedState};
+use headwater_topology::state::{FlushTo, Timed, TimedState};
 use headwater_topology::{Draft, Inlet, NodeId, Outlet, Port, StoreId, Stream, Table};
 use headwater_window::Windowed;
 
@@ -87,7 +88,7 @@ pub(crate) struct InTime<K: 'static, A: 'static> {
     /// Serdes of the table.
     pub(crate) serdes: Serdes<Windowed<K>, A>,
     /// The store, where the user named it.
-    pub(crate) store: Option<StoreHandle<Windowed<K>, A>>,
+    pub(crate) store: Queryable<Windowed<K>, A>,
     pub(crate) views: Views<Windowed<K>, A>,
     /// What folds records into it; `None` when its serdes are missing.
     pub(crate) kept: Option<KeptInTime<K, A>>,
@@ -102,8 +103,7 @@ impl<K: 'static, A: 'static> InTime<K, A> {
         let id = draft.add_store(spec);
         let kept = KeptIn::new(draft, name, id, store, serdes);
         let views = Views::in_time::<T>(kept.as_ref().map(|kept| (id, kept.handle.clone())));
-        let handle = outer.key.clone().zip(outer.value.clone()).filter(|_| named);
-        let store = handle.map(|(key, value)| StoreHandle::with(store, key, value));
+        let store = Queryable::in_time(kept.as_ref().map(|kept| kept.handle.clone()).filter(|_| named));
         let kept = kept.map(|kept| KeptInTime { kept, emit });
         InTime { id, serdes: outer, store, views, kept }
     }

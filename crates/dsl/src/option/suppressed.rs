@@ -51,6 +51,16 @@ impl WhenFull for Strict {
     const SHUTS_DOWN: bool = true;
 }
 
+/// Of a buffer that never hands anything on early: [`Strict`].
+#[diagnostic::on_unimplemented(
+    message = "a buffer that hands changes on early when it is full cannot wait until a window closes",
+    label = "this buffer is not strict",
+    note = "say that the application fails instead, by `.shut_down_when_full()`, or use `BufferConfig::unbounded()`"
+)]
+pub trait NeverEarly: WhenFull {}
+
+impl NeverEarly for Strict {}
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Eager {}
@@ -228,7 +238,7 @@ pub struct Suppressed<K, V> {
 impl<K: WindowedKey, V> Suppressed<K, V> {
     /// Until a window takes no more records: what is handed on is final, one result per key and window
     /// (`Suppressed#untilWindowCloses`). For this nothing may be handed on early.
-    pub fn until_window_closes(buffer: BufferConfig<Strict>) -> Self {
+    pub fn until_window_closes<P: NeverEarly>(buffer: BufferConfig<P>) -> Self {
         Self::until(Until::WindowCloses(K::window_end), buffer)
     }
 }

@@ -13,7 +13,7 @@ use crate::{Edge, Inlet, ProcessError, TaskContext};
 /// ```
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use headwater::processor::processor::ProcessorWrapper;
+/// use headwater::processor::ProcessorWrapper;
 /// use headwater::processor::{ProcessError, TaskContext, TopologyBuilder};
 ///
 /// #[derive(Default)]

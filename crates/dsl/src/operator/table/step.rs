@@ -139,5 +139,5 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
             Ok(Box::new(Live { deriver, result: result.clone(), swallow, send_old, kept }))
         }),
     );
-    KTable { port: Port::new(draft, node), serdes, store, old_values, named_after: Vec::new(), views }
+    KTable { port: Port::new(draft, node), serdes, store: store.into(), old_values, named_after: Vec::new(), views }
 }

@@ -2,6 +2,7 @@
 
 mod meters;
 
+use crate::queryable::Queryable;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -182,7 +183,14 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
             self.views.clone()
         };
         let old_values = OldValues::of_table(draft, node, &self.old_values);
-        KTable { port: Port::new(draft, node), serdes, store: None, old_values, named_after: Vec::new(), views }
+        KTable {
+            port: Port::new(draft, node),
+            serdes,
+            store: Queryable::Nothing,
+            old_values,
+            named_after: Vec::new(),
+            views,
+        }
     }
 
     fn versions_are_not_suppressed(&self) -> String {
