@@ -8,9 +8,10 @@ use std::time::Duration;
 use headwater::dsl::StreamsBuilder;
 use headwater::processor::prelude::*;
 use headwater::rocksdb::RocksDbStores;
-use headwater::store::MemoryBudget;
 use headwater::store::bytes::Order;
+use headwater::store::{MemoryBudget, StoreKind};
 use headwater::testing::TopologyTestDriver;
+use headwater::window::Window;
 
 /// More than are read at once.
 const ENTRIES: i64 = 600;
@@ -143,5 +144,85 @@ fn who_goes_through_windows_sees_the_same() {
         let driver = driver.build().unwrap();
         driver.input_topic::<String, String>("in").pipe_at("k", "", 300_000).unwrap();
         assert_eq!(*seen.lock().unwrap(), [(0, 0), (2, 20), (3, 3), (4, 4)], "on disk: {on_disk}, cached: {cached}");
+    }
+}
+
+/// Keeps a session for each record, then goes through all of them.
+struct Sessions {
+    store: Rc<SessionState<String, String>>,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Processor<String, String, (), ()> for Sessions {
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, (), ()>,
+        record: Record<'_, String, String>,
+    ) -> Result<(), ProcessError> {
+        let (time, value) = (record.timestamp, Some(record.value.clone()));
+        let session = Window::of_millis(time.millis(), time.millis());
+        self.store.put(cx.as_mut(), record.key, session, value, time, record.headers)?;
+        let mut seen = Vec::new();
+        for order in [Order::Forward, Order::Backward] {
+            self.store.all(cx.as_mut(), Keys::Between(None, None), order, |_, key, value| {
+                seen.push(format!("{key}={value}"));
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        *self.seen.lock().expect("no panic") = seen;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_cached_store_of_sessions_by_time_tells_each_entry_once() {
+    let segment = Duration::from_mins(1);
+    for (on_disk, time_ordered) in [(false, false), (false, true), (true, false), (true, true)] {
+        let (builder, seen) = (StreamsBuilder::new(), Arc::<Mutex<Vec<_>>>::default());
+        let kind = StoreKind::Session { retention: Duration::from_hours(1), segment_interval: segment, time_ordered };
+        builder.add_state_store(StoreSpec::new("sessions", kind).with_caching_enabled());
+        let told = Arc::clone(&seen);
+        let make = move |stores: &mut StoreAccess<'_, '_>| {
+            let store = stores.session(&StoreHandle::named("sessions"))?;
+            Ok(Sessions { store, seen: Arc::clone(&told) })
+        };
+        builder.stream::<String, String>("in").process(make, &["sessions"]);
+        let directory = tempfile::tempdir().unwrap();
+        let driver = TopologyTestDriver::builder(builder.build().unwrap());
+        let driver = if on_disk {
+            driver.persistent_stores(Arc::new(RocksDbStores::new(MemoryBudget::default())), directory.path())
+        } else {
+            driver
+        };
+        let driver = driver.build().unwrap();
+        let input = driver.input_topic::<String, String>("in");
+        // Of several segments, written, written again, and in the cache alone.
+        for (key, value, time) in [
+            ("a", "1", 1),
+            ("b", "2", 61_000),
+            ("a", "3", 122_000),
+            ("b", "4", 61_000),
+            ("a", "5", 1),
+            ("c", "6", 62_000),
+        ] {
+            input.pipe_at(key, value, time).unwrap();
+        }
+        let mut expected = [
+            "[a@1/1]=5".to_owned(),
+            "[b@61000/61000]=4".to_owned(),
+            "[c@62000/62000]=6".to_owned(),
+            "[a@122000/122000]=3".to_owned(),
+        ];
+        let mut seen = std::mem::take(&mut *seen.lock().unwrap());
+        assert_eq!(seen.len(), 2 * expected.len(), "on disk: {on_disk}, by time: {time_ordered}: {seen:?}");
+        let mut backward = seen.split_off(expected.len());
+        for entries in [&mut seen[..], &mut backward[..], &mut expected[..]] {
+            entries.sort();
+        }
+        assert_eq!(
+            (&seen, &backward[..]),
+            (&expected.to_vec(), &expected[..]),
+            "on disk: {on_disk}, by time: {time_ordered}"
+        );
     }
 }
