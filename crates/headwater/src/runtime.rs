@@ -17,7 +17,11 @@
 //! ```
 
 #[doc(inline)]
-pub use headwater_runtime::application::{Closed, GlobalThreadState, StateListener, ThreadState, UncaughtHandler};
+pub use headwater_runtime::application::{
+    Closed, GlobalThreadState, KeyQueryMetadata, Metadata, StateListener, StreamsMetadata, ThreadState, UncaughtHandler,
+};
+#[doc(inline)]
+pub use headwater_runtime::assignment::HostPort;
 #[doc(inline)]
 pub use headwater_runtime::changelog::RestoreListener;
 #[doc(inline)]

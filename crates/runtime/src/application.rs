@@ -21,7 +21,8 @@ use crate::global::GlobalProgress;
 use crate::host::{self, Threads};
 use crate::instance::Instance;
 pub use crate::instance::{
-    CloseOptions, GlobalThreadState, State, StateListener, ThreadState, UncaughtHandler, UncaughtResponse,
+    CloseOptions, GlobalThreadState, KeyQueryMetadata, Metadata, State, StateListener, StreamsMetadata, ThreadState,
+    UncaughtHandler, UncaughtResponse,
 };
 use crate::{Error, ErrorKind};
 
@@ -56,6 +57,11 @@ impl<D> KafkaStreams<D> {
     /// Where it stands.
     pub fn state(&self) -> State {
         self.instance.status.state()
+    }
+
+    /// Where state is in the group: which instance has which stores and keys.
+    pub fn metadata(&self) -> Metadata<'_> {
+        self.instance.metadata()
     }
 
     /// Where its threads stand, by their numbers.

@@ -3,6 +3,7 @@
 //! It knows no thread: `thread`, `global`, `host` and `application` all build upon it.
 
 mod close;
+mod metadata;
 mod patterns;
 mod state;
 mod status;
@@ -16,6 +17,8 @@ use headwater_topology::Topology;
 use headwater_topology::node::NodeSpec;
 
 pub use self::close::CloseOptions;
+pub(crate) use self::metadata::StreamsMetadataState;
+pub use self::metadata::{KeyQueryMetadata, Metadata, StreamsMetadata};
 pub(crate) use self::patterns::SourcePatterns;
 pub use self::state::{GlobalThreadState, State, ThreadState};
 pub use self::status::StateListener;
@@ -26,6 +29,7 @@ use crate::changelog::RestoreListener;
 use crate::directory::StateDirectory;
 use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
+use crate::membership::Assignment;
 use crate::{Environment, StreamsConfig};
 
 /// One instance of an application.
@@ -39,6 +43,7 @@ pub(crate) struct Instance {
     pub(crate) uncaught: Option<UncaughtHandler>,
     pub(crate) patterns: SourcePatterns,
     pub(crate) globals: Globals,
+    pub(crate) metadata: StreamsMetadataState,
     pub(crate) status: Status,
 }
 
@@ -70,6 +75,16 @@ impl Instance {
         let nodes = parts.flat_map(|part| &part.nodes).filter_map(|node| self.topology.node(*node));
         let named = nodes.flat_map(NodeSpec::source_topics);
         named.map(|topic| Topic::from(topic.as_str())).collect()
+    }
+
+    /// Takes in where tasks are, as the group's leader told it with this instance's own.
+    pub(crate) fn hosts_are(&self, assignment: &Assignment) {
+        self.metadata.changed(assignment);
+    }
+
+    /// Where state is in the group.
+    pub(crate) fn metadata(&self) -> Metadata<'_> {
+        self.metadata.now(&self.topology, &self.patterns, self.config.application_server())
     }
 
     /// Asks all threads to end.

@@ -7,7 +7,7 @@ use headwater_record::Deadline;
 use super::{GlobalThreadState, State, ThreadState};
 use crate::Error;
 use crate::global::{GlobalProgress, GlobalThread};
-use crate::instance::Instance;
+use crate::instance::{Instance, Metadata};
 use crate::thread::{RestoreWorker, StreamThread};
 
 /// An application that is driven by hand: the same stream threads and restore workers, taken turn by turn by whoever holds it,
@@ -107,6 +107,11 @@ impl Driven {
     /// Where it stands.
     pub fn state(&self) -> State {
         self.instance.status.state()
+    }
+
+    /// Where state is in the group: which instance has which stores and keys.
+    pub fn metadata(&self) -> Metadata<'_> {
+        self.instance.metadata()
     }
 
     /// Where its threads stand, by their numbers.
