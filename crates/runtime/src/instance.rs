@@ -3,6 +3,8 @@
 //! It knows no thread: `thread`, `global`, `host` and `application` all build upon it.
 
 mod close;
+mod health;
+mod local;
 mod metadata;
 mod patterns;
 mod state;
@@ -17,6 +19,10 @@ use headwater_topology::Topology;
 use headwater_topology::node::NodeSpec;
 
 pub use self::close::CloseOptions;
+pub use self::health::Health;
+use self::health::Signs;
+pub(crate) use self::local::LocalThreads;
+pub use self::local::{InputProgress, LagInfo, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata};
 pub(crate) use self::metadata::StreamsMetadataState;
 pub use self::metadata::{KeyQueryMetadata, Metadata, StreamsMetadata};
 pub(crate) use self::patterns::SourcePatterns;
@@ -44,6 +50,7 @@ pub(crate) struct Instance {
     pub(crate) patterns: SourcePatterns,
     pub(crate) globals: Globals,
     pub(crate) metadata: StreamsMetadataState,
+    pub(crate) threads: LocalThreads,
     pub(crate) status: Status,
 }
 
@@ -75,6 +82,26 @@ impl Instance {
         let nodes = parts.flat_map(|part| &part.nodes).filter_map(|node| self.topology.node(*node));
         let named = nodes.flat_map(NodeSpec::source_topics);
         named.map(|topic| Topic::from(topic.as_str())).collect()
+    }
+
+    /// What the stream threads told last, with where they stand now.
+    pub(crate) fn local_threads(&self) -> Vec<ThreadMetadata> {
+        let states = self.status.thread_states();
+        let state_of = |number: usize| states.iter().find(|(thread, _)| *thread == number).map(|(_, state)| *state);
+        let told = self.threads.all().into_iter().map(Arc::unwrap_or_clone);
+        told.map(|thread| ThreadMetadata { state: state_of(thread.number).unwrap_or(thread.state), ..thread }).collect()
+    }
+
+    /// Whether it is well.
+    pub(crate) fn health(&self) -> Health {
+        Health::of(&Signs {
+            state: self.status.state(),
+            threads: self.status.thread_states(),
+            global: self.status.global_state(),
+            told: self.local_threads(),
+            patience: self.config.max_poll_interval(),
+            now: self.environment.clock.now(),
+        })
     }
 
     /// Takes in where tasks are, as the group's leader told it with this instance's own.

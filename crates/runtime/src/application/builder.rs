@@ -21,7 +21,7 @@ use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
 use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
-use crate::instance::{Instance, SourcePatterns, Status, StreamsMetadataState};
+use crate::instance::{Instance, LocalThreads, SourcePatterns, Status, StreamsMetadataState};
 use crate::task::keeps_state;
 use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
 
@@ -210,6 +210,7 @@ impl<D: DefaultEnvironment> Builder<D> {
         Ok(Arc::new(Instance {
             globals: Globals::of(&topology),
             metadata: StreamsMetadataState::default(),
+            threads: LocalThreads::default(),
             topology,
             environment: Environment { clients, stores, clock },
             directory,
