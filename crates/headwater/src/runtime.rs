@@ -17,9 +17,14 @@
 //! ```
 
 #[doc(inline)]
-pub use headwater_runtime::application::{Closed, GlobalThreadState, StateListener, ThreadState, UncaughtHandler};
+pub use headwater_runtime::application::{
+    Closed, GlobalThreadState, Health, InputProgress, KeyQueryMetadata, LagInfo, Metadata, StateListener,
+    StreamsMetadata, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata, ThreadState, UncaughtHandler,
+};
 #[doc(inline)]
-pub use headwater_runtime::changelog::RestoreListener;
+pub use headwater_runtime::assignment::HostPort;
+#[doc(inline)]
+pub use headwater_runtime::changelog::{RestoreListener, StoreProgress};
 #[doc(inline)]
 pub use headwater_runtime::global::GlobalProgress;
 #[doc(inline)]

@@ -5,11 +5,13 @@ mod checks;
 mod closed;
 mod driven;
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use headwater_record::Partition;
 use headwater_topology::Topology;
 
 pub use builder::Builder;
@@ -21,7 +23,8 @@ use crate::global::GlobalProgress;
 use crate::host::{self, Threads};
 use crate::instance::Instance;
 pub use crate::instance::{
-    CloseOptions, GlobalThreadState, State, StateListener, ThreadState, UncaughtHandler, UncaughtResponse,
+    CloseOptions, GlobalThreadState, Health, InputProgress, KeyQueryMetadata, LagInfo, Metadata, State, StateListener,
+    StreamsMetadata, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata, ThreadState, UncaughtHandler, UncaughtResponse,
 };
 use crate::{Error, ErrorKind};
 
@@ -56,6 +59,30 @@ impl<D> KafkaStreams<D> {
     /// Where it stands.
     pub fn state(&self) -> State {
         self.instance.status.state()
+    }
+
+    /// Where state is in the group: which instance has which stores and keys.
+    pub fn metadata(&self) -> Metadata<'_> {
+        self.instance.metadata()
+    }
+
+    /// What each stream thread has: its tasks, how far their inputs and stores are. As the threads told it, within the last second or so;
+    /// nothing before their first turn (Java's `KafkaStreams#metadataForLocalThreads`).
+    #[doc(alias = "metadataForLocalThreads")]
+    pub fn local_threads(&self) -> Vec<ThreadMetadata> {
+        self.instance.local_threads()
+    }
+
+    /// How far the stores of this instance that are brought up to date, standbys among them, are behind their changelogs, by name and
+    /// partition. Those of tasks that process have all there is (Java's `KafkaStreams#allLocalStorePartitionLags`).
+    #[doc(alias = "allLocalStorePartitionLags")]
+    pub fn local_store_lags(&self) -> BTreeMap<String, BTreeMap<Partition, LagInfo>> {
+        self.instance.threads.store_lags()
+    }
+
+    /// Whether this instance is alive, whether it does its work, and why not.
+    pub fn health(&self) -> Health {
+        self.instance.health()
     }
 
     /// Where its threads stand, by their numbers.

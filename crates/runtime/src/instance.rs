@@ -3,6 +3,9 @@
 //! It knows no thread: `thread`, `global`, `host` and `application` all build upon it.
 
 mod close;
+mod health;
+mod local;
+mod metadata;
 mod patterns;
 mod state;
 mod status;
@@ -16,6 +19,12 @@ use headwater_topology::Topology;
 use headwater_topology::node::NodeSpec;
 
 pub use self::close::CloseOptions;
+pub use self::health::Health;
+use self::health::Signs;
+pub(crate) use self::local::LocalThreads;
+pub use self::local::{InputProgress, LagInfo, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata};
+pub(crate) use self::metadata::StreamsMetadataState;
+pub use self::metadata::{KeyQueryMetadata, Metadata, StreamsMetadata};
 pub(crate) use self::patterns::SourcePatterns;
 pub use self::state::{GlobalThreadState, State, ThreadState};
 pub use self::status::StateListener;
@@ -26,6 +35,7 @@ use crate::changelog::RestoreListener;
 use crate::directory::StateDirectory;
 use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
+use crate::membership::Assignment;
 use crate::{Environment, StreamsConfig};
 
 /// One instance of an application.
@@ -39,6 +49,8 @@ pub(crate) struct Instance {
     pub(crate) uncaught: Option<UncaughtHandler>,
     pub(crate) patterns: SourcePatterns,
     pub(crate) globals: Globals,
+    pub(crate) metadata: StreamsMetadataState,
+    pub(crate) threads: LocalThreads,
     pub(crate) status: Status,
 }
 
@@ -70,6 +82,36 @@ impl Instance {
         let nodes = parts.flat_map(|part| &part.nodes).filter_map(|node| self.topology.node(*node));
         let named = nodes.flat_map(NodeSpec::source_topics);
         named.map(|topic| Topic::from(topic.as_str())).collect()
+    }
+
+    /// What the stream threads told last, with where they stand now.
+    pub(crate) fn local_threads(&self) -> Vec<ThreadMetadata> {
+        let states = self.status.thread_states();
+        let state_of = |number: usize| states.iter().find(|(thread, _)| *thread == number).map(|(_, state)| *state);
+        let told = self.threads.all().into_iter().map(Arc::unwrap_or_clone);
+        told.map(|thread| ThreadMetadata { state: state_of(thread.number).unwrap_or(thread.state), ..thread }).collect()
+    }
+
+    /// Whether it is well.
+    pub(crate) fn health(&self) -> Health {
+        Health::of(&Signs {
+            state: self.status.state(),
+            threads: self.status.thread_states(),
+            global: self.status.global_state(),
+            told: self.local_threads(),
+            patience: self.config.max_poll_interval(),
+            now: self.environment.clock.now(),
+        })
+    }
+
+    /// Takes in where tasks are, as the group's leader told it with this instance's own.
+    pub(crate) fn hosts_are(&self, assignment: &Assignment) {
+        self.metadata.changed(assignment);
+    }
+
+    /// Where state is in the group.
+    pub(crate) fn metadata(&self) -> Metadata<'_> {
+        self.metadata.now(&self.topology, &self.patterns, self.config.application_server())
     }
 
     /// Asks all threads to end.

@@ -16,6 +16,7 @@ mod group;
 mod member;
 mod pace;
 mod question;
+mod sampler;
 mod shutdown;
 mod state_updater;
 mod task_manager;
@@ -31,6 +32,7 @@ use self::committer::Committer;
 use self::context::ThreadContext;
 use self::fetcher::Fetcher;
 use self::member::Member;
+use self::sampler::Sampler;
 use self::shutdown::{Ending, Shutdown};
 use self::state_updater::Asker;
 use self::task_manager::TaskManager;
@@ -50,6 +52,7 @@ pub(crate) struct StreamThread {
     committer: Committer,
     asker: Asker,
     upkeep: Upkeep,
+    sampler: Sampler,
     shutdown: Shutdown,
     state: ThreadState,
 }
@@ -72,6 +75,7 @@ impl StreamThread {
             committer: Committer::new(&cx, now),
             asker,
             upkeep: Upkeep::new(now),
+            sampler: Sampler::new(&cx, now),
             shutdown: Shutdown::new(),
             state: ThreadState::Starting,
             cx,
@@ -86,6 +90,7 @@ impl StreamThread {
     /// # Errors
     /// What ends the thread; [`StreamThread::abandon`] is to be called then.
     pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.sampler.turn(self.state, &self.tasks, &self.fetcher, now);
         self.check_shutdown_requested(now)?;
         self.group_turn(now)?;
         match self.shutdown.ending {

@@ -219,6 +219,23 @@ impl Topology {
         node.source_changelog.clone().or_else(own)
     }
 
+    /// The sources above the first node that uses `store`: a key lies in the partition of the store that its record came from
+    /// (Java's `InternalTopologyBuilder#stateStoreNameToSourceTopicNames`).
+    pub fn sources_of(&self, store: StoreId) -> Vec<NodeId> {
+        let Some((user, _)) = self.nodes().find(|(_, node)| node.stores.contains(&store)) else { return Vec::new() };
+        let (mut seen, mut above) = (BTreeSet::new(), vec![user]);
+        let mut sources = Vec::new();
+        while let Some(id) = above.pop() {
+            let Some(node) = self.node(id).filter(|_| seen.insert(id)) else { continue };
+            if matches!(node.kind, NodeKind::Source { .. }) {
+                sources.push(id);
+            }
+            above.extend(&node.parents);
+        }
+        sources.sort();
+        sources
+    }
+
     /// The topic that the serdes of `store` are told: its changelog, or the topic that fills it, or the changelog that it would
     /// have (Java's `ProcessorContextUtils#changelogFor`).
     pub fn serde_topic(&self, store: StoreId) -> String {

@@ -21,7 +21,7 @@ use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
 use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
-use crate::instance::{Instance, SourcePatterns, Status};
+use crate::instance::{Instance, LocalThreads, SourcePatterns, Status, StreamsMetadataState};
 use crate::task::keeps_state;
 use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
 
@@ -209,6 +209,8 @@ impl<D: DefaultEnvironment> Builder<D> {
             self.topology.for_application(config.application_id()).with_default_row_format(config.row_format());
         Ok(Arc::new(Instance {
             globals: Globals::of(&topology),
+            metadata: StreamsMetadataState::default(),
+            threads: LocalThreads::default(),
             topology,
             environment: Environment { clients, stores, clock },
             directory,

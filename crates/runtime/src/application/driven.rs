@@ -1,13 +1,14 @@
 //! An application without threads: a test or a simulation takes its turns.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headwater_record::Deadline;
+use headwater_record::{Deadline, Partition};
 
 use super::{GlobalThreadState, State, ThreadState};
 use crate::Error;
 use crate::global::{GlobalProgress, GlobalThread};
-use crate::instance::Instance;
+use crate::instance::{Health, Instance, LagInfo, Metadata, ThreadMetadata};
 use crate::thread::{RestoreWorker, StreamThread};
 
 /// An application that is driven by hand: the same stream threads and restore workers, taken turn by turn by whoever holds it,
@@ -107,6 +108,30 @@ impl Driven {
     /// Where it stands.
     pub fn state(&self) -> State {
         self.instance.status.state()
+    }
+
+    /// Where state is in the group: which instance has which stores and keys.
+    pub fn metadata(&self) -> Metadata<'_> {
+        self.instance.metadata()
+    }
+
+    /// What each stream thread has: its tasks, how far their inputs and stores are. As the threads told it, within the last second or so;
+    /// nothing before their first turn (Java's `KafkaStreams#metadataForLocalThreads`).
+    #[doc(alias = "metadataForLocalThreads")]
+    pub fn local_threads(&self) -> Vec<ThreadMetadata> {
+        self.instance.local_threads()
+    }
+
+    /// How far the stores of this instance that are brought up to date, standbys among them, are behind their changelogs, by name and
+    /// partition. Those of tasks that process have all there is (Java's `KafkaStreams#allLocalStorePartitionLags`).
+    #[doc(alias = "allLocalStorePartitionLags")]
+    pub fn local_store_lags(&self) -> BTreeMap<String, BTreeMap<Partition, LagInfo>> {
+        self.instance.threads.store_lags()
+    }
+
+    /// Whether this instance is alive, whether it does its work, and why not.
+    pub fn health(&self) -> Health {
+        self.instance.health()
     }
 
     /// Where its threads stand, by their numbers.

@@ -113,6 +113,11 @@ impl Fetcher {
         }
     }
 
+    /// Where a partition ended when last heard of.
+    pub(super) fn heard_end(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.consumer.watermarks(partition).map(|heard| heard.high)
+    }
+
     /// A position is not in the log any more: the consumer says it once.
     pub(super) fn lost_position(&mut self, partition: TopicPartition, offset: Offset) {
         self.lost_positions.insert(partition, offset);

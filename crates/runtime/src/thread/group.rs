@@ -86,6 +86,7 @@ impl StreamThread {
             }
             Action::Assign(assignment) => {
                 self.member.assigned();
+                self.cx.instance.hosts_are(&assignment);
                 self.tasks.assign(&assignment)?;
             }
             Action::Lost(reason) => {

@@ -6,7 +6,7 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use headwater_topology::TaskId;
@@ -17,7 +17,7 @@ pub(crate) use self::worker::RestoreWorker;
 use super::context::ThreadContext;
 use super::question::Question;
 use crate::Error;
-use crate::changelog::UpdateFailure;
+use crate::changelog::{TaskProgress, UpdateFailure};
 use crate::task::TaskStores;
 
 /// How soon the thread looks again for what the worker gives back.
@@ -50,14 +50,15 @@ pub(super) enum Report {
     Failed(TaskStores, UpdateFailure),
 }
 
-type OffsetSums = Arc<Mutex<BTreeMap<TaskId, i64>>>;
+/// How far the tasks are that are with the worker.
+type SharedProgress = Arc<Mutex<BTreeMap<TaskId, TaskProgress>>>;
 
 /// The thread's end of the channels.
 #[derive(Debug)]
 pub(super) struct StateUpdater {
     orders: SyncSender<Order>,
     reports: Receiver<Report>,
-    offset_sums: OffsetSums,
+    progress: SharedProgress,
     /// Whether the worker has ended though nobody asked it to.
     broken: bool,
 }
@@ -87,9 +88,9 @@ impl StateUpdater {
         }
     }
 
-    /// The offset sums of the tasks that are with the worker.
-    pub(super) fn offset_sums(&self) -> BTreeMap<TaskId, i64> {
-        self.offset_sums.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// How far the tasks are that are with the worker.
+    pub(super) fn progress(&self) -> MutexGuard<'_, BTreeMap<TaskId, TaskProgress>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,17 +99,17 @@ pub(super) fn make(cx: &ThreadContext) -> Result<(StateUpdater, Asker, RestoreWo
     let (orders, to_worker) = sync_channel(MOST_WAITING);
     let (from_worker, reports) = sync_channel(MOST_WAITING);
     let (to_thread, answers) = sync_channel(MOST_QUESTIONS);
-    let offset_sums = OffsetSums::default();
-    let worker = RestoreWorker::new(cx, to_worker, from_worker, to_thread, Arc::clone(&offset_sums))?;
+    let progress = SharedProgress::default();
+    let worker = RestoreWorker::new(cx, to_worker, from_worker, to_thread, Arc::clone(&progress))?;
     let asker = Asker { orders: orders.clone(), answers, under_way: 0 };
-    Ok((StateUpdater { orders, reports, offset_sums, broken: false }, asker, worker))
+    Ok((StateUpdater { orders, reports, progress, broken: false }, asker, worker))
 }
 
 #[cfg(test)]
 mod tests {
     use headwater_topology::TaskId;
 
-    use super::{Asker, MOST_QUESTIONS, OffsetSums, Order, Question, StateUpdater, sync_channel};
+    use super::{Asker, MOST_QUESTIONS, Order, Question, SharedProgress, StateUpdater, sync_channel};
     use crate::thread::question::Answer;
 
     #[test]
@@ -116,7 +117,7 @@ mod tests {
         let (orders, to_worker) = sync_channel(1);
         let ((_from_worker, reports), (_to_thread, answers)) = (sync_channel(1), sync_channel(1));
         let mut asker = Asker { orders: orders.clone(), answers, under_way: 0 };
-        let mut updater = StateUpdater { orders, reports, offset_sums: OffsetSums::default(), broken: false };
+        let mut updater = StateUpdater { orders, reports, progress: SharedProgress::default(), broken: false };
         assert!(updater.send(Order::Remove(TaskId::new(0, 0))).is_none());
         let back = updater.send(Order::Remove(TaskId::new(0, 1)));
         assert!(matches!(back, Some(Order::Remove(task)) if task == TaskId::new(0, 1)));

@@ -1,5 +1,6 @@
 //! The thread's tasks (Java's `TaskManager`): which it is to have, where each of them is, and the only code that changes that.
 
+mod describe;
 mod moves;
 mod work;
 
@@ -285,7 +286,7 @@ impl TaskManager {
             BTreeMap::new()
         });
         sums.retain(|task, _| instance.topology.subtopology(task.subtopology).is_some());
-        sums.extend(self.updater.offset_sums());
+        sums.extend(self.updater.progress().iter().map(|(task, progress)| (*task, progress.offset_sum)));
         for (task, entry) in &self.entries {
             match &entry.state {
                 TaskState::Running(running) if running.is_stateful() => sums.insert(*task, LATEST_OFFSET),

@@ -9,6 +9,8 @@ mod disk_store;
 mod exactly_once;
 mod failures;
 mod graph;
+mod health;
+mod hosts;
 mod metrics;
 mod offsets;
 mod pace;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use headwater_record::{Deadline, Timestamp};
 
-use super::{OffsetSums, Order, Report};
+use super::{Order, Report, SharedProgress};
 use crate::changelog::{GroupOffsets, Restoring, Standby, Updated, Updater, UpdaterSettings};
 use crate::config::Role;
 use crate::thread::cluster::Cluster;
@@ -22,7 +22,7 @@ pub(crate) struct RestoreWorker {
     reports: SyncSender<Report>,
     /// Reports for which there is no room yet. As long as there are any, the worker does nothing else.
     held: VecDeque<Report>,
-    offset_sums: OffsetSums,
+    progress: SharedProgress,
     cluster: Cluster,
     /// What the thread asks; it sees to it that there is room for the answers.
     questions: VecDeque<Question>,
@@ -36,7 +36,7 @@ impl RestoreWorker {
         orders: Receiver<Order>,
         reports: SyncSender<Report>,
         answers: SyncSender<Answer>,
-        offset_sums: OffsetSums,
+        progress: SharedProgress,
     ) -> Result<Self, Error> {
         let (config, clients) = (cx.config(), &cx.instance.environment.clients);
         let name = cx.instance.thread_name(cx.number).replace("StreamThread", "StateUpdater");
@@ -58,7 +58,7 @@ impl RestoreWorker {
             orders,
             reports,
             held: VecDeque::new(),
-            offset_sums,
+            progress,
             cluster: Cluster::new(cx)?,
             questions: VecDeque::new(),
             answers,
@@ -90,7 +90,7 @@ impl RestoreWorker {
             });
         }
         self.report_held();
-        self.tell_sums();
+        self.tell_progress();
         self.answer(now, |_| true);
         true
     }
@@ -125,7 +125,7 @@ impl RestoreWorker {
             }
             Order::Ask(question) => self.questions.push_back(question),
         }
-        self.tell_sums();
+        self.tell_progress();
     }
 
     /// Gives the thread what there is to report, as far as there is room. Whether that was all.
@@ -152,9 +152,8 @@ impl RestoreWorker {
         }
     }
 
-    fn tell_sums(&self) {
-        let sums = self.updater.progress().into_iter().map(|(task, progress)| (task, progress.offset_sum)).collect();
-        *self.offset_sums.lock().unwrap_or_else(PoisonError::into_inner) = sums;
+    fn tell_progress(&self) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = self.updater.progress();
     }
 }
 
