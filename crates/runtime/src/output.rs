@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_client::{BatchAck, ClientError, ErrorClass, Producer};
+use headwater_client::{BatchAck, ClientError, ErrorClass, Lease, Producer};
 use headwater_record::{Clock, Deadline, Offset, Timestamp};
 use headwater_topology::{StoreId, TaskId};
 
@@ -92,6 +92,9 @@ pub struct RecordCollector {
     // Why the producer is of no more use.
     fatal: Option<ClientError>,
     transaction: Transaction,
+    lease: Option<Lease>,
+    // Records that were given up since it was last told.
+    abandoned: u64,
 }
 
 impl RecordCollector {
@@ -117,6 +120,29 @@ impl RecordCollector {
             taking_acks: false,
             fatal: None,
             transaction,
+            lease: None,
+            abandoned: 0,
+        }
+    }
+
+    /// Nothing is sent while `lease` does not hold, by this producer and those that take its place.
+    pub fn obey(&mut self, lease: Lease) {
+        self.producer.obey(lease.clone());
+        self.lease = Some(lease);
+    }
+
+    /// Whether what is written is sent, and does not wait until the member is confirmed.
+    ///
+    /// # Errors
+    /// What the lease says.
+    pub fn check_confirmed(&self) -> Result<(), ClientError> {
+        Ok(self.lease.as_ref().map_or(Ok(()), Lease::check)?)
+    }
+
+    /// Gives up what was not sent: its tasks are another's by now. What is in a transaction goes with that.
+    pub fn abandon(&mut self) {
+        if self.transaction == Transaction::Without {
+            self.producer.abandon();
         }
     }
 
@@ -244,6 +270,9 @@ impl RecordCollector {
     /// what is committed. Topic handles stay valid.
     pub fn replace_producer(&mut self, mut producer: Box<dyn Producer>) {
         self.transaction = Transaction::of(producer.as_mut());
+        if let Some(lease) = &self.lease {
+            producer.obey(lease.clone());
+        }
         self.producer = producer;
         self.partitions.clear();
         self.acks.clear();

@@ -62,7 +62,8 @@ impl StreamThread {
         let member = Member::new(&cx, now)?;
         let clock = Arc::clone(&instance.environment.clock);
         let settings = OutputSettings::of(cx.config());
-        let collector = RecordCollector::new(cx.producer()?, clock, settings, instance.handlers.clone());
+        let mut collector = RecordCollector::new(cx.producer()?, clock, settings, instance.handlers.clone());
+        collector.obey(member.lease());
         let (updater, asker, worker) = state_updater::make(&cx)?;
         let thread = StreamThread {
             member,
@@ -137,7 +138,8 @@ impl StreamThread {
 
     /// Records and punctuations, until the turn is over. Returns whether there were any.
     fn work(&mut self, now: Timestamp) -> Result<bool, Trouble> {
-        if self.cx.instance.status.is_closing() {
+        // What is made of records by who has lost its tasks is made in vain.
+        if self.cx.instance.status.is_closing() || self.collector.check_confirmed().is_err() {
             return Ok(false);
         }
         self.fetcher.tell_watermarks(&mut self.tasks);

@@ -25,6 +25,14 @@ impl StreamThread {
         if !self.committer.is_due(now, requested) || !self.member.may_commit() {
             return Ok(());
         }
+        if let Err(unconfirmed) = self.collector.check_confirmed() {
+            if !self.tasks.commit_needed() {
+                return Ok(());
+            }
+            // The coordinator is asked all the time.
+            let again = now.plus(self.cx.config().heartbeat_interval());
+            return self.committer.failed(unconfirmed.into(), again, now);
+        }
         match self.commit(&self.tasks.ids(), Patience::OneAttempt, now) {
             Ok(()) => {
                 self.committer.succeeded(now);

@@ -125,6 +125,7 @@ impl StreamThread {
         for task in self.tasks.lose() {
             self.tasks.stop_uncommitted(task, &mut self.collector, &mut self.fetcher)?;
         }
+        self.collector.abandon();
         self.report_state();
         Ok(())
     }

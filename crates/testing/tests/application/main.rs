@@ -20,3 +20,4 @@ mod standbys;
 mod threads;
 mod topologies;
 mod world;
+mod zombies;

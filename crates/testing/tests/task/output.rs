@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use headwater_client::{
-    Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, PartitionRef, Producer, RecordBatch,
+    Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, Lease, PartitionRef, Producer, RecordBatch,
 };
 use headwater_client_memory::{Api, Cluster};
 use headwater_record::{
@@ -351,6 +351,8 @@ impl Producer for Scripted {
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.poll(until, acks)
     }
+    fn obey(&mut self, _: Lease) {}
+    fn abandon(&mut self) {}
 }
 
 #[test]
