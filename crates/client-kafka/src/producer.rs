@@ -322,6 +322,11 @@ impl Producer for KafkaProducer {
         self.append_to_new(to, record)
     }
 
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.memory.is_nearly_full()
+    }
+
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         let (before, now) = (acks.len(), SystemClock.now());
         // Whoever waits is not busy.

@@ -175,6 +175,10 @@ impl Producer for MemoryProducer {
         Ok(Appended::Stored)
     }
 
+    fn is_full(&self) -> bool {
+        self.buffered > 0 && self.buffered >= self.settings.buffer_memory - self.settings.buffer_memory / 8
+    }
+
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.check_usable()?;
         let before = acks.len();

@@ -92,6 +92,10 @@ pub trait Producer: Send {
     /// [`ClientError::Config`] outside of a transaction of a producer that has them.
     fn append(&mut self, to: PartitionRef, record: RawRecord<'_>) -> Result<Appended, ClientError>;
 
+    /// Whether what waits takes so much memory (`buffer.memory`) that nothing more should be begun before polls have made room. Somewhat
+    /// more may still be appended.
+    fn is_full(&self) -> bool;
+
     /// Sends what is full or due and appends the answers that have come to `acks`, waiting until `until` when none has and some
     /// are due.
     ///

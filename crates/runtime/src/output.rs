@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{BatchAck, ClientError, ErrorClass, Lease, Producer};
-use headwater_record::{Clock, Deadline, Offset, Timestamp};
+use headwater_record::{Clock, Deadline, Offset, Partition, Timestamp, Topic};
 use headwater_topology::{StoreId, TaskId};
 
 pub use emit::TaskEmit;
@@ -139,6 +139,30 @@ impl RecordCollector {
         Ok(self.lease.as_ref().map_or(Ok(()), Lease::check)?)
     }
 
+    /// Whether so much waits to be sent that no other record should be begun: there may be no room for what comes of it.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.producer.is_full()
+    }
+
+    /// The topics whose partitions are to be counted once more, since that was `metadata.max.age.ms` ago.
+    pub(crate) fn stale_topics(&mut self, now: Timestamp) -> Vec<Topic> {
+        self.topics.stale(now, self.settings.metadata_max_age)
+    }
+
+    /// Those of `topics` whose partitions were not counted yet.
+    pub(crate) fn uncounted(&mut self, topics: impl IntoIterator<Item = String>) -> Vec<Topic> {
+        topics.into_iter().map(Topic::from).filter(|topic| !self.topics.is_counted(topic)).collect()
+    }
+
+    /// The topic has so many partitions.
+    pub(crate) fn counted(&mut self, topic: &Topic, partitions: Partition) {
+        let number = self.topics.number(topic.as_str());
+        if let Some(state) = self.topics.get_mut(number) {
+            state.count = Some(partitions);
+        }
+    }
+
     /// Gives up what was not sent: its tasks are another's by now. What is in a transaction goes with that.
     pub fn abandon(&mut self) {
         if self.transaction == Transaction::Without {
@@ -207,7 +231,6 @@ impl RecordCollector {
     /// [`ClientError::TimedOut`] when not all had come at `until`, and as [`RecordCollector::poll`].
     pub fn flush(&mut self, until: Deadline) -> Result<(), ClientError> {
         self.check()?;
-        self.topics.refresh(self.clock.now(), self.settings.metadata_max_age);
         let flushed = self.producer.flush(until, &mut self.acks);
         self.after(flushed)?;
         // Handlers may have written dead letters.

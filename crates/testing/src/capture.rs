@@ -60,6 +60,10 @@ impl Producer for CapturingProducer {
         Ok(appended)
     }
 
+    fn is_full(&self) -> bool {
+        self.inner.is_full()
+    }
+
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.inner.poll(until, acks)
     }

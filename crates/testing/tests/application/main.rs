@@ -11,6 +11,7 @@ mod failures;
 mod graph;
 mod metrics;
 mod offsets;
+mod output;
 mod pace;
 mod panics;
 mod rebalances;

@@ -45,6 +45,9 @@ impl Producer for Told {
         self.step("append");
         self.inner.append(to, record)
     }
+    fn is_full(&self) -> bool {
+        self.inner.is_full()
+    }
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.inner.poll(until, acks)
     }
