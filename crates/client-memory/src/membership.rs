@@ -72,24 +72,18 @@ impl MemoryMembership {
     fn note(&self, response: &GroupResponse) {
         let (lease, asked) = (&self.lease, self.asked);
         let mut state = self.client.shared.lock();
-        let leased = state.leases.get_mut(self.token);
+        if let Some(leased) = state.leases.get_mut(self.token) {
+            leased.waits &= !matches!(response, GroupResponse::Join(_) | GroupResponse::Sync(_));
+            if let GroupResponse::Join(Ok(joined)) = response {
+                leased.identity = joined.identity.clone();
+            }
+        }
         match response {
+            GroupResponse::Join(Ok(_)) => lease.granted(asked, self.terms.0, self.terms.1),
+            GroupResponse::Sync(Ok(_)) => lease.confirmed(asked, false),
             GroupResponse::Heartbeat(answer) => lease.heartbeat(asked, answer),
+            GroupResponse::Join(Err(error)) | GroupResponse::Sync(Err(error)) => lease.refused(error),
             GroupResponse::Leave(_) => {}
-            GroupResponse::Join(Ok(joined)) => {
-                lease.granted(asked, self.terms.0, self.terms.1);
-                if let Some(leased) = leased {
-                    (leased.identity, leased.waits) = (joined.identity.clone(), false);
-                }
-            }
-            GroupResponse::Sync(Ok(_)) => {
-                lease.confirmed(asked, false);
-                leased.into_iter().for_each(|leased| leased.waits = false);
-            }
-            GroupResponse::Join(Err(error)) | GroupResponse::Sync(Err(error)) => {
-                lease.refused(error);
-                leased.into_iter().for_each(|leased| leased.waits = false);
-            }
         }
     }
 }

@@ -269,9 +269,10 @@ impl Sender {
         }
         self.tell_when_quiet();
         let places = self.active.iter().filter_map(|index| self.places.get(*index));
-        let due = match self.leased.is_held_back() {
-            false => places.filter_map(|place| place.sequences.wake(now)).min(),
-            true => Some(now.plus(leased::LOOK_INTERVAL)),
+        let due = if self.leased.is_held_back() {
+            Some(now.plus(leased::LOOK_INTERVAL))
+        } else {
+            places.filter_map(|place| place.sequences.wake(now)).min()
         };
         let asking = self.ask_what_is_missing(&missing, now);
         due.into_iter().chain(asking).chain(self.ask_for_participants(now)).min()

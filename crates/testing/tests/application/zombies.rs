@@ -37,10 +37,10 @@ fn topology() -> Topology {
     builder.build().unwrap()
 }
 
-fn world() -> World {
+fn world(partitions: i32) -> World {
     let world = World::without_topics();
     for topic in ["words", "counts"] {
-        world.cluster.create_topic(topic, 1).unwrap();
+        world.cluster.create_topic(topic, partitions).unwrap();
     }
     world
 }
@@ -71,7 +71,7 @@ fn counts(world: &World, topic: &str) -> (BTreeMap<String, i64>, usize) {
 
 /// Has an instance stand still, with counts that it has not written, until another has counted everything and more.
 fn stand_still(settings: &'static [(&str, &str)]) -> World {
-    let world = world();
+    let world = world(1);
     let mut instances = vec![instance(&world, 1, settings)];
     world.run_until(&mut instances, "it runs", |instances| instances[0].state() == State::Running);
     let client = world.cluster.group(APPLICATION).members[0].client_id.clone();
@@ -137,4 +137,36 @@ fn what_waits_in_the_producer_is_dropped_and_counted() {
 fn exactly_once_is_none_the_worse() {
     let settings = &[("processing.guarantee", "exactly_once_v2"), ("producer.transaction.timeout.ms", "40000")];
     check(&stand_still(settings), false);
+}
+
+#[test]
+fn what_could_not_be_written_before_tasks_went_elsewhere_is_not_written_afterwards() {
+    let world = world(4);
+    let settings = [("statestore.cache.max.bytes", "0"), ("commit.interval.ms", "100")];
+    let committed = || {
+        let (group, words) = (world.cluster.group(APPLICATION), world.cluster.topic(&Topic::from("words")).unwrap());
+        let ends: i64 = words.partitions.iter().map(|marks| marks.high.value()).sum();
+        group.committed.values().map(|committed| committed.offset.value()).sum::<i64>() == ends
+    };
+    let say_all = |times| (0..times).for_each(|_| (0..10).for_each(|word| say(&world, &format!("w{word}"), "")));
+    let mut instances = vec![instance(&world, 1, &settings)];
+    say_all(3);
+    world.run_until(&mut instances, "all is counted", |_| committed());
+    let producer = world.cluster.group(APPLICATION).members[0].client_id.replace("-consumer", "-producer");
+    world.cluster.faults().of_client(producer).unreachable_until(world.clock.now().plus(Duration::from_mins(1)));
+    say_all(1);
+    world.run(&mut instances, 5);
+    instances.push(instance(&world, 2, &settings));
+    world.run_until(&mut instances, "the second has tasks", |instances| instances[1].state() == State::Running);
+    say_all(2);
+    world.run(&mut instances[1..], 50);
+    world.clock.advance(Duration::from_secs(40));
+    world.run(&mut instances, 100);
+    world.clock.advance(Duration::from_secs(30));
+    world.run_until(&mut instances, "all is counted", |_| committed());
+    for topic in ["counts", CHANGELOG] {
+        let (last, low) = counts(&world, topic);
+        assert_eq!(low, 0, "{topic}: {last:?}");
+        assert!(last.len() == 10 && last.values().all(|count| *count >= 6), "{topic}: {last:?}");
+    }
 }
