@@ -53,6 +53,24 @@ fn ticks() -> i64 {
     ticks.tv_sec * 1_000 + ticks.tv_nsec / 1_000_000
 }
 
+/// Time that goes on while the process is frozen and the machine suspended, whatever the machine's time is set to. Elsewhere than on
+/// Linux it is that of [`SystemClock`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SinceBoot;
+
+impl Clock for SinceBoot {
+    #[cfg(target_os = "linux")]
+    fn now(&self) -> Timestamp {
+        let since_boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Timestamp::from_millis(since_boot.tv_sec * 1_000 + since_boot.tv_nsec / 1_000_000)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+}
+
 /// No wait is longer.
 const LONGEST: Duration = Duration::from_hours(24);
 

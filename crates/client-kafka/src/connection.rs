@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use headwater_client::ClientError;
+use headwater_client::{ClientError, Lease};
 use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::oneshot;
@@ -132,20 +132,22 @@ impl Connection {
         let mut body = BytesMut::new();
         let refused = |_| self.cannot::<R>("it cannot be written in the version that the broker speaks");
         request.encode(&mut body, version).map_err(refused)?;
-        self.call_encoded::<R>(version, &[body.freeze()], limit).await
+        self.call_encoded::<R>(version, &[body.freeze()], limit, None).await
     }
 
-    /// As [`Connection::call_at`], of a request whose body is in pieces that are sent from where they lie.
+    /// As [`Connection::call_at`], of a request whose body is in pieces that are sent from where they lie, and no byte of them while the
+    /// `lease` does not hold.
     pub(crate) async fn call_encoded<R: Request>(
         &self,
         version: i16,
         body: &[Bytes],
         limit: Duration,
+        lease: Option<&Lease>,
     ) -> Result<R::Response, ClientError> {
         // Whoever gives up waiting, here or above, leaves a connection that may be dead, or half a frame on it: nobody uses it
         // again.
         let mut unanswered = CloseUnlessAnswered { queue: &self.queue, answered: false };
-        let exchange = async { Ok::<_, ClientError>(self.send::<R>(version, body).await?.await) };
+        let exchange = async { Ok::<_, ClientError>(self.send::<R>(version, body, lease).await?.await) };
         let frame = timeout(limit, exchange).await;
         let frame = frame.map_err(|_| ClientError::TimedOut { request: name::<R>().to_owned() })??;
         unanswered.answered = true;
@@ -162,16 +164,26 @@ impl Connection {
     }
 
     /// Sends a request that the broker does not answer, in pieces as [`Connection::call_encoded`] has them.
-    pub(crate) async fn tell_encoded<R: Request>(&self, version: i16, body: &[Bytes]) -> Result<(), ClientError> {
+    pub(crate) async fn tell_encoded<R: Request>(
+        &self,
+        version: i16,
+        body: &[Bytes],
+        lease: Option<&Lease>,
+    ) -> Result<(), ClientError> {
         let mut cut_short = CloseUnlessAnswered { queue: &self.queue, answered: false };
-        self.write::<R>(version, body, None).await?;
+        self.write::<R>(version, body, None, lease).await?;
         cut_short.answered = true;
         Ok(())
     }
 
-    async fn send<R: Request>(&self, version: i16, body: &[Bytes]) -> Result<oneshot::Receiver<Bytes>, ClientError> {
+    async fn send<R: Request>(
+        &self,
+        version: i16,
+        body: &[Bytes],
+        lease: Option<&Lease>,
+    ) -> Result<oneshot::Receiver<Bytes>, ClientError> {
         let (answer, receiver) = oneshot::channel();
-        self.write::<R>(version, body, Some(answer)).await?;
+        self.write::<R>(version, body, Some(answer), lease).await?;
         Ok(receiver)
     }
 
@@ -180,6 +192,7 @@ impl Connection {
         version: i16,
         body: &[Bytes],
         answer: Option<oneshot::Sender<Bytes>>,
+        lease: Option<&Lease>,
     ) -> Result<(), ClientError> {
         let mut writer = self.writer.lock().await;
         let correlation_id = writer.next_id;
@@ -189,7 +202,7 @@ impl Connection {
             Some(waiting) => waiting.extend(answer.map(|answer| Waiting { correlation_id, answer })),
             None => return Err(unavailable(&self.address, "the connection was closed")),
         }
-        let written = write_all(&mut writer.socket, &head, body).await;
+        let written = write_all(&mut writer.socket, &head, body, lease).await;
         written.map_err(|error| unavailable(&self.address, error))
     }
 
@@ -260,17 +273,28 @@ impl Queue {
     }
 }
 
-/// Writes `head` and `body` one after another, from where they lie.
-async fn write_all(socket: &mut OwnedWriteHalf, head: &[u8], body: &[Bytes]) -> std::io::Result<()> {
+/// Writes `head` and `body` one after another, from where they lie. It ends as soon as the `lease` does: of half a frame nothing is
+/// done by whoever gets it.
+async fn write_all(
+    socket: &mut OwnedWriteHalf,
+    head: &[u8],
+    body: &[Bytes],
+    lease: Option<&Lease>,
+) -> std::io::Result<()> {
     let pieces = std::iter::once(head).chain(body.iter().map(|piece| &**piece));
     let mut slices: Vec<IoSlice<'_>> = pieces.map(IoSlice::new).collect();
     let mut left = &mut slices[..];
     while !left.is_empty() {
-        let written = socket.write_vectored(left).await?;
-        if written == 0 {
-            return Err(std::io::ErrorKind::WriteZero.into());
+        // The process may have been frozen anywhere before this, for any time.
+        if let Some(Err(unconfirmed)) = lease.map(Lease::check) {
+            return Err(std::io::Error::other(unconfirmed));
         }
-        IoSlice::advance_slices(&mut left, written);
+        match socket.try_write_vectored(left) {
+            Ok(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => socket.writable().await?,
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }

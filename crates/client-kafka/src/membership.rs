@@ -4,21 +4,26 @@
 
 mod requests;
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use headwater_client::{
-    ClientConfig, ClientError, CommittedOffset, GroupMembership, GroupRequest, GroupResponse, KeepAlive, OffsetCommit,
+    ClientConfig, ClientError, CommittedOffset, GroupError, GroupIdentity, GroupMembership, GroupRequest,
+    GroupResponse, JoinRequest, KeepAlive, Lease, OffsetCommit,
 };
 use headwater_record::{Clock, Deadline, TopicPartition};
 
-use crate::clock::{SystemClock, remaining};
+use crate::clock::{SinceBoot, SystemClock, remaining};
 use crate::config::Servers;
 use crate::coordinator::Coordinator;
 use crate::io::Io;
 use crate::metadata::Brokers;
 use crate::offsets;
+
+/// So many times within a session it is asked whether a member that waits still has its place.
+const BEATS: u32 = 4;
 
 /// [`GroupMembership`] of a real cluster.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub(crate) struct KafkaMembership {
     io: Io,
     shared: Arc<Shared>,
     responses: Receiver<GroupResponse>,
+    /// The heartbeats that are sent now.
+    kept: Option<KeepAlive>,
 }
 
 /// What the requests under way share.
@@ -40,8 +47,13 @@ pub(crate) struct Shared {
     parked: AtomicUsize,
     /// Which heartbeats are sent: those of an earlier order stop.
     heartbeats: AtomicU64,
+    /// Until when they are, milliseconds.
+    kept_until: AtomicI64,
     /// The id that the coordinator reserved for a join that did not come to its end.
     reserved: Mutex<String>,
+    lease: Lease,
+    /// How long the session lasts, milliseconds.
+    session: AtomicU64,
 }
 
 impl KafkaMembership {
@@ -54,9 +66,12 @@ impl KafkaMembership {
             responses: Mutex::new(sender),
             parked: AtomicUsize::new(0),
             heartbeats: AtomicU64::new(0),
+            kept_until: AtomicI64::new(0),
             reserved: Mutex::default(),
+            lease: Lease::new(Arc::new(SinceBoot)),
+            session: AtomicU64::new(0),
         };
-        Ok(KafkaMembership { io, shared: Arc::new(shared), responses })
+        Ok(KafkaMembership { io, shared: Arc::new(shared), responses, kept: None })
     }
 }
 
@@ -74,18 +89,40 @@ impl Shared {
 impl GroupMembership for KafkaMembership {
     fn submit(&mut self, request: GroupRequest) -> Result<(), ClientError> {
         let shared = Arc::clone(&self.shared);
-        let parks = matches!(request, GroupRequest::Join(_) | GroupRequest::Sync { .. });
-        if parks {
+        let parks = match &request {
+            GroupRequest::Join(JoinRequest { identity, session_timeout, .. }) => {
+                let millis = u64::try_from(session_timeout.as_millis()).unwrap_or(u64::MAX);
+                shared.session.store(millis, Ordering::SeqCst);
+                Some(identity.clone())
+            }
+            GroupRequest::Sync { identity, .. } => Some(identity.clone()),
+            GroupRequest::Leave { .. } => {
+                shared.lease.end();
+                None
+            }
+            GroupRequest::Heartbeat(_) => None,
+        };
+        if parks.is_some() {
             shared.parked.fetch_add(1, Ordering::SeqCst);
         }
         self.io.handle()?.spawn(async move {
+            let waits = Arc::new(());
+            let is_parked = parks.is_some();
+            if let Some(identity) = parks.filter(|identity| identity.generation >= 0) {
+                tokio::spawn(confirm(Arc::clone(&shared), identity, Arc::downgrade(&waits)));
+            }
             let response = requests::answer(&shared, request).await;
-            if parks {
+            drop(waits);
+            if is_parked {
                 shared.parked.fetch_sub(1, Ordering::SeqCst);
             }
             shared.tell(response);
         });
         Ok(())
+    }
+
+    fn lease(&self) -> Lease {
+        self.shared.lease.clone()
     }
 
     fn response(&mut self, until: Deadline) -> Option<GroupResponse> {
@@ -96,6 +133,15 @@ impl GroupMembership for KafkaMembership {
     }
 
     fn keep_alive(&mut self, heartbeats: Option<KeepAlive>) {
+        let until = heartbeats.as_ref().map_or(0, |heartbeats| heartbeats.until.time().millis());
+        self.shared.kept_until.store(until, Ordering::SeqCst);
+        let before = std::mem::replace(&mut self.kept, heartbeats.clone());
+        if let (Some(before), Some(heartbeats)) = (before, &heartbeats)
+            && (&before.identity, before.interval) == (&heartbeats.identity, heartbeats.interval)
+        {
+            // They go on: if they began anew, none would ever be due for who prolongs them often.
+            return;
+        }
         let order = self.shared.heartbeats.fetch_add(1, Ordering::SeqCst) + 1;
         let (Some(heartbeats), Ok(handle)) = (heartbeats, self.io.handle()) else { return };
         handle.spawn(keep_alive(Arc::clone(&self.shared), heartbeats, order));
@@ -103,7 +149,16 @@ impl GroupMembership for KafkaMembership {
 
     fn commit_offsets(&mut self, commit: &OffsetCommit, until: Deadline) -> Result<(), ClientError> {
         let (shared, commit) = (Arc::clone(&self.shared), commit.clone());
-        self.io.wait("OffsetCommit", until, async move { offsets::commit(&shared.offsets, &commit).await })
+        self.io.wait("OffsetCommit", until, async move {
+            let sent = shared.lease.now();
+            let committed = offsets::commit(&shared.offsets, &commit).await;
+            match &committed {
+                // It does not say whether the group is rebalancing.
+                Ok(()) => shared.lease.confirmed(sent, true),
+                Err(error) => shared.lease.refused(error),
+            }
+            committed
+        })
     }
 
     fn committed_offsets(
@@ -131,17 +186,20 @@ async fn keep_alive(shared: Arc<Shared>, heartbeats: KeepAlive, order: u64) {
     let mut told: Option<ClientError> = None;
     loop {
         tokio::time::sleep(heartbeats.interval).await;
-        if !shared.is_current(order) || heartbeats.until.passed(SystemClock.now()) {
-            return;
-        }
-        // While a join or a sync is parked, its answer says all that a heartbeat could.
-        if shared.parked.load(Ordering::SeqCst) > 0 {
-            continue;
-        }
-        let result = requests::heartbeat(&shared, &heartbeats.identity).await;
         if !shared.is_current(order) {
             return;
         }
+        let is_over = SystemClock.now().millis() >= shared.kept_until.load(Ordering::SeqCst);
+        // While a join or a sync is parked, its answer says all that a heartbeat could.
+        if is_over || shared.parked.load(Ordering::SeqCst) > 0 {
+            continue;
+        }
+        let sent = shared.lease.now();
+        let result = requests::heartbeat(&shared.group, &heartbeats.identity).await;
+        if !shared.is_current(order) {
+            return;
+        }
+        shared.lease.heartbeat(sent, &result);
         match result {
             Ok(()) => told = None,
             Err(error) if told.as_ref() == Some(&error) => {}
@@ -149,6 +207,24 @@ async fn keep_alive(shared: Arc<Shared>, heartbeats: KeepAlive, order: u64) {
                 told = Some(error.clone());
                 shared.tell(GroupResponse::Heartbeat(Err(error)));
             }
+        }
+    }
+}
+
+/// Asks, where that holds nothing up, whether the place of a member is kept whose join or sync `waits`. What else it is told it does not
+/// say: the answer to that will.
+async fn confirm(shared: Arc<Shared>, identity: GroupIdentity, waits: Weak<()>) {
+    let session = Duration::from_millis(shared.session.load(Ordering::SeqCst));
+    loop {
+        tokio::time::sleep(session / BEATS).await;
+        if waits.strong_count() == 0 {
+            return;
+        }
+        let sent = shared.lease.now();
+        let result = requests::heartbeat(&shared.offsets, &identity).await;
+        // When the round is through, the generation is another: the member hears of it soon.
+        if !matches!(result, Err(ClientError::Group(GroupError::IllegalGeneration))) {
+            shared.lease.heartbeat(sent, &result);
         }
     }
 }

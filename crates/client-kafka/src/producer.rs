@@ -40,7 +40,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use headwater_client::{
-    Appended, BatchAck, ClientConfig, ClientError, ErrorClass, PartitionRef, Producer, RecordBatch as _, Transactional,
+    Appended, BatchAck, ClientConfig, ClientError, ErrorClass, GroupError, Lease, PartitionRef, Producer,
+    RecordBatch as _, Transactional,
 };
 use headwater_record::{Clock, Deadline, Partition, RawRecord, Timestamp, Topic, TopicPartition};
 use tokio::sync::mpsc::UnboundedSender;
@@ -97,6 +98,9 @@ pub(crate) struct KafkaProducer {
     /// How many records of closed batches have no answer yet.
     unanswered: u64,
     trouble: Option<ClientError>,
+    lease: Option<Lease>,
+    /// Whether batches wait for the lease.
+    held_back: bool,
     /// Where records are written in transactions.
     transactions: Option<Transactions>,
     /// Nothing is left of the transaction that is being aborted.
@@ -131,6 +135,8 @@ impl KafkaProducer {
             hears,
             unanswered: 0,
             trouble: None,
+            lease: None,
+            held_back: false,
             transactions,
             quiet: true,
             counts: HashMap::new(),
@@ -221,6 +227,7 @@ impl KafkaProducer {
             // Whoever was fenced stays so.
             Heard::Trouble(_) if matches!(self.trouble, Some(ClientError::Fenced(_))) => {}
             Heard::Trouble(trouble) => self.trouble = trouble,
+            Heard::HeldBack(held_back) => self.held_back = held_back,
         }
     }
 
@@ -230,7 +237,11 @@ impl KafkaProducer {
             Heard::Joined => transactions.stands.joined(),
             Heard::Silence(error) => drop(transactions.stands.silence(&error)),
             Heard::Quiet => self.quiet = true,
-            Heard::Stored { .. } | Heard::Failed { .. } | Heard::Led { .. } | Heard::Trouble(_) => {}
+            Heard::Stored { .. }
+            | Heard::Failed { .. }
+            | Heard::Led { .. }
+            | Heard::Trouble(_)
+            | Heard::HeldBack(_) => {}
         }
     }
 
@@ -247,7 +258,18 @@ impl KafkaProducer {
     }
 
     fn check(&self) -> Result<(), ClientError> {
-        self.trouble.clone().map_or(Ok(()), Err)
+        let held_back = self.held_back_by().map(ClientError::Group);
+        self.trouble.clone().or(held_back).map_or(Ok(()), Err)
+    }
+
+    /// Why batches wait for the lease, if they do and that does not hold yet.
+    fn held_back_by(&self) -> Option<GroupError> {
+        self.lease.as_ref().filter(|_| self.held_back)?.check().err()
+    }
+
+    /// Whether there is no answer to wait for: what waits for the lease may be sent any time, unless that is lost.
+    fn is_hopeless(&self) -> bool {
+        self.trouble.is_some() || self.held_back_by().is_some_and(|why| why != GroupError::Unconfirmed)
     }
 }
 
@@ -300,6 +322,11 @@ impl Producer for KafkaProducer {
         self.append_to_new(to, record)
     }
 
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.memory.is_nearly_full()
+    }
+
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         let (before, now) = (acks.len(), SystemClock.now());
         // Whoever waits is not busy.
@@ -307,7 +334,7 @@ impl Producer for KafkaProducer {
         self.close_due(now, false)?;
         self.hear(acks)?;
         self.close_free(now, is_busy)?;
-        while acks.len() == before && self.trouble.is_none() && (self.unanswered > 0 || !self.opened.is_empty()) {
+        while acks.len() == before && !self.is_hopeless() && (self.unanswered > 0 || !self.opened.is_empty()) {
             if remaining(until).is_zero() {
                 break;
             }
@@ -330,6 +357,18 @@ impl Producer for KafkaProducer {
             self.wait(until, acks)?;
         }
         self.check()
+    }
+
+    fn obey(&mut self, lease: Lease) {
+        // Whoever is gone sends nothing.
+        let _ = self.sender.send(Event::Obey(lease.clone()));
+        self.lease = Some(lease);
+    }
+
+    fn abandon(&mut self) {
+        // As above: the next poll finds out.
+        let _ = self.close_due(SystemClock.now(), true);
+        let _ = self.sender.send(Event::GiveUp);
     }
 
     fn transactional(&mut self) -> Option<&mut dyn Transactional> {

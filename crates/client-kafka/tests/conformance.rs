@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 
-use headwater_client::conformance::{CASES, Suite};
+use headwater_client::conformance::{CASES, Suite, waiting_keeps_the_lease};
 use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, NewTopic, StartAt};
 use headwater_client_kafka::KafkaClients;
 use headwater_record::{
@@ -72,6 +72,13 @@ fn real_clients_pass_the_suite_but_for_the_known_deviations() {
         }
     }
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn a_member_that_waits_keeps_its_lease() {
+    let Some((config, prefix)) = broker("leases") else { return };
+    // The shortest that a broker takes.
+    waiting_keeps_the_lease(&Suite::new(&KafkaClients::new(), &config, &prefix), Duration::from_secs(6)).unwrap();
 }
 
 #[test]

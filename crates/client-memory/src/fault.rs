@@ -180,6 +180,7 @@ impl<'a> Faults<'a> {
         let now = shared.clock.now();
         let mut state = shared.lock();
         state.advance(now);
+        state.settle_leases(now);
         for group in state.groups.values_mut() {
             group.connect(now, self.client_id.as_deref(), false);
         }

@@ -145,7 +145,7 @@ impl Group {
     }
 
     /// Whether the member is one, and the one that holds its instance id.
-    fn validate_member(&self, identity: &GroupIdentity) -> Result<(), GroupError> {
+    pub(crate) fn validate_member(&self, identity: &GroupIdentity) -> Result<(), GroupError> {
         if let Some(instance_id) = &identity.instance_id {
             match self.static_member(instance_id) {
                 None => return Err(GroupError::UnknownMember),

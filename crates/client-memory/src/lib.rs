@@ -18,6 +18,7 @@ mod cluster;
 mod consumer;
 mod fault;
 mod group;
+mod leases;
 mod membership;
 mod partition_log;
 mod payload;

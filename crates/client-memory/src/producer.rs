@@ -13,9 +13,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, PartitionRef, Producer, Transactional};
+use headwater_client::{Appended, BatchAck, ClientConfig, ClientError, Lease, PartitionRef, Producer, Transactional};
 use headwater_record::{Deadline, Partition, RawRecord, Timestamp, Topic, TopicPartition};
 
+use crate::batch::LogBatch;
 use crate::client::{Client, number};
 use crate::cluster::Shared;
 use crate::fault::Api;
@@ -59,6 +60,7 @@ pub(crate) struct MemoryProducer {
     buffered: usize,
     /// Answers that are under way, and when they come.
     late: VecDeque<(Timestamp, BatchAck)>,
+    lease: Option<Lease>,
     /// Why this producer is of no more use.
     fatal: Option<ClientError>,
     transactions: Option<Transactions>,
@@ -88,6 +90,7 @@ impl MemoryProducer {
             dirty: Vec::new(),
             buffered: 0,
             late: VecDeque::new(),
+            lease: None,
             fatal: None,
             transactions,
         })
@@ -172,15 +175,19 @@ impl Producer for MemoryProducer {
         Ok(Appended::Stored)
     }
 
+    fn is_full(&self) -> bool {
+        self.buffered > 0 && self.buffered >= self.settings.buffer_memory - self.settings.buffer_memory / 8
+    }
+
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.check_usable()?;
         let before = acks.len();
-        self.exchange(acks)?;
+        let exchanged = self.exchange(acks);
         if acks.len() == before && !self.dirty.is_empty() && self.client.shared.blocks() {
             self.client.shared.pause(until, RETRY_BACKOFF);
-            self.exchange(acks)?;
+            return self.exchange(acks);
         }
-        Ok(())
+        exchanged
     }
 
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
@@ -193,6 +200,31 @@ impl Producer for MemoryProducer {
             }
             if !patience.again(&self.client, until) {
                 return Err(ClientError::TimedOut { request: "flush".into() });
+            }
+        }
+    }
+
+    fn obey(&mut self, lease: Lease) {
+        self.lease = Some(lease);
+    }
+
+    fn abandon(&mut self) {
+        let now = self.client.shared.clock.now();
+        for number in std::mem::take(&mut self.dirty) {
+            let to = PartitionRef::new(number);
+            let Some(target) = self.targets.get_mut(to.index()) else { continue };
+            target.seal();
+            target.is_dirty = false;
+            let was_sent = target.pending.iter().any(|batch| batch.sent.is_some());
+            for batch in target.pending.drain(..) {
+                self.buffered -= batch.size.min(self.buffered);
+                let records = Box::new(LogBatch::unsent(target.partition.clone(), batch.payload));
+                self.late.push_back((now, BatchAck::Failed { to, error: ClientError::Abandoned, records }));
+            }
+            if was_sent {
+                // Whether it lies in the log is not known.
+                self.epoch = self.epoch.wrapping_add(1).max(0);
+                target.begin_anew(self.epoch);
             }
         }
     }

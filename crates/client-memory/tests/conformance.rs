@@ -6,6 +6,7 @@ use std::time::Duration;
 use headwater_client::ClientConfig;
 use headwater_client::conformance::{
     CASES, Case, Failure, Suite, TRANSACTION_CASES, member_is_removed_when_its_session_times_out,
+    waiting_keeps_the_lease,
 };
 use headwater_client_memory::{Cluster, ClusterConfig, ManualClock, TransactionProtocol};
 use headwater_record::Timestamp;
@@ -57,6 +58,11 @@ fn transactions_pass_under_protocol_one() {
 #[test]
 fn transactions_pass_under_protocol_two() {
     transactions(TransactionProtocol::Two);
+}
+
+#[test]
+fn a_member_that_waits_keeps_its_lease() {
+    with_suite(|suite| waiting_keeps_the_lease(suite, Duration::from_secs(45))).unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! client waits a little; in virtual time the suite moves the clock instead.
 
 mod group;
+mod lease;
 mod log;
 mod position;
 mod topics;
@@ -20,7 +21,7 @@ use headwater_record::{
 
 use crate::{Admin, Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, Consumer, NewTopic, Producer};
 
-pub use group::member_is_removed_when_its_session_times_out;
+pub use group::{member_is_removed_when_its_session_times_out, waiting_keeps_the_lease};
 pub use transactions::TRANSACTION_CASES;
 
 /// One wait of a client inside a case.
@@ -84,6 +85,10 @@ pub const CASES: &[Case] = &[
     ("a member that left is unknown", group::member_that_left_is_unknown),
     ("kept-alive heartbeats tell of a rebalance", group::kept_alive_heartbeats_tell_of_a_rebalance),
     ("another protocol is refused", group::another_protocol_is_refused),
+    ("what is written waits for the lease", lease::what_is_written_waits_for_the_lease),
+    ("what was given up is not written later", lease::what_was_given_up_is_not_written_later),
+    ("a lease is as long as the membership", lease::a_lease_is_as_long_as_the_membership),
+    ("a refusal ends the lease", lease::a_refusal_ends_the_lease),
 ];
 
 /// Clients under test.

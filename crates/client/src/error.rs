@@ -43,6 +43,11 @@ pub enum GroupError {
     /// `UNSTABLE_OFFSET_COMMIT` (88): a transaction that commits these offsets is under way.
     #[error("an open transaction may still change these offsets")]
     UnstableOffsets,
+    /// Nothing of the coordinator's: it was not heard of for so long that it may have given the member's place away.
+    #[error(
+        "the group's coordinator has not confirmed this member within session.timeout.ms; what it has not sent yet waits for that"
+    )]
+    Unconfirmed,
 }
 
 headwater_record::debug_as_text!(GroupError);
@@ -118,6 +123,9 @@ pub enum ClientError {
         /// What is wrong.
         reason: String,
     },
+    /// It was not sent, and will not be: see [`Producer::abandon`](crate::Producer::abandon).
+    #[error("it was not sent before its task was lost")]
+    Abandoned,
     /// The client was closed.
     #[error("the client was closed")]
     Closed,
@@ -141,9 +149,9 @@ impl ClientError {
         match self {
             ClientError::Unavailable { .. }
             | ClientError::TimedOut { .. }
-            | ClientError::Group(GroupError::RebalanceInProgress | GroupError::UnstableOffsets) => {
-                ErrorClass::Retriable
-            }
+            | ClientError::Group(
+                GroupError::RebalanceInProgress | GroupError::UnstableOffsets | GroupError::Unconfirmed,
+            ) => ErrorClass::Retriable,
             ClientError::Broker { retriable, .. } => {
                 if *retriable {
                     ErrorClass::Retriable
@@ -152,7 +160,8 @@ impl ClientError {
                 }
             }
             ClientError::Group(GroupError::IllegalGeneration | GroupError::UnknownMember | GroupError::StaleEpoch)
-            | ClientError::Fenced(_) => ErrorClass::Fenced,
+            | ClientError::Fenced(_)
+            | ClientError::Abandoned => ErrorClass::Fenced,
             ClientError::TransactionAborted(_) => ErrorClass::Aborted,
             ClientError::Group(_)
             | ClientError::UnknownTopic { .. }

@@ -15,6 +15,7 @@ mod config;
 pub mod conformance;
 mod consumer;
 mod error;
+mod lease;
 mod membership;
 mod producer;
 mod supplier;
@@ -24,6 +25,7 @@ pub use admin::{Admin, Isolation, NewTopic, OffsetSpec, TopicDescription};
 pub use config::ClientConfig;
 pub use consumer::{Consumer, RecordBatch, StartAt, Watermarks};
 pub use error::{ClientError, ErrorClass, GroupError};
+pub use lease::Lease;
 pub use membership::{
     CommittedOffset, GroupIdentity, GroupMembership, GroupRequest, GroupResponse, JoinRequest, Joined, KeepAlive,
     OffsetCommit,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use headwater_record::{Deadline, Offset, TopicPartition};
 
-use crate::{ClientError, GroupError};
+use crate::{ClientError, GroupError, Lease};
 
 /// Who a member is to its coordinator: everything that a commit or a transaction needs.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -101,7 +101,8 @@ pub enum GroupResponse {
     Leave(Result<(), ClientError>),
 }
 
-/// Heartbeats that the client sends by itself, so that a long turn of the caller costs no membership.
+/// Heartbeats that the client sends by itself, so that a long turn of the caller costs no membership. Where nothing but `until` changes,
+/// those that are sent already go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeepAlive {
     /// For whom.
@@ -132,7 +133,8 @@ pub struct OffsetCommit {
 
 /// A connection to the coordinator of one group.
 ///
-/// Implementations find the coordinator, and find it again when it moves.
+/// Implementations find the coordinator, and find it again when it moves. While a join or a sync of a member waits, they ask by
+/// themselves whether the member's place is kept, so that its [lease](GroupMembership::lease) goes on.
 pub trait GroupMembership: Send {
     /// Sends a request. Does not wait.
     ///
@@ -142,6 +144,10 @@ pub trait GroupMembership: Send {
 
     /// The next response that has come, waiting until `until` for one.
     fn response(&mut self, until: Deadline) -> Option<GroupResponse>;
+
+    /// For how long the member's place is surely its own, as all answers to this connection say. Giving it up
+    /// ([`GroupRequest::Leave`]) ends it at once.
+    fn lease(&self) -> Lease;
 
     /// Heartbeats by the client itself from now on, or none. Only failures are reported, as [`GroupResponse::Heartbeat`].
     fn keep_alive(&mut self, heartbeats: Option<KeepAlive>);

@@ -2,7 +2,7 @@
 
 use headwater_record::{Deadline, Offset, Partition, RawRecord, Topic};
 
-use crate::{ClientError, RecordBatch, Transactional};
+use crate::{ClientError, Lease, RecordBatch, Transactional};
 
 /// One partition to write to, as a [`Producer`] numbers it: no topic name travels with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,19 +92,30 @@ pub trait Producer: Send {
     /// [`ClientError::Config`] outside of a transaction of a producer that has them.
     fn append(&mut self, to: PartitionRef, record: RawRecord<'_>) -> Result<Appended, ClientError>;
 
+    /// Whether what waits takes so much memory (`buffer.memory`) that nothing more should be begun before polls have made room. Somewhat
+    /// more may still be appended.
+    fn is_full(&self) -> bool;
+
     /// Sends what is full or due and appends the answers that have come to `acks`, waiting until `until` when none has and some
     /// are due.
     ///
     /// # Errors
     /// What concerns the producer as a whole, such as [`ClientError::Fenced`], and [`ClientError::TransactionAborted`] when the
-    /// open transaction can only be aborted; failures of batches are in `acks`.
+    /// open transaction can only be aborted; what its lease says when batches wait for that. Failures of batches are in `acks`.
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError>;
 
     /// Sends everything and waits until all answers have come.
     ///
     /// # Errors
-    /// [`ClientError::TimedOut`] when not all answers had come at `until`; otherwise as [`Producer::poll`].
+    /// [`ClientError::TimedOut`] when not all answers had come at `until`; otherwise as [`Producer::poll`], without waiting for a lease.
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError>;
+
+    /// From now on nothing is sent while `lease` does not hold: it waits until that holds again. Polls and flushes then fail with what
+    /// [`Lease::check`] says.
+    fn obey(&mut self, lease: Lease);
+
+    /// Gives up all that is not under way: polls bring it back as failed, with [`ClientError::Abandoned`].
+    fn abandon(&mut self);
 
     /// The transactional side of this producer; `None` when it was made without a `transactional.id`.
     fn transactional(&mut self) -> Option<&mut dyn Transactional> {

@@ -6,6 +6,8 @@
 mod plan;
 mod schedule;
 
+use std::time::Duration;
+
 use headwater_client::{
     ClientError, CommittedOffset, GroupError, GroupIdentity, GroupMembership, OffsetCommit, TransactionOutcome,
 };
@@ -18,6 +20,9 @@ use crate::error::{Error, Trouble};
 use crate::metric;
 use crate::output::RecordCollector;
 use crate::task::StreamTask;
+
+/// A crash costs a store that is seldom written no more than this.
+pub(crate) const SYNC_INTERVAL: Duration = Duration::from_mins(5);
 
 /// What holds after a crash (`processing.guarantee`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -46,6 +51,8 @@ pub enum CommitFailure {
 impl<E: Into<Trouble>> From<E> for CommitFailure {
     fn from(error: E) -> Self {
         match error.into() {
+            // The group was not asked.
+            trouble @ Trouble::Client(ClientError::Group(GroupError::Unconfirmed)) => CommitFailure::Trouble(trouble),
             Trouble::Client(ClientError::Group(error)) => CommitFailure::Refused(error),
             trouble => CommitFailure::Trouble(trouble),
         }

@@ -5,6 +5,7 @@
 //! | `headwater_records_consumed_total` | counter | records fetched from input topics |
 //! | `headwater_records_processed_total` | counter | records that went through a topology |
 //! | `headwater_dropped_records_total` | counter by `task` | records left out: late, null, or let pass by a handler (Java's `dropped-records-total`) |
+//! | `headwater_abandoned_records_total` | counter | records that were not sent when their tasks were lost |
 //! | `headwater_task_commits_total` | counter | tasks committed |
 //! | `headwater_tasks_restored_total` | counter | active tasks whose stores were restored |
 //! | `headwater_tasks_active`, `headwater_tasks_standby` | gauges by `thread` | tasks assigned |
@@ -39,6 +40,10 @@ pub(crate) fn records_processed(count: usize) {
 
 pub(crate) fn records_dropped(task: TaskId, count: u64) {
     counter!("headwater_dropped_records_total", "task" => task.to_string()).increment(count);
+}
+
+pub(crate) fn records_abandoned(count: u64) {
+    counter!("headwater_abandoned_records_total").increment(count);
 }
 
 pub(crate) fn committed(tasks: usize) {

@@ -15,8 +15,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_client::{BatchAck, ClientError, ErrorClass, Producer};
-use headwater_record::{Clock, Deadline, Offset, Timestamp};
+use headwater_client::{BatchAck, ClientError, ErrorClass, Lease, Producer};
+use headwater_record::{Clock, Deadline, Offset, Partition, Timestamp, Topic};
 use headwater_topology::{StoreId, TaskId};
 
 pub use emit::TaskEmit;
@@ -92,6 +92,9 @@ pub struct RecordCollector {
     // Why the producer is of no more use.
     fatal: Option<ClientError>,
     transaction: Transaction,
+    lease: Option<Lease>,
+    // Records that were given up since it was last told.
+    abandoned: u64,
 }
 
 impl RecordCollector {
@@ -117,6 +120,53 @@ impl RecordCollector {
             taking_acks: false,
             fatal: None,
             transaction,
+            lease: None,
+            abandoned: 0,
+        }
+    }
+
+    /// Nothing is sent while `lease` does not hold, by this producer and those that take its place.
+    pub fn obey(&mut self, lease: Lease) {
+        self.producer.obey(lease.clone());
+        self.lease = Some(lease);
+    }
+
+    /// Whether what is written is sent, and does not wait until the member is confirmed.
+    ///
+    /// # Errors
+    /// What the lease says.
+    pub fn check_confirmed(&self) -> Result<(), ClientError> {
+        Ok(self.lease.as_ref().map_or(Ok(()), Lease::check)?)
+    }
+
+    /// Whether so much waits to be sent that no other record should be begun: there may be no room for what comes of it.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.producer.is_full()
+    }
+
+    /// The topics whose partitions are to be counted once more, since that was `metadata.max.age.ms` ago.
+    pub(crate) fn stale_topics(&mut self, now: Timestamp) -> Vec<Topic> {
+        self.topics.stale(now, self.settings.metadata_max_age)
+    }
+
+    /// Those of `topics` whose partitions were not counted yet.
+    pub(crate) fn uncounted(&mut self, topics: impl IntoIterator<Item = String>) -> Vec<Topic> {
+        topics.into_iter().map(Topic::from).filter(|topic| !self.topics.is_counted(topic)).collect()
+    }
+
+    /// The topic has so many partitions.
+    pub(crate) fn counted(&mut self, topic: &Topic, partitions: Partition) {
+        let number = self.topics.number(topic.as_str());
+        if let Some(state) = self.topics.get_mut(number) {
+            state.count = Some(partitions);
+        }
+    }
+
+    /// Gives up what was not sent: its tasks are another's by now. What is in a transaction goes with that.
+    pub fn abandon(&mut self) {
+        if self.transaction == Transaction::Without {
+            self.producer.abandon();
         }
     }
 
@@ -181,7 +231,6 @@ impl RecordCollector {
     /// [`ClientError::TimedOut`] when not all had come at `until`, and as [`RecordCollector::poll`].
     pub fn flush(&mut self, until: Deadline) -> Result<(), ClientError> {
         self.check()?;
-        self.topics.refresh(self.clock.now(), self.settings.metadata_max_age);
         let flushed = self.producer.flush(until, &mut self.acks);
         self.after(flushed)?;
         // Handlers may have written dead letters.
@@ -244,6 +293,9 @@ impl RecordCollector {
     /// what is committed. Topic handles stay valid.
     pub fn replace_producer(&mut self, mut producer: Box<dyn Producer>) {
         self.transaction = Transaction::of(producer.as_mut());
+        if let Some(lease) = &self.lease {
+            producer.obey(lease.clone());
+        }
         self.producer = producer;
         self.partitions.clear();
         self.acks.clear();

@@ -32,6 +32,7 @@ use self::committer::Committer;
 use self::context::ThreadContext;
 use self::fetcher::Fetcher;
 use self::member::Member;
+use self::question::Question;
 use self::sampler::Sampler;
 use self::shutdown::{Ending, Shutdown};
 use self::state_updater::Asker;
@@ -65,7 +66,8 @@ impl StreamThread {
         let member = Member::new(&cx, now)?;
         let clock = Arc::clone(&instance.environment.clock);
         let settings = OutputSettings::of(cx.config());
-        let collector = RecordCollector::new(cx.producer()?, clock, settings, instance.handlers.clone());
+        let mut collector = RecordCollector::new(cx.producer()?, clock, settings, instance.handlers.clone());
+        collector.obey(member.lease());
         let (updater, asker, worker) = state_updater::make(&cx)?;
         let thread = StreamThread {
             member,
@@ -113,6 +115,11 @@ impl StreamThread {
         let now = self.cx.now();
         self.upkeep.turn(&self.cx, now);
         self.member.look_at_topics(now, &mut self.asker);
+        let outputs = self.collector.stale_topics(now);
+        if !outputs.is_empty() {
+            // Without room for the question, it is asked the next time.
+            self.asker.ask(Question::Partitions(outputs));
+        }
         self.report_state();
         if worked { Ok(()) } else { self.wait(self.cx.now()) }
     }
@@ -137,18 +144,26 @@ impl StreamThread {
         if restored.is_empty() || !self.member.may_ask(now) {
             return Ok(());
         }
-        self.tasks.ask_beginnings(&restored, &mut self.asker)
+        self.tasks.ask_beginnings(&restored, &mut self.collector, &mut self.asker)
     }
 
     /// Records and punctuations, until the turn is over. Returns whether there were any.
     fn work(&mut self, now: Timestamp) -> Result<bool, Trouble> {
-        if self.cx.instance.status.is_closing() {
+        // What is made of records by who has lost its tasks is made in vain.
+        if self.cx.instance.status.is_closing() || self.collector.check_confirmed().is_err() {
             return Ok(false);
+        }
+        if self.collector.is_full() {
+            // The group, the commit and the end do not wait for room.
+            self.poll_output()?;
+            if self.collector.is_full() {
+                return Ok(false);
+            }
         }
         self.fetcher.tell_watermarks(&mut self.tasks);
         let end = self.end_of_turn(now);
         let processed = self.tasks.process(&mut self.collector, now, end)?;
-        let punctuated = self.tasks.punctuate(&mut self.collector, self.cx.now())?;
+        let punctuated = !self.collector.is_full() && self.tasks.punctuate(&mut self.collector, self.cx.now())?;
         // Queues also empty by records that are skipped.
         self.fetcher.resume(&mut self.tasks)?;
         self.poll_output()?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use headwater_client::{Appended, BatchAck, ClientError, PartitionRef, Producer, Transactional};
+use headwater_client::{Appended, BatchAck, ClientError, Lease, PartitionRef, Producer, Transactional};
 use headwater_record::{Deadline, OwnedRecord, Partition, RawRecord, Topic, TopicPartition};
 
 /// The records that were written since somebody last looked, in the order in which they were written.
@@ -60,12 +60,24 @@ impl Producer for CapturingProducer {
         Ok(appended)
     }
 
+    fn is_full(&self) -> bool {
+        self.inner.is_full()
+    }
+
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.inner.poll(until, acks)
     }
 
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.inner.flush(until, acks)
+    }
+
+    fn obey(&mut self, lease: Lease) {
+        self.inner.obey(lease);
+    }
+
+    fn abandon(&mut self) {
+        self.inner.abandon();
     }
 
     fn transactional(&mut self) -> Option<&mut dyn Transactional> {

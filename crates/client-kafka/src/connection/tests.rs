@@ -1,9 +1,10 @@
 //! Connections to brokers that are played here: ones that are silent, slow, or late.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{BufMut, BytesMut};
-use headwater_client::{ClientConfig, ClientError};
+use bytes::{BufMut, Bytes, BytesMut};
+use headwater_client::{ClientConfig, ClientError, Lease};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiVersionsResponse, HeartbeatRequest, HeartbeatResponse};
 use kafka_protocol::protocol::Encodable;
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::Connection;
+use crate::clock::SinceBoot;
 use crate::config::Servers;
 use crate::metadata::Brokers;
 
@@ -118,5 +120,35 @@ fn a_connection_that_is_given_up_is_closed_even_when_the_broker_says_nothing() {
             refused |= stream.write_all(&[1; 4096]).await.is_err();
         }
         assert!(refused, "somebody still reads");
+    });
+}
+
+#[test]
+fn not_a_byte_is_written_once_the_lease_has_ended() {
+    run(async {
+        let (listener, address) = listen().await;
+        let accepting = tokio::spawn(async move { (greet(&listener).await, listener) });
+        let connection = Arc::new(Connection::open(&address, &servers(&[&address])).await.expect("it is greeted"));
+        let (mut server, _listener) = accepting.await.expect("it was greeted");
+        let lease = Lease::new(Arc::new(SinceBoot));
+        lease.granted(lease.now(), PATIENCE, PATIENCE);
+        // More than the system takes before somebody reads.
+        let body = [Bytes::from(vec![0; 32 << 20])];
+        let (own, of_call) = (Arc::clone(&connection), lease.clone());
+        let calling =
+            tokio::spawn(async move { own.call_encoded::<HeartbeatRequest>(0, &body, PATIENCE, Some(&of_call)).await });
+        tokio::time::sleep(IN_VAIN).await;
+        lease.end();
+        // There is room again when somebody reads.
+        let reading = tokio::spawn(async move {
+            let mut all = Vec::new();
+            server.read_to_end(&mut all).await.map(|_| all.len())
+        });
+        let error = calling.await.expect("no panic").expect_err("it is not sent");
+        assert!(error.to_string().contains("does not know this member"), "{error}");
+        assert!(connection.is_closed(), "nobody uses it again");
+        drop(connection);
+        let read = reading.await.expect("no panic").expect("the end");
+        assert!(read < 32 << 20, "half a frame, and the end");
     });
 }

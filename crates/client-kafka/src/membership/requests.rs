@@ -14,7 +14,7 @@ use kafka_protocol::messages::{GroupId, HeartbeatRequest, JoinGroupRequest, Leav
 use kafka_protocol::protocol::StrBytes;
 
 use super::Shared;
-use crate::coordinator::patience;
+use crate::coordinator::{Coordinator, patience};
 use crate::error::About;
 
 const MEMBER_ID_REQUIRED: i16 = 79;
@@ -40,12 +40,30 @@ fn millis(duration: Duration) -> i32 {
 /// Sends `request` and waits for its answer.
 pub(super) async fn answer(shared: &Shared, request: GroupRequest) -> GroupResponse {
     match request {
-        GroupRequest::Join(request) => GroupResponse::Join(shared.group.after(join(shared, request).await).await),
+        GroupRequest::Join(request) => {
+            let (sent, session, rebalance) = (shared.lease.now(), request.session_timeout, request.rebalance_timeout);
+            let result = shared.group.after(join(shared, request).await).await;
+            match &result {
+                Ok(_) => shared.lease.granted(sent, session, rebalance),
+                Err(error) => shared.lease.refused(error),
+            }
+            GroupResponse::Join(result)
+        }
         GroupRequest::Sync { identity, protocol_type, protocol, assignments } => {
+            let sent = shared.lease.now();
             let result = sync(shared, &identity, &protocol_type, &protocol, assignments).await;
+            match &result {
+                Ok(_) => shared.lease.confirmed(sent, false),
+                Err(error) => shared.lease.refused(error),
+            }
             GroupResponse::Sync(shared.group.after(result).await)
         }
-        GroupRequest::Heartbeat(identity) => GroupResponse::Heartbeat(heartbeat(shared, &identity).await),
+        GroupRequest::Heartbeat(identity) => {
+            let sent = shared.lease.now();
+            let result = heartbeat(&shared.group, &identity).await;
+            shared.lease.heartbeat(sent, &result);
+            GroupResponse::Heartbeat(result)
+        }
         GroupRequest::Leave { identity, reason } => {
             let result = leave(shared, &identity, &reason).await;
             GroupResponse::Leave(shared.offsets.after(result).await)
@@ -132,18 +150,18 @@ async fn sync(
     Ok(response.assignment.to_vec())
 }
 
-pub(super) async fn heartbeat(shared: &Shared, identity: &GroupIdentity) -> Result<(), ClientError> {
+pub(super) async fn heartbeat(coordinator: &Coordinator, identity: &GroupIdentity) -> Result<(), ClientError> {
     let message = HeartbeatRequest::default()
         .with_group_id(group_id(identity))
         .with_generation_id(identity.generation)
         .with_member_id(text(&identity.member_id))
         .with_group_instance_id(instance_id(identity));
     let call = async {
-        let response = shared.group.connection().await?.call(&message, shared.group.servers().request_timeout).await?;
-        shared.group.check(response.error_code, About::Request("Heartbeat")).await
+        let response = coordinator.connection().await?.call(&message, coordinator.servers().request_timeout).await?;
+        coordinator.check(response.error_code, About::Request("Heartbeat")).await
     };
     let result = call.await;
-    shared.group.after(result).await
+    coordinator.after(result).await
 }
 
 async fn leave(shared: &Shared, identity: &GroupIdentity, reason: &str) -> Result<(), ClientError> {

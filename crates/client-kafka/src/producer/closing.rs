@@ -36,7 +36,8 @@ impl KafkaProducer {
     /// Hands over what has lingered long enough at `now`, or all of it.
     pub(super) fn close_due(&mut self, now: Timestamp, all: bool) -> Result<(), ClientError> {
         // Where answers are to come they make room, and open batches get fuller.
-        let all = all || std::mem::take(&mut self.pressed) && self.unanswered == 0;
+        let presses = std::mem::take(&mut self.pressed) || self.memory.is_nearly_full();
+        let all = all || presses && self.unanswered == 0;
         while let Some((began, index)) = self.opened.front().copied()
             && (all || began.plus(self.settings.linger) <= now)
         {

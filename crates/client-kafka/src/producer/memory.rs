@@ -30,6 +30,12 @@ impl Memory {
         self.used >= self.limit
     }
 
+    /// Whether so little is left that one more record may find no room for what comes of it.
+    #[inline]
+    pub(super) fn is_nearly_full(&self) -> bool {
+        self.used > 0 && self.used >= self.limit - self.limit / 8
+    }
+
     /// How many bytes were appended since this was asked the last time.
     pub(super) fn brought(&mut self) -> usize {
         let seen = std::mem::replace(&mut self.seen, self.used);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use headwater_client::{ClientError, ErrorClass};
+use headwater_client::{ClientError, ErrorClass, Lease};
 use headwater_record::{Partition, TopicPartition};
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use tokio::time::timeout;
@@ -54,6 +54,8 @@ pub(super) struct Terms {
     pub(super) acks: i16,
     /// How long the broker may wait for them, and we for it.
     pub(super) timeout: Duration,
+    /// Nothing is sent while it does not hold.
+    pub(super) lease: Option<Lease>,
 }
 
 /// Sends `parts`, no two of them of one partition, to the broker at `address` and waits for its answer. What was
@@ -105,14 +107,14 @@ async fn ask(brokers: &Brokers, address: &str, terms: &Terms, parts: &mut [Part]
             retriable: false,
         }));
     }
-    let body = body(terms, parts);
+    let (body, lease) = (body(terms, parts), terms.lease.as_ref());
     if terms.acks == 0 {
-        let told = timeout(terms.timeout, connection.tell_encoded::<ProduceRequest>(version, &body)).await;
+        let told = timeout(terms.timeout, connection.tell_encoded::<ProduceRequest>(version, &body, lease)).await;
         let too_long = |_| ClientError::TimedOut { request: "Produce".to_owned() };
         told.map_err(too_long).and_then(|told| told).map_err(Fate::NotHeard)?;
         return Ok(unanswered(parts));
     }
-    let answer = connection.call_encoded::<ProduceRequest>(version, &body, terms.timeout).await;
+    let answer = connection.call_encoded::<ProduceRequest>(version, &body, terms.timeout, lease).await;
     answer.map(read).map_err(Fate::NotHeard)
 }
 
@@ -200,7 +202,7 @@ mod tests {
         for (version, id) in (OLDEST..=NEWEST).flat_map(|version| [(version, None), (version, Some("a-1"))]) {
             let mut parts = [part("a", 0, vec![1; 61]), part("a", 1, large.clone()), part("b", 200, vec![3; 200])];
             let transaction = id.map(|id| (id.into(), Protocol::Two));
-            let terms = Terms { transaction, acks: -1, timeout: Duration::from_millis(1_234) };
+            let terms = Terms { transaction, acks: -1, timeout: Duration::from_millis(1_234), lease: None };
             let pieces = body(&terms, &mut parts);
             assert!(parts.iter().all(|part| part.batch.is_empty()));
             let mut bytes = Bytes::from(pieces.concat());

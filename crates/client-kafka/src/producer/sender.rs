@@ -8,18 +8,20 @@
 #![forbid(unsafe_code)]
 
 mod leaders;
+mod leased;
 mod participants;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 
-use headwater_client::{ClientError, ErrorClass};
+use headwater_client::{ClientError, ErrorClass, Lease};
 use headwater_record::{Clock, Offset, Timestamp, Topic, TopicPartition};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use self::leased::Leased;
 pub(super) use self::participants::MARKERS;
 use self::participants::Participants;
 use super::answers::{Said, concerns_producer, leader_may_have_moved, meaning, meaning_in_transaction};
@@ -52,6 +54,10 @@ pub(super) enum Event {
     Next { identity: Identity, protocol: Protocol },
     /// Nothing of the open transaction is to be sent any more.
     Abandon,
+    /// Nothing is to be sent while this does not hold.
+    Obey(Lease),
+    /// Nothing is to be sent of what was closed before.
+    GiveUp,
     /// What the coordinator says of these places: whether they are part of the transaction.
     Joined { places: Vec<usize>, said: OfTransaction },
     /// The producer is gone.
@@ -75,6 +81,8 @@ pub(super) enum Heard {
     Quiet,
     /// Something that concerns all of them, or that it is over.
     Trouble(Option<ClientError>),
+    /// Whether batches wait for the lease; that is told again when it will not come back.
+    HeldBack(bool),
 }
 
 /// A partition that is written to.
@@ -148,6 +156,7 @@ pub(super) struct Sender {
     identity: Option<Identity>,
     /// Where records are written in transactions.
     participants: Option<Participants>,
+    leased: Leased,
     troubled: bool,
 }
 
@@ -176,6 +185,7 @@ impl Sender {
             stale_at: Timestamp::MAX,
             identity: None,
             participants: coordinators.map(Participants::new),
+            leased: Leased::default(),
             troubled: false,
         };
         (sender, own, hears)
@@ -230,6 +240,8 @@ impl Sender {
             Event::Named(named) => self.named(named, now),
             Event::Next { identity, protocol } => self.next_transaction(identity, protocol),
             Event::Abandon => self.abandon(),
+            Event::Obey(lease) => self.leased.obey(lease),
+            Event::GiveUp => self.give_up(),
             Event::Joined { places, said } => self.joined(places, said, now),
             Event::Dropped => return ControlFlow::Break(()),
         }
@@ -239,6 +251,7 @@ impl Sender {
     /// Sends what may be sent, and tells what is known. Returns when to look again although nothing has happened.
     fn look(&mut self, now: Timestamp) -> Option<Timestamp> {
         let mut missing = Missing::default();
+        self.look_at_lease(now);
         loop {
             let mut sent = Vec::new();
             for index in std::mem::take(&mut self.active) {
@@ -256,7 +269,11 @@ impl Sender {
         }
         self.tell_when_quiet();
         let places = self.active.iter().filter_map(|index| self.places.get(*index));
-        let due = places.filter_map(|place| place.sequences.wake(now)).min();
+        let due = if self.leased.is_held_back() {
+            Some(now.plus(leased::LOOK_INTERVAL))
+        } else {
+            places.filter_map(|place| place.sequences.wake(now)).min()
+        };
         let asking = self.ask_what_is_missing(&missing, now);
         due.into_iter().chain(asking).chain(self.ask_for_participants(now)).min()
     }
@@ -264,7 +281,10 @@ impl Sender {
     /// Puts the next batch of a place into its leader's request, if it may be sent.
     fn pick(&mut self, index: usize, now: Timestamp, missing: &mut Missing) -> Picked {
         let Some(place) = self.places.get_mut(index) else { return Picked::Empty };
-        place.sequences.expire(now);
+        let is_held_back = self.leased.is_held_back();
+        if !is_held_back {
+            place.sequences.expire(now);
+        }
         if let Some(why) = self.participants.as_ref().and_then(|participants| participants.abandoned.as_ref()) {
             place.sequences.fail_waiting(why);
         }
@@ -274,6 +294,9 @@ impl Sender {
         if place.sequences.is_empty() {
             place.active = false;
             return Picked::Empty;
+        }
+        if is_held_back {
+            return Picked::Waits;
         }
         let Some(leader) = place.leader else {
             missing.leaders = true;
@@ -308,7 +331,8 @@ impl Sender {
     fn start_requests(&mut self) {
         let of = self.settings.transactions.as_ref().zip(self.participants.as_ref());
         let transaction = of.map(|(of, participants)| (Arc::clone(&of.id), participants.protocol));
-        let terms = Terms { transaction, acks: self.settings.acks, timeout: self.settings.request_timeout };
+        let (acks, timeout, lease) = (self.settings.acks, self.settings.request_timeout, self.leased.lease());
+        let terms = Terms { transaction, acks, timeout, lease };
         for (index, broker) in self.brokers.iter_mut().enumerate().filter(|(_, broker)| !broker.parts.is_empty()) {
             let parts = std::mem::take(&mut broker.parts);
             broker.bytes = 0;

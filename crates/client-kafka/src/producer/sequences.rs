@@ -408,6 +408,13 @@ impl<B: Batch> Sequences<B> {
         }
     }
 
+    /// What is there may take so much longer.
+    pub(super) fn delay(&mut self, by: Duration) {
+        if !by.is_zero() {
+            self.entries.iter_mut().for_each(|entry| entry.began = entry.began.plus(by));
+        }
+    }
+
     /// Gives up all that is not under way.
     pub(super) fn fail_waiting(&mut self, error: &ClientError) {
         for index in 0..self.entries.len() {

@@ -1,6 +1,7 @@
 //! A producer and a broker that is played here, over TCP: one that closes, is silent, refuses, or is too old.
 
 mod gathering;
+mod leased;
 mod played;
 mod transactions;
 

@@ -9,6 +9,7 @@ use headwater_record::{Timestamp, Topic, TopicPartition};
 use super::{ClusterConfig, Coordinator};
 use crate::fault::{FaultPlan, Outage};
 use crate::group::{Effects, Group, Token};
+use crate::leases::Leases;
 use crate::partition_log::PartitionLog;
 use crate::topic::TopicState;
 
@@ -22,6 +23,7 @@ pub(crate) struct State {
     inboxes: BTreeMap<Token, VecDeque<GroupResponse>>,
     pub(crate) coordinator: Coordinator,
     pub(crate) faults: FaultPlan,
+    pub(crate) leases: Leases,
     connections: u64,
 }
 
@@ -34,6 +36,7 @@ impl State {
             groups: BTreeMap::new(),
             inboxes: BTreeMap::new(),
             faults: FaultPlan::default(),
+            leases: Leases::default(),
             connections: 0,
         }
     }
@@ -104,6 +107,7 @@ impl State {
     /// A connection is gone, with what was not read.
     pub(crate) fn disconnect(&mut self, token: Token) {
         self.inboxes.remove(&token);
+        self.leases.remove(token);
     }
 
     /// Answers to those that are still there.

@@ -24,6 +24,11 @@ impl MemoryProducer {
         let shared = Arc::clone(&self.client.shared);
         let now = shared.clock.now();
         let mut state = shared.lock();
+        if let Some(lease) = &self.lease {
+            state.advance(now);
+            state.settle_leases(now);
+            lease.check()?;
+        }
         if self.transactions.is_some() {
             state.advance(now);
             if !self.add_partitions(&mut state, now)? {

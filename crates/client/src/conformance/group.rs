@@ -145,11 +145,9 @@ pub(super) fn kept_alive_heartbeats_tell_of_a_rebalance(suite: &Suite<'_>) -> Ou
     let mut first = Member::connect(suite, &group)?;
     let joined = first.join(suite)?;
     first.sync(suite, vec![(joined.leader, Vec::new())])?;
-    first.connection.keep_alive(Some(KeepAlive {
-        identity: first.identity.clone(),
-        interval: Duration::from_millis(200),
-        until: Deadline::NEVER,
-    }));
+    let heartbeats =
+        KeepAlive { identity: first.identity.clone(), interval: Duration::from_millis(250), until: Deadline::NEVER };
+    first.connection.keep_alive(Some(heartbeats.clone()));
     for _ in 0..5 {
         let told = first.connection.response(suite.soon());
         ensure(told.is_none(), || format!("a heartbeat that succeeded was told: {told:?}"))?;
@@ -162,6 +160,8 @@ pub(super) fn kept_alive_heartbeats_tell_of_a_rebalance(suite: &Suite<'_>) -> Ou
         if let Some(early) = second.connection.response(suite.soon()) {
             return Err(Failure::new(format!("the second member should wait for the first, not get {early:?}")));
         }
+        // Who prolongs them sooner than the next is due hears of it, too.
+        first.connection.keep_alive(Some(heartbeats.clone()));
         Ok(first.connection.response(suite.soon()))
     })?;
     first.connection.keep_alive(None);
@@ -209,6 +209,62 @@ pub fn member_is_removed_when_its_session_times_out(suite: &Suite<'_>) -> Outcom
     suite.pass(SESSION + Duration::from_secs(1));
     let unknown = |error: &ClientError| *error == ClientError::Group(GroupError::UnknownMember);
     refused("a heartbeat after the session", member.heartbeat(suite)?, unknown)
+}
+
+/// A member keeps its lease while its join waits for another member for longer than a session, and while only its client's own heartbeats
+/// are heard; it loses it when nothing is heard. The group's session time-out is `session`. Where time is not virtual it takes four of
+/// these.
+///
+/// # Errors
+/// [`Failure`].
+pub fn waiting_keeps_the_lease(suite: &Suite<'_>, session: Duration) -> Outcome {
+    let group = suite.name("waiting");
+    let (mut first, mut second) = (Member::connect(suite, &group)?, Member::connect(suite, &group)?);
+    let join = |member: &Member| GroupRequest::Join(JoinRequest { session_timeout: session, ..member.join_request() });
+    first.connection.submit(join(&first))?;
+    let joined = first.joined(suite)?;
+    first.sync(suite, vec![(joined.leader, Vec::new())])?;
+    let heartbeats = |member: &Member| KeepAlive {
+        identity: member.identity.clone(),
+        interval: session / 10,
+        until: Deadline::NEVER,
+    };
+    first.connection.keep_alive(Some(heartbeats(&first)));
+    second.connection.submit(join(&second))?;
+    let lease = first.connection.lease();
+    let holds = |first: &mut Member, second: &mut Member, what: &str| -> Outcome {
+        let end = suite.now().plus(session + session / 5);
+        while suite.now() < end {
+            ensure(lease.check() == Ok(()), || format!("no lease {what}"))?;
+            let _ = (first.connection.response(suite.soon()), second.connection.response(suite.soon()));
+            suite.pass(super::STEP);
+        }
+        Ok(())
+    };
+    holds(&mut first, &mut second, "while the client sends heartbeats by itself")?;
+    first.connection.keep_alive(None);
+    while first.connection.response(Deadline::NOW).is_some() {}
+    first.connection.submit(join(&first))?;
+    first.joined(suite)?;
+    let leads = second.joined(suite)?.is_leader();
+    let [leader, follower] = if leads { [&mut second, &mut first] } else { [&mut first, &mut second] };
+    leader.connection.submit(leader.sync_request(Vec::new()))?;
+    follower.connection.submit(follower.sync_request(Vec::new()))?;
+    leader.synced(suite)?;
+    follower.synced(suite)?;
+    second.connection.keep_alive(Some(heartbeats(&second)));
+    first.connection.submit(join(&first))?;
+    holds(&mut first, &mut second, "while a join waits")?;
+    second.connection.keep_alive(None);
+    while second.connection.response(Deadline::NOW).is_some() {}
+    second.leave(suite)??;
+    first.joined(suite)?;
+    let end = suite.now().plus(session);
+    while suite.now() < end {
+        let _ = first.connection.response(suite.soon());
+        suite.pass(super::STEP);
+    }
+    equal("the lease of who was silent", &lease.check(), &Err(GroupError::Unconfirmed))
 }
 
 impl Member {
@@ -272,7 +328,7 @@ impl Member {
         }
     }
 
-    fn heartbeat(&mut self, suite: &Suite<'_>) -> Result<Result<(), ClientError>, Failure> {
+    pub(super) fn heartbeat(&mut self, suite: &Suite<'_>) -> Result<Result<(), ClientError>, Failure> {
         self.connection.submit(GroupRequest::Heartbeat(self.identity.clone()))?;
         match self.response(suite)? {
             GroupResponse::Heartbeat(answer) => Ok(answer),

@@ -15,6 +15,7 @@ use super::{
     RestoreListener, Restoring, Silent, SourceOffsets, Standby, StandbyEnd, StandbyListener, StoreProgress,
     TaskProgress, UpdateFailure,
 };
+use crate::commit::SYNC_INTERVAL;
 use crate::task::TaskStores;
 
 /// How the updater works.
@@ -30,10 +31,12 @@ pub struct UpdaterSettings {
     pub task_timeout: Duration,
     /// A store that holds more than so many bytes which are not durable yet is committed out of turn.
     pub pending_bytes: usize,
+    /// How often stores bring to disk what was committed, however little it is.
+    pub sync_interval: Duration,
 }
 
 impl Default for UpdaterSettings {
-    /// Kafka's defaults, answers within 10 s, and 16 MiB.
+    /// Kafka's defaults, answers within 10 s, 16 MiB, and five minutes.
     fn default() -> Self {
         UpdaterSettings {
             commit_interval: Duration::from_secs(30),
@@ -41,6 +44,7 @@ impl Default for UpdaterSettings {
             request_timeout: Duration::from_secs(10),
             task_timeout: Duration::from_mins(5),
             pending_bytes: 16 << 20,
+            sync_interval: SYNC_INTERVAL,
         }
     }
 }
@@ -103,6 +107,7 @@ pub struct Updater {
     trouble_since: Option<Timestamp>,
     pub(super) next_commit: Option<Timestamp>,
     pub(super) next_limits: Option<Timestamp>,
+    pub(super) next_sync: Option<Timestamp>,
     batches: Vec<Box<dyn RecordBatch>>,
     chunk: Chunk,
 }
@@ -135,6 +140,7 @@ impl Updater {
             trouble_since: None,
             next_commit: None,
             next_limits: None,
+            next_sync: None,
             batches: Vec::new(),
             chunk: Chunk::default(),
         }
@@ -235,6 +241,7 @@ impl Updater {
         self.follow_positions();
         self.finish(&mut out);
         self.commit_due(now, &mut out);
+        self.sync_due(now);
         out
     }
 

@@ -25,6 +25,18 @@ impl Updater {
         }
     }
 
+    /// Has stores bring to disk now and then what was committed. What fails is tried again by the next flush of theirs.
+    pub(super) fn sync_due(&mut self, now: Timestamp) {
+        if !due(&mut self.next_sync, now, self.settings.sync_interval) {
+            return;
+        }
+        for (id, task) in &mut self.tasks {
+            if let Err(error) = task.stores.sync() {
+                tracing::warn!(task = %id, %error, "a store could not bring to disk what was committed");
+            }
+        }
+    }
+
     /// Asks how far the application has read the topics that hold up standbys, and applies what may now be applied.
     pub(super) fn raise_limits(&mut self, now: Timestamp, until: Deadline, out: &mut Vec<Updated>) {
         let mut held = Vec::new();

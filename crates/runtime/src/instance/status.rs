@@ -10,6 +10,9 @@ use super::state::{GlobalThreadState, Progress, State, ThreadState};
 use crate::Error;
 use crate::host::{Gate, of_panic};
 
+/// So many steps may wait for a listener that takes long. Of more, it hears where they led, not by which way.
+const MOST_STEPS: usize = 100;
+
 /// Called at each step of an application's state: from, to. A panic in it is the failure of a stream thread, about which the uncaught
 /// error handler decides.
 pub type StateListener = Arc<dyn Fn(State, State) + Send + Sync>;
@@ -189,12 +192,15 @@ impl Status {
     /// Tells the listener, in order and without holding the lock: it may ask for the state, or close.
     fn announce(&self, steps: impl IntoIterator<Item = (State, State)>) {
         let mut inner = self.lock();
-        inner.steps.extend(steps);
+        steps.into_iter().for_each(|step| inner.add(step));
         if inner.delivering {
             return;
         }
         inner.delivering = true;
         while let Some((from, to)) = inner.steps.pop_front() {
+            if from == to {
+                continue;
+            }
             let wakers = if to.is_final() { std::mem::take(&mut inner.wakers) } else { Vec::new() };
             drop(inner);
             tracing::info!(%from, %to, "the application changed its state");
@@ -214,8 +220,50 @@ impl Status {
     }
 }
 
+impl Inner {
+    fn add(&mut self, (from, to): (State, State)) {
+        let is_full = self.steps.len() >= MOST_STEPS;
+        match self.steps.back_mut() {
+            Some(last) if is_full => last.1 = to,
+            _ => self.steps.push_back((from, to)),
+        }
+    }
+}
+
 impl std::fmt::Debug for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Status").field("state", &self.state()).field("closing", &self.closing()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, OnceLock};
+
+    use super::*;
+
+    #[test]
+    fn a_listener_that_takes_long_hears_of_many_steps_where_they_led() {
+        let status: Arc<OnceLock<Status>> = Arc::default();
+        let heard: Arc<Mutex<Vec<(State, State)>>> = Arc::default();
+        let (own, hears) = (Arc::clone(&status), Arc::clone(&heard));
+        let listener = move |from, to| {
+            let is_first = hears.lock().unwrap().is_empty();
+            hears.lock().unwrap().push((from, to));
+            let status = own.get().unwrap();
+            for _ in 0..if is_first { 10 * MOST_STEPS } else { 0 } {
+                status.thread_is(1, ThreadState::PartitionsAssigned);
+                status.thread_is(1, ThreadState::Running);
+            }
+        };
+        let status = status.get_or_init(|| Status::new(Some(Arc::new(listener))));
+        status.thread_is(1, ThreadState::Created);
+        status.become_if_possible(State::Rebalancing);
+        assert_eq!(status.lock().steps.len(), 0);
+        assert_eq!(status.state(), State::Running);
+        let heard = heard.lock().unwrap();
+        assert!(heard.len() <= MOST_STEPS + 1, "{} steps", heard.len());
+        assert!(heard.windows(2).all(|steps| steps[0].1 == steps[1].0), "one follows from another: {heard:?}");
+        assert_eq!(heard.last().map(|step| step.1), Some(State::Running));
     }
 }

@@ -286,7 +286,7 @@ impl Membership {
                     self.want_rejoin("group is already rebalancing", out);
                 }
             }
-            GroupError::UnstableOffsets => {}
+            GroupError::UnstableOffsets | GroupError::Unconfirmed => {}
             GroupError::UnknownMember => self.lose_unless_joining(LostReason::UnknownMember, out),
             GroupError::IllegalGeneration | GroupError::StaleEpoch => {
                 self.lose_unless_joining(LostReason::IllegalGeneration, out);

@@ -6,6 +6,7 @@ use headwater_topology::handler::{DeadLetter, Decision, ErrorContext, Production
 use headwater_topology::{BoxError, Destination, Handlers, RecordContext};
 
 use super::RecordCollector;
+use crate::metric;
 
 impl RecordCollector {
     /// Folds the answers that have come into what is known of tasks and changelogs.
@@ -23,6 +24,14 @@ impl RecordCollector {
             }
         }
         self.taking_acks = false;
+        if self.abandoned > 0 {
+            let records = std::mem::take(&mut self.abandoned);
+            metric::records_abandoned(records);
+            tracing::warn!(
+                records,
+                "records that were not sent are dropped with the tasks that were lost; they are made again from input that is not committed"
+            );
+        }
     }
 
     fn arrived(&mut self, to: PartitionRef, base_offset: Offset, count: u32) {
@@ -44,6 +53,9 @@ impl RecordCollector {
     }
 
     fn lost(&mut self, to: PartitionRef, error: &ClientError, mut records: Box<dyn RecordBatch>) {
+        if *error == ClientError::Abandoned {
+            return self.was_abandoned(to, records.remaining());
+        }
         // No fault of the records: nobody is asked about them.
         let is_the_producers = matches!(error.class(), ErrorClass::Fenced | ErrorClass::Aborted);
         if is_the_producers {
@@ -65,6 +77,17 @@ impl RecordCollector {
                 let _ = self.fail(lane, &name, malformed);
                 return;
             }
+        }
+    }
+
+    /// Records of tasks that are gone will not be written.
+    fn was_abandoned(&mut self, to: PartitionRef, count: usize) {
+        self.abandoned += count as u64;
+        let mut left = u32::try_from(count).unwrap_or(u32::MAX);
+        while left > 0
+            && let Some((_, taken)) = self.partitions.get_mut(to.index()).and_then(|partition| partition.answered(left))
+        {
+            left -= taken;
         }
     }
 

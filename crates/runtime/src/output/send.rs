@@ -1,6 +1,6 @@
 //! Handing records to the producer: which partition, and patience while it is full.
 
-use headwater_client::{Appended, ClientError, ErrorClass, PartitionRef};
+use headwater_client::{Appended, ClientError, ErrorClass, GroupError, PartitionRef};
 use headwater_record::{Deadline, Partition, RawRecord, TopicPartition, partition_for_key};
 use headwater_topology::{Destination, FailureKind, OutputTopic, ProcessError, StoreId, TaskId};
 
@@ -192,7 +192,10 @@ impl RecordCollector {
         let mut fruitless = 0;
         loop {
             let before = (self.clock.now(), self.under_way());
-            if let Err(error) = self.poll(until) {
+            // What waits for the lease may find room yet.
+            if let Err(error) = self.poll(until)
+                && error != ClientError::Group(GroupError::Unconfirmed)
+            {
                 let name = self.topic_name(to);
                 return Err(self.fail(lane, &name, error));
             }

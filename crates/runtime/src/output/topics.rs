@@ -59,12 +59,18 @@ impl Topics {
         self.states.get_mut(topic.index())
     }
 
-    /// Partition counts that are older than `max_age` are asked anew.
-    pub(super) fn refresh(&mut self, now: Timestamp, max_age: Duration) {
-        if now.since(self.counted_at) >= max_age {
-            self.counted_at = now;
-            self.states.iter_mut().for_each(|state| state.count = None);
+    /// The topics whose partitions were counted, when that is `max_age` ago. Until they are counted once more, it is believed.
+    pub(super) fn stale(&mut self, now: Timestamp, max_age: Duration) -> Vec<Topic> {
+        if now.since(self.counted_at) < max_age {
+            return Vec::new();
         }
+        self.counted_at = now;
+        self.states.iter().filter(|state| state.count.is_some()).map(|state| state.topic.clone()).collect()
+    }
+
+    pub(super) fn is_counted(&self, topic: &Topic) -> bool {
+        let state = self.by_name.get(topic).and_then(|index| self.states.get(*index));
+        state.is_some_and(|state| state.count.is_some())
     }
 
     /// Another producer numbers partitions anew.

@@ -101,6 +101,14 @@ impl TaskStores {
         Ok(note_offsets(&self.changelogs, &self.claim)?)
     }
 
+    /// Has all stores begin to bring to disk what was committed.
+    ///
+    /// # Errors
+    /// What the first of those says that cannot.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.stores.values_mut().map(|store| store.state_mut().sync()).fold(Ok(()), Result::and)
+    }
+
     /// The offsets of all changelogs added up, as members tell their group.
     pub fn offset_sum(&self) -> i64 {
         offset_sum(self.changelogs.iter().filter_map(|changelog| changelog.offset))

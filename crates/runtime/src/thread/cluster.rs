@@ -3,7 +3,7 @@
 mod plan;
 
 use headwater_client::{Admin, ClientError, ErrorClass, GroupMembership, OffsetSpec, StartAt};
-use headwater_record::{Offset, Timestamp, TopicPartition};
+use headwater_record::{Offset, Partition, Timestamp, Topic, TopicPartition};
 use headwater_topology::node::OffsetReset;
 
 use super::context::ThreadContext;
@@ -38,10 +38,11 @@ impl Cluster {
         match question {
             Question::Topics => Answer::Topics(self.survey(now)),
             Question::Plan { number, group } => Answer::Plan { number, plan: self.plan(&group, now) },
-            Question::Beginnings { epoch, specs } => {
+            Question::Beginnings { epoch, specs, outputs } => {
                 let beginnings = self.beginnings(&specs, now);
-                Answer::Beginnings { epoch, specs, beginnings }
+                Answer::Beginnings { epoch, specs, beginnings, outputs: self.partitions(&outputs, now) }
             }
+            Question::Partitions(topics) => Answer::Partitions(self.partitions(&topics, now)),
             Question::Resets { epoch, lost } => {
                 let find = |(partition, offset, of_source): (TopicPartition, Offset, Option<OffsetReset>)| {
                     let to = self.reset(&partition, of_source, now);
@@ -61,6 +62,21 @@ impl Cluster {
         let instance = &self.cx.instance;
         let matches = |pattern: &str, topic: &str| instance.patterns.matches(pattern, topic);
         internal_topics::survey(self.admin.as_mut(), &instance.topology, &matches, self.cx.answer_by(now))
+    }
+
+    /// How many partitions these topics have, where they are there and the cluster says it. Others are asked for again with the first
+    /// record that is written to them.
+    fn partitions(&mut self, topics: &[Topic], now: Timestamp) -> Vec<(Topic, Partition)> {
+        if topics.is_empty() {
+            return Vec::new();
+        }
+        match self.admin.describe_topics(topics, self.cx.answer_by(now)) {
+            Ok(described) => described.into_iter().flatten().map(|found| (found.topic, found.partitions)).collect(),
+            Err(error) => {
+                tracing::debug!(%error, "partitions of topics that are written to could not be counted");
+                Vec::new()
+            }
+        }
     }
 
     fn purge(&mut self, before: &[(TopicPartition, Offset)], now: Timestamp) {

@@ -25,6 +25,14 @@ impl StreamThread {
         if !self.committer.is_due(now, requested) || !self.member.may_commit() {
             return Ok(());
         }
+        if let Err(unconfirmed) = self.collector.check_confirmed() {
+            if !self.tasks.commit_needed() {
+                return Ok(());
+            }
+            // The coordinator is asked all the time.
+            let again = now.plus(self.cx.config().heartbeat_interval());
+            return self.committer.failed(unconfirmed.into(), again, now);
+        }
         match self.commit(&self.tasks.ids(), Patience::OneAttempt, now) {
             Ok(()) => {
                 self.committer.succeeded(now);
@@ -128,6 +136,11 @@ impl StreamThread {
         if self.committer.guarantee() == ProcessingGuarantee::ExactlyOnceV2 {
             return self.give_up_transaction();
         }
+        if self.collector.under_way() > 0 {
+            // What waits of theirs must not be written once others have counted on, and it cannot be told from what waits of the rest.
+            self.collector.abandon();
+            return self.stop_all_uncommitted();
+        }
         for task in tasks {
             self.tasks.stop_uncommitted(*task, &mut self.collector, &mut self.fetcher)?;
         }
@@ -152,6 +165,11 @@ impl StreamThread {
     /// A producer is not used again after it: a request of the transaction may still be under way.
     pub(super) fn give_up_transaction(&mut self) -> Result<(), Error> {
         self.collector.replace_producer(self.cx.producer()?);
+        self.stop_all_uncommitted()
+    }
+
+    /// All tasks begin anew from what is committed.
+    fn stop_all_uncommitted(&mut self) -> Result<(), Error> {
         let processing: Vec<TaskId> = self.tasks.actives().map(StreamTask::id).collect();
         for task in processing {
             self.tasks.stop_uncommitted(task, &mut self.collector, &mut self.fetcher)?;

@@ -1,16 +1,11 @@
 //! When the thread commits, with which guarantee, and what is tried again.
 
-use std::time::Duration;
-
 use headwater_record::Timestamp;
 
 use super::context::ThreadContext;
 use crate::Error;
-use crate::commit::{CommitFailure, ProcessingGuarantee, Schedule};
+use crate::commit::{CommitFailure, ProcessingGuarantee, SYNC_INTERVAL, Schedule};
 use crate::error::{TaskFailure, Trouble, decide};
-
-/// A crash costs a store that is seldom written no more than this.
-const SYNC_INTERVAL: Duration = Duration::from_mins(5);
 
 /// How long a commit is tried that fails in a way that passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use headwater_client::GroupResponse;
-use headwater_record::{Deadline, Timestamp, TopicPartition};
+use headwater_record::{Deadline, Partition, Timestamp, Topic, TopicPartition};
 
 use super::StreamThread;
 use super::question::Answer;
@@ -42,7 +42,12 @@ impl StreamThread {
                 Some(event) => self.tell(now, event),
                 None => Ok(()),
             },
-            Answer::Beginnings { epoch, specs, beginnings } => {
+            Answer::Partitions(outputs) => {
+                self.note_partitions(&outputs);
+                Ok(())
+            }
+            Answer::Beginnings { epoch, specs, beginnings, outputs } => {
+                self.note_partitions(&outputs);
                 if !self.tasks.beginnings_heard(epoch) {
                     return Ok(());
                 }
@@ -53,6 +58,12 @@ impl StreamThread {
                 self.committer.purges(false, now);
                 Ok(())
             }
+        }
+    }
+
+    fn note_partitions(&mut self, outputs: &[(Topic, Partition)]) {
+        for (topic, partitions) in outputs {
+            self.collector.counted(topic, *partitions);
         }
     }
 
@@ -126,6 +137,7 @@ impl StreamThread {
         for task in self.tasks.lose() {
             self.tasks.stop_uncommitted(task, &mut self.collector, &mut self.fetcher)?;
         }
+        self.collector.abandon();
         self.report_state();
         Ok(())
     }

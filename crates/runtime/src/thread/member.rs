@@ -5,7 +5,7 @@ mod leader;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use headwater_client::{ClientError, GroupIdentity, GroupMembership, GroupRequest, GroupResponse};
+use headwater_client::{ClientError, GroupIdentity, GroupMembership, GroupRequest, GroupResponse, Lease};
 use headwater_record::{Deadline, Timestamp, Topic};
 
 use self::leader::Leading;
@@ -78,6 +78,11 @@ impl Member {
             tracing::debug!(thread = self.cx.number, reason, "joining the group");
         }
         Ok(self.connection.submit(request)?)
+    }
+
+    /// For how long its tasks are surely its own.
+    pub(super) fn lease(&self) -> Lease {
+        self.connection.lease()
     }
 
     pub(super) fn connection(&mut self) -> &mut dyn GroupMembership {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use headwater_client::{ClientError, StartAt};
-use headwater_record::{Offset, TopicPartition};
+use headwater_record::{Offset, Partition, Topic, TopicPartition};
 use headwater_topology::node::OffsetReset;
 
 use crate::assignment::GroupView;
@@ -26,7 +26,11 @@ pub(super) enum Question {
         /// What the thread's tasks were then.
         epoch: u64,
         specs: Vec<TaskSpec>,
+        /// What they write to, where it is not known how many partitions there are.
+        outputs: Vec<Topic>,
     },
+    /// How many partitions there are to write to.
+    Partitions(Vec<Topic>),
     /// Where to go on in partitions whose position is not in the log any more, as their sources say.
     Resets {
         /// What the thread's tasks were then.
@@ -49,7 +53,10 @@ pub(super) enum Answer {
         epoch: u64,
         specs: Vec<TaskSpec>,
         beginnings: Result<Beginnings, ClientError>,
+        outputs: Vec<(Topic, Partition)>,
     },
+    /// Of topics that are there.
+    Partitions(Vec<(Topic, Partition)>),
     Resets {
         epoch: u64,
         found: Vec<(TopicPartition, Offset, Result<StartAt, ClientError>)>,

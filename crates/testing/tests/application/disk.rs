@@ -10,7 +10,7 @@ use headwater_record::{Clock as _, Deadline, TopicPartition};
 use headwater_runtime::changelog::RestoreListener;
 use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State, StoreMakers, SystemClock};
 
-use crate::disk_store::{InMemory, OnDisk};
+use crate::disk_store::{InMemory, OnDisk, OnDiskWhenSynced};
 use crate::world::World;
 
 /// A directory that is there as long as this.
@@ -161,4 +161,43 @@ fn a_store_on_disk_needs_a_build_that_has_one() {
     let error = world.builder(1).set("dsl.store.suppliers.class", "rocksDB").drive().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("feature `rocksdb`"), "{error}");
+}
+
+/// Two instances on directories of their own, one of which has the standbys of the other, write a little each minute and crash. Gives how
+/// many records there are, and how many one of them restores alone.
+fn restored_after_a_crash(minutes: u64) -> (u64, u64) {
+    let mut world = World::new();
+    let directories = [Directory::new(), Directory::new()];
+    let restored = Restored::default();
+    let instance = |world: &World, number: usize| {
+        let stores = StoreMakers { in_memory: Arc::new(InMemory), persistent: Some(Arc::new(OnDiskWhenSynced)) };
+        let builder = world.builder(number as u128 + 1).stores(stores).set("dsl.store.suppliers.class", "rocksDB");
+        let builder = builder.state_dir(&directories[number].0).restore_listener(restored.clone());
+        builder.set("num.standby.replicas", "1").drive().unwrap()
+    };
+    let mut instances = vec![instance(&world, 0), instance(&world, 1)];
+    for _ in 0..minutes {
+        world.feed(20);
+        world.settle(&mut instances);
+        for _ in 0..60 {
+            world.run(&mut instances, 1);
+            world.clock.advance(Duration::from_secs(1));
+        }
+    }
+    let changelog = world.cluster.records(&"word-count-counts-changelog".into()).len() as u64;
+    drop(instances);
+    restored.take();
+    world.clock.advance(Duration::from_secs(46));
+    let mut instances = vec![instance(&world, 1)];
+    world.settle(&mut instances);
+    (changelog, restored.take())
+}
+
+#[test]
+fn a_crash_costs_active_tasks_and_standbys_the_last_minutes_alone() {
+    let (written, restored) = restored_after_a_crash(16);
+    assert_eq!(written, 16 * 40, "each word is logged once");
+    assert!(restored <= 6 * 40, "{restored} of {written} were restored: more than the last minutes");
+    let (written, restored) = restored_after_a_crash(2);
+    assert_eq!(restored, written, "nothing was on disk yet");
 }

@@ -10,7 +10,16 @@ use crate::world::World;
 
 /// Keeps counters by name and labels.
 #[derive(Clone, Default)]
-struct Counters(Arc<Mutex<BTreeMap<String, u64>>>);
+pub(crate) struct Counters(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Counters {
+    /// What was counted by this name, whatever the labels.
+    pub(crate) fn value(&self, name: &str) -> u64 {
+        let counters = self.0.lock().unwrap();
+        let named = |key: &str| key.strip_prefix(name).is_some_and(|labels| labels.starts_with('{'));
+        counters.iter().filter(|(key, _)| named(key)).map(|(_, value)| value).sum()
+    }
+}
 
 struct Named(Counters, String);
 

@@ -13,6 +13,10 @@ use headwater_store::{OpenContext, Row, RowBuf, RowFormat, StateStore, Store, St
 #[derive(Debug)]
 pub(crate) struct OnDisk;
 
+/// Keeps stores in files, and writes them when it is told to: what was committed since is lost in a crash.
+#[derive(Debug)]
+pub(crate) struct OnDiskWhenSynced;
+
 /// Keeps stores nowhere.
 #[derive(Debug)]
 pub(crate) struct InMemory;
@@ -24,6 +28,25 @@ struct Table {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     offset: Option<Offset>,
     pending: usize,
+    /// Whether a commit writes the file.
+    durable: bool,
+}
+
+fn open_on_disk(spec: &StoreSpec, context: OpenContext<'_>, durable: bool) -> Store {
+    let directory = context.task_directory.expect("a store on disk is opened in a directory");
+    let file = directory.join(&spec.name);
+    let (rows, offset) = load(&file);
+    let name = spec.name.clone();
+    Store::KeyValue(Box::new(Table { name, file: Some(file), rows, offset, pending: 0, durable }))
+}
+
+impl StoreSupplier for OnDiskWhenSynced {
+    fn is_persistent(&self) -> bool {
+        true
+    }
+    fn open(&self, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Store, StoreError> {
+        Ok(open_on_disk(spec, context, false))
+    }
 }
 
 impl StoreSupplier for OnDisk {
@@ -31,10 +54,7 @@ impl StoreSupplier for OnDisk {
         true
     }
     fn open(&self, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Store, StoreError> {
-        let directory = context.task_directory.expect("a store on disk is opened in a directory");
-        let file = directory.join(&spec.name);
-        let (rows, offset) = load(&file);
-        Ok(Store::KeyValue(Box::new(Table { name: spec.name.clone(), file: Some(file), rows, offset, pending: 0 })))
+        Ok(open_on_disk(spec, context, true))
     }
 }
 
@@ -43,8 +63,8 @@ impl StoreSupplier for InMemory {
         false
     }
     fn open(&self, spec: &StoreSpec, _: OpenContext<'_>) -> Result<Store, StoreError> {
-        let (rows, offset) = (BTreeMap::new(), None);
-        Ok(Store::KeyValue(Box::new(Table { name: spec.name.clone(), file: None, rows, offset, pending: 0 })))
+        let (name, rows) = (spec.name.clone(), BTreeMap::new());
+        Ok(Store::KeyValue(Box::new(Table { name, file: None, rows, offset: None, pending: 0, durable: false })))
     }
 }
 
@@ -80,6 +100,9 @@ impl StateStore for Table {
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.offset = changelog.or(self.offset);
         self.pending = 0;
+        if self.durable { self.sync() } else { Ok(()) }
+    }
+    fn sync(&mut self) -> Result<(), StoreError> {
         let Some(file) = &self.file else { return Ok(()) };
         let mut text = self.offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string());
         for (key, value) in &self.rows {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use headwater_record::Offset;
 use headwater_runtime::changelog::{Restoring, Standby, StandbyListener, Updated};
+use headwater_runtime::task::{StoreChoice, TaskStores};
 use headwater_topology::TaskId;
 
+use crate::disk_store::OnDiskWhenSynced;
 use crate::world::{World, changelog, keys};
 
 #[test]
@@ -40,6 +42,30 @@ fn a_standby_is_committed_now_and_then() {
     assert_eq!(world.directory.noted_offset_sums().unwrap()[&spec.id], 2);
     drop(updater);
     assert_eq!(world.open(&spec).changelogs[0].offset, Some(Offset::new(2)));
+}
+
+#[test]
+fn a_standby_comes_to_disk_by_age() {
+    let world = World::new();
+    let (spec, log) = (world.spec(0, &["a"]), changelog("a", 0));
+    world.fill(&log, 0, 3);
+    let choice = StoreChoice { persistent: Some(&OnDiskWhenSynced), ..world.choice() };
+    let open = || {
+        let claim = world.directory.claim(spec.id).unwrap();
+        TaskStores::open(&world.topology, &spec, &choice, claim).unwrap()
+    };
+    let mut updater = world.updater();
+    updater.follow(Standby(open()));
+    let step = world.settings.commit_interval;
+    for _ in 0..2 + world.settings.sync_interval.as_secs() / step.as_secs() {
+        world.clock.advance(step);
+        assert!(world.turn(&mut updater).is_empty());
+    }
+    world.fill(&log, 3, 4);
+    world.clock.advance(step);
+    world.turn(&mut updater);
+    drop(updater);
+    assert_eq!(open().changelogs[0].offset, Some(Offset::new(2)), "what came last was committed only");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use headwater_client::{
     Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, CommittedOffset, GroupIdentity, GroupMembership,
-    PartitionRef, Producer, TransactionOutcome, Transactional,
+    Lease, PartitionRef, Producer, TransactionOutcome, Transactional,
 };
 use headwater_record::{Clock, Deadline, Offset, Partition, RawRecord, Topic, TopicPartition};
 use headwater_runtime::commit::{Commit, CommitFailure, ProcessingGuarantee};
@@ -45,12 +45,21 @@ impl Producer for Told {
         self.step("append");
         self.inner.append(to, record)
     }
+    fn is_full(&self) -> bool {
+        self.inner.is_full()
+    }
     fn poll(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.inner.poll(until, acks)
     }
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.step("flush");
         self.inner.flush(until, acks)
+    }
+    fn obey(&mut self, lease: Lease) {
+        self.inner.obey(lease);
+    }
+    fn abandon(&mut self) {
+        self.inner.abandon();
     }
     fn transactional(&mut self) -> Option<&mut dyn Transactional> {
         if self.has_transactions { Some(self) } else { None }

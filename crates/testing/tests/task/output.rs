@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use headwater_client::{
-    Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, PartitionRef, Producer, RecordBatch,
+    Appended, BatchAck, ClientConfig, ClientError, ClientSupplier, Lease, PartitionRef, Producer, RecordBatch,
 };
 use headwater_client_memory::{Api, Cluster};
 use headwater_record::{
-    Clock, Deadline, Offset, OwnedRecord, Partition, RawRecord, Timestamp, Topic, TopicPartition, partition_for_key,
+    Clock, Deadline, Offset, OwnedRecord, Partition, RawHeaders, RawRecord, Timestamp, Topic, TopicPartition,
+    partition_for_key,
 };
 use headwater_runtime::handler::ExceptionHandlers;
 use headwater_runtime::output::{OutputSettings, RecordCollector};
@@ -16,7 +17,7 @@ use headwater_runtime::task::TaskError;
 use headwater_topology::handler::{
     DeadLetter, ErrorContext, HandlerResponse, ProductionErrorOrigin, ProductionExceptionHandler,
 };
-use headwater_topology::{BoxError, Destination, Emit as _, TaskId};
+use headwater_topology::{BoxError, Destination, Emit as _, ProcessError, TaskId};
 
 use crate::graph::{FailOnBoom, count_by_value, through};
 use crate::world::{FAR, World, text};
@@ -194,14 +195,48 @@ fn a_dead_letter_that_is_refused_too_fails_the_task_without_asking_again() {
 }
 
 #[test]
-fn a_full_producer_is_polled_until_it_takes_the_record() {
+fn a_full_producer_lets_no_other_record_begin() {
     let small = ClientConfig::new().with("buffer.memory", "300").with("batch.size", "100");
     let mut world = World::with(forward(), &[("in", 1), ("out", 1)], ExceptionHandlers::default(), &small);
     let mut task = world.start(TASK);
     for n in 0..40 {
         world.write("in", 0, Some("k"), &format!("value {n}"), 0);
     }
-    assert_eq!(world.process(&mut task).unwrap(), 40);
+    let mut processed = 0;
+    while processed < 40 {
+        let some = world.process(&mut task).unwrap();
+        assert!(some > 0 && some < 40, "{some} after {processed}");
+        processed += some;
+        world.output.poll(Deadline::NOW).unwrap();
+    }
+    world.commit(&mut task).unwrap();
+    assert_eq!(world.values("out").len(), 40);
+}
+
+/// As one record does of which much comes.
+fn emit_much(world: &mut World) -> Result<(), ProcessError> {
+    let mut emit = world.output.of_task(TASK);
+    let out = emit.topic("out")?;
+    for n in 0..40 {
+        let value = format!("value {n}");
+        let record = RawRecord {
+            offset: Offset::UNKNOWN,
+            timestamp: Timestamp::ZERO,
+            key: Some(b"k"),
+            value: Some(value.as_bytes()),
+            headers: RawHeaders::NONE,
+        };
+        emit.emit(out, Destination::Partition(0), record)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_record_of_which_more_comes_than_there_is_room_for_waits_until_it_is_taken() {
+    let small = ClientConfig::new().with("buffer.memory", "300").with("batch.size", "100");
+    let mut world = World::with(forward(), &[("in", 1), ("out", 1)], ExceptionHandlers::default(), &small);
+    let mut task = world.start(TASK);
+    emit_much(&mut world).unwrap();
     world.commit(&mut task).unwrap();
     assert_eq!(world.values("out").len(), 40);
 }
@@ -210,15 +245,11 @@ fn a_full_producer_is_polled_until_it_takes_the_record() {
 fn a_producer_that_stays_full_is_an_error_in_the_end() {
     let small = ClientConfig::new().with("buffer.memory", "300").with("client.id", "stuck");
     let mut world = World::with(forward(), &[("in", 1), ("out", 1)], ExceptionHandlers::default(), &small);
-    let mut task = world.start(TASK);
-    world.write("in", 0, Some("k"), "first", 0);
-    world.process(&mut task).unwrap();
-    for n in 0..40 {
-        world.write("in", 0, Some("k"), &format!("value {n}"), 0);
-    }
-    world.cluster.faults().of_client("stuck").unreachable_until(headwater_record::Timestamp::MAX);
-    let error = world.process(&mut task).unwrap_err();
-    assert!(matches!(&error, TaskError::Production { error: ClientError::TimedOut { .. }, .. }), "{error}");
+    let _task = world.start(TASK);
+    world.cluster.faults().of_client("stuck").unreachable_until(Timestamp::MAX);
+    emit_much(&mut world).unwrap_err();
+    let error = world.output.failure(TASK).unwrap();
+    assert!(matches!(error, TaskError::Production { error: ClientError::TimedOut { .. }, .. }), "{error}");
     assert!(error.to_string().contains("buffer.memory"), "{error}");
 }
 
@@ -344,6 +375,9 @@ impl Producer for Scripted {
         let is_letter = self.topics[to.index()].as_str() == "letters";
         Ok(if is_letter && std::mem::take(&mut self.full) { Appended::Full } else { Appended::Stored })
     }
+    fn is_full(&self) -> bool {
+        false
+    }
     fn poll(&mut self, _: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         acks.extend(self.answers.pop_front().unwrap_or_default());
         Ok(())
@@ -351,6 +385,8 @@ impl Producer for Scripted {
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.poll(until, acks)
     }
+    fn obey(&mut self, _: Lease) {}
+    fn abandon(&mut self) {}
 }
 
 #[test]

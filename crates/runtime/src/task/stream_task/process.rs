@@ -9,8 +9,8 @@ use crate::output::RecordCollector;
 use crate::task::TaskError;
 
 impl StreamTask {
-    /// Takes records, the earliest first, as long as there are any and none has to be waited for. After each, `next` says at what
-    /// time the next one is taken, or that it is not.
+    /// Takes records, the earliest first, as long as there are any, none has to be waited for, and what comes of them finds room in the
+    /// producer. After each, `next` says at what time the next one is taken, or that it is not.
     ///
     /// # Errors
     /// What no handler let pass. The task is then of no more use but to be closed.
@@ -33,8 +33,8 @@ impl StreamTask {
             };
             let Some(taken) = taken else { return Ok(()) };
             match next(taken) {
-                Some(now) => self.clock.now = now,
-                None => return Ok(()),
+                Some(now) if !output.is_full() => self.clock.now = now,
+                _ => return Ok(()),
             }
         }
     }

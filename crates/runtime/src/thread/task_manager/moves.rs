@@ -174,11 +174,20 @@ impl TaskManager {
         Ok(())
     }
 
-    /// Asks where the inputs of these tasks begin.
-    pub(in crate::thread) fn ask_beginnings(&mut self, tasks: &[TaskId], asker: &mut Asker) -> Result<(), Error> {
+    /// Asks where the inputs of these tasks begin, and how many partitions there are to write to: no record waits for that.
+    pub(in crate::thread) fn ask_beginnings(
+        &mut self,
+        tasks: &[TaskId],
+        collector: &mut RecordCollector,
+        asker: &mut Asker,
+    ) -> Result<(), Error> {
         if !self.asked {
             let specs = tasks.iter().map(|task| self.spec(*task)).collect::<Result<_, _>>()?;
-            self.asked = asker.ask(Question::Beginnings { epoch: self.epoch, specs });
+            let topology = &self.cx.instance.topology;
+            let parts: BTreeSet<_> = tasks.iter().map(|task| task.subtopology).collect();
+            let parts = parts.into_iter().filter_map(|part| topology.subtopology(part));
+            let outputs = collector.uncounted(parts.flat_map(|part| topology.sink_topics(part)));
+            self.asked = asker.ask(Question::Beginnings { epoch: self.epoch, specs, outputs });
         }
         Ok(())
     }

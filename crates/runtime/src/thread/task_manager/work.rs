@@ -43,7 +43,7 @@ impl TaskManager {
                 is_over = end.passed(now) || status.is_closing();
                 (taken < most && !is_over).then_some(now)
             })?;
-            if is_over {
+            if is_over || collector.is_full() {
                 self.turns.records.stopped_at(id);
                 break;
             }
@@ -71,7 +71,7 @@ impl TaskManager {
             }
             fired = true;
             now = now.max(instance.environment.clock.coarse());
-            if end.passed(now) || instance.status.is_closing() {
+            if end.passed(now) || instance.status.is_closing() || collector.is_full() {
                 self.turns.punctuations.stopped_at(id);
                 break;
             }
