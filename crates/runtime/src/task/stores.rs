@@ -101,6 +101,14 @@ impl TaskStores {
         Ok(note_offsets(&self.changelogs, &self.claim)?)
     }
 
+    /// Has the stores bring to disk what was committed.
+    ///
+    /// # Errors
+    /// What a store says; the others do all the same.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.stores.values_mut().map(|store| store.state_mut().sync()).fold(Ok(()), Result::and)
+    }
+
     /// The offsets of all changelogs added up, as members tell their group.
     pub fn offset_sum(&self) -> i64 {
         offset_sum(self.changelogs.iter().filter_map(|changelog| changelog.offset))
