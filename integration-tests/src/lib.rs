@@ -6,7 +6,9 @@
 
 pub mod broker;
 pub mod cluster;
+pub mod dice;
 pub mod fleet;
+pub mod kill;
 pub mod lines;
 pub mod log;
 pub mod program;
