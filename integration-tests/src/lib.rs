@@ -12,4 +12,5 @@ pub mod kill;
 pub mod lines;
 pub mod log;
 pub mod program;
+pub mod torn;
 pub mod traffic;
