@@ -101,8 +101,8 @@ public final class WordCount {
         @Override
         public synchronized void onRestoreEnd(TopicPartition partition, String store, long records) {
             long[] range = ranges.remove(partition);
-            System.err.printf("restored a store task=1_%d store=%s from=%d to=%d records=%d%n",
-                partition.partition(), store, range[0], range[1], records);
+            System.err.printf("restored a store task=1_%d store=%s changelog=%s from=%d to=%d records=%d%n",
+                partition.partition(), store, partition, range[0], range[1], records);
         }
     }
 }

@@ -49,13 +49,13 @@ impl Fleet {
         Ok(log)
     }
 
-    /// Kills a program, which can do nothing about it.
-    pub fn kill(&mut self, name: &str) -> Result<()> {
+    /// Kills a program, which can do nothing about it, and returns what it had written.
+    pub fn kill(&mut self, name: &str) -> Result<Vec<String>> {
         let program = self.running.remove(name).with_context(|| format!("{name} does not run"))?;
         program.signal(Signal::SIGKILL)?;
         let (_, log) = program.wait(self.patience)?;
-        self.ended.push((name.to_owned(), log));
-        Ok(())
+        self.ended.push((name.to_owned(), log.clone()));
+        Ok(log)
     }
 
     /// Sends a running program a signal.
@@ -68,13 +68,19 @@ impl Fleet {
         self.names().iter().try_for_each(|name| self.terminate(name).map(drop))
     }
 
+    /// An error when a program has ended by itself.
+    pub fn all_run(&mut self) -> Result<()> {
+        for (name, program) in &mut self.running {
+            ensure!(program.runs()?, "{name} has ended by itself");
+        }
+        Ok(())
+    }
+
     /// Waits until `found` gives something; a program that ends meanwhile is an error.
     pub fn wait_for<T>(&mut self, what: &str, mut found: impl FnMut(&Self) -> Result<Option<T>>) -> Result<T> {
         let patience = self.patience;
         wait_for(what, patience, || {
-            for (name, program) in &mut self.running {
-                ensure!(program.runs()?, "{name} has ended by itself");
-            }
+            self.all_run()?;
             found(self)
         })
     }

@@ -6,8 +6,11 @@
 
 pub mod broker;
 pub mod cluster;
+pub mod dice;
 pub mod fleet;
+pub mod kill;
 pub mod lines;
 pub mod log;
 pub mod program;
+pub mod torn;
 pub mod traffic;

@@ -12,6 +12,8 @@ pub type Task = String;
 pub struct Restored {
     /// The store's task.
     pub task: Task,
+    /// The partition of its changelog.
+    pub changelog: String,
     /// The changelog's offset from which it was read.
     pub from: i64,
     /// The offset before which it was complete.
@@ -28,7 +30,8 @@ pub fn restored(log: &[String]) -> Result<Vec<Restored>> {
 
 fn parse_restored(line: &str) -> Option<Restored> {
     let number = |name: &str| field(line, name)?.parse().ok();
-    Some(Restored { task: field(line, "task")?, from: number("from")?, to: number("to")?, records: number("records")? })
+    let (task, changelog) = (field(line, "task")?, field(line, "changelog")?);
+    Some(Restored { task, changelog, from: number("from")?, to: number("to")?, records: number("records")? })
 }
 
 /// Where each task's changelog was first read from.
@@ -155,7 +158,8 @@ mod tests {
     #[test]
     fn a_restored_store_tells_its_range() {
         let lines = log(&["INFO x: restored a store task=1_1 store=\"s\" changelog=c-1 from=2 to=5 records=3"]);
-        let expected = Restored { task: "1_1".to_owned(), from: 2, to: 5, records: 3 };
+        let (task, changelog) = ("1_1".to_owned(), "c-1".to_owned());
+        let expected = Restored { task, changelog, from: 2, to: 5, records: 3 };
         assert_eq!(restored(&lines).expect("well formed"), [expected]);
         assert!(restored(&log(&["restored a store task=1_1"])).is_err());
     }

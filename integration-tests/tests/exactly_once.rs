@@ -1,12 +1,17 @@
-//! Exactly-once on a real broker and RocksDB: readers of committed records see each word's counts as 1, 2, 3 and so on, while
-//! processes are killed, stopped for longer than their sessions and transactions last, and closed.
-#![allow(missing_docs, clippy::disallowed_methods, reason = "a test of real programs on a real broker")]
+//! Exactly-once beside Java, in one group on a real broker: readers of committed records see each word's counts as 1, 2, 3 and so on,
+//! while processes of both are killed, stopped for longer than their sessions and transactions last, closed, and replaced by one of
+//! the other kind. Without Java, `killed.rs` is harsher.
+#![allow(
+    missing_docs,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a test of real programs on a real broker"
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,10 +19,12 @@ use headwater::client::{Consumer, RecordBatch, StartAt};
 use headwater_integration_tests::broker::Broker;
 use headwater_integration_tests::fleet::Fleet;
 use headwater_integration_tests::lines::{Lines, count};
+use headwater_integration_tests::log::restored;
 use nix::sys::signal::Signal;
 
 const PARTITIONS: i32 = 3;
 const INSTANCES: usize = 2;
+const THREADS: usize = 2;
 /// How long transactions and sessions last. The broker looks for those that are over now and then only.
 const TRANSACTION: Duration = Duration::from_secs(3);
 const SESSION: Duration = Duration::from_secs(6);
@@ -32,31 +39,33 @@ const END: &str = "the end";
 /// A file that is to stay in each task's directory.
 const MARKER: &str = "marker";
 
-/// Two programs and a broker are enough for one machine at a time.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
 /// What happens to an instance.
 #[derive(Clone, Copy, Debug)]
 enum Blow {
     /// It is killed, and comes back on the same disk.
     Kill,
-    /// It is killed, and comes back without anything.
-    KillAndWipe,
+    /// It is killed, and one of the other kind comes in its place: under the same process id, so that it takes over the transactional
+    /// ids, and without its stores, which the other kind cannot read.
+    Replace,
     /// It stands still for so long.
     Stop(Duration),
     /// It closes, and comes back.
     Close,
 }
 
-const BLOWS: [(usize, Blow); 7] = [
+/// Each on both kinds.
+const BLOWS: [(usize, Blow); 10] = [
     (0, Blow::Kill),
-    // Longer than a transaction, and than a session, too.
-    (1, Blow::Stop(Duration::from_secs(5))),
-    (1, Blow::KillAndWipe),
-    (0, Blow::Stop(Duration::from_secs(9))),
-    (0, Blow::Close),
     (1, Blow::Kill),
+    // Longer than a transaction, and than a session, too.
+    (0, Blow::Stop(Duration::from_secs(9))),
+    (1, Blow::Stop(Duration::from_secs(9))),
+    (0, Blow::Replace),
+    (1, Blow::Replace),
     (0, Blow::Kill),
+    (1, Blow::Stop(Duration::from_secs(5))),
+    (1, Blow::Close),
+    (0, Blow::Close),
 ];
 
 /// Reads the committed counts, each of which must follow the one before it of the same word.
@@ -124,21 +133,36 @@ struct Trial {
     input: String,
     output: String,
     state: tempfile::TempDir,
-    /// The jars of Java Kafka Streams when the second instance is of it.
-    java: Option<String>,
+    /// The jars of Java Kafka Streams.
+    java: String,
+    /// Which instances are of it.
+    is_java: [AtomicBool; INSTANCES],
+    /// Whether ours, and one of Java, has restored what the other kind wrote.
+    restored: [AtomicBool; 2],
 }
 
 impl Trial {
-    fn new(broker: Broker, name: &str, java: Option<String>) -> Result<Self> {
+    fn new(broker: Broker, name: &str) -> Result<Self> {
+        let java = broker.java_streams()?;
         let application = format!("{name}-{}", std::process::id());
         let (input, output) = (format!("{application}-lines"), format!("{application}-counts"));
         broker.make_topic(&input, PARTITIONS)?;
         broker.make_topic(&output, PARTITIONS)?;
-        Ok(Trial { broker, application, input, output, state: tempfile::tempdir()?, java })
+        let is_java = [false, true].map(AtomicBool::new);
+        Ok(Trial {
+            broker,
+            application,
+            input,
+            output,
+            state: tempfile::tempdir()?,
+            java,
+            is_java,
+            restored: Default::default(),
+        })
     }
 
     fn is_java(&self, number: usize) -> bool {
-        self.java.is_some() && number == 1
+        self.is_java.get(number).is_some_and(|java| java.load(Ordering::SeqCst))
     }
 
     fn state(&self, number: usize) -> PathBuf {
@@ -150,7 +174,7 @@ impl Trial {
             format!("application.id={}", self.application),
             format!("state.dir={}", self.state(number).display()),
             "processing.guarantee=exactly_once_v2".to_owned(),
-            "num.stream.threads=2".to_owned(),
+            format!("num.stream.threads={THREADS}"),
             "commit.interval.ms=100".to_owned(),
             // Each count is shown.
             "statestore.cache.max.bytes=0".to_owned(),
@@ -160,25 +184,31 @@ impl Trial {
             "auto.offset.reset=earliest".to_owned(),
         ];
         let topics = [&self.broker.bootstrap, &self.input, &self.output];
-        let mut command = match &self.java {
-            Some(jars) if self.is_java(number) => {
-                let mut java = Command::new("java");
-                java.args(["-Xmx512m", "-cp", &format!("{jars}/*")]);
-                java.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/java/WordCount.java"));
-                java.args(topics).args(settings);
-                java
-            }
-            _ => {
-                let mut ours = Command::new(env!("CARGO_BIN_EXE_word_count"));
-                ours.env("NO_COLOR", "1").args(["--log", "info"]);
-                ours.args(
-                    ["--bootstrap", "--input", "--output"].iter().zip(topics).flat_map(|(name, value)| [*name, value]),
-                );
-                ours.args(settings.iter().flat_map(|setting| ["--set", setting]));
-                ours
-            }
+        let mut command = if self.is_java(number) {
+            let mut java = Command::new("java");
+            java.args(["-Xmx512m", "-cp", &format!("{}/*", self.java)]);
+            java.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/java/WordCount.java"));
+            java.args(topics).args(settings);
+            java
+        } else {
+            let mut ours = Command::new(env!("CARGO_BIN_EXE_word_count"));
+            ours.env("NO_COLOR", "1").args(["--log", "info"]);
+            let names = ["--bootstrap", "--input", "--output"].iter().zip(topics);
+            ours.args(names.flat_map(|(name, value)| [*name, value]));
+            ours.args(settings.iter().flat_map(|setting| ["--set", setting]));
+            ours
         };
         fleet.start(&name(number), &mut command)
+    }
+
+    /// Java finds changelogs of ours wherever it begins; ours finds those of Java in the second place, where it begins without anything
+    /// beside Java alone.
+    fn ended(&self, number: usize, log: &[String]) -> Result<()> {
+        let is_java = self.is_java(number);
+        if restored(log)?.iter().any(|store| store.to > 0) && (is_java || number == 1) {
+            self.restored[usize::from(is_java)].store(true, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     /// The directories of an instance's tasks.
@@ -204,11 +234,13 @@ impl Trial {
         // What it has said before it stands still.
         let mut said = 0;
         match blow {
-            Blow::Kill => fleet.kill(&name(number))?,
-            Blow::KillAndWipe => {
-                fleet.kill(&name(number))?;
-                std::fs::remove_dir_all(self.state(number))?;
+            Blow::Kill => self.ended(number, &fleet.kill(&name(number))?)?,
+            Blow::Replace => {
+                self.ended(number, &fleet.kill(&name(number))?)?;
+                self.tasks(number)?.into_iter().try_for_each(std::fs::remove_dir_all)?;
                 marked.clear();
+                let is_java = self.is_java.get(number).context("an instance")?;
+                is_java.fetch_xor(true, Ordering::SeqCst);
             }
             Blow::Stop(time) => {
                 fleet.signal(&name(number), Signal::SIGSTOP)?;
@@ -216,7 +248,7 @@ impl Trial {
                 std::thread::sleep(time);
                 fleet.signal(&name(number), Signal::SIGCONT)?;
             }
-            Blow::Close => drop(fleet.terminate(&name(number))?),
+            Blow::Close => self.ended(number, &fleet.terminate(&name(number))?)?,
         }
         if !matches!(blow, Blow::Stop(_)) {
             self.start(fleet, number)?;
@@ -247,7 +279,7 @@ impl Trial {
         Ok(lines)
     }
 
-    fn run(&self, fleet: &mut Fleet, blows: &[(usize, Blow)]) -> Result<()> {
+    fn run(&self, fleet: &mut Fleet) -> Result<()> {
         for number in 0..INSTANCES {
             self.start(fleet, number)?;
         }
@@ -256,7 +288,7 @@ impl Trial {
         let lines = std::thread::scope(|scope| {
             let writer = scope.spawn(|| self.write(&struck));
             let outcome = reader.goes_on(fleet, "the start").and_then(|()| {
-                blows.iter().try_for_each(|(number, blow)| self.strike(fleet, &mut reader, *number, *blow))
+                BLOWS.iter().try_for_each(|(number, blow)| self.strike(fleet, &mut reader, *number, *blow))
             });
             struck.store(true, Ordering::SeqCst);
             let lines = writer.join().expect("the writer does not panic");
@@ -265,12 +297,27 @@ impl Trial {
         let expected = count(lines.iter().map(String::as_str));
         let all = usize::try_from(expected.values().sum::<i64>())?;
         reader.wait_for(fleet, "all words are counted", |reader| reader.seen.values().sum::<usize>() >= all)?;
-        fleet.terminate_all()?;
+        for number in 0..INSTANCES {
+            self.ended(number, &fleet.terminate(&name(number))?)?;
+        }
+        let restored = self.restored.each_ref().map(|kind| kind.load(Ordering::SeqCst));
+        ensure!(restored == [true; 2], "ours and Java have restored what the other wrote: {restored:?}");
         // Seen by readers of committed records when nothing before it is open.
         let ends = self.broker.partitions(&self.output)?.len();
         self.broker.produce(&self.output, (0..ends).map(|_| (None, END.as_bytes())))?;
         reader.wait_for(fleet, "nothing is left open", |reader| reader.ends == ends)?;
         ensure!(reader.counts == expected, "the counts differ from an offline count");
+        self.each_thread_of_a_place_has_one_id()
+    }
+
+    /// Whoever runs in a place.
+    fn each_thread_of_a_place_has_one_id(&self) -> Result<()> {
+        let said = self.broker.tool("org.apache.kafka.tools.TransactionsCommand", &["list"])?;
+        let words = said.lines().filter_map(|line| line.split_whitespace().next());
+        let of_application = format!("{}-", self.application);
+        let ids: Vec<&str> = words.filter(|id| id.starts_with(&of_application)).collect();
+        ensure!(ids.len() == INSTANCES * THREADS, "the transactional ids are {ids:?}");
+        ensure!(ids.iter().all(|id| id.ends_with("-1") || id.ends_with("-2")), "the transactional ids are {ids:?}");
         Ok(())
     }
 }
@@ -280,25 +327,10 @@ fn name(number: usize) -> String {
 }
 
 #[test]
-fn each_count_is_seen_once_and_in_order_whoever_is_killed_or_stopped() -> Result<()> {
-    let test = "each_count_is_seen_once_and_in_order_whoever_is_killed_or_stopped";
-    let Some(broker) = Broker::of_this_run(test) else { return Ok(()) };
-    let trial = Trial::new(broker, "exactly-once", None)?;
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut fleet = Fleet::new(PATIENCE);
-    let outcome = trial.run(&mut fleet, &BLOWS);
-    fleet.tell(outcome)
-}
-
-#[test]
 fn each_count_is_seen_once_and_in_order_beside_java() -> Result<()> {
     let Some(broker) = Broker::of_this_run("each_count_is_seen_once_and_in_order_beside_java") else { return Ok(()) };
-    let java = broker.java_streams()?;
-    let trial = Trial::new(broker, "exactly-once-beside-java", Some(java))?;
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let trial = Trial::new(broker, "exactly-once-beside-java")?;
     let mut fleet = Fleet::new(PATIENCE);
-    let blows =
-        [(0, Blow::Kill), (1, Blow::Kill), (0, Blow::Stop(Duration::from_secs(9))), (1, Blow::Close), (0, Blow::Close)];
-    let outcome = trial.run(&mut fleet, &blows);
+    let outcome = trial.run(&mut fleet);
     fleet.tell(outcome)
 }

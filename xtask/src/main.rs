@@ -10,6 +10,7 @@ mod ci;
 mod kafka;
 mod layers;
 mod process;
+mod prove;
 mod rocksdb;
 mod setup;
 mod test;
@@ -33,7 +34,9 @@ Usage: cargo xtask <command>
   kafka up|down|status [--port N] a broker for daily work (port 9092 unless told)
   kafka libs                      where Kafka's jars are, fetched once
   conformance [arguments]         scenarios: recorded, restarted, on several partitions, random; see its `--help`
-  golden [arguments]              its `golden` subcommand";
+  golden [arguments]              its `golden` subcommand
+  kill --kills N [--seed S]       exactly-once while processes are killed, on three brokers that come and go
+  torn --faults N [--seed S]      exactly-once while requests of transactions are lost, late and repeated";
 
 /// The first words of all commands.
 fn commands() -> impl Iterator<Item = &'static str> {
@@ -72,6 +75,8 @@ fn dispatch(words: &[String]) -> Result<()> {
         ["kafka", rest @ ..] => kafka::run(rest),
         ["conformance", rest @ ..] => test::conformance(rest),
         ["golden", rest @ ..] => test::golden(rest),
+        ["kill", rest @ ..] => prove::kill(rest),
+        ["torn", rest @ ..] => prove::torn(rest),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

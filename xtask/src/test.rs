@@ -55,7 +55,7 @@ pub(crate) fn run(with: With) -> Result<()> {
         }
         With::NoBroker => println!(
             "\ntest: passed without a broker. Skipped: every test that meets a real Kafka (client-kafka's conformance \
-             suite, a cluster of three whose brokers crash, exactness under rolling, exactly-once while processes are killed, Kafka's own tools, Java beside us)"
+             suite, a cluster of three whose brokers crash, exactness under rolling, exactly-once while processes are killed and requests are lost, Kafka's own tools, Java beside us)"
         ),
     }
     Ok(())

@@ -51,8 +51,14 @@ pub(super) fn meaning(said: &Said, partition: &TopicPartition) -> Answer {
 /// What it means for a batch of a transaction: what cannot be mended by sending again ends the transaction.
 pub(super) fn meaning_in_transaction(said: &Said, partition: &TopicPartition) -> Answer {
     let answer = meaning(said, partition);
-    let (Answer::Forgotten(error) | Answer::Passing(error) | Answer::Refused(error)) = &answer else { return answer };
+    let (Answer::OutOfOrder(error) | Answer::Forgotten(error) | Answer::Passing(error) | Answer::Refused(error)) =
+        &answer
+    else {
+        return answer;
+    };
     match said.code {
+        // OUT_OF_ORDER_SEQUENCE_NUMBER: of what is before it, or of a request of an earlier transaction that came late.
+        45 => Answer::OutOfOrder(ClientError::TransactionAborted(error.to_string())),
         code if fences(code) => Answer::Refused(fenced(error.clone())),
         // CLUSTER_AUTHORIZATION_FAILED
         31 => Answer::Refused(error.clone()),
@@ -125,7 +131,7 @@ mod tests {
             assert!(matches!(of(code), Answer::Refused(ClientError::NotAuthorised(_))), "{code}: {:?}", of(code));
         }
         assert!(matches!(of(51), Answer::Passing(_)));
-        assert!(matches!(of(45), Answer::OutOfOrder(_)));
+        assert!(matches!(of(45), Answer::OutOfOrder(ClientError::TransactionAborted(_))), "{:?}", of(45));
         for code in [0, 46, 2, 3, 5, 6, 7, 10, 17, 18, 19, 20, 32, 42, 56, 74, 75, 87, 89, 999] {
             let said = Said { code, base_offset: 7, message: None };
             assert_eq!(of(code), meaning(&said, &partition), "{code}");

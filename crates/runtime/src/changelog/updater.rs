@@ -357,7 +357,13 @@ impl Updater {
         for id in complete {
             let Some(mut stores) = self.release(id, StandbyEnd::Migrated) else { continue };
             out.push(match stores.commit() {
-                Ok(()) => Updated::Restored(stores),
+                Ok(()) => {
+                    // Who crashes soon after must not restore it all again, nor what was followed as a standby.
+                    if let Err(error) = stores.sync() {
+                        tracing::warn!(task = %id, %error, "a store could not bring to disk what was restored");
+                    }
+                    Updated::Restored(stores)
+                }
                 Err(failure) => Updated::Failed { stores, failure: failure.into() },
             });
         }

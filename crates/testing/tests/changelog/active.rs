@@ -27,6 +27,16 @@ fn exactly_the_records_after_the_committed_offset_are_restored_and_counted() {
 }
 
 #[test]
+fn what_was_restored_comes_to_disk_at_once() {
+    let world = World::new();
+    let (spec, log) = (world.spec(0, &["a"]), changelog("a", 0));
+    world.fill(&log, 0, 10);
+    let stores = world.restored(&spec);
+    let synced = stores.claim.path().unwrap().join("a.synced");
+    assert_eq!(std::fs::read_to_string(&synced).unwrap(), "9");
+}
+
+#[test]
 fn a_store_in_memory_is_restored_from_the_beginning_each_time() {
     let mut world = World::new();
     world.configured = ConfiguredStores::InMemory;

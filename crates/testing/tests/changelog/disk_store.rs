@@ -111,6 +111,12 @@ impl StateStore for Table {
         }
         fs::write(file, text).map_err(|error| StoreError::Io { store: self.name.clone(), reason: error.to_string() })
     }
+    /// Leaves a file that says which offset was brought to disk.
+    fn sync(&mut self) -> Result<(), StoreError> {
+        let (Some(file), Some(offset)) = (&self.file, self.offset) else { return Ok(()) };
+        fs::write(file.with_extension("synced"), offset.to_string())
+            .map_err(|error| StoreError::Io { store: self.name.clone(), reason: error.to_string() })
+    }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {
             self.set(record.key.expect("records without a key are skipped before"), record.value);
