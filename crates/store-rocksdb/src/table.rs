@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
-use headwater_store::{OpenContext, Row, RowBuf, RowFormat, StoreError, StoreSpec};
+use headwater_store::{OpenContext, Row, RowBuf, RowFormat, RowRef, StoreError, StoreSpec};
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
 use crate::RocksDbStores;
@@ -196,6 +196,11 @@ impl Table {
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError> {
         self.with_bytes(key, |bytes| self.decode(bytes))
+    }
+
+    /// Hands the row of `key` to `look`, if there is one.
+    pub(crate) fn look(&self, key: &[u8], look: &mut dyn FnMut(RowRef<'_>)) -> Result<(), StoreError> {
+        self.with_bytes(key, |bytes| self.format.lend(bytes).map(look)).map(Option::unwrap_or_default)
     }
 
     #[inline]
