@@ -172,18 +172,24 @@ def idle(bench):
 
 
 def latency(bench):
-    """W22: open loop at a fixed rate; the first ten seconds are not counted."""
+    """W22: open loop at a fixed rate; the first ten seconds are not counted. Its cases are L1, L2, ..."""
     rate, secs = bench.options.rate, bench.options.secs
     plain = {"producer.linger.ms": 0}
-    for label, workload, args, sets in (
+    only = bench.options.only.split(",") if bench.options.only else None
+    cases = (
         ("passthrough, linger 0", "passthrough", {}, plain),
         ("passthrough, defaults", "passthrough", {}, {}),
         ("repartition, linger 0", "repartition", {}, plain),
         ("repartition, defaults", "repartition", {}, {}),
         ("count, cache 0, linger 0", "count", {"cache": "0"}, plain),
         ("count, cache 0, defaults", "count", {"cache": "0"}, {}),
+        ("count, commit 100 ms", "count", {"commit": "100"}, {}),
+        ("count, EOS 100 ms", "count", {"eos": True, "commit": "100"}, {}),
         ("passthrough, EOS 100 ms, linger 0", "passthrough", {"eos": True, "commit": "100"}, plain),
-    ):
+    )
+    for number, (label, workload, args, sets) in enumerate(cases, 1):
+        if only and f"L{number}" not in only:
+            continue
         for pair in range(bench.options.pairs):
             for contender in bench.contenders(workload, args):
                 if bench.late():
@@ -200,9 +206,11 @@ def latency(bench):
                 result = drive.lines()[-1]
                 cpu = processor_seconds(process.pid)
                 process.stop()
-                bench.keep(mode="latency", what=label, contender=contender, pair=pair, rate=rate, secs=secs, cpu_s=cpu, result=result)
+                line = process.lines()[-1]
+                bench.keep(mode="latency", what=label, contender=contender, pair=pair, rate=rate, secs=secs, cpu_s=cpu, result=result, line=line)
+                commits = f", commits {line['commit_ms_mean']:.1f}, longest {line['commit_ms_max']:.1f} ms" if "commit_ms_max" in line else ""
                 bench.say(f"latency {label} {contender}: p50 {result['p50_ms']} p99 {result['p99_ms']} p99.9 {result['p999_ms']} max {result['max_ms']} ms, "
-                          f"{result['received']}/{result['sent']} received, cpu {cpu:.1f} s")
+                          f"{result['received']}/{result['sent']} received, cpu {cpu:.1f} s{commits}")
                 bench.clean(app, state)
                 bench.tool("delete", "--prefix", case["in"][0])
 

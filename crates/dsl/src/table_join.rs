@@ -76,23 +76,25 @@ impl<K: 'static, A: 'static, B, W: 'static> Inlet<Table<K, A>> for Side<K, A, B,
             cx.drop_record();
             return Ok(());
         }
-        let other = self.other.get(cx, update.key)?;
-        // Nothing was there, and nothing is.
-        let silent = match self.need {
-            Need::Both | Need::Other => other.is_none(),
-            Need::This | Need::Any => other.is_none() && new.is_none() && old.is_none(),
-        };
-        if silent {
-            return Ok(());
-        }
-        let timestamp = other.as_ref().map_or(Timestamp::UNKNOWN, |other| other.timestamp).max(update.timestamp);
-        let other = other.as_ref().map(|other| &other.value);
-        let joined = |value: &Option<A>| {
-            let met = self.need.met(value.is_some(), other.is_some());
-            met.then(|| (self.join)(value.as_ref(), other)).transpose()
-        };
-        let new = joined(new)?;
-        let old = if self.send_old { joined(old)? } else { None };
+        let mut joined = None;
+        self.other.look(cx, update.key, None, &mut |other| {
+            // Nothing was there, and nothing is.
+            let silent = match self.need {
+                Need::Both | Need::Other => other.is_none(),
+                Need::This | Need::Any => other.is_none() && new.is_none() && old.is_none(),
+            };
+            if silent {
+                return Ok(());
+            }
+            let (other, timestamp) = other.map_or((None, Timestamp::UNKNOWN), |(other, at)| (Some(other), at));
+            let join = |value: &Option<A>| {
+                let met = self.need.met(value.is_some(), other.is_some());
+                met.then(|| (self.join)(value.as_ref(), other)).transpose()
+            };
+            joined = Some((join(new)?, if self.send_old { join(old)? } else { None }, timestamp.max(update.timestamp)));
+            Ok(())
+        })?;
+        let Some((new, old, timestamp)) = joined else { return Ok(()) };
         let change = Change { new: &new, old: &old, is_latest };
         self.out.push(cx, Update { timestamp, ..update.with_change(change) })
     }

@@ -31,7 +31,25 @@ pub(crate) trait View<K, V> {
         let _ = as_of;
         self.get(cx, key)
     }
+
+    /// Hands the value to `look`, as it was at `as_of` if that is asked. A table that is kept need not copy it for that.
+    fn look(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        as_of: Option<Timestamp>,
+        look: Look<'_, V>,
+    ) -> Result<(), ProcessError> {
+        let found = match as_of {
+            Some(as_of) => self.get_as_of(cx, key, as_of)?,
+            None => self.get(cx, key)?,
+        };
+        look(found.as_ref().map(|found| (&found.value, found.timestamp)))
+    }
 }
+
+/// What is done with a value that was looked up, and its time; `None` where the table has none.
+pub(crate) type Look<'f, V> = &'f mut dyn FnMut(Option<(&V, Timestamp)>) -> Result<(), ProcessError>;
 
 /// How a table can be looked at.
 pub(crate) trait Source<K, V>: Send + Sync {
@@ -150,6 +168,18 @@ impl<K: 'static, V: 'static> View<K, V> for StoreView<K, V> {
     ) -> Result<Option<Stamped<V>>, ProcessError> {
         self.0.as_ref().map_or(Ok(None), |state| state.get_as_of(cx, key, as_of))
     }
+    fn look(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        as_of: Option<Timestamp>,
+        look: Look<'_, V>,
+    ) -> Result<(), ProcessError> {
+        match &self.0 {
+            Some(state) => state.with(cx, key, as_of, look)?,
+            None => look(None),
+        }
+    }
 }
 
 struct NonNull<K, V>(Views<K, V>);
@@ -176,6 +206,15 @@ impl<K, V: Nullable> View<K, V> for NonNullView<K, V> {
         as_of: Timestamp,
     ) -> Result<Option<Stamped<V>>, ProcessError> {
         Ok(self.0.get_as_of(cx, key, as_of)?.filter(|found| !found.value.is_null()))
+    }
+    fn look(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        as_of: Option<Timestamp>,
+        look: Look<'_, V>,
+    ) -> Result<(), ProcessError> {
+        self.0.look(cx, key, as_of, &mut |found| look(found.filter(|(value, _)| !value.is_null())))
     }
 }
 

@@ -229,11 +229,9 @@ impl StreamsConfig {
         given.and_then(|value| value.trim().parse().ok()).map_or(clients::TRANSACTION_TIMEOUT, Duration::from_millis)
     }
 
-    /// `statestore.uncommitted.max.bytes`; `None` for any number, as under at-least-once unless it is set.
+    /// `statestore.uncommitted.max.bytes`; `None` for any number.
     pub fn uncommitted_max_bytes(&self) -> Option<usize> {
-        let key = "statestore.uncommitted.max.bytes";
-        let is_bounded = self.guarantee() == ProcessingGuarantee::ExactlyOnceV2 || self.given(key).is_some();
-        usize::try_from(self.number(&[key])).ok().filter(|_| is_bounded)
+        usize::try_from(self.number(&["statestore.uncommitted.max.bytes"])).ok()
     }
 
     /// `poll.ms`.

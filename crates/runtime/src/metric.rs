@@ -7,6 +7,7 @@
 //! | `headwater_dropped_records_total` | counter by `task` | records left out: late, null, or let pass by a handler (Java's `dropped-records-total`) |
 //! | `headwater_abandoned_records_total` | counter | records that were not sent when their tasks were lost |
 //! | `headwater_task_commits_total` | counter | tasks committed |
+//! | `headwater_commit_seconds` | histogram by `thread` | how long the thread processed nothing because of a commit (Java's `commit-latency-avg` and `-max`) |
 //! | `headwater_tasks_restored_total` | counter | active tasks whose stores were restored |
 //! | `headwater_tasks_active`, `headwater_tasks_standby` | gauges by `thread` | tasks assigned |
 //! | `headwater_thread_running` | gauge by `thread` | 1 while the thread processes |
@@ -24,9 +25,11 @@
 //!
 //! As in Java since 2.5 (KIP-444), dropped records are counted by task only, not by node.
 
+use std::time::Duration;
+
 use headwater_record::TopicPartition;
 use headwater_topology::TaskId;
-use metrics::{counter, gauge};
+use metrics::{counter, gauge, histogram};
 
 use crate::instance::ThreadState;
 
@@ -48,6 +51,10 @@ pub(crate) fn records_abandoned(count: u64) {
 
 pub(crate) fn committed(tasks: usize) {
     counter!("headwater_task_commits_total").increment(tasks as u64);
+}
+
+pub(crate) fn commit_took(thread: usize, time: Duration) {
+    histogram!("headwater_commit_seconds", "thread" => thread.to_string()).record(time);
 }
 
 pub(crate) fn task_restored() {

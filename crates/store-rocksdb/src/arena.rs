@@ -7,6 +7,8 @@ const HEAD: usize = 12;
 const DELETED: u32 = u32::MAX;
 /// The entry lies elsewhere by now, or was forgotten.
 const GONE: u32 = u32::MAX - 1;
+/// Beside a key's length: the entry waits for the next commit. No key is so long.
+const PENDING: u32 = 1 << 31;
 
 /// Keys with their rows.
 #[derive(Debug, Default)]
@@ -24,6 +26,7 @@ struct Head {
     key: u32,
     room: u32,
     row: u32,
+    is_pending: bool,
 }
 
 impl Head {
@@ -34,7 +37,7 @@ impl Head {
 }
 
 impl Arena {
-    /// Adds an entry, whose row is what `fill` appends; where it lies.
+    /// Adds an entry that waits for the next commit, whose row is what `fill` appends; where it lies.
     pub(crate) fn push(&mut self, key: &[u8], fill: Option<impl FnOnce(&mut Vec<u8>)>) -> usize {
         let at = self.bytes.len();
         self.bytes.extend_from_slice(&[0; HEAD]);
@@ -42,15 +45,17 @@ impl Arena {
         let start = self.bytes.len();
         let is_row = fill.map(|fill| fill(&mut self.bytes)).is_some();
         let room = (self.bytes.len() - start) as u32;
-        self.set_head(at, Head { key: key.len() as u32, room, row: if is_row { room } else { DELETED } });
+        let row = if is_row { room } else { DELETED };
+        self.set_head(at, Head { key: key.len() as u32, room, row, is_pending: true });
         at
     }
 
-    /// Puts another row in the place of the one at `at`, or behind all others when it has no room there; where the entry lies now.
+    /// Puts another row in the place of the one at `at`, or behind all others when it has no room there; where the entry lies now,
+    /// which waits for the next commit.
     pub(crate) fn replace(&mut self, at: usize, key: &[u8], fill: Option<impl FnOnce(&mut Vec<u8>)>) -> usize {
         let head = self.head(at);
         let Some(fill) = fill else {
-            self.set_head(at, Head { row: DELETED, ..head });
+            self.set_head(at, Head { row: DELETED, is_pending: true, ..head });
             return at;
         };
         let moved = self.push(key, Some(fill));
@@ -60,13 +65,37 @@ impl Arena {
             // A row that grows and grows moves ever less often.
             let room = row.max(head.room.saturating_mul(2));
             self.bytes.resize(self.bytes.len() + (room - row) as usize, 0);
-            self.set_head(moved, Head { key: head.key, room, row });
+            self.set_head(moved, Head { room, row, is_pending: true, ..head });
             return moved;
         }
         self.bytes.copy_within(moved + HEAD + key.len().., at + HEAD + key.len());
         self.bytes.truncate(moved);
-        self.set_head(at, Head { row, ..head });
+        self.set_head(at, Head { row, is_pending: true, ..head });
         at
+    }
+
+    /// Adds an entry of another arena as it is; where it lies.
+    pub(crate) fn copy(&mut self, other: &Arena, from: usize) -> usize {
+        let at = self.bytes.len();
+        let entry = other.bytes.get(from..from + other.len_at(from));
+        self.bytes.extend_from_slice(entry.unwrap_or_default());
+        at
+    }
+
+    /// The entry at `at` is committed.
+    pub(crate) fn settle(&mut self, at: usize) {
+        let head = self.head(at);
+        self.set_head(at, Head { is_pending: false, ..head });
+    }
+
+    pub(crate) fn is_pending(&self, at: usize) -> bool {
+        let head = self.head(at);
+        head.is_pending && head.row != GONE
+    }
+
+    /// How many bytes the entry at `at` takes.
+    pub(crate) fn len_at(&self, at: usize) -> usize {
+        self.head(at).len()
     }
 
     /// The entry at `at` counts no more.
@@ -101,9 +130,9 @@ impl Arena {
         })
     }
 
-    /// How many bytes the entries take.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len() - self.gone
+    /// How many bytes the entries take, those that count no more among them.
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Whether most of the memory is of entries that count no more.
@@ -121,12 +150,14 @@ impl Arena {
             let number = bytes.get(from..).and_then(|rest| rest.first_chunk());
             u32::from_ne_bytes(*number.unwrap_or(&[0; 4]))
         };
-        Head { key: number(0), room: number(4), row: number(8) }
+        let key = number(0);
+        Head { key: key & !PENDING, room: number(4), row: number(8), is_pending: key & PENDING != 0 }
     }
 
     fn set_head(&mut self, at: usize, head: Head) {
         let Some(bytes) = self.bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<HEAD>()) else { return };
-        let numbers = [head.key, head.room, head.row];
+        let key = if head.is_pending { head.key | PENDING } else { head.key };
+        let numbers = [key, head.room, head.row];
         for (to, number) in bytes.chunks_exact_mut(4).zip(numbers) {
             to.copy_from_slice(&number.to_ne_bytes());
         }
@@ -157,7 +188,7 @@ mod tests {
     fn a_row_that_fits_takes_the_memory_of_the_one_before() {
         let mut arena = Arena::default();
         let (a, b) = (arena.push(b"a", Some(fill("long"))), arena.push(b"b", Some(fill(""))));
-        let of_both = arena.len();
+        let of_both = arena.memory() - arena.gone;
         for row in ["more", "", "abc", "four"] {
             assert_eq!(arena.replace(a, b"a", Some(fill(row))), a);
             assert_eq!(all(&arena), [format!("a={row}"), "b=".to_owned()]);
@@ -165,10 +196,10 @@ mod tests {
         assert_eq!(arena.replace(a, b"a", NONE), a);
         assert_eq!(all(&arena), ["a", "b="]);
         assert_eq!(arena.replace(a, b"a", Some(fill("back"))), a);
-        assert_eq!(arena.len(), of_both);
+        assert_eq!(arena.memory() - arena.gone, of_both);
         arena.forget(b);
         assert_eq!(all(&arena), ["a=back"]);
-        assert_eq!(arena.len(), of_both - HEAD - 1);
+        assert_eq!(arena.memory() - arena.gone, of_both - HEAD - 1);
     }
 
     #[test]

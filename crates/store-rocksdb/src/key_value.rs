@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use headwater_record::{Offset, Partition, RawRecord};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater_store::{Row, RowBuf, StateStore, StoreError};
+use headwater_store::{Row, RowBuf, RowRef, StateStore, StoreError};
 
 use crate::table::{Marks, Table};
 
@@ -66,6 +66,9 @@ impl StateStore for KeyValue {
 impl KeyValueBytes for KeyValue {
     fn get(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError> {
         self.table.get(key)
+    }
+    fn look(&self, key: &[u8], look: &mut dyn FnMut(RowRef<'_>)) -> Result<(), StoreError> {
+        self.table.look(key, look)
     }
     fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<RowBuf>>, StoreError> {
         self.table.multi_get(keys)

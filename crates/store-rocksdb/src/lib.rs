@@ -2,7 +2,7 @@
 //!
 //! The stores of a task are one database below the task's directory, `rocksdb`, with a column family for the rows of each. What is
 //! written between two commits stays in memory, where reads see it; a commit writes it together with the changelog offset in one
-//! batch. There is no write-ahead log, so a killed process loses the batches that RocksDB had not flushed to files yet: the store
+//! batch, and reads still find it in memory until later commits need the room. There is no write-ahead log, so a killed process loses the batches that RocksDB had not flushed to files yet: the store
 //! then opens with the content *and* the offset of an earlier commit, and restoring goes on from there. Content and offset never
 //! part (see [`RocksDbStores`]).
 //!
@@ -12,10 +12,12 @@
 mod arena;
 mod database;
 mod error;
+mod generation;
 mod key_value;
 mod layout;
 mod options;
 mod overlay;
+mod room;
 mod scan;
 mod segments;
 mod session;
@@ -58,6 +60,11 @@ impl RocksDbStores {
     /// Memory now in use for writes not on disk yet, bytes.
     pub fn write_buffer_bytes(&self) -> usize {
         self.shared.write_buffer_bytes()
+    }
+
+    /// Memory now in use for rows that were committed lately, bytes.
+    pub fn committed_bytes(&self) -> usize {
+        self.shared.room.taken()
     }
 }
 

@@ -1,12 +1,15 @@
 //! How RocksDB is set up: near Java Kafka Streams' defaults, with the memory of all stores shared.
 
 use std::fmt;
+use std::sync::Arc;
 
 use headwater_store::MemoryBudget;
 use rocksdb::{
     BlockBasedOptions, Cache, DBCompactionStyle, DBCompressionType, FlushOptions, LogLevel, Options,
     WriteBufferManager, WriteOptions,
 };
+
+use crate::room::Room;
 
 /// A memtable of rows, as in Java.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
@@ -23,6 +26,7 @@ const META_ARENA_BLOCK_BYTES: usize = 4096;
 pub(crate) struct Shared {
     blocks: Cache,
     writes: WriteBufferManager,
+    pub(crate) room: Arc<Room>,
 }
 
 impl Shared {
@@ -30,6 +34,7 @@ impl Shared {
         Shared {
             blocks: Cache::new_lru_cache(budget.block_cache_bytes),
             writes: WriteBufferManager::new_write_buffer_manager(budget.write_buffer_bytes, false),
+            room: Arc::new(Room::new(budget.committed_bytes)),
         }
     }
 
@@ -96,7 +101,8 @@ impl fmt::Debug for Shared {
         f.debug_struct("Shared")
             .field("block_cache_bytes", &self.block_cache_bytes())
             .field("write_buffer_bytes", &self.write_buffer_bytes())
-            .finish()
+            .field("committed_bytes", &self.room.taken())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was written since the last commit: rows by key that reads look into first.
+//! What was written lately: rows that wait for the next commit, and committed ones that reads find here instead of on disk.
 
 use std::collections::{BTreeMap, btree_map};
 use std::hash::BuildHasher;
@@ -6,49 +6,53 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::OnceLock;
 
 use hashbrown::DefaultHashBuilder;
-use hashbrown::hash_table::{Entry, HashTable};
 use headwater_store::bytes::Order;
 use smallvec::SmallVec;
 
-use crate::arena::{self, Arena};
+use crate::arena;
+use crate::generation::Generation;
 use crate::scan::HalfOpen;
 
 /// What finding an entry costs, about: its share of the table or the tree.
-const ENTRY_OVERHEAD: usize = 64;
+const ENTRY_OVERHEAD: usize = 24;
 
-/// What a key is to be after the next commit.
+/// What is known of a key without a look on disk: what it is to be after the next commit, or is since one of the last.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Pending<'a> {
-    Deleted,
+pub(crate) enum Known<'a> {
+    Unknown,
+    Absent,
     Row(&'a [u8]),
 }
 
 /// Short keys lie in the tree itself: a search compares them without a look elsewhere.
 type Key = SmallVec<[u8; 32]>;
 
-/// Rows by key, and keys that are to be deleted.
+/// Rows by key, and keys that are deleted.
 ///
-/// They lie in no order until the first scan since the last commit asks for one: a search by hash waits for memory twice, one down
-/// a tree at each level.
+/// Those that wait for the next commit lie among those that were committed lately: a commit moves nothing. When there are too many
+/// of the committed, the older generation of them goes, and what was the newer one is the older.
+///
+/// They lie in no order until the first scan since the last commit asks for one, and then only what is pending: the rest is on disk,
+/// in order.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
-    entries: Arena,
-    /// Of no use any more once there is an order.
-    hashed: HashTable<Hashed>,
+    newer: Generation,
+    /// Committed, all of it; what the newer one has too is not true any more.
+    older: Generation,
+    /// Where in the newer generation pending entries lie. Some have moved on or are forgotten.
+    pending: Vec<usize>,
+    pending_bytes: usize,
     ordered: OnceLock<BTreeMap<Key, usize>>,
+    /// Whether rows were forgotten since the last commit.
+    is_ageing: bool,
+    /// Whether nothing is on disk that is not here.
+    is_whole: bool,
     hasher: DefaultHashBuilder,
-}
-
-/// An entry by the hash of its key, which is kept: the table grows without a look at keys.
-#[derive(Debug)]
-struct Hashed {
-    hash: u64,
-    at: usize,
 }
 
 /// What is pending within a range, in order.
 pub(crate) struct Entries<'a> {
-    arena: &'a Arena,
+    rows: &'a Generation,
     left: btree_map::Range<'a, Key, usize>,
     range: &'a HalfOpen,
     order: Order,
@@ -62,126 +66,140 @@ impl<'a> Iterator for Entries<'a> {
             Order::Forward => self.left.next(),
             Order::Backward => self.left.next_back(),
         }?;
-        self.range.contains(key).then(|| (key.as_slice(), self.arena.row(*at)))
+        self.range.contains(key).then(|| (key.as_slice(), self.rows.row(*at)))
     }
 }
 
 impl Overlay {
-    /// Sets the row of `key` to what `fill` appends, or deletes it.
+    /// Over a store that `is_empty` on disk, or not.
+    pub(crate) fn new(is_empty: bool) -> Self {
+        Overlay { is_whole: is_empty, ..Overlay::default() }
+    }
+
+    /// Sets the row of `key` to what `fill` appends, or deletes it, with the next commit.
     pub(crate) fn set(&mut self, key: &[u8], fill: Option<impl FnOnce(&mut Vec<u8>)>) {
-        let Overlay { entries, hashed, ordered, hasher } = self;
-        if let Some(ordered) = ordered.get_mut() {
-            if !hashed.is_empty() {
-                *hashed = HashTable::new();
+        let hash = self.hasher.hash_one(key);
+        let (before, now) = self.newer.set((hash, key), fill);
+        self.pending_bytes += now.bytes + ENTRY_OVERHEAD;
+        self.pending_bytes -= before.map_or(0, |before| before.bytes + ENTRY_OVERHEAD);
+        if before.is_none_or(|before| before.at != now.at) {
+            self.pending.push(now.at);
+            if let Some(ordered) = self.ordered.get_mut() {
+                ordered.insert(Key::from_slice(key), now.at);
             }
-            match ordered.entry(Key::from_slice(key)) {
-                btree_map::Entry::Occupied(mut slot) => *slot.get_mut() = entries.replace(*slot.get(), key, fill),
-                btree_map::Entry::Vacant(slot) => _ = slot.insert(entries.push(key, fill)),
-            }
-            return;
-        }
-        let hash = hasher.hash_one(key);
-        match hashed.entry(hash, |slot| slot.hash == hash && entries.key(slot.at) == key, |slot| slot.hash) {
-            Entry::Occupied(mut slot) => slot.get_mut().at = entries.replace(slot.get().at, key, fill),
-            Entry::Vacant(slot) => _ = slot.insert(Hashed { hash, at: entries.push(key, fill) }),
         }
     }
 
-    /// What is pending for `key`, if anything.
+    /// What is known of `key`.
     #[inline]
-    pub(crate) fn get(&self, key: &[u8]) -> Option<Pending<'_>> {
-        let at = if let Some(ordered) = self.ordered.get() {
-            *ordered.get(key)?
-        } else {
-            let hash = self.hasher.hash_one(key);
-            self.hashed.find(hash, |slot| slot.hash == hash && self.entries.key(slot.at) == key)?.at
-        };
-        Some(self.entries.row(at).map_or(Pending::Deleted, Pending::Row))
+    pub(crate) fn get(&self, key: &[u8]) -> Known<'_> {
+        let hash = self.hasher.hash_one(key);
+        let found = self.newer.find(hash, key).map(|at| self.newer.row(at));
+        match found.or_else(|| Some(self.older.row(self.older.find(hash, key)?))) {
+            Some(row) => row.map_or(Known::Absent, Known::Row),
+            None if self.is_whole => Known::Absent,
+            None => Known::Unknown,
+        }
+    }
+
+    /// Where what is pending lies.
+    fn pending(&self) -> impl Iterator<Item = usize> {
+        self.pending.iter().copied().filter(|at| self.newer.is_pending(*at))
     }
 
     fn ordered(&self) -> &BTreeMap<Key, usize> {
-        let key = |at| Key::from_slice(self.entries.key(at));
-        self.ordered.get_or_init(|| self.entries.places().map(|at| (key(at), at)).collect())
+        let key = |at| Key::from_slice(self.newer.key(at));
+        self.ordered.get_or_init(|| self.pending().map(|at| (key(at), at)).collect())
     }
 
-    /// The entries within a range, in `order`.
+    /// What is pending within a range, in `order`.
     pub(crate) fn range<'a>(&'a self, range: &'a HalfOpen, order: Order) -> Entries<'a> {
         // Each bound is a search. The one where the scan ends is compared on the way.
         let bounds = match order {
             Order::Forward => (Included(range.from.as_slice()), Unbounded),
             Order::Backward => (Unbounded, range.to.as_deref().map_or(Unbounded, Excluded)),
         };
-        Entries { arena: &self.entries, left: self.ordered().range::<[u8], _>(bounds), range, order }
+        Entries { rows: &self.newer, left: self.ordered().range::<[u8], _>(bounds), range, order }
     }
 
-    /// Hands all entries to `take`, in order: a database takes sorted rows several times quicker.
+    /// Hands what is pending to `take`, in order: a database takes sorted rows several times quicker.
     pub(crate) fn each(&self, mut take: impl FnMut(&[u8], Option<&[u8]>)) {
         if let Some(ordered) = self.ordered.get() {
             for (key, at) in ordered {
-                take(key, self.entries.row(*at));
+                take(key, self.newer.row(*at));
             }
             return;
         }
         // The first bytes beside each entry decide nearly always, without a look at the key.
-        let mut places: Vec<_> = self.entries.places().map(|at| (first_bytes(self.entries.key(at)), at)).collect();
-        let key = |at| self.entries.key(at);
+        let key = |at| self.newer.key(at);
+        let mut places: Vec<_> = self.pending().map(|at| (first_bytes(key(at)), at)).collect();
         places.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
         for (_, at) in places {
-            take(key(at), self.entries.row(at));
+            take(key(at), self.newer.row(at));
         }
     }
 
-    /// Drops the entries whose keys are less than `end`.
+    /// Drops what is pending of keys that are less than `end`. Nobody reads them any more, so that those that are committed may stay
+    /// for as long as others.
     pub(crate) fn forget_before(&mut self, end: &[u8]) {
-        let Overlay { entries, hashed, ordered, .. } = self;
-        match ordered.get_mut() {
+        let forgotten: Vec<usize> = match self.ordered.get_mut() {
             Some(ordered) => {
                 let kept = ordered.split_off::<[u8]>(end);
-                for at in std::mem::replace(ordered, kept).into_values() {
-                    entries.forget(at);
-                }
+                std::mem::replace(ordered, kept).into_values().collect()
             }
-            None => hashed.retain(|slot| {
-                let is_kept = entries.key(slot.at) >= end;
-                if !is_kept {
-                    entries.forget(slot.at);
-                }
-                is_kept
-            }),
+            None => self.pending().filter(|at| self.newer.key(*at) < end).collect(),
+        };
+        for at in forgotten {
+            let hash = self.hasher.hash_one(self.newer.key(at));
+            self.pending_bytes -= self.newer.forget(hash, at) + ENTRY_OVERHEAD;
         }
-        if entries.is_mostly_gone() {
-            let old = std::mem::take(entries);
-            let copy = |at: &mut usize| {
-                let fill = old.row(*at).map(|row| |bytes: &mut Vec<u8>| bytes.extend_from_slice(row));
-                *at = entries.push(old.key(*at), fill);
-            };
-            match ordered.get_mut() {
-                Some(ordered) => ordered.values_mut().for_each(copy),
-                None => hashed.iter_mut().map(|slot| &mut slot.at).for_each(copy),
-            }
+        self.is_ageing = true;
+        if self.newer.compact() {
+            self.ordered = OnceLock::new();
+            self.pending = self.newer.places().filter(|at| self.newer.is_pending(*at)).collect();
         }
     }
 
-    pub(crate) fn clear(&mut self) {
-        *self = Overlay::default();
+    /// All is committed. Reads find it here still, as long as it takes no more than `most` bytes.
+    pub(crate) fn settle(&mut self, most: usize) {
+        self.ordered = OnceLock::new();
+        for at in std::mem::take(&mut self.pending) {
+            self.newer.settle(at);
+        }
+        self.pending_bytes = 0;
+        self.newer.compact();
+        if std::mem::take(&mut self.is_ageing) || bytes(&self.newer) > most / 2 {
+            let older = std::mem::replace(&mut self.older, std::mem::take(&mut self.newer));
+            self.is_whole &= older.is_empty();
+        }
+        if self.bytes() > most {
+            self.is_whole &= self.older.is_empty();
+            self.older = Generation::default();
+        }
     }
 
-    fn len(&self) -> usize {
-        self.ordered.get().map_or(self.hashed.len(), BTreeMap::len)
+    /// How many pending entries are rows.
+    pub(crate) fn pending_rows(&self) -> usize {
+        self.pending().filter(|at| self.newer.row(*at).is_some()).count()
     }
 
-    /// How many entries are rows.
-    pub(crate) fn rows(&self) -> usize {
-        self.entries.places().filter(|at| self.entries.row(*at).is_some()).count()
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending_bytes
     }
 
+    /// Whether nothing is pending.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pending_bytes == 0
+    }
+
+    /// Of all that is found here.
     pub(crate) fn bytes(&self) -> usize {
-        self.entries.len() + self.len() * ENTRY_OVERHEAD
+        bytes(&self.newer) + bytes(&self.older)
     }
+}
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+fn bytes(generation: &Generation) -> usize {
+    generation.bytes() + generation.len() * ENTRY_OVERHEAD
 }
 
 /// The first eight bytes of a key as a number in the order of keys; a shorter one goes on with zeroes.
@@ -199,37 +217,95 @@ mod tests {
 
     use headwater_store::bytes::Order;
 
-    use super::{Overlay, Pending};
+    use super::{Known, Overlay};
     use crate::scan::HalfOpen;
+
+    fn all() -> HalfOpen {
+        HalfOpen::new(Bound::Unbounded, Bound::Unbounded)
+    }
+
+    fn fill(value: &[u8]) -> impl FnOnce(&mut Vec<u8>) {
+        |bytes| bytes.extend_from_slice(value)
+    }
+
+    const NONE: Option<fn(&mut Vec<u8>)> = None;
+
+    fn pending(overlay: &Overlay) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let mut found = Vec::new();
+        overlay.each(|key, row| found.push((key.to_vec(), row.map(<[u8]>::to_vec))));
+        found
+    }
 
     #[test]
     fn what_is_kept_is_found_after_most_was_forgotten() {
         for in_order in [false, true] {
             let mut overlay = Overlay::default();
-            let all = HalfOpen::new(Bound::Unbounded, Bound::Unbounded);
             if in_order {
-                assert_eq!(overlay.range(&all, Order::Forward).count(), 0);
+                assert_eq!(overlay.range(&all(), Order::Forward).count(), 0);
             }
             for key in 0..100u8 {
                 let row = (key != 91).then_some(|bytes: &mut Vec<u8>| bytes.push(key));
                 overlay.set(&[key], row);
             }
-            let before = overlay.bytes();
+            let before = overlay.pending_bytes();
             overlay.forget_before(&[90]);
-            assert_eq!(overlay.bytes(), before / 10);
-            overlay.set(&[92], Some(|bytes: &mut Vec<u8>| bytes.extend_from_slice(&[92, 92])));
-            assert!(overlay.get(&[89]).is_none());
-            assert!(matches!(overlay.get(&[91]), Some(Pending::Deleted)));
-            assert!(matches!(overlay.get(&[92]), Some(Pending::Row(&[92, 92]))));
-            let mut found = Vec::new();
-            overlay.each(|key, row| found.push((key.to_vec(), row.map(<[u8]>::to_vec))));
+            assert_eq!(overlay.pending_bytes(), before / 10);
+            overlay.set(&[92], Some(fill(&[92, 92])));
+            assert!(matches!(overlay.get(&[89]), Known::Unknown));
+            assert!(matches!(overlay.get(&[91]), Known::Absent));
+            assert!(matches!(overlay.get(&[92]), Known::Row(&[92, 92])));
             let row = |key| match key {
                 91 => None,
                 92 => Some(vec![92, 92]),
                 _ => Some(vec![key]),
             };
-            assert_eq!(found, (90..100).map(|key| (vec![key], row(key))).collect::<Vec<_>>());
-            assert_eq!(overlay.rows(), 9);
+            assert_eq!(pending(&overlay), (90..100).map(|key| (vec![key], row(key))).collect::<Vec<_>>());
+            assert_eq!(overlay.range(&all(), Order::Backward).count(), 10);
+            assert_eq!(overlay.pending_rows(), 9);
         }
+    }
+
+    fn known(overlay: &Overlay, key: u8) -> String {
+        match overlay.get(&[key]) {
+            Known::Unknown => "?".to_owned(),
+            Known::Absent => "-".to_owned(),
+            Known::Row(row) => String::from_utf8_lossy(row).into_owned(),
+        }
+    }
+
+    #[test]
+    fn committed_rows_are_known_until_there_is_no_room() {
+        let mut overlay = Overlay::new(false);
+        for key in 0..10 {
+            overlay.set(&[key], Some(fill(b"old")));
+        }
+        overlay.set(&[3], NONE);
+        let of_ten = overlay.bytes();
+        overlay.settle(2 * of_ten);
+        assert_eq!((overlay.pending_bytes(), overlay.bytes(), pending(&overlay).len()), (0, of_ten, 0));
+        assert_eq!([2, 3, 10].map(|key| known(&overlay, key)), ["old", "-", "?"]);
+        overlay.set(&[2], Some(fill(b"new")));
+        overlay.set(&[10], Some(fill(b"new")));
+        assert_eq!(pending(&overlay).len(), 2, "what is committed is not written again");
+        // Now it is more than half: the older generation.
+        overlay.settle(2 * of_ten);
+        overlay.set(&[2], NONE);
+        overlay.set(&[4], Some(fill(b"newer")));
+        assert_eq!([1, 2, 4, 10].map(|key| known(&overlay, key)), ["old", "-", "newer", "new"]);
+        assert_eq!(overlay.range(&all(), Order::Forward).count(), 2);
+        overlay.settle(of_ten);
+        assert_eq!([1, 2, 4, 10].map(|key| known(&overlay, key)), ["?", "-", "newer", "?"]);
+        overlay.settle(0);
+        assert_eq!((overlay.bytes(), known(&overlay, 4)), (0, "?".to_owned()));
+    }
+
+    #[test]
+    fn what_was_never_written_is_known_to_be_absent_until_rows_are_let_go() {
+        let mut overlay = Overlay::new(true);
+        overlay.set(&[1], Some(fill(b"1")));
+        overlay.settle(1000);
+        assert_eq!([1, 2].map(|key| known(&overlay, key)), ["1", "-"]);
+        overlay.settle(10);
+        assert_eq!([1, 2].map(|key| known(&overlay, key)), ["?", "?"]);
     }
 }

@@ -1,19 +1,21 @@
-//! One store in its task's database: rows by key on disk, over them what is not committed yet, beside them the changelog offset.
+//! One store in its task's database: rows by key on disk, over them what was written lately, beside them the changelog offset.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
-use headwater_store::{OpenContext, Row, RowBuf, RowFormat, StoreError, StoreSpec};
+use headwater_store::{OpenContext, Row, RowBuf, RowFormat, RowRef, StoreError, StoreSpec};
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
 use crate::RocksDbStores;
 use crate::database::{Database, Family};
 use crate::error::failed;
 use crate::layout::{self, META, OFFSET_KEY, OFFSETS_PREFIX, SEQUENCE_KEY, TIME_KEY, TYPE_KEY, describe};
-use crate::overlay::{Overlay, Pending};
+use crate::overlay::{Known, Overlay};
+use crate::room::Share;
 use crate::scan::{Committed, HalfOpen, Merged};
 
 /// One store.
@@ -25,6 +27,10 @@ pub(crate) struct Table {
     /// The column family of its rows.
     rows: String,
     overlay: Overlay,
+    /// Memory for committed rows.
+    share: Share,
+    /// Whether rows were ever read by key: where they are only scanned, committed ones are of no use in memory.
+    is_read: AtomicBool,
     offset: Option<Offset>,
     /// Of the partitions of a global store's topic.
     offsets: BTreeMap<Partition, Offset>,
@@ -77,6 +83,8 @@ impl Table {
             database,
             rows: layout::rows(&spec.name),
             overlay: Overlay::default(),
+            share: Share::of(&make.shared.room),
+            is_read: AtomicBool::new(false),
             offset: None,
             offsets: BTreeMap::new(),
             new_offsets: BTreeMap::new(),
@@ -90,7 +98,14 @@ impl Table {
             time: table.read_number(TIME_KEY)?.map_or(Timestamp::UNKNOWN, Timestamp::from_millis),
             sequence: table.read_number(SEQUENCE_KEY)?.and_then(|last| i32::try_from(last).ok()).unwrap_or(0),
         };
+        table.overlay = Overlay::new(table.is_empty_on_disk()?);
         Ok(table)
+    }
+
+    fn is_empty_on_disk(&self) -> Result<bool, StoreError> {
+        let rows = self.family(&self.rows)?;
+        let first = self.database.db.iterator_cf(&rows, IteratorMode::Start).next();
+        first.transpose().map(|first| first.is_none()).map_err(|error| self.failed("opening", &error))
     }
 
     /// Compares what lies there with what is wanted; a new store is given its mark.
@@ -163,13 +178,13 @@ impl Table {
     }
 
     pub(crate) fn pending_bytes(&self) -> usize {
-        self.overlay.bytes()
+        self.overlay.pending_bytes()
     }
 
     pub(crate) fn approximate_len(&self) -> u64 {
         let family = self.family(&self.rows).ok();
         let keys = family.map(|rows| self.database.db.property_int_value_cf(&rows, "rocksdb.estimate-num-keys"));
-        keys.and_then(|keys| keys.ok().flatten()).unwrap_or(0) + self.overlay.rows() as u64
+        keys.and_then(|keys| keys.ok().flatten()).unwrap_or(0) + self.overlay.pending_rows() as u64
     }
 
     /// Sets or deletes a row; a commit makes it durable.
@@ -180,44 +195,66 @@ impl Table {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError> {
-        if let Some(pending) = self.overlay.get(key) {
-            return self.decode_pending(pending);
+        self.with_bytes(key, |bytes| self.decode(bytes))
+    }
+
+    /// Hands the row of `key` to `look`, if there is one.
+    pub(crate) fn look(&self, key: &[u8], look: &mut dyn FnMut(RowRef<'_>)) -> Result<(), StoreError> {
+        self.with_bytes(key, |bytes| self.format.lend(bytes).map(look)).map(Option::unwrap_or_default)
+    }
+
+    #[inline]
+    fn with_bytes<R>(
+        &self,
+        key: &[u8],
+        work: impl FnOnce(&[u8]) -> Result<R, StoreError>,
+    ) -> Result<Option<R>, StoreError> {
+        match self.known(key) {
+            Known::Row(bytes) => work(bytes).map(Some),
+            Known::Absent => Ok(None),
+            Known::Unknown => {
+                let row = self.database.db.get_pinned_cf_opt(&self.family(&self.rows)?, key, &self.database.read);
+                row.map_err(|error| self.failed("reading", &error))?.map(|bytes| work(&bytes)).transpose()
+            }
         }
-        let row = self.database.db.get_pinned_cf_opt(&self.family(&self.rows)?, key, &self.database.read);
-        row.map_err(|error| self.failed("reading", &error))?.map(|bytes| self.decode(&bytes)).transpose()
     }
 
     /// The row of `key`, of which nothing is on disk.
     pub(crate) fn get_pending(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError> {
-        self.overlay.get(key).map_or(Ok(None), |pending| self.decode_pending(pending))
+        let Known::Row(bytes) = self.known(key) else { return Ok(None) };
+        self.decode(bytes).map(Some)
     }
 
     /// The rows of `keys`; what must come from disk is read at once.
     pub(crate) fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<RowBuf>>, StoreError> {
-        let asked: Vec<&[u8]> = keys.iter().copied().filter(|key| self.overlay.get(key).is_none()).collect();
+        let known: Vec<Known<'_>> = keys.iter().map(|key| self.known(key)).collect();
+        let unknown = keys.iter().zip(&known).filter(|(_, known)| matches!(known, Known::Unknown));
         let rows = self.family(&self.rows)?;
         let read = &self.database.read;
+        let asked = unknown.map(|(key, _)| key);
         let mut committed = self.database.db.batched_multi_get_cf_opt(&rows, asked, false, read).into_iter();
-        let row = |key: &&[u8]| match self.overlay.get(key) {
-            Some(pending) => self.decode_pending(pending),
-            None => match committed.next() {
+        let row = |known| match known {
+            Known::Row(bytes) => self.decode(bytes).map(Some),
+            Known::Absent => Ok(None),
+            Known::Unknown => match committed.next() {
                 Some(Ok(found)) => found.map(|bytes| self.decode(&bytes)).transpose(),
                 Some(Err(error)) => Err(self.failed("reading", &error)),
                 None => Ok(None),
             },
         };
-        keys.iter().map(row).collect()
+        known.into_iter().map(row).collect()
+    }
+
+    #[inline]
+    fn known(&self, key: &[u8]) -> Known<'_> {
+        if !self.is_read.load(Relaxed) {
+            self.is_read.store(true, Relaxed);
+        }
+        self.overlay.get(key)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<RowBuf, StoreError> {
         self.format.decode(bytes.to_vec())
-    }
-
-    fn decode_pending(&self, pending: Pending<'_>) -> Result<Option<RowBuf>, StoreError> {
-        match pending {
-            Pending::Deleted => Ok(None),
-            Pending::Row(bytes) => self.decode(bytes).map(Some),
-        }
     }
 
     /// Hands the rows between the bounds to `take`, in `order`, until it says no. The row is decoded by the function that `take`
@@ -271,7 +308,8 @@ impl Table {
         let forget_before = self.forget_before.as_ref();
         let is_known = |(partition, offset): (&Partition, &Offset)| self.offsets.get(partition) == Some(offset);
         let same_offsets = offset == self.offset && self.new_offsets.iter().all(is_known);
-        if self.overlay.is_empty() && forget_before.is_none() && same_offsets && marks == self.marks {
+        if self.overlay.is_settled() && forget_before.is_none() && same_offsets && marks == self.marks {
+            self.settle();
             return Ok(());
         }
         let (rows, meta) = (self.family(&self.rows)?, self.family(META)?);
@@ -298,12 +336,18 @@ impl Table {
         }
         drop((rows, meta));
         self.database.write(batch).map_err(|error| self.failed("writing", &error))?;
-        self.overlay.clear();
+        self.settle();
         self.forget_before = None;
         self.offset = offset;
         self.offsets.append(&mut self.new_offsets);
         self.marks = marks;
         Ok(())
+    }
+
+    /// Reads find in memory what was committed, as long as there is room.
+    fn settle(&mut self) {
+        self.overlay.settle(if self.is_read.load(Relaxed) { self.share.most() } else { 0 });
+        self.share.take(self.overlay.bytes());
     }
 }
 

@@ -27,6 +27,6 @@ pub mod suppress;
 
 pub use context::RecordContext;
 pub use error::StoreError;
-pub use row::{Row, RowBuf, RowFormat};
+pub use row::{Row, RowBuf, RowFormat, RowRef};
 pub use spec::{LoggedHeaders, Logging, StoreKind, StoreSpec, StoreType};
 pub use supplier::{MemoryBudget, OpenContext, StateStore, Store, StoreSupplier};

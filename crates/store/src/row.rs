@@ -50,7 +50,23 @@ pub struct RowBuf {
     headers: Headers,
 }
 
+/// A row where it lies in the store, without a copy. Its headers are not decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct RowRef<'a> {
+    /// The value's bytes.
+    pub value: &'a [u8],
+    /// The row's event time, [`Timestamp::UNKNOWN`] where the format has none.
+    pub timestamp: Timestamp,
+    /// How many bytes the row takes in the store.
+    pub encoded_len: usize,
+}
+
 impl RowBuf {
+    /// The row, lent.
+    pub fn lend(&self) -> RowRef<'_> {
+        RowRef { value: self.value(), timestamp: self.timestamp, encoded_len: self.bytes.len() }
+    }
+
     /// A value with its timestamp.
     pub fn timestamped(value: Vec<u8>, timestamp: Timestamp) -> Self {
         RowBuf { bytes: value, value_start: 0, timestamp, headers: Headers::new() }
@@ -139,17 +155,30 @@ impl RowFormat {
     /// # Errors
     /// [`StoreError::Corrupt`] when they are not a row of this format.
     pub fn decode(self, bytes: Vec<u8>) -> Result<RowBuf, StoreError> {
-        let mut rest = bytes.as_slice();
-        let headers = if self.has_headers() { decode_headers(&mut rest)? } else { Headers::new() };
+        let headers = if self.has_headers() { decode_headers(&mut bytes.as_slice())? } else { Headers::new() };
+        let RowRef { value, timestamp, .. } = self.lend(&bytes)?;
+        let value_start = bytes.len() - value.len();
+        Ok(RowBuf { bytes, value_start, timestamp, headers })
+    }
+
+    /// The row whose bytes these are, without a copy.
+    ///
+    /// # Errors
+    /// As [`RowFormat::decode`].
+    #[inline]
+    pub fn lend(self, bytes: &[u8]) -> Result<RowRef<'_>, StoreError> {
+        let mut value = bytes;
+        if self.has_headers() {
+            take_headers(&mut value)?;
+        }
         let timestamp = if self.has_timestamp() {
-            let (head, tail) = rest.split_first_chunk::<8>().ok_or_else(corrupt)?;
-            rest = tail;
+            let (head, tail) = value.split_first_chunk::<8>().ok_or_else(corrupt)?;
+            value = tail;
             Timestamp::from_millis(i64::from_be_bytes(*head))
         } else {
             Timestamp::UNKNOWN
         };
-        let value_start = bytes.len() - rest.len();
-        Ok(RowBuf { bytes, value_start, timestamp, headers })
+        Ok(RowRef { value, timestamp, encoded_len: bytes.len() })
     }
 }
 
@@ -174,10 +203,16 @@ fn encode_headers(headers: RawHeaders<'_>, into: &mut Vec<u8>) {
     into.append(&mut block);
 }
 
-fn decode_headers(rest: &mut &[u8]) -> Result<Headers, StoreError> {
+/// The block of headers that a row begins with.
+fn take_headers<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], StoreError> {
     let length = usize::try_from(take_varint(rest)?).map_err(|_| corrupt())?;
-    let (mut block, tail) = rest.split_at_checked(length).ok_or_else(corrupt)?;
+    let (block, tail) = rest.split_at_checked(length).ok_or_else(corrupt)?;
     *rest = tail;
+    Ok(block)
+}
+
+fn decode_headers(rest: &mut &[u8]) -> Result<Headers, StoreError> {
+    let mut block = take_headers(rest)?;
     if block.is_empty() {
         return Ok(Headers::new());
     }

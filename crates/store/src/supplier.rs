@@ -136,12 +136,15 @@ pub struct MemoryBudget {
     pub block_cache_bytes: usize,
     /// For writes not on disk yet, bytes.
     pub write_buffer_bytes: usize,
+    /// For rows that were committed lately, so that reads need not look on disk, bytes. What is not committed yet is bounded by
+    /// `statestore.uncommitted.max.bytes`, for each thread.
+    pub committed_bytes: usize,
 }
 
 impl Default for MemoryBudget {
-    /// 64 MiB of blocks, 64 MiB of writes.
+    /// 64 MiB of blocks, 64 MiB of writes, 256 MiB of rows.
     fn default() -> Self {
-        MemoryBudget { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20 }
+        MemoryBudget { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20, committed_bytes: 256 << 20 }
     }
 }
 

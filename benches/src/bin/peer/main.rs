@@ -62,7 +62,7 @@ fn main() -> Result<()> {
     let input = Input::of(&arguments)?;
     let records = input.lag()?;
     let contender = Contender::start(&arguments, &input, began)?;
-    if arguments.serve { contender.serve() } else { contender.drain(&arguments, &input, records, &progress) }
+    if arguments.serve { contender.serve(&progress) } else { contender.drain(&arguments, &input, records, &progress) }
 }
 
 impl Contender {
@@ -94,9 +94,10 @@ impl Contender {
     }
 
     /// Runs until a signal ends it.
-    fn serve(&self) -> Result<()> {
+    fn serve(&self, progress: &Progress) -> Result<()> {
         self.streams.close_on_signals()?;
         self.streams.wait()?;
+        let (commit_ms_mean, commit_ms_max) = progress.commit_ms();
         println!(
             "{}",
             json!({
@@ -104,6 +105,8 @@ impl Contender {
                 "rss_kib": process::peak_rss_kib()?,
                 "running_ms": self.running_ms(),
                 "restored": self.restored(),
+                "commit_ms_mean": commit_ms_mean,
+                "commit_ms_max": commit_ms_max,
             })
         );
         Ok(())
@@ -142,6 +145,7 @@ impl Contender {
         self.streams.close(CloseOptions::default().timeout(CLOSING))?;
         let cpu = process::cpu_seconds()?;
         let wall = self.began.elapsed();
+        let (commit_ms_mean, commit_ms_max) = progress.commit_ms();
         let lag = if arguments.until.is_none() { i64::try_from(input.lag()?)? } else { -1 };
         let (half_at, half_cpu) = half.context("the half was passed unseen")?;
         // Half of what is not counted nobody knows.
@@ -160,6 +164,8 @@ impl Contender {
                 "running_ms": self.running_ms(),
                 "drained_ms": drained,
                 "restored": self.restored(),
+                "commit_ms_mean": commit_ms_mean,
+                "commit_ms_max": commit_ms_max,
                 "lag": lag,
             })
         );

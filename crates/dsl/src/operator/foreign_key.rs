@@ -317,7 +317,7 @@ fn listen_as_responders<K: 'static, V: 'static, K2: 'static, V2: 'static>(
             key: Told::new(&key, pseudo_topic(wiring, nodes, "pk")),
             value: Told::new(&value, address.topic.clone()),
             address,
-            value_bytes: None,
+            value_bytes: Vec::new(),
             parcel: Parcel::default(),
             out: wiring.outlet(node)?,
         })

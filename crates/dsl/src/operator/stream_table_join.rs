@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_record::Record;
+use headwater_record::{Record, Timestamp};
 use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{StoreHandle, WaitingState};
@@ -61,12 +61,19 @@ impl<K: 'static, V: 'static, VT, W: 'static> Inlet<Stream<K, V>> for TableJoin<K
 
 impl<K: 'static, V: 'static, VT, W: 'static> Rows<K, V, VT, W> {
     fn join(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, no_key: bool) -> Result<(), ProcessError> {
-        let found = if no_key { None } else { self.table.get_as_of(cx, record.key, record.timestamp)? };
-        if found.is_none() && !self.left {
-            return Ok(());
+        let mut joined = None;
+        let mut join = |found: Option<(&VT, Timestamp)>| {
+            if found.is_some() || self.left {
+                joined = Some((self.join)(record.key, record.value, found.map(|(row, _)| row))?);
+            }
+            Ok(())
+        };
+        if no_key {
+            join(None)?;
+        } else {
+            self.table.look(cx, record.key, Some(record.timestamp), &mut join)?;
         }
-        let joined = (self.join)(record.key, record.value, found.as_ref().map(|found| &found.value))?;
-        self.out.push(cx, record.with_value(&joined))
+        joined.map_or(Ok(()), |joined| self.out.push(cx, record.with_value(&joined)))
     }
 }
 

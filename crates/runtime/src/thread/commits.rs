@@ -13,6 +13,7 @@ use crate::Error;
 use crate::commit::{Commit, CommitFailure, ProcessingGuarantee, tasks_of};
 use crate::error::{TaskFailure, Trouble, decide};
 use crate::membership::Event;
+use crate::metric;
 use crate::task::StreamTask;
 
 /// How long a turn waits for the coordinator of transactions to settle what was left open. It is asked again.
@@ -76,17 +77,22 @@ impl StreamThread {
         let together = tasks_of(guarantee, |task| wanted.contains(&task), all);
         let mut committing: Vec<&mut StreamTask> =
             self.tasks.actives_mut().filter(|task| together.contains(&task.id())).collect();
-        let until = self.cx.answer_by(now);
+        let is_any = !committing.is_empty();
+        let (until, began) = (self.cx.answer_by(now), self.cx.now());
         let mut at = now;
-        loop {
+        let result = loop {
             let (group, identity) = self.member.group();
             let commit = Commit { guarantee, collector: &mut self.collector, group, identity, until };
-            let Err(failure) = commit.of(&mut committing, at) else { return Ok(()) };
+            let Err(failure) = commit.of(&mut committing, at) else { break Ok(()) };
             let again = self.committer.tries_again(&failure, patience, at);
-            let Some(again) = again.filter(|again| !until.passed(*again)) else { return Err(failure) };
+            let Some(again) = again.filter(|again| !until.passed(*again)) else { break Err(failure) };
             tracing::debug!(thread = self.cx.number, error = %failure, "a last commit failed; trying again");
             at = self.member.pause(again);
+        };
+        if is_any {
+            metric::commit_took(self.cx.number, self.cx.now().since(began));
         }
+        result
     }
 
     /// Whether stores hold more that is not committed than they may (`statestore.uncommitted.max.bytes`).

@@ -3,7 +3,7 @@
 use std::ops::{Bound, RangeBounds};
 
 use crate::bytes::{Order, Scan};
-use crate::{Row, RowBuf, StateStore, StoreError};
+use crate::{Row, RowBuf, RowRef, StateStore, StoreError};
 
 /// A stretch of keys.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +57,17 @@ pub trait KeyValueBytes: StateStore {
     /// # Errors
     /// [`StoreError::Io`], [`StoreError::Corrupt`].
     fn get(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError>;
+
+    /// Hands the row of `key` to `look`, if there is one. Stores that can lend it as it lies there, without a copy.
+    ///
+    /// # Errors
+    /// As [`KeyValueBytes::get`].
+    fn look(&self, key: &[u8], look: &mut dyn FnMut(RowRef<'_>)) -> Result<(), StoreError> {
+        if let Some(row) = self.get(key)? {
+            look(row.lend());
+        }
+        Ok(())
+    }
 
     /// The rows of `keys`, in their order. Stores that read from disk do it at once.
     ///

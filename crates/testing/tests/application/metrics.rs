@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use headwater_record::{Headers, Timestamp, Topic};
-use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{
+    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
 
 use crate::world::World;
 
-/// Keeps counters by name and labels.
+/// Keeps counters by name and labels, and of histograms the greatest value.
 #[derive(Clone, Default)]
-pub(crate) struct Counters(Arc<Mutex<BTreeMap<String, u64>>>);
+pub(crate) struct Counters(Arc<Mutex<BTreeMap<String, u64>>>, Arc<Mutex<BTreeMap<String, f64>>>);
 
 impl Counters {
     /// What was counted by this name, whatever the labels.
@@ -32,19 +35,52 @@ impl CounterFn for Named {
     }
 }
 
+impl HistogramFn for Named {
+    fn record(&self, value: f64) {
+        let mut greatest = self.0.1.lock().unwrap();
+        let before = greatest.entry(self.1.clone()).or_default();
+        *before = before.max(value);
+    }
+}
+
+impl Counters {
+    fn named(&self, key: &Key) -> Arc<Named> {
+        let labels: Vec<String> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+        Arc::new(Named(self.clone(), format!("{}{{{}}}", key.name(), labels.join(","))))
+    }
+}
+
 impl Recorder for Counters {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let labels: Vec<String> = key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        Counter::from_arc(Arc::new(Named(self.clone(), format!("{}{{{}}}", key.name(), labels.join(",")))))
+        Counter::from_arc(self.named(key))
     }
     fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
         Gauge::noop()
     }
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.named(key))
+    }
+}
+
+#[test]
+fn it_is_told_how_long_a_commit_keeps_its_thread() {
+    for answers_after in [0, 40] {
+        let counters = Counters::default();
+        metrics::with_local_recorder(&counters, || {
+            let mut world = World::new();
+            let mut instances = vec![world.builder(1).drive().unwrap()];
+            world.settle(&mut instances);
+            let delay = Duration::from_millis(answers_after);
+            world.cluster.faults().delay_answers(&world.clock, delay);
+            world.feed(3);
+            world.run_until(&mut instances, "all is committed", |_| world.committed_lines() == 3);
+        });
+        let greatest = counters.1.lock().unwrap();
+        let seconds = greatest.get("headwater_commit_seconds{thread=1}").copied().unwrap();
+        assert_eq!(seconds >= 0.04, answers_after > 0, "{seconds}");
     }
 }
 

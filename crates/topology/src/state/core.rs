@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::{Encoded, Header, Headers, RawHeaders, SerdeError, SharedSerde, Timestamp};
 use headwater_store::bytes::KeyValueBytes;
-use headwater_store::{LoggedHeaders, Logging, RecordContext, Row, RowBuf, RowFormat, Store, StoreError};
+use headwater_store::{LoggedHeaders, Logging, RecordContext, Row, RowBuf, RowFormat, RowRef, Store, StoreError};
 
 use super::write_behind::{Cached, RowSerde, WriteBehind};
 use super::{FlushTo, Stamped, StoreHandle};
@@ -147,19 +147,23 @@ impl<K: 'static, V: 'static> Core<K, V> {
     }
 
     pub(super) fn decode(&self, row: &RowBuf) -> Result<Stamped<V>, ProcessError> {
-        let value = self.value.deserialize(&self.topic, Some(row.value()))?;
-        Ok(Stamped { value, timestamp: row.timestamp() })
+        self.decode_lent(row.lend())
+    }
+
+    fn decode_lent(&self, row: RowRef<'_>) -> Result<Stamped<V>, ProcessError> {
+        let value = self.value.deserialize(&self.topic, Some(row.value))?;
+        Ok(Stamped { value, timestamp: row.timestamp })
     }
 
     /// The value of the row of `key`. A task that reads a global store is told which row it is: the record at hand did not write it.
-    pub(super) fn decode_of(&self, key: &[u8], row: &RowBuf) -> Result<Stamped<V>, ProcessError> {
-        self.decode(row).map_err(|error| if self.read_only { self.name_row(key, row, error) } else { error })
+    pub(super) fn decode_of(&self, key: &[u8], row: RowRef<'_>) -> Result<Stamped<V>, ProcessError> {
+        self.decode_lent(row).map_err(|error| if self.read_only { self.name_row(key, row, error) } else { error })
     }
 
     #[cold]
-    fn name_row(&self, key: &[u8], row: &RowBuf, error: ProcessError) -> ProcessError {
+    fn name_row(&self, key: &[u8], row: RowRef<'_>, error: ProcessError) -> ProcessError {
         let ProcessError::Serde(error) = error else { return error };
-        let (key, time) = (key.escape_ascii(), row.timestamp().millis());
+        let (key, time) = (key.escape_ascii(), row.timestamp.millis());
         ProcessError::Serde(SerdeError::Custom(format!(
             "the row of \"{key}\" in the global store {}, written by a record of topic {} with timestamp {time}, cannot be read: {error}; a \
              global table takes what is there before the start as it is: write its key again, or null to delete the row",

@@ -14,6 +14,7 @@ use super::core::{Core, Write};
 use super::walk::Walks;
 use super::write_behind::{Cached, WriteBehind};
 use super::{FlushTo, Stamped, StoreHandle};
+use crate::caught::caught;
 use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
 
 /// Entries that are read at once while iterating.
@@ -71,7 +72,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     /// Looks at the value of `key`, without a copy when it lies in the cache.
     ///
     /// # Errors
-    /// As [`KeyValueState::get`].
+    /// As [`KeyValueState::get`]; that `look` panicked.
     pub fn with<R>(
         &self,
         cx: &mut TaskContext<'_>,
@@ -80,9 +81,10 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     ) -> Result<R, ProcessError> {
         self.core.with_key(key, |bytes| {
             let (place, found) = self.find(cx, bytes)?;
-            let result = look(found.as_ref().and_then(|cached| Some((cached.value.as_ref()?, cached.timestamp))));
+            let value = found.as_ref().and_then(|cached| Some((cached.value.as_ref()?, cached.timestamp)));
+            let result = caught(|| Ok(look(value)));
             self.give_back(place, found);
-            Ok(result)
+            result
         })
     }
 

@@ -83,15 +83,33 @@ impl<K: 'static, V: 'static> TableState<K, V> {
         }
     }
 
+    /// Looks at the value of `key`, as it was at `as_of` if that is asked and there are versions; without a copy when it lies in a
+    /// cache.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::with`].
+    pub fn with<R>(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        as_of: Option<Timestamp>,
+        look: impl FnOnce(Option<(&V, Timestamp)>) -> R,
+    ) -> Result<R, ProcessError> {
+        match self {
+            TableState::Latest(state) => state.with(cx, key, look),
+            TableState::Versioned(state) => {
+                let found = as_of.map_or_else(|| state.get(key), |as_of| state.get_as_of(key, as_of))?;
+                Ok(look(found.as_ref().map(|found| (&found.value, found.timestamp))))
+            }
+        }
+    }
+
     /// Whether `key` has a value.
     ///
     /// # Errors
     /// As [`KeyValueState::get`].
     pub fn has(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<bool, ProcessError> {
-        match self {
-            TableState::Latest(state) => state.with(cx, key, |found| found.is_some()),
-            TableState::Versioned(state) => Ok(state.get(key)?.is_some()),
-        }
+        self.with(cx, key, None, |found| found.is_some())
     }
 
     /// Sets or, with `None`, deletes the value of `key`; what became of it. Without versions it is always the latest.

@@ -53,7 +53,7 @@ pub(super) struct Respond<K: 'static, V2> {
     pub(super) key: Told<K>,
     pub(super) value: Told<V2>,
     pub(super) address: Address<K>,
-    pub(super) value_bytes: Option<Vec<u8>>,
+    pub(super) value_bytes: Vec<u8>,
     pub(super) parcel: Parcel,
     pub(super) out: Outlet<Stream<K, Parcel>>,
 }
@@ -61,11 +61,11 @@ pub(super) struct Respond<K: 'static, V2> {
 impl<K: 'static, V2> Respond<K, V2> {
     /// The responses that follow have this value to join with.
     fn with(&mut self, value: Option<&V2>) -> Result<(), ProcessError> {
-        self.value_bytes = match value {
-            Some(value) => self.value.with_bytes_if_any(value, |bytes| bytes.map(<[u8]>::to_vec))?,
-            None => None,
-        };
-        Ok(())
+        let into = &mut self.value_bytes;
+        into.clear();
+        value.map_or(Ok(()), |value| {
+            self.value.with_bytes_if_any(value, |bytes| into.extend_from_slice(bytes.unwrap_or_default()))
+        })
     }
 
     fn to(
@@ -78,7 +78,7 @@ impl<K: 'static, V2> Respond<K, V2> {
         self.parcel.to =
             if self.address.is_chosen() { self.address.choose(cx, key)? } else { subscription.primary_partition };
         self.parcel.bytes.clear();
-        put_response(subscription.hash.as_ref(), self.value_bytes.as_deref(), &mut self.parcel.bytes);
+        put_response(subscription.hash.as_ref(), &self.value_bytes, &mut self.parcel.bytes);
         self.out.push(cx, Record::new(key, &self.parcel, timestamp, headers))
     }
 }
@@ -99,18 +99,23 @@ impl<K: 'static, K2: 'static, V2: 'static> Inlet<Stream<Option<K2>, Received<K>>
         if subscription.instruction == Instruction::DeleteKeyNoPropagate {
             return Ok(());
         }
-        let found = match record.key {
-            Some(foreign_key) => self.table.get(cx, foreign_key)?,
-            None => None,
+        let respond = &mut self.respond;
+        let mut time = None;
+        let mut answer = |found: Option<(&V2, Timestamp)>| {
+            let value = match subscription.instruction {
+                Instruction::PropagateOnlyIfFkValAvailable if found.is_none() => return Ok(()),
+                Instruction::DeleteKeyAndPropagate => None,
+                _ => found.map(|(value, _)| value),
+            };
+            time = Some(found.map_or(record.timestamp, |(_, at)| at.max(record.timestamp)));
+            respond.with(value)
         };
-        let value = match subscription.instruction {
-            Instruction::PropagateOnlyIfFkValAvailable if found.is_none() => return Ok(()),
-            Instruction::DeleteKeyAndPropagate => None,
-            _ => found.as_ref().map(|found| &found.value),
-        };
-        let timestamp = found.as_ref().map_or(record.timestamp, |found| found.timestamp.max(record.timestamp));
-        self.respond.with(value)?;
-        self.respond.to(cx, (key, subscription), timestamp, record.headers)
+        match record.key {
+            Some(foreign_key) => self.table.look(cx, foreign_key, None, &mut answer)?,
+            None => answer(None)?,
+        }
+        let Some(time) = time else { return Ok(()) };
+        self.respond.to(cx, (key, subscription), time, record.headers)
     }
 }
 

@@ -29,15 +29,18 @@ impl<K: 'static, V: 'static, V2: 'static, W: 'static> Inlet<Stream<K, Response<V
         if *version != RESPONSE {
             return Err(ProcessError::user("SubscriptionResponseWrapper is of an incompatible version."));
         }
-        let row = self.table.get(cx, record.key)?.map(|found| found.value);
-        let now = row.as_ref().map(|row| self.value.with_bytes(row, murmur3)).transpose()?;
-        if now != *hash {
+        let mut joined = None;
+        self.table.look(cx, record.key, None, &mut |found| {
+            let row = found.map(|(row, _)| row);
+            if row.map(|row| self.value.with_bytes(row, murmur3)).transpose()? == *hash {
+                let row = row.filter(|_| value.is_some() || self.rows == Rows::Left);
+                joined = Some(row.map(|row| (self.join)(row, value.as_ref())).transpose()?);
+            }
+            Ok(())
+        })?;
+        let Some(joined) = joined else {
             cx.drop_record();
             return Ok(());
-        }
-        let joined = match &row {
-            Some(row) if value.is_some() || self.rows == Rows::Left => Some((self.join)(row, value.as_ref())?),
-            _ => None,
         };
         self.out.push(cx, record.with_value(&joined))
     }

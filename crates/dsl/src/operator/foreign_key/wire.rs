@@ -78,10 +78,10 @@ impl Subscription {
     }
 }
 
-/// Appends the bytes of a response: to the row of this hash, with the bytes of the value to join with, if any.
-pub(super) fn put_response(hash: Option<&Hash>, value: Option<&[u8]>, into: &mut Vec<u8>) {
+/// Appends the bytes of a response: to the row of this hash, with the bytes of the value to join with; none is empty.
+pub(super) fn put_response(hash: Option<&Hash>, value: &[u8], into: &mut Vec<u8>) {
     put_head(RESPONSE, hash, None, into);
-    into.extend_from_slice(value.unwrap_or_default());
+    into.extend_from_slice(value);
 }
 
 fn put_head(version: u8, hash: Option<&Hash>, instruction: Option<Instruction>, into: &mut Vec<u8>) {
@@ -251,7 +251,7 @@ mod tests {
         ];
         for (hash, value, expected) in cases {
             let (mut bytes, mut again) = (Vec::new(), Vec::new());
-            put_response(hash.as_ref(), value.map(str::as_bytes), &mut bytes);
+            put_response(hash.as_ref(), value.unwrap_or_default().as_bytes(), &mut bytes);
             assert_eq!(bytes, expected);
             let read = serde.deserialize("t", Some(&bytes)).unwrap();
             assert_eq!((read.version, read.hash, read.value.as_deref()), (RESPONSE, hash, value));

@@ -69,7 +69,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "statestore.uncommitted.max.bytes",
         Kind::Number(-1, i64::MAX),
         Some("67108864"),
-        "How many bytes of a thread's stores may wait for a commit, more than that commit at once. -1: any, as under at_least_once unless it is set.",
+        "How many bytes of a thread's stores may wait for a commit, more than that commit at once. -1: any.",
     )
     .effective("application/settings::stores_that_hold_much_commit_early"),
     setting(

@@ -63,9 +63,12 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
     }
 
     pub(super) fn load(&self, key: &[u8]) -> Result<Option<(Cached<V>, usize)>, ProcessError> {
-        let Some(row) = self.read(key)? else { return Ok(None) };
-        let Stamped { value, timestamp } = self.core.decode_of(key, &row)?;
-        let bytes = row.encoded_len();
+        let mut found = None;
+        self.core.read_bytes(|store| {
+            store.look(key, &mut |row| found = Some((self.core.decode_of(key, row), row.encoded_len)))
+        })?;
+        let Some((decoded, bytes)) = found else { return Ok(None) };
+        let Stamped { value, timestamp } = decoded?;
         Ok(Some((Cached { value: Some(value), timestamp, context: None, encoded: None }, bytes)))
     }
 

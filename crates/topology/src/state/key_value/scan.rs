@@ -89,7 +89,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
             while let Some((key, row)) = next_entry(&mut stored, &mut cached, order, is_last) {
                 let found = match (walk.reach(&key), row) {
                     (Meanwhile::Added, _) => None,
-                    (Meanwhile::Untouched, Some(row)) => Some(self.core.decode_of(&key, &row)?),
+                    (Meanwhile::Untouched, Some(row)) => Some(self.core.decode_of(&key, row.lend())?),
                     (Meanwhile::Untouched | Meanwhile::Written, _) => self.peek(&key)?,
                 };
                 let Some(found) = found else { continue };
@@ -123,7 +123,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         {
             return cached.value.as_ref().map(|value| caught(|| self.copy_of(value, cached))).transpose();
         }
-        self.read(key)?.map(|row| self.core.decode_of(key, &row)).transpose()
+        Ok(self.load(key)?.and_then(|(cached, _)| cached.into_stamped()))
     }
 
     pub(super) fn row_of(&self, value: &V, cached: &Cached<V>) -> Result<RowBuf, ProcessError> {
