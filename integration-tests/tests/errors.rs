@@ -135,6 +135,49 @@ fn an_input_topic_that_does_not_exist_is_named() -> Result<()> {
     ends_with(application.start()?, "Topology", &parts)
 }
 
+fn delete(broker: &Broker, topic: &str) -> Result<()> {
+    for deleted in broker.admin()?.delete_topics(&[Topic::from(topic)], broker.soon())? {
+        deleted?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_input_topic_that_is_deleted_is_named() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("an_input_topic_that_is_deleted_is_named") else { return Ok(()) };
+    let application = Application::new("deleted-input", &broker.bootstrap)?.with_topics(&broker)?;
+    let program = application.start()?;
+    application.wait_until_it_runs(&broker)?;
+    delete(&broker, &application.input())?;
+    let missing = format!("source topics do not exist: {}", application.input());
+    ends_with(program, "Topology", &[&missing])
+}
+
+#[test]
+fn an_input_topic_that_is_made_again_is_read_from_its_beginning() -> Result<()> {
+    let Some(broker) = Broker::of_this_run("an_input_topic_that_is_made_again_is_read_from_its_beginning") else {
+        return Ok(());
+    };
+    let application = Application::new("input-again", &broker.bootstrap)?.with_topics(&broker)?;
+    let mut program = application.start()?;
+    application.wait_until_it_runs(&broker)?;
+    let input = application.input();
+    delete(&broker, &input)?;
+    wait_for("the input is made again", PATIENCE, || Ok(broker.make_topic(&input, 2).is_ok().then_some(())))?;
+    // More than the one before had, at once: nothing of it is passed over.
+    let lines = vec![(None, &b"sevenfold"[..]); 100];
+    broker.produce(&input, lines)?;
+    wait_for("what is in the new one is counted", PATIENCE, || {
+        ensure!(program.runs()?, "it has ended: {}", program.log().join("\n"));
+        Ok((broker.table(&application.output())?.get("9") == Some(&100)).then_some(()))
+    })?;
+    wait_for("all of it is committed", PATIENCE, || {
+        Ok((broker.committed(&application.id, &input)? == 100).then_some(()))
+    })?;
+    program.terminate(PATIENCE)?;
+    Ok(())
+}
+
 #[test]
 fn a_topic_to_write_to_that_does_not_exist_is_told_while_records_wait_for_it() -> Result<()> {
     let Some(broker) = Broker::of_this_run("a_topic_to_write_to_that_does_not_exist_is_told_while_records_wait_for_it")
@@ -153,9 +196,7 @@ fn a_topic_to_write_to_that_does_not_exist_is_told_while_records_wait_for_it() -
     broker.make_topic(&application.output(), 2)?;
     application.wait_until_it_runs(&broker)?;
     let changelog = format!("{}-{STORE}-changelog", application.id);
-    for deleted in broker.admin()?.delete_topics(&[Topic::from(changelog.as_str())], broker.soon())? {
-        deleted?;
-    }
+    delete(&broker, &changelog)?;
     broker.produce(&application.input(), [(None, &b"three more words here"[..])])?;
     let missing = format!("topic {changelog} does not exist");
     wait_for("a warning that names the changelog", PATIENCE, || {

@@ -31,6 +31,8 @@ pub(crate) struct Leader {
 pub(crate) struct Metadata {
     /// Topics that exist, with the leader of each partition, where there is one.
     pub(crate) topics: BTreeMap<Topic, Vec<Option<Leader>>>,
+    /// What tells a topic from another of its name that was there before; brokers before 2.8 do not say it.
+    pub(crate) ids: BTreeMap<Topic, u128>,
     /// Those of them that belong to the broker itself.
     pub(crate) internal: Vec<Topic>,
     /// Why nothing is said of a topic that may exist.
@@ -186,6 +188,9 @@ impl Brokers {
             }
             if topic.is_internal {
                 metadata.internal.push(name.clone());
+            }
+            if !topic.topic_id.is_nil() {
+                metadata.ids.insert(name.clone(), topic.topic_id.as_u128());
             }
             metadata.topics.insert(name, leaders);
         }

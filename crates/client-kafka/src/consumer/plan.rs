@@ -3,6 +3,8 @@
 //! Orders and answers go in; questions ([`Ask`]) and news for the consumer ([`Heard`]) come out. Nothing here waits, connects or
 //! reads a clock.
 
+mod topics;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -13,12 +15,8 @@ use super::lane::Lane;
 use super::messages::{Answer, Ask, Claim, Entry, From, Heard, Records};
 use super::settings::Settings;
 use crate::error::{About, of_code};
-use crate::metadata::{Leader, Metadata};
+use crate::metadata::Leader;
 
-/// So long a topic that never was there may be on its way.
-const MAY_APPEAR: Duration = Duration::from_secs(10);
-/// A topic that is gone is told of again after this time.
-const TOLD_AGAIN: Duration = Duration::from_secs(10);
 /// A broker that failed so often in a row is worth a warning.
 const SILENT: u32 = 3;
 
@@ -57,8 +55,11 @@ struct State {
     replica: Option<(String, Timestamp)>,
     not_before: Timestamp,
     failures: u32,
-    /// Whether its topic was ever seen.
+    /// Whether its topic was ever seen, and which it was.
     seen: bool,
+    topic_id: Option<u128>,
+    /// Whether that was deleted, and another is there now: offsets are of the one before.
+    made_again: bool,
     /// Since when its topic is missing, and when that was told last.
     missing: Option<(Timestamp, Option<Timestamp>)>,
     watermarks: Option<Watermarks>,
@@ -108,6 +109,8 @@ impl Plan {
             not_before: Timestamp::UNKNOWN,
             failures: 0,
             seen: false,
+            topic_id: None,
+            made_again: false,
             missing: None,
             watermarks: None,
         };
@@ -122,6 +125,9 @@ impl Plan {
     /// The records that came last were handed out: more of them.
     pub(super) fn fetch(&mut self, claim: Claim, from: From) {
         let Some(state) = self.claims.get_mut(&claim) else { return };
+        if state.made_again {
+            return self.is_gone(claim, from.offset);
+        }
         state.want = Want::Records(from);
         if let Some(lane) = state.source().and_then(|address| self.lanes.get_mut(address)) {
             lane.wanted();
@@ -225,58 +231,6 @@ impl Plan {
             }
             asks.push(Ask::Fetch(address, wait, entries));
         }
-    }
-
-    /// `asked` are the topics of the question; there may be others by now.
-    pub(super) fn metadata_came(&mut self, now: Timestamp, asked: &[Topic], answer: Result<Metadata, ClientError>) {
-        self.asks_metadata = false;
-        let metadata = match answer {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                self.metadata_not_before = now.plus(self.settings.backoff(self.metadata_failures));
-                self.metadata_failures += 1;
-                match &error {
-                    // Nobody answers: neither those that were configured nor those that they told of.
-                    ClientError::Unavailable { servers, .. } if *servers == self.settings.servers.text() => {
-                        self.heard.push(Heard::Silence(error));
-                    }
-                    // The one that was asked does not; another will be.
-                    error => tracing::debug!(%error, "asking for metadata again"),
-                }
-                return;
-            }
-        };
-        self.metadata_failures = 0;
-        self.metadata_not_before = Timestamp::UNKNOWN;
-        self.metadata_due = now.plus(self.settings.metadata_max_age);
-        for (claim, state) in self.claims.iter_mut().filter(|(_, state)| asked.contains(&state.partition.topic)) {
-            match metadata.leader(&state.partition) {
-                Ok(leader) => {
-                    state.seen = true;
-                    state.missing = None;
-                    state.leader = Some(leader.clone());
-                }
-                Err(error) if error.class() == ErrorClass::Retriable => {
-                    state.leader = None;
-                    state.back_off(now, &self.settings);
-                }
-                Err(error) => {
-                    state.leader = None;
-                    state.back_off(now, &self.settings);
-                    let (since, told) = *state.missing.get_or_insert((now, None));
-                    let may_appear = !state.seen
-                        && matches!(error, ClientError::UnknownTopic { .. })
-                        && now.since(since) < MAY_APPEAR;
-                    if !may_appear && told.is_none_or(|told| now.since(told) >= TOLD_AGAIN) {
-                        state.missing = Some((since, Some(now)));
-                        self.heard.push(Heard::Failed(*claim, error));
-                    }
-                }
-            }
-        }
-        let addresses: Vec<&String> = metadata.brokers.values().collect();
-        self.lanes.retain(|address, lane| lane.busy || addresses.contains(&address));
-        self.brokers = metadata.brokers;
     }
 
     pub(super) fn starts_came(

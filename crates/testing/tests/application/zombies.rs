@@ -13,8 +13,9 @@ use crate::metrics::Counters;
 use crate::world::{APPLICATION, World};
 
 const CHANGELOG: &str = "word-count-counts-changelog";
-/// Longer than the session of 45 s.
+/// Longer than a session.
 const PAUSE: Duration = Duration::from_secs(50);
+const SESSION: Duration = Duration::from_secs(45);
 
 thread_local! {
     /// What happens while an instance is in the middle of the record `freeze`. It happens once.
@@ -84,7 +85,7 @@ fn stand_still(settings: &'static [(&str, &str)]) -> World {
         let world = meanwhile;
         let (group, faults) = (|| world.cluster.group(APPLICATION), world.cluster.faults());
         faults.of_client(client).unreachable_until(world.clock.now().plus(PAUSE));
-        world.clock.advance(PAUSE - Duration::from_secs(1));
+        world.clock.advance(SESSION);
         assert!(group().members.is_empty(), "its session is over");
         let mut other = vec![instance(&world, 2, settings)];
         for word in 0..10 {

@@ -397,3 +397,31 @@ fn what_cannot_pass_is_told() {
         assert_eq!(plan.ask(at(100_000)), []);
     }
 }
+
+#[test]
+fn a_position_is_not_one_in_another_topic_of_the_name() {
+    let with_id = |id| Metadata { ids: [("t".into(), id)].into(), ..metadata(&[Some("a:1"), Some("a:1")]) };
+    let mut plan = plan();
+    plan.claim(Claim(0), partition(0), offset(5));
+    plan.claim(Claim(1), partition(1), offset(5));
+    plan.ask(at(0));
+    plan.metadata_came(at(0), &["t".into()], Ok(with_id(1)));
+    plan.metadata_came(at(1), &["t".into()], Ok(with_id(1)));
+    assert!(heard(&mut plan).is_empty(), "it is the same");
+    // What came last of the second waits to be handed out.
+    plan.ask(at(2));
+    plan.records_came(
+        at(2),
+        "a:1",
+        &[entry(0, 5), entry(1, 5)],
+        answers(vec![answer(0, 3, b""), answer(1, 0, b"some")]),
+    );
+    heard(&mut plan);
+    plan.metadata_came(at(3), &["t".into()], Ok(with_id(2)));
+    assert_eq!(heard(&mut plan), ["0: offset 5 of t-0 is not in the log (any more)"]);
+    plan.fetch(Claim(1), from(9));
+    assert_eq!(heard(&mut plan), ["1: offset 9 of t-1 is not in the log (any more)"]);
+    plan.claim(Claim(0), partition(0), offset(0));
+    plan.metadata_came(at(4), &["t".into()], Ok(with_id(2)));
+    assert!(heard(&mut plan).is_empty(), "whoever begins anew reads the one that is there");
+}
