@@ -18,7 +18,7 @@ pub use view::{Replicas, View};
 /// How many nodes there are: of two that remain a majority is left.
 pub const NODES: i32 = 3;
 /// Ends a wait that will never come to it; three nodes start within ten seconds on an idle machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The nodes, in a folder that goes with them.
 #[derive(Debug)]

@@ -39,7 +39,7 @@ const GOES_ON: u64 = 100;
 /// No more is written while so many events wait.
 const BACKLOG: u64 = 10_000;
 /// Ends a wait that will never come to it.
-const PATIENCE: Duration = Duration::from_mins(3);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What is to happen.
 #[derive(Clone, Debug)]

@@ -12,5 +12,6 @@ pub mod kill;
 pub mod lines;
 pub mod log;
 pub mod program;
+pub mod smoke;
 pub mod torn;
 pub mod traffic;

@@ -86,13 +86,20 @@ fn account_of(event: &str) -> String {
 }
 
 /// Runs an instance until SIGTERM: `BOOTSTRAP ID [KEY=VALUE]...`. What it says goes to standard error.
-pub fn serve(mut arguments: impl Iterator<Item = String>) -> Result<()> {
+pub fn serve(arguments: impl Iterator<Item = String>) -> Result<()> {
+    instance(arguments, |id| topology(id, Extent::Everything))
+}
+
+/// The same, of any topology.
+pub fn instance(
+    mut arguments: impl Iterator<Item = String>,
+    topology: impl FnOnce(&str) -> Result<Topology>,
+) -> Result<()> {
     let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false);
     subscriber.with_max_level(tracing_subscriber::filter::LevelFilter::INFO).init();
     let mut next = || arguments.next().context("BOOTSTRAP ID [KEY=VALUE]...");
     let (bootstrap, id) = (next()?, next()?);
-    let topology = topology(&id, Extent::Everything)?;
-    let mut streams = KafkaStreams::builder(topology).bootstrap_servers(bootstrap).application_id(&id);
+    let mut streams = KafkaStreams::builder(topology(&id)?).bootstrap_servers(bootstrap).application_id(&id);
     for setting in arguments {
         let (key, value) = setting.split_once('=').with_context(|| format!("{setting}: KEY=VALUE"))?;
         streams = streams.set(key, value);
