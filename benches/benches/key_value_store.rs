@@ -74,7 +74,9 @@ fn reads(criterion: &mut Criterion) {
         bencher.iter_batched(
             || n.by_ref().take(10_000).map(key).collect::<Vec<_>>(),
             |keys| {
-                keys.iter().for_each(|key| store.put(key, Some(Row::plain(&VALUE))).unwrap());
+                for key in &keys {
+                    store.put(key, Some(Row::plain(&VALUE))).unwrap();
+                }
                 store.commit(offset.next().map(Offset::new)).unwrap();
             },
             BatchSize::PerIteration,

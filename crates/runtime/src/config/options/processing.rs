@@ -69,7 +69,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "statestore.uncommitted.max.bytes",
         Kind::Number(-1, i64::MAX),
         Some("67108864"),
-        "How many bytes of a thread's stores may wait for a commit, more than that commit at once. -1: any.",
+        "How many bytes of a thread's stores may wait for a commit, more than that commit at once. -1: any. What was committed stays in memory for reads, up to 256 MiB for all stores of a process (`MemoryBudget`).",
     )
     .effective("application/settings::stores_that_hold_much_commit_early"),
     setting(
