@@ -284,7 +284,9 @@ impl TaskManager {
             tracing::warn!(%error, "what is in the state directory cannot be told to the group");
             BTreeMap::new()
         });
-        sums.retain(|task, _| instance.topology.subtopology(task.subtopology).is_some());
+        // What another thread has open, that thread tells.
+        let is_free = |task: &TaskId| !instance.directory.is_claimed(*task);
+        sums.retain(|task, _| instance.topology.subtopology(task.subtopology).is_some() && is_free(task));
         sums.extend(self.updater.offset_sums());
         for (task, entry) in &self.entries {
             match &entry.state {
