@@ -1,12 +1,16 @@
 //! A task that closes frees all that it held, whoever looks into whose store.
 #![cfg(test)]
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater::memory::{Cluster, ManualClock};
 use headwater::prelude::*;
 use headwater::processor::prelude::*;
-use headwater::testing::TopologyTestDriver;
+use headwater::record::{Headers, Topic};
+use headwater::runtime::Driven;
+use headwater::testing::{DriverError, TopologyTestDriver};
 
 /// The outputs of the topology.
 const OUTPUTS: usize = 5;
@@ -73,4 +77,65 @@ fn tables_that_look_into_each_other_let_go_of_their_stores() {
         driver.close().expect("no store outlives its task");
     }
     assert_eq!(Arc::strong_count(&alive), while_frozen, "the nodes of closed tasks are gone");
+}
+
+type Kept = Rc<KeyValueState<String, String>>;
+
+thread_local! {
+    /// Where a state must not be put.
+    static FOR_EVER: RefCell<Vec<Kept>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A processor of which something outlives its task.
+struct Clings(Kept);
+
+impl Processor<String, String, String, String> for Clings {
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, String, String>,
+        record: Record<'_, String, String>,
+    ) -> Result<(), ProcessError> {
+        FOR_EVER.with_borrow_mut(|kept| kept.push(Rc::clone(&self.0)));
+        cx.forward(record)
+    }
+}
+
+fn clinging() -> Topology {
+    let builder = StreamsBuilder::new();
+    builder.add_state_store(StoreSpec::key_value("kept").in_memory());
+    let clings = |stores: &mut StoreAccess<'_, '_>| Ok(Clings(stores.key_value(&StoreHandle::named("kept"))?));
+    builder.stream::<String, String>("in").process(clings, &["kept"]).to("out");
+    builder.build().unwrap()
+}
+
+#[test]
+fn a_driver_fails_by_a_store_that_outlives_its_task() {
+    let driver = TopologyTestDriver::new(clinging()).unwrap();
+    driver.input_topic::<String, String>("in").pipe("k", "v").unwrap();
+    assert!(matches!(driver.close(), Err(DriverError::Held(store)) if store == "kept"));
+}
+
+#[test]
+fn an_application_that_is_driven_fails_by_a_store_that_outlives_its_task() {
+    let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
+    let cluster = Cluster::new(Arc::new(clock.clone()));
+    ["in", "out"].into_iter().for_each(|topic| cluster.create_topic(topic, 1).unwrap());
+    let application = KafkaStreams::builder(clinging()).application_id("clinging").on(&cluster);
+    let mut application = application.set("commit.interval.ms", "100").drive().unwrap();
+    let until = |application: &mut Driven, done: &dyn Fn(&Driven) -> bool| {
+        for _ in 0..1_000 {
+            if done(application) {
+                return;
+            }
+            application.turn();
+            clock.advance(Duration::from_millis(20));
+        }
+        panic!("it never came to this: {:?}", application.state());
+    };
+    cluster.produce(&Topic::from("in"), Some(b"k"), Some(b"v"), Timestamp::ZERO, &Headers::new()).unwrap();
+    until(&mut application, &|_| cluster.records(&Topic::from("out")).len() == 1);
+    application.begin_close(CloseOptions::default());
+    until(&mut application, &|application| application.state().is_final());
+    let error = application.outcome().unwrap_err().to_string();
+    assert!(error.contains("store kept of task 0_0 is still held after its task has closed"), "{error}");
 }
