@@ -52,6 +52,8 @@ pub(crate) struct Instance {
     pub(crate) metadata: StreamsMetadataState,
     pub(crate) threads: LocalThreads,
     pub(crate) status: Status,
+    /// Whether somebody takes its turns by hand: to a test, what outlives its task is an error; in a service it is logged.
+    pub(crate) is_driven: bool,
 }
 
 impl Instance {

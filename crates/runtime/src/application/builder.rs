@@ -167,7 +167,7 @@ impl<D: DefaultEnvironment> Builder<D> {
     /// [`ErrorKind::Topology`](crate::ErrorKind::Topology) for a topology that cannot run,
     /// [`ErrorKind::Fenced`](crate::ErrorKind::Fenced) when another process has the state directory.
     pub fn start(self) -> Result<KafkaStreams<D>, Error> {
-        let instance = self.instance()?;
+        let instance = self.instance(false)?;
         let threads = host::spawn_all(&instance)?;
         Ok(KafkaStreams::of(instance, threads))
     }
@@ -178,10 +178,10 @@ impl<D: DefaultEnvironment> Builder<D> {
     /// # Errors
     /// As [`Builder::start`].
     pub fn drive(self) -> Result<Driven, Error> {
-        Ok(Driven::of(self.instance()?))
+        Ok(Driven::of(self.instance(true)?))
     }
 
-    fn instance(self) -> Result<Arc<Instance>, Error> {
+    fn instance(self, is_driven: bool) -> Result<Arc<Instance>, Error> {
         let config = StreamsConfig::from_properties(self.properties)?;
         tell(&config);
         check(&self.topology, &config)?;
@@ -219,6 +219,7 @@ impl<D: DefaultEnvironment> Builder<D> {
             uncaught: self.uncaught,
             patterns,
             status: Status::new(self.state_listener),
+            is_driven,
             config,
         }))
     }

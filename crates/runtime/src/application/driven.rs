@@ -16,7 +16,8 @@ use crate::thread::{RestoreWorker, StreamThread};
 /// [process id](super::Builder::process_id) the same turns give the same run every time, with any number of instances in one
 /// thread.
 ///
-/// Dropping it is a crash: nothing is committed, nobody leaves the group.
+/// It fails when a store is still held after its task has closed, which a service only logs. Dropping it is a crash: nothing is
+/// committed, nobody leaves the group.
 #[derive(Debug)]
 pub struct Driven {
     instance: Arc<Instance>,

@@ -69,11 +69,12 @@ pub(super) fn deal(client: &ClientView, tasks: &BTreeSet<TaskId>, load: &mut Loa
     dealt
 }
 
-/// A consumer's previous tasks: those it runs, then those it has state of, the least lag first.
+/// A consumer's previous tasks: those it runs, then those it has state of and no other consumer of its process runs, the least lag
+/// first. Were one that another runs among them, both would ask for it in turn and never come to rest.
 fn previous(consumer: &super::ConsumerView, client: &ClientView) -> Vec<TaskId> {
     let lag = |task: &TaskId| client.lags.get(task).copied().flatten().unwrap_or(i64::MAX);
     let mut others: Vec<TaskId> =
-        consumer.offset_sums.keys().filter(|task| !consumer.active.contains(task)).copied().collect();
+        consumer.offset_sums.keys().filter(|task| !client.is_active(**task)).copied().collect();
     others.sort_by_key(|task| (lag(task), *task));
     consumer.active.iter().copied().chain(others).collect()
 }

@@ -54,11 +54,7 @@ enum TaskState {
 impl TaskState {
     /// Where a task's stores are once it has closed.
     fn after(closed: ClosedTask) -> Self {
-        let ClosedTask { stores, is_complete, held } = closed;
-        for store in &held {
-            tracing::error!(task = %stores.id, store = store.index(), "something of a task that has closed holds a store open: no task of this process can open it again");
-        }
-        debug_assert!(held.is_empty(), "a task that closes frees all that it held");
+        let ClosedTask { stores, is_complete, .. } = closed;
         if is_complete { TaskState::Restored(stores) } else { TaskState::Suspended(stores) }
     }
 }
@@ -285,7 +281,9 @@ impl TaskManager {
             tracing::warn!(%error, "what is in the state directory cannot be told to the group");
             BTreeMap::new()
         });
-        sums.retain(|task, _| instance.topology.subtopology(task.subtopology).is_some());
+        // What another thread has open, that thread tells.
+        let is_free = |task: &TaskId| !instance.directory.is_claimed(*task);
+        sums.retain(|task, _| instance.topology.subtopology(task.subtopology).is_some() && is_free(task));
         sums.extend(self.updater.progress().iter().map(|(task, progress)| (*task, progress.offset_sum)));
         for (task, entry) in &self.entries {
             match &entry.state {

@@ -1,5 +1,6 @@
 //! State on disk: what a restart has to read again, and what a directory is good for.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,11 +8,12 @@ use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientSupplier};
 use headwater_record::{Clock as _, Deadline, TopicPartition};
+use headwater_runtime::assignment::Subscriber;
 use headwater_runtime::changelog::RestoreListener;
 use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State, StoreMakers, SystemClock};
 
 use crate::disk_store::{InMemory, OnDisk, OnDiskWhenSynced};
-use crate::world::World;
+use crate::world::{APPLICATION, World};
 
 /// A directory that is there as long as this.
 pub(crate) struct Directory(pub(crate) PathBuf);
@@ -200,4 +202,24 @@ fn a_crash_costs_active_tasks_and_standbys_the_last_minutes_alone() {
     assert!(restored <= 6 * 40, "{restored} of {written} were restored: more than the last minutes");
     let (written, restored) = restored_after_a_crash(2);
     assert_eq!(restored, written, "nothing was on disk yet");
+}
+
+/// What a thread says to have, its process deals to that thread again: two that said it of one task would ask for it in turn.
+#[test]
+fn a_thread_says_nothing_of_the_state_that_another_has_open() {
+    let (mut world, directory, restored) = (World::new(), Directory::new(), Restored::default());
+    let mut instances = vec![builder(&world, &directory.0, &restored).threads(2).drive().unwrap()];
+    world.feed(100);
+    world.settle(&mut instances);
+    // Whoever comes has all describe themselves anew.
+    instances.push(world.instance(2));
+    world.settle(&mut instances);
+    let members = world.cluster.group(APPLICATION).members.into_iter();
+    let told = members.filter_map(|member| {
+        let member = Subscriber::decode(member.member_id, None, &member.subscription).unwrap();
+        (member.info.process_id.as_u128() == 1).then(|| member.info.offset_sums.into_keys().collect::<BTreeSet<_>>())
+    });
+    let told: Vec<BTreeSet<_>> = told.collect();
+    assert_eq!(told.len(), 2);
+    assert!(!told[0].is_empty() && told[0].is_disjoint(&told[1]), "{told:?}");
 }

@@ -10,7 +10,7 @@ use headwater::KafkaStreams;
 use headwater::memory::{Cluster, ManualClock};
 use headwater::processor::Topology;
 use headwater::record::{Partition, Timestamp, Topic, TopicPartition};
-use headwater::runtime::{Driven, State, StoreMakers};
+use headwater::runtime::{CloseOptions, Driven, State, StoreMakers};
 use headwater::testing::MemoryStores;
 
 use super::contents::Keeping;
@@ -79,10 +79,12 @@ pub fn spread(scenario: &Scenario, stores: Stores, partitions: Partition, feedin
         Ok(builder.set("commit.interval.ms", PACE.as_millis().to_string()).drive()?)
     };
     let steps = scenario.steps.as_deref().unwrap_or_default();
-    match feeding {
+    let mut application = match feeding {
         Feeding::AtOnce => {
             steps.iter().try_for_each(|step| world.feed(&step.action))?;
-            world.settle(&mut start()?)?;
+            let mut application = start()?;
+            world.settle(&mut application)?;
+            application
         }
         Feeding::OneByOne => {
             let mut application = start()?;
@@ -91,8 +93,10 @@ pub fn spread(scenario: &Scenario, stores: Stores, partitions: Partition, feedin
                 world.feed(&step.action).with_context(|| step.shown.clone())?;
                 world.settle(&mut application).with_context(|| step.shown.clone())?;
             }
+            application
         }
-    }
+    };
+    world.close(&mut application)?;
     world.has_everywhere(partitions)?;
     Ok(Spread { topics: world.content(), tables })
 }
@@ -161,6 +165,19 @@ impl World {
             }
         }
         bail!("the application never came to rest")
+    }
+
+    /// Closes it: that nothing of its tasks is left then, it says itself.
+    fn close(&self, application: &mut Driven) -> Result<()> {
+        application.begin_close(CloseOptions::default());
+        for _ in 0..TURNS {
+            if application.state().is_final() {
+                return Ok(application.outcome()?);
+            }
+            application.turn();
+            self.clock.advance(PACE);
+        }
+        bail!("the application never closed")
     }
 
     fn is_committed(&self) -> bool {

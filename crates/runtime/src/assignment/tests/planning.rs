@@ -132,6 +132,19 @@ fn of_too_many_tasks_those_with_state_elsewhere_are_given_up() {
     assert_eq!(waiting, [id("0_0"), id("0_1")], "what it will run it keeps warm until then");
 }
 
+/// State on disk is the process's, but what one of its threads runs is no other's previous task: asked for in turn, and closed and
+/// opened each time, such tasks never came to rest.
+#[test]
+fn a_thread_does_not_ask_for_what_another_of_its_process_runs() {
+    let tasks = tasks(&[(part(0, &["a"], true), 2), (part(1, &["b"], true), 2)]);
+    let on_disk = [("0_0", 1000), ("0_1", 1000), ("1_0", 1000), ("1_1", 1000)];
+    let members = [
+        Described::new("m1", 1).with_state(&[&on_disk[..], &[("0_1", -2)]].concat()).owning(&["a-1"]),
+        Described::new("m2", 1).with_state(&[&on_disk[..], &[("1_0", -2)]].concat()).owning(&["b-0", "b-1"]),
+    ];
+    assert_eq!(got(&decide(&members, &tasks)), "m1: 0_0 0_1\nm2: 1_0 1_1\n");
+}
+
 #[test]
 fn standbys_are_never_where_the_task_is_active() {
     let settings = AssignmentSettings { standby_replicas: 1, ..AssignmentSettings::default() };

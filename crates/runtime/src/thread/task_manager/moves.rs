@@ -10,9 +10,10 @@ use headwater_topology::TaskId;
 use super::{TargetRole, TaskManager, TaskState};
 use crate::changelog::UpdateFailure;
 use crate::error::{TaskFailure, Trouble, decide};
+use crate::instance::Instance;
 use crate::membership::{Assignment, MembershipError};
 use crate::output::RecordCollector;
-use crate::task::{Parts, StreamTask, TaskSettings, TaskSpec, TaskStores};
+use crate::task::{ClosedTask, Parts, StreamTask, TaskSettings, TaskSpec, TaskStores};
 use crate::thread::fetcher::Fetcher;
 use crate::thread::question::{Beginnings, Question};
 use crate::thread::state_updater::{Asker, Order, Report};
@@ -216,8 +217,11 @@ impl TaskManager {
         running.tell_dropped(collector);
         let partitions: Vec<TopicPartition> = running.spec().partitions().cloned().collect();
         collector.release(task);
-        entry.state = TaskState::after(running.close());
-        Ok(fetcher.unassign(&partitions)?)
+        let closed = running.close();
+        let held = tell_held(&self.cx.instance, &closed);
+        entry.state = TaskState::after(closed);
+        fetcher.unassign(&partitions)?;
+        held
     }
 
     /// As [`TaskManager::stop`], of a task whose last commit failed, or that is another's by now: what its stores hold beyond the last
@@ -320,4 +324,21 @@ fn give_up(stores: TaskStores, failure: UpdateFailure, wanted: bool, backoff: Du
         _ if wanted => Err(trouble.into()),
         _ => Ok(()),
     }
+}
+
+/// Says what something still holds of a task that has closed: it stays open, and no task of this process can open it again. To a test
+/// that is an error.
+fn tell_held(instance: &Instance, closed: &ClosedTask) -> Result<(), Error> {
+    let names = closed.held.iter().filter_map(|store| instance.topology.store(*store));
+    let told = names.map(|store| {
+        let (task, store) = (closed.stores.id, &store.spec.name);
+        let message = format!(
+            "store {store} of task {task} is still held after its task has closed: keep states only in the processor that opened them"
+        );
+        tracing::error!(%task, store, "{message}");
+        Error::new(ErrorKind::User, message)
+    });
+    // All are said, the first is the error.
+    let told: Vec<Error> = told.collect();
+    told.into_iter().next().filter(|_| instance.is_driven).map_or(Ok(()), Err)
 }
