@@ -30,7 +30,7 @@ use crate::{Window, WindowError};
 pub struct Windows {
     size: Duration,
     grace: Duration,
-    windows_for: Arc<dyn Fn(Timestamp) -> Vec<Window> + Send + Sync>,
+    choose: Arc<dyn Fn(Timestamp) -> Vec<Window> + Send + Sync>,
 }
 
 impl Windows {
@@ -41,7 +41,7 @@ impl Windows {
         grace: Duration,
         windows_for: impl Fn(Timestamp) -> Vec<Window> + Send + Sync + 'static,
     ) -> Self {
-        Windows { size, grace, windows_for: Arc::new(windows_for) }
+        Windows { size, grace, choose: Arc::new(windows_for) }
     }
 
     /// How long the longest window is.
@@ -69,7 +69,7 @@ impl Windows {
 
     /// The windows that a record at `timestamp` falls into.
     pub fn windows_for(&self, timestamp: Timestamp) -> Vec<Window> {
-        (self.windows_for)(timestamp)
+        (self.choose)(timestamp)
     }
 }
 
