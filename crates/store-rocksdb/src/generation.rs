@@ -75,6 +75,24 @@ impl Generation {
         }
     }
 
+    /// From now on entries are not found by hash: others know where they lie.
+    pub(crate) fn forget_hashes(&mut self) {
+        self.hashed = HashTable::new();
+    }
+
+    /// Adds an entry, or sets the row of the one at `at`, that is not found by hash: where it lies.
+    pub(crate) fn put(&mut self, at: Option<usize>, key: &[u8], fill: Option<impl FnOnce(&mut Vec<u8>)>) -> Spot {
+        let at = match at {
+            Some(at) => self.entries.replace(at, key, fill),
+            None => self.entries.push(key, fill),
+        };
+        self.spot(at)
+    }
+
+    pub(crate) fn spot(&self, at: usize) -> Spot {
+        Spot { at, bytes: self.entries.len_at(at) }
+    }
+
     /// Where the entry of `key` lies.
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
@@ -125,6 +143,11 @@ impl Generation {
             return false;
         }
         let old = std::mem::take(&mut self.entries);
+        if self.hashed.is_empty() {
+            for at in old.places() {
+                self.entries.copy(&old, at);
+            }
+        }
         for slot in &mut self.hashed {
             *slot = slot.moved(self.entries.copy(&old, slot.at()));
         }

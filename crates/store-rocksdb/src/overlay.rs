@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, btree_map};
 use std::hash::BuildHasher;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use hashbrown::DefaultHashBuilder;
 use headwater_store::bytes::Order;
 use smallvec::SmallVec;
 
 use crate::arena;
-use crate::generation::Generation;
+use crate::generation::{Generation, Spot};
 use crate::scan::HalfOpen;
 
 /// What finding an entry costs, about: its share of the table or the tree.
@@ -33,7 +34,7 @@ type Key = SmallVec<[u8; 32]>;
 /// of the committed, the older generation of them goes, and what was the newer one is the older.
 ///
 /// They lie in no order until the first scan since the last commit asks for one, and then only what is pending: the rest is on disk,
-/// in order.
+/// in order. As long as nobody reads by key, they are then found by their order alone.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
     newer: Generation,
@@ -43,6 +44,10 @@ pub(crate) struct Overlay {
     pending: Vec<usize>,
     pending_bytes: usize,
     ordered: OnceLock<BTreeMap<Key, usize>>,
+    /// Whether the newer generation is not found by hash.
+    is_only_ordered: bool,
+    /// Whether rows were ever read by key: where they are only scanned, committed ones are of no use in memory.
+    is_read: AtomicBool,
     /// Whether rows were forgotten since the last commit.
     is_ageing: bool,
     /// Whether nothing is on disk that is not here.
@@ -78,24 +83,59 @@ impl Overlay {
 
     /// Sets the row of `key` to what `fill` appends, or deletes it, with the next commit.
     pub(crate) fn set(&mut self, key: &[u8], fill: Option<impl FnOnce(&mut Vec<u8>)>) {
-        let hash = self.hasher.hash_one(key);
-        let (before, now) = self.newer.set((hash, key), fill);
+        if !*self.is_read.get_mut() && self.ordered.get().is_some() && !self.is_only_ordered {
+            // Nothing that is committed lies here.
+            self.newer.forget_hashes();
+            self.is_only_ordered = true;
+        }
+        if let Some(ordered) = self.ordered.get_mut().filter(|_| self.is_only_ordered) {
+            let (before, now) = match ordered.entry(Key::from_slice(key)) {
+                btree_map::Entry::Occupied(mut slot) => {
+                    let before = self.newer.spot(*slot.get());
+                    let now = self.newer.put(Some(before.at), key, fill);
+                    *slot.get_mut() = now.at;
+                    (Some(before), now)
+                }
+                btree_map::Entry::Vacant(slot) => {
+                    let now = self.newer.put(None, key, fill);
+                    slot.insert(now.at);
+                    (None, now)
+                }
+            };
+            self.note(before, now);
+            return;
+        }
+        let (before, now) = self.newer.set((self.hasher.hash_one(key), key), fill);
+        if self.note(before, now)
+            && let Some(ordered) = self.ordered.get_mut()
+        {
+            ordered.insert(Key::from_slice(key), now.at);
+        }
+    }
+
+    /// Takes note of a pending entry that was `before` and is `now`; whether it lies somewhere else.
+    fn note(&mut self, before: Option<Spot>, now: Spot) -> bool {
         self.pending_bytes += now.bytes + ENTRY_OVERHEAD;
         self.pending_bytes -= before.map_or(0, |before| before.bytes + ENTRY_OVERHEAD);
-        if before.is_none_or(|before| before.at != now.at) {
+        let moved = before.is_none_or(|before| before.at != now.at);
+        if moved {
             self.pending.push(now.at);
-            if let Some(ordered) = self.ordered.get_mut() {
-                ordered.insert(Key::from_slice(key), now.at);
-            }
         }
+        moved
     }
 
     /// What is known of `key`.
     #[inline]
     pub(crate) fn get(&self, key: &[u8]) -> Known<'_> {
+        if !self.is_read.load(Relaxed) {
+            self.is_read.store(true, Relaxed);
+        }
         let hash = self.hasher.hash_one(key);
-        let found = self.newer.find(hash, key).map(|at| self.newer.row(at));
-        match found.or_else(|| Some(self.older.row(self.older.find(hash, key)?))) {
+        let at = match self.ordered.get() {
+            Some(ordered) if self.is_only_ordered => ordered.get(key).copied(),
+            _ => self.newer.find(hash, key),
+        };
+        match at.map(|at| self.newer.row(at)).or_else(|| Some(self.older.row(self.older.find(hash, key)?))) {
             Some(row) => row.map_or(Known::Absent, Known::Row),
             None if self.is_whole => Known::Absent,
             None => Known::Unknown,
@@ -155,13 +195,20 @@ impl Overlay {
         }
         self.is_ageing = true;
         if self.newer.compact() {
-            self.ordered = OnceLock::new();
             self.pending = self.newer.places().filter(|at| self.newer.is_pending(*at)).collect();
+            if self.ordered.take().is_some() {
+                self.ordered();
+            }
         }
     }
 
     /// All is committed. Reads find it here still, as long as it takes no more than `most` bytes.
     pub(crate) fn settle(&mut self, most: usize) {
+        if std::mem::take(&mut self.is_only_ordered) {
+            self.newer = Generation::default();
+            self.is_whole = false;
+        }
+        let most = if *self.is_read.get_mut() { most } else { 0 };
         self.ordered = OnceLock::new();
         for at in std::mem::take(&mut self.pending) {
             self.newer.settle(at);
@@ -281,6 +328,7 @@ mod tests {
         }
         overlay.set(&[3], NONE);
         let of_ten = overlay.bytes();
+        assert_eq!(known(&overlay, 2), "old");
         overlay.settle(2 * of_ten);
         assert_eq!((overlay.pending_bytes(), overlay.bytes(), pending(&overlay).len()), (0, of_ten, 0));
         assert_eq!([2, 3, 10].map(|key| known(&overlay, key)), ["old", "-", "?"]);
@@ -303,6 +351,7 @@ mod tests {
     fn what_was_never_written_is_known_to_be_absent_until_rows_are_let_go() {
         let mut overlay = Overlay::new(true);
         overlay.set(&[1], Some(fill(b"1")));
+        assert_eq!(known(&overlay, 2), "-");
         overlay.settle(1000);
         assert_eq!([1, 2].map(|key| known(&overlay, key)), ["1", "-"]);
         overlay.settle(10);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
@@ -29,8 +28,6 @@ pub(crate) struct Table {
     overlay: Overlay,
     /// Memory for committed rows.
     share: Share,
-    /// Whether rows were ever read by key: where they are only scanned, committed ones are of no use in memory.
-    is_read: AtomicBool,
     offset: Option<Offset>,
     /// Of the partitions of a global store's topic.
     offsets: BTreeMap<Partition, Offset>,
@@ -84,7 +81,6 @@ impl Table {
             rows: layout::rows(&spec.name),
             overlay: Overlay::default(),
             share: Share::of(&make.shared.room),
-            is_read: AtomicBool::new(false),
             offset: None,
             offsets: BTreeMap::new(),
             new_offsets: BTreeMap::new(),
@@ -209,7 +205,7 @@ impl Table {
         key: &[u8],
         work: impl FnOnce(&[u8]) -> Result<R, StoreError>,
     ) -> Result<Option<R>, StoreError> {
-        match self.known(key) {
+        match self.overlay.get(key) {
             Known::Row(bytes) => work(bytes).map(Some),
             Known::Absent => Ok(None),
             Known::Unknown => {
@@ -221,13 +217,13 @@ impl Table {
 
     /// The row of `key`, of which nothing is on disk.
     pub(crate) fn get_pending(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError> {
-        let Known::Row(bytes) = self.known(key) else { return Ok(None) };
+        let Known::Row(bytes) = self.overlay.get(key) else { return Ok(None) };
         self.decode(bytes).map(Some)
     }
 
     /// The rows of `keys`; what must come from disk is read at once.
     pub(crate) fn multi_get(&self, keys: &[&[u8]]) -> Result<Vec<Option<RowBuf>>, StoreError> {
-        let known: Vec<Known<'_>> = keys.iter().map(|key| self.known(key)).collect();
+        let known: Vec<Known<'_>> = keys.iter().map(|key| self.overlay.get(key)).collect();
         let unknown = keys.iter().zip(&known).filter(|(_, known)| matches!(known, Known::Unknown));
         let rows = self.family(&self.rows)?;
         let read = &self.database.read;
@@ -243,14 +239,6 @@ impl Table {
             },
         };
         known.into_iter().map(row).collect()
-    }
-
-    #[inline]
-    fn known(&self, key: &[u8]) -> Known<'_> {
-        if !self.is_read.load(Relaxed) {
-            self.is_read.store(true, Relaxed);
-        }
-        self.overlay.get(key)
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<RowBuf, StoreError> {
@@ -346,7 +334,7 @@ impl Table {
 
     /// Reads find in memory what was committed, as long as there is room.
     fn settle(&mut self) {
-        self.overlay.settle(if self.is_read.load(Relaxed) { self.share.most() } else { 0 });
+        self.overlay.settle(self.share.most());
         self.share.take(self.overlay.bytes());
     }
 }

@@ -92,8 +92,10 @@ fn a_store_is_one_whatever_is_in_memory() {
                     now.insert(key.clone(), value);
                 }
             }
-            let scan = dice.below(5) == 0;
-            same(&*store, &now, &keys, scan);
+            // Some are only scanned at first.
+            let by_key: &[Vec<u8>] = if seed % 3 == 0 && step < 200 { &[] } else { &keys };
+            let scan = by_key.is_empty() || dice.below(5) == 0;
+            same(&*store, &now, by_key, scan);
         }
     }
 }
