@@ -48,6 +48,9 @@ fn run(command: Command, out: &mut dyn Write) -> Result<bool> {
             let mut report = Report::new(out);
             for scenario in suite::chosen(&folder.unwrap_or_else(suite::own_scenarios), filter.as_deref())? {
                 for verdict in judge(&scenario, how, stores) {
+                    if matches!((how, &verdict), (How::Restarted(_), Verdict::PassedInPart(_))) {
+                        report.name_in_part(scenario.name());
+                    }
                     report.add(&scenario.area(), verdict)?;
                 }
             }
@@ -58,7 +61,16 @@ fn run(command: Command, out: &mut dyn Write) -> Result<bool> {
             let result = random::run(wanted, seed, |scenario| judge(scenario, how, stores), &mut report);
             let counts = report.close()?;
             let drawn = result?;
-            writeln!(out, "{} of {} random programs from seed {seed} on could run", drawn.run, drawn.drawn)?;
+            let whole = counts.passed - counts.in_part;
+            let share = |of: usize| 100 * of / drawn.drawn.max(1);
+            writeln!(
+                out,
+                "{} of {} random programs from seed {seed} on could run ({} %), {whole} of them whole ({} %)",
+                drawn.run,
+                drawn.drawn,
+                share(drawn.run),
+                share(whole)
+            )?;
             Ok(counts.failed == 0)
         }
     }
