@@ -92,6 +92,26 @@ impl Bed {
         Ok(bed)
     }
 
+    /// Makes a further topic, of one record for each key of `in`, all earlier than those of `in`.
+    ///
+    /// # Errors
+    /// What the cluster refuses.
+    pub fn add_rows(&self, topic: &str) -> Result<()> {
+        self.cluster.create_topic(topic, self.input.partitions)?;
+        let mut writer = Writer::new(&self.cluster, topic, self.input.partitions)?;
+        let value = vec![7; self.input.value_bytes];
+        for key in 0..self.input.keys {
+            writer.append(RawRecord {
+                offset: Offset::UNKNOWN,
+                timestamp: Timestamp::from_millis(BASE_MS - 10_000),
+                key: Some(&key.to_be_bytes()),
+                value: Some(&value),
+                headers: RawHeaders::NONE,
+            })?;
+        }
+        writer.send()
+    }
+
     /// What `in` holds.
     pub fn input(&self) -> Input {
         self.input

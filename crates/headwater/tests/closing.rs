@@ -119,7 +119,9 @@ fn a_driver_fails_by_a_store_that_outlives_its_task() {
 fn an_application_that_is_driven_fails_by_a_store_that_outlives_its_task() {
     let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
     let cluster = Cluster::new(Arc::new(clock.clone()));
-    ["in", "out"].into_iter().for_each(|topic| cluster.create_topic(topic, 1).unwrap());
+    for topic in ["in", "out"] {
+        cluster.create_topic(topic, 1).unwrap();
+    }
     let application = KafkaStreams::builder(clinging()).application_id("clinging").on(&cluster);
     let mut application = application.set("commit.interval.ms", "100").drive().unwrap();
     let until = |application: &mut Driven, done: &dyn Fn(&Driven) -> bool| {

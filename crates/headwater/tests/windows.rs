@@ -1,5 +1,5 @@
 //! Windows that a function names, and the stores that tables by windows are kept in.
-#![allow(missing_docs, reason = "tests")]
+#![cfg(test)]
 
 use std::time::Duration;
 

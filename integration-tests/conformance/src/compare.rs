@@ -1,7 +1,7 @@
 //! The first difference between what Java did and what was observed.
 //!
 //! In the order of the format: the error (phase, step, kind), `describe`, `branches`, `subtopologies`, `copartition`, each
-//! step's topics, `stores`, `dropped`, and last the words of the error.
+//! step's topics, `stores`, `dropped`, `printed`, and last the words of the error.
 
 mod error;
 mod records;
@@ -60,6 +60,10 @@ pub fn compare(java: &Outcome, here: &Outcome, steps: &[Step]) -> Result<(), Dif
             let number = |dropped: Option<i64>| dropped.map_or("nothing".to_owned(), |dropped| dropped.to_string());
             return Err(Difference::new("dropped records", number(java.dropped), number(here.dropped)));
         }
+        (0..java.printed.len().max(here.printed.len())).try_for_each(|index| {
+            let of = |outcome: &'_ Outcome| outcome.printed.get(index).cloned().unwrap_or_default();
+            in_order(&format!("print {index}, line"), &of(java), &of(here), |line| format!("{line:?}"))
+        })?;
     }
     error::same_words(java.error.as_ref(), here.error.as_ref())
 }

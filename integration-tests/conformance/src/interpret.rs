@@ -11,6 +11,7 @@ mod hand;
 mod join;
 mod key;
 mod option;
+mod print;
 mod processor;
 mod program;
 mod regrouped;
@@ -29,6 +30,7 @@ use headwater::processor::TopologySettings;
 
 use self::contents::Keeping;
 pub use self::drive::{Cache, Cut, Run};
+use self::print::Printout;
 use self::program::Program;
 pub use self::spread::{Feeding, Spread, spread};
 use crate::outcome::Outcome;
@@ -68,6 +70,9 @@ pub fn run(scenario: &Scenario, run: Run) -> Result<Outcome> {
     if let Some(steps) = &scenario.steps {
         let keeping = program.keeping(&topology, Keeping::new(scenario, run.stores));
         drive::drive(topology, &settings, steps, scenario.start_ms, run, &keeping, &mut outcome)?;
+        if outcome.error.is_none() {
+            outcome.printed = program.prints.iter().map(Printout::lines).collect();
+        }
     }
     Ok(outcome)
 }

@@ -31,6 +31,8 @@ pub struct Outcome {
     pub stores: BTreeMap<String, Store>,
     /// Dropped records; `None` after an error.
     pub dropped: Option<i64>,
+    /// The lines of each `print`, in the order of the statements; empty after an error.
+    pub printed: Vec<Vec<String>>,
     /// What ended the run.
     pub error: Option<Failure>,
 }

@@ -113,6 +113,12 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// `Double.toString` of Java: decimal from a thousandth up to ten millions, else `1.0E10`.
+impl std::fmt::Display for Val {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.show())
+    }
+}
+
 fn show_double(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();

@@ -87,6 +87,22 @@ impl Table {
     }
 }
 
+impl Table {
+    fn write(&self) -> Result<(), StoreError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut text = self.offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string());
+        for (key, value) in &self.rows {
+            let line = [b"\n", key.as_slice(), b" ", value].concat();
+            text.push_str(std::str::from_utf8(&line).expect("tests write text"));
+        }
+        fs::write(file, text).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &std::io::Error) -> StoreError {
+        StoreError::Io { store: self.name.clone(), reason: error.to_string() }
+    }
+}
+
 impl StateStore for Table {
     fn name(&self) -> &str {
         &self.name
@@ -100,22 +116,13 @@ impl StateStore for Table {
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.offset = changelog.or(self.offset);
         self.pending = 0;
-        if self.durable { self.sync() } else { Ok(()) }
-    }
-    fn sync(&mut self) -> Result<(), StoreError> {
-        let Some(file) = &self.file else { return Ok(()) };
-        let mut text = self.offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string());
-        for (key, value) in &self.rows {
-            let line = [b"\n", key.as_slice(), b" ", value].concat();
-            text.push_str(std::str::from_utf8(&line).expect("tests write text"));
-        }
-        fs::write(file, text).map_err(|error| StoreError::Io { store: self.name.clone(), reason: error.to_string() })
+        if self.durable { self.write() } else { Ok(()) }
     }
     /// Leaves a file that says which offset was brought to disk.
     fn sync(&mut self) -> Result<(), StoreError> {
+        self.write()?;
         let (Some(file), Some(offset)) = (&self.file, self.offset) else { return Ok(()) };
-        fs::write(file.with_extension("synced"), offset.to_string())
-            .map_err(|error| StoreError::Io { store: self.name.clone(), reason: error.to_string() })
+        fs::write(file.with_extension("synced"), offset.to_string()).map_err(|error| self.failed(&error))
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

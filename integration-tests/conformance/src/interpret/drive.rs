@@ -1,6 +1,7 @@
 //! Running a topology on the test driver, step by step.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -105,10 +106,15 @@ fn let_go(driver: &TopologyTestDriver) -> Result<()> {
     }
 }
 
-/// The makes of stores of this build.
+/// The makes of stores of this build, the same for all: two would not open one directory.
 pub(super) fn makers() -> Result<StoreMakers> {
+    static MAKERS: OnceLock<StoreMakers> = OnceLock::new();
+    if let Some(makers) = MAKERS.get() {
+        return Ok(makers.clone());
+    }
     let named = [("application.id", APPLICATION), ("bootstrap.servers", "localhost:9092")];
-    Ok(headwater::FromFeatures::stores(&headwater::StreamsConfig::from_properties(named)?)?)
+    let makers = headwater::FromFeatures::stores(&headwater::StreamsConfig::from_properties(named)?)?;
+    Ok(MAKERS.get_or_init(|| makers).clone())
 }
 
 #[cfg(feature = "rocksdb")]

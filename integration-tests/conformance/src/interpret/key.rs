@@ -1,6 +1,7 @@
 //! What keys streams and tables have: values of the format as they are, or such in a window.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ pub(super) enum Keyed<K: 'static> {
 }
 
 /// A type of keys.
-pub(super) trait Key: Clone + WindowedKey + 'static {
+pub(super) trait Key: Clone + WindowedKey + Display + 'static {
     /// The key as functions of the format see it.
     fn seen(&self) -> Cow<'_, Val>;
 

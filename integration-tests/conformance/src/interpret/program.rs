@@ -14,6 +14,7 @@ use headwater::window::Windowed;
 use super::contents::Keeping;
 use super::key::{Key, Keyed};
 use super::option::{Known, Options};
+use super::print::Printout;
 use super::store::{self, Stores};
 use super::windowed::Windowing;
 use crate::scenario::{Scenario, Spec};
@@ -70,6 +71,8 @@ pub(super) struct Program<'a> {
     tables: Vec<Kept<'a>>,
     pub(super) joins: Vec<JoinKept>,
     globals: Vec<(GlobalKTable<Val, Val>, Known)>,
+    /// What each `print` has written.
+    pub(super) prints: Vec<Printout>,
     /// Stores that the program describes itself.
     pub(super) stores: Stores,
 }
@@ -92,6 +95,7 @@ impl<'a> Program<'a> {
             tables: Vec::new(),
             joins: Vec::new(),
             globals: Vec::new(),
+            prints: Vec::new(),
             stores: Stores::of(scenario)?,
         })
     }

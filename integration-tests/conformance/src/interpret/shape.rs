@@ -50,7 +50,9 @@ fn planned(topology: &Topology) -> Result<InternalTopicsPlan> {
     let mut known = KnownTopics::of(known);
     for (_, node) in topology.nodes() {
         if let NodeKind::Source { topics: SourceTopics::Pattern(pattern), .. } = &node.kind {
-            known.matches.insert(pattern.clone(), Vec::new());
+            // It matches one topic, whatever that is called.
+            known.partitions.insert(pattern.clone(), 1);
+            known.matches.insert(pattern.clone(), vec![pattern.clone()]);
         }
     }
     plan(topology, &InternalTopicSettings::default(), &known).context("internal topics")

@@ -45,6 +45,7 @@ impl<'a> Program<'a> {
             "join" | "left_join" | "outer_join" => self.stream_join(statement, stream, known)?,
             "process" | "process_values" => return self.processed(statement, stream, known).map(Some),
             "split" => return self.split(statement, stream, known).map(|()| None),
+            "print" => return self.printed(statement, stream).map(|()| None),
             "select_key" | "map" | "flat_map" => return changes_keys(statement, stream, known).map(Some),
             _ => return self.leaves_streams(statement, stream, known),
         };

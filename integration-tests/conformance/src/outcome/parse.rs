@@ -24,6 +24,7 @@ impl Outcome {
                 "steps" => outcome.steps = Some(list(value, |step| by_name(step, |topic| list(topic, record)))?),
                 "stores" => outcome.stores = by_name(value, store)?,
                 "dropped" => outcome.dropped = Some(value.as_i64().context("`dropped` is a number")?),
+                "printed" => outcome.printed = list(value, texts)?,
                 "error" => outcome.error = Some(failure(value)?),
                 _ => bail!("unknown field `{name}`"),
             }

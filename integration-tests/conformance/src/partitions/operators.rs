@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn stream_operator(&mut self, statement: Spec<'a>, on: Flow) -> Result<Flow, Reason> {
         Ok(match statement.op() {
-            "peek" | "foreach" => on,
+            "peek" | "foreach" | "print" => on,
             "map_values" => valued(on, statement.text("value")),
             "filter" | "filter_not" => {
                 filtered(&on.in_full()?, statement.text("predicate"), statement.op() == "filter")
@@ -140,7 +140,7 @@ impl<'a> Walk<'a> {
                 self.state_of(&on)?;
                 Ok(on.joined(false))
             }
-            Some("counter") => {
+            Some("counter" | "timestamped_writer") => {
                 self.state_of(&on)?;
                 Ok(on.with_unknown_values())
             }

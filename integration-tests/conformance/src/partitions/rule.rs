@@ -187,7 +187,8 @@ impl<'a> Walk<'a> {
                 Some(Node::Global)
             }
             "add_state_store" => {
-                let is_known = statement.object("store").and_then(|store| store.text("kind")) == Some("kv");
+                let kind = statement.object("store").and_then(|store| store.text("kind"));
+                let is_known = matches!(kind, Some("kv" | "timestamped_kv"));
                 return if is_known { Ok(None) } else { Err(UNKNOWN) };
             }
             _ => {

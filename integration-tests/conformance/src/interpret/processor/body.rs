@@ -174,7 +174,8 @@ impl Body {
             Work::CountAndPunctuate { clear } => {
                 let store = self.store()?;
                 for (key, value) in entries(out, &store)? {
-                    out.forward(Record::new(&key, &value, time, &none), None)?;
+                    // Each record has headers of its own.
+                    out.forward(Record::new(&key, &value, time, &Headers::new()), None)?;
                     if clear {
                         store.delete(out.task(), &key, time, &none)?;
                     }
@@ -186,7 +187,7 @@ impl Body {
                 for (key, value) in entries(out, &store)? {
                     if value.num().map_err(ProcessError::user)? + ttl_ms <= time.millis() {
                         store.delete(out.task(), &key, time, &none)?;
-                        out.forward(Record::new(&key, &Val::Null, time, &none), None)?;
+                        out.forward(Record::new(&key, &Val::Null, time, &Headers::new()), None)?;
                     }
                 }
                 Ok(())
