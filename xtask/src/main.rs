@@ -12,6 +12,7 @@ mod layers;
 mod process;
 mod rocksdb;
 mod setup;
+mod simulate;
 mod test;
 mod tidy;
 mod workspace;
@@ -33,7 +34,9 @@ Usage: cargo xtask <command>
   kafka up|down|status [--port N] a broker for daily work (port 9092 unless told)
   kafka libs                      where Kafka's jars are, fetched once
   conformance [arguments]         scenarios: recorded, restarted, on several partitions, random; see its `--help`
-  golden [arguments]              its `golden` subcommand";
+  golden [arguments]              its `golden` subcommand
+  simulate [arguments]            whole applications by seeds, while everything goes wrong that can; see its `--help`
+  simulate --bugs [NAME]          how many seeds it takes to find each of the bugs in integration-tests/bugs";
 
 /// The first words of all commands.
 fn commands() -> impl Iterator<Item = &'static str> {
@@ -72,6 +75,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         ["kafka", rest @ ..] => kafka::run(rest),
         ["conformance", rest @ ..] => test::conformance(rest),
         ["golden", rest @ ..] => test::golden(rest),
+        ["simulate", rest @ ..] => simulate::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
