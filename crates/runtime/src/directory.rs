@@ -146,6 +146,11 @@ impl StateDirectory {
         self.0.claimed().insert(task).then(|| TaskClaim::new(self.clone(), task))
     }
 
+    /// Whether somebody within this process has the task's directory.
+    pub fn is_claimed(&self, task: TaskId) -> bool {
+        self.0.claimed().contains(&task)
+    }
+
     /// The tasks of which there is state on disk, whether or not somebody has claimed them.
     ///
     /// # Errors

@@ -284,7 +284,9 @@ impl TaskManager {
             tracing::warn!(%error, "what is in the state directory cannot be told to the group");
             BTreeMap::new()
         });
-        sums.retain(|task, _| instance.topology.subtopology(task.subtopology).is_some());
+        // What another thread has open is that thread's to tell: whoever told it too would be given what the other runs, and so in turn.
+        let is_anothers = |task: &TaskId| !self.entries.contains_key(task) && instance.directory.is_claimed(*task);
+        sums.retain(|task, _| instance.topology.subtopology(task.subtopology).is_some() && !is_anothers(task));
         sums.extend(self.updater.offset_sums());
         for (task, entry) in &self.entries {
             match &entry.state {

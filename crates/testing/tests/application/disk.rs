@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientSupplier};
 use headwater_record::{Clock as _, Deadline, TopicPartition};
+use headwater_runtime::assignment::{LATEST_OFFSET, Subscriber};
 use headwater_runtime::changelog::RestoreListener;
 use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State, StoreMakers, SystemClock};
 
 use crate::disk_store::{InMemory, OnDisk};
-use crate::world::World;
+use crate::world::{APPLICATION, World};
 
 /// A directory that is there as long as this.
 pub(crate) struct Directory(pub(crate) PathBuf);
@@ -119,6 +120,33 @@ fn state_that_does_not_go_with_its_changelog_is_deleted_and_restored() {
     world.run_until(&mut instances, "it counts", |_| world.counts().get("anew") == Some(&1));
     world.feed_line("w0");
     world.run_until(&mut instances, "what Kafka has not is not counted", |_| world.counts().get("w0") == Some(&1));
+}
+
+/// As in Java, where a thread tells what lies in directories that it can lock. A thread that told of another's open state was given what
+/// the other ran, and so in turn: the group came to no rest.
+#[test]
+fn a_thread_tells_the_group_nothing_of_what_another_has_open() {
+    let (mut world, directory, restored) = (World::new(), Directory::new(), Restored::default());
+    let mut instances = vec![builder(&world, &directory.0, &restored).threads(2).drive().unwrap()];
+    world.feed(50);
+    world.settle(&mut instances);
+    // All tell anew.
+    instances.push(world.instance(2));
+    world.feed(50);
+    world.settle(&mut instances);
+    let group = world.cluster.group(APPLICATION);
+    let told = group.members.iter().filter(|member| member.client_id.contains("-000000000001-"));
+    let told: Vec<_> = told
+        .map(|member| {
+            Subscriber::decode(member.member_id.clone(), None, &member.subscription).unwrap().info.offset_sums
+        })
+        .collect();
+    assert_eq!(told.len(), 2);
+    for (one, other) in [(&told[0], &told[1]), (&told[1], &told[0])] {
+        let mut running = one.iter().filter(|(_, sum)| **sum == LATEST_OFFSET).peekable();
+        assert!(running.peek().is_some(), "{told:?}");
+        assert!(running.all(|(task, _)| !other.contains_key(task)), "{told:?}");
+    }
 }
 
 #[test]
