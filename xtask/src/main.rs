@@ -13,6 +13,7 @@ mod process;
 mod prove;
 mod rocksdb;
 mod setup;
+mod simulate;
 mod test;
 mod tidy;
 mod workspace;
@@ -36,7 +37,9 @@ Usage: cargo xtask <command>
   conformance [arguments]         scenarios: recorded, restarted, on several partitions, random; see its `--help`
   golden [arguments]              its `golden` subcommand
   kill --kills N [--seed S]       exactly-once while processes are killed, on three brokers that come and go
-  torn --faults N [--seed S]      exactly-once while requests of transactions are lost, late and repeated";
+  torn --faults N [--seed S]      exactly-once while requests of transactions are lost, late and repeated
+  simulate [arguments]            whole applications by seeds, while everything goes wrong that can; see its `--help`
+  simulate --bugs [NAME]          how many seeds it takes to find each of the bugs in integration-tests/bugs";
 
 /// The first words of all commands.
 fn commands() -> impl Iterator<Item = &'static str> {
@@ -77,6 +80,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         ["golden", rest @ ..] => test::golden(rest),
         ["kill", rest @ ..] => prove::kill(rest),
         ["torn", rest @ ..] => prove::torn(rest),
+        ["simulate", rest @ ..] => simulate::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

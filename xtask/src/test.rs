@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the README's test command.
 //!
 //! It finds or installs what the machine lacks, has RocksDB compiled once, starts a real broker, runs every test of the
-//! workspace with the broker's address, and the recorded scenarios on both stores, restarted, and on three partitions. The broker ends with it, whatever
+//! workspace with the broker's address, and the recorded scenarios on both stores, restarted, and on three partitions, and seeds of the simulator. The broker ends with it, whatever
 //! happens in between.
 
 use std::process::Command;
@@ -9,7 +9,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::kafka::{self, Broker, Jars};
-use crate::{process, rocksdb, setup, workspace};
+use crate::{process, rocksdb, setup, simulate, workspace};
+
+/// So many seeds are simulated.
+const SEEDS: &str = "2000";
 
 /// Whether a real broker takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +49,12 @@ pub(crate) fn run(with: With) -> Result<()> {
         conformance(&["--restart", state, "--stores", stores])?;
     }
     conformance(&["--partitions", "3"])?;
+    simulate::run(&["--seeds", SEEDS])?;
     match with {
         With::Broker => {
             println!(
                 "\ntest: every test passed, with a real broker, and the scenarios on both stores, restarted too, and on \
-                 three partitions"
+                 three partitions, and {SEEDS} seeds of the simulator"
             );
         }
         With::NoBroker => println!(

@@ -261,6 +261,14 @@ impl PartitionLog {
         }
     }
 
+    /// Whether there are records at `from` or later that may be seen.
+    pub(crate) fn has_records(&self, from: Offset, isolation: Isolation) -> bool {
+        let end = self.readable_end(isolation);
+        let first = self.segments.partition_point(|segment| segment.end() <= from.value());
+        let mut segments = self.segments.range(first..);
+        segments.any(|segment| self.begins_before(segment, end) && segment.is_seen(isolation))
+    }
+
     /// Copies of all records that may be seen, in order.
     pub(crate) fn records(&self, isolation: Isolation) -> Vec<OwnedRecord> {
         let end = self.readable_end(isolation);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use headwater_client::{ClientError, ErrorClass};
 use headwater_record::write_with_causes;
 use headwater_store::StoreError;
-use headwater_topology::{BoxError, FailureKind, ProcessError, StoreId, TopologyErrors, WiringError};
+use headwater_topology::{BoxError, FailureKind, ProcessError, StoreId, TaskId, TopologyErrors, WiringError};
 
 use crate::changelog::UpdateFailure;
 use crate::directory::DirectoryError;
@@ -124,6 +124,12 @@ pub enum TaskFailure {
     },
     /// The transaction came to nothing, and with it all that the thread's tasks did since the last commit: they begin anew from there.
     Aborted,
+    /// Something that passes kept a record of the task from being written: the task begins anew from its last commit, and under
+    /// exactly-once all tasks of its transaction do.
+    Unwritten {
+        /// Which task.
+        task: TaskId,
+    },
     /// It may pass: try again, at the latest until `task.timeout.ms` is over.
     Retry {
         /// After a pause.
@@ -145,7 +151,6 @@ pub fn decide(trouble: &Trouble, backoff: Duration) -> TaskFailure {
         Trouble::Update(UpdateFailure::Corrupted { stores, .. }) => TaskFailure::Corrupted { stores: stores.clone() },
         // Changes wait for their answers: the next flush brings them.
         Trouble::Task(TaskError::UnderWay { .. }) => TaskFailure::Retry { after: backoff },
-        // A record that was taken cannot be taken again without its task: only what is another's is not fatal.
         Trouble::Task(TaskError::Production { error, .. }) | Trouble::Update(UpdateFailure::Client(error))
             if error.class() == ErrorClass::Fenced =>
         {
@@ -153,6 +158,10 @@ pub fn decide(trouble: &Trouble, backoff: Duration) -> TaskFailure {
         }
         Trouble::Task(TaskError::Production { error, .. }) if error.class() == ErrorClass::Aborted => {
             TaskFailure::Aborted
+        }
+        // A record that was taken cannot be taken again without its task.
+        Trouble::Task(TaskError::Production { task, error, .. }) if error.class() == ErrorClass::Retriable => {
+            TaskFailure::Unwritten { task: *task }
         }
         Trouble::Task(_) | Trouble::Open(_) | Trouble::Update(_) => TaskFailure::Fatal,
     }

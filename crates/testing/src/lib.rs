@@ -11,6 +11,7 @@ mod driver;
 mod error;
 mod mock;
 mod record;
+pub mod simulation;
 mod store;
 mod topic;
 

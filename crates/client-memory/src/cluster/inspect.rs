@@ -184,6 +184,16 @@ impl Cluster {
         partitions.iter().zip(0..).flat_map(records).collect()
     }
 
+    /// Whether a reader of committed records finds any in `partition` at `from` or later.
+    pub fn has_committed_records(&self, partition: &TopicPartition, from: Offset) -> bool {
+        self.now().log(partition).is_ok_and(|log| log.has_records(from, Isolation::ReadCommitted))
+    }
+
+    /// The offset after the last record of `partition`, those of open transactions among them.
+    pub fn end_offset(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.now().log(partition).ok().map(PartitionLog::high_watermark)
+    }
+
     /// What a `transactional.id` is about, if it was ever used.
     pub fn transaction(&self, transactional_id: &str) -> Option<TransactionView> {
         self.now().coordinator.transactions.get(transactional_id).map(TransactionView::of)

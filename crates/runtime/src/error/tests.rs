@@ -50,11 +50,11 @@ fn client_errors_are_retried_taken_as_migration_or_fatal() {
 }
 
 #[test]
-fn a_failed_record_ends_its_task_unless_the_task_is_anothers() {
+fn a_failed_record_ends_its_task_unless_the_task_is_anothers_or_it_may_pass() {
     let task = TaskId::new(0, 0);
     let process = |error| TaskError::Process { task, error };
     let production = |error| TaskError::Production { task, topic: "out".into(), error };
-    let table: [(TaskError, TaskFailure, ErrorKind); 6] = [
+    let table: [(TaskError, TaskFailure, ErrorKind); 7] = [
         (process(ProcessError::user("bug")), TaskFailure::Fatal, ErrorKind::User),
         (
             process(ProcessError::failed(FailureKind::Deserialization, "bytes", None)),
@@ -63,7 +63,8 @@ fn a_failed_record_ends_its_task_unless_the_task_is_anothers() {
         ),
         (process(ProcessError::failed(FailureKind::Processing, "node", None)), TaskFailure::Fatal, ErrorKind::User),
         (production(ClientError::Fenced("p".into())), TaskFailure::Migrated, ErrorKind::Fenced),
-        (production(unavailable()), TaskFailure::Fatal, ErrorKind::Unavailable),
+        (production(unavailable()), TaskFailure::Unwritten { task }, ErrorKind::Unavailable),
+        (production(broker(false)), TaskFailure::Fatal, ErrorKind::Unavailable),
         (TaskError::UnderWay { task, records: 1 }, TaskFailure::Retry { after: BACKOFF }, ErrorKind::Unavailable),
     ];
     for (error, failure, kind) in table {

@@ -160,6 +160,15 @@ impl StreamThread {
         self.give_up_transaction()
     }
 
+    /// As Java's `TaskCorruptedException` of a record that timed out: the task begins anew, with all of its transaction if there is one.
+    fn revive_one(&mut self, task: TaskId, trouble: &Trouble) -> Result<(), Error> {
+        if self.committer.guarantee() == ProcessingGuarantee::ExactlyOnceV2 {
+            return self.revive(trouble);
+        }
+        tracing::warn!(thread = self.cx.number, %task, error = %trouble, "going on from the task's last commit");
+        self.tasks.stop_uncommitted(task, &mut self.collector, &mut self.fetcher)
+    }
+
     fn revive_if_exactly_once(&mut self, trouble: &Trouble) -> Result<(), Error> {
         match self.committer.guarantee() {
             ProcessingGuarantee::AtLeastOnce => Ok(()),
@@ -190,6 +199,7 @@ impl StreamThread {
             TaskFailure::Retry { after } => self.committer.failed(trouble, now.plus(after), now),
             TaskFailure::Migrated => self.start_anew(&trouble),
             TaskFailure::Aborted => self.revive(&trouble),
+            TaskFailure::Unwritten { task } => self.revive_one(task, &trouble),
             TaskFailure::Corrupted { .. } | TaskFailure::Fatal => Err(trouble.into()),
         }
     }

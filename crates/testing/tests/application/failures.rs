@@ -110,6 +110,24 @@ fn passing_failures_of_the_cluster_cost_nothing() {
     world.settle(&mut instances);
 }
 
+/// Java waits for it too: of a record that timed out the task begins anew (`TaskCorruptedException`).
+#[test]
+fn a_partition_count_that_does_not_come_ends_no_thread() {
+    for guarantee in ["at_least_once", "exactly_once_v2"] {
+        let mut world = World::new();
+        let mut instances = vec![world.builder(1).set("processing.guarantee", guarantee).drive().unwrap()];
+        world.run_until(&mut instances, "it runs", |instances| instances[0].state() == State::Running);
+        let producer = "word-count-00000000-0000-0000-0000-000000000001-StreamThread-1-producer";
+        world.cluster.faults().of_client(producer).lose_responses(Api::Metadata, 3);
+        world.feed(100);
+        world.run_until(&mut instances, "every word was counted at least as often as it was fed", |_| {
+            let counts = world.counts();
+            world.expected.iter().all(|(word, count)| counts.get(word).is_some_and(|counted| counted >= count))
+        });
+        assert_eq!(instances[0].state(), State::Running, "{guarantee}");
+    }
+}
+
 #[test]
 fn a_commit_whose_answer_is_lost_is_made_again() {
     let mut world = World::new();

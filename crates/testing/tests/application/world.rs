@@ -35,11 +35,6 @@ impl World {
         Self::without_topics().with_topics()
     }
 
-    /// The same on a cluster of its own kind.
-    pub(crate) fn on(clock: ManualClock, cluster: Cluster) -> Self {
-        World { clock, cluster, expected: BTreeMap::new(), fed: 0 }.with_topics()
-    }
-
     fn with_topics(self) -> Self {
         let world = self;
         world.cluster.create_topic("lines", 4).unwrap();
