@@ -1,7 +1,6 @@
-//! Joins of streams: inner, left and outer, of records that have one partner each on average within ten seconds; and of a stream
-//! with a table.
+//! Joins of streams: inner, left and outer, of records that have one partner each on average within ten seconds.
 //!
-//! Both sides are made of one topic, by the parity of the first byte of values.
+//! Both streams are made of one topic, by the parity of the first byte of values.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -52,34 +51,6 @@ fn joins(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Records of one kind with the row of their key, which those of the other kind write.
-fn with_table(output: &str) -> Topology {
-    let builder = StreamsBuilder::new();
-    let both = builder.stream::<i64, Bytes>("in");
-    let is_odd = |value: &Bytes| value.first().is_some_and(|first| first % 2 == 1);
-    let table = both.filter(move |_, value| is_odd(value)).to_table();
-    both.filter(move |_, value| !is_odd(value)).join_table(&table, |_, left, _| left.clone()).to(output);
-    builder.build().unwrap()
-}
-
-fn table_joins(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("stream-table-join");
-    group.throughput(Throughput::Elements(INPUT.records)).sample_size(10).measurement_time(Duration::from_secs(5));
-    let mut bed = Bed::new(INPUT).unwrap();
-    for cache in ["10485760", "0"] {
-        for (name, suppliers) in STORES {
-            let settings = [("dsl.store.suppliers.class", suppliers), ("statestore.cache.max.bytes", cache)];
-            let time = |bed: &Bed, run: &headwater_benches::bed::Run| {
-                bed.time_topology(run, with_table(&run.output), &settings, INPUT.records)
-            };
-            group.bench_function(format!("cache {cache}, {name}"), |bencher| {
-                bencher.iter_custom(|times| bed.times(times, time).unwrap());
-            });
-        }
-    }
-    group.finish();
-}
-
 fn run_of(
     bed: &Bed,
     run: &headwater_benches::bed::Run,
@@ -89,5 +60,5 @@ fn run_of(
     bed.time_topology(run, topology(rows, &run.output), settings, INPUT.records)
 }
 
-criterion_group!(benches, joins, table_joins);
+criterion_group!(benches, joins);
 criterion_main!(benches);
