@@ -14,12 +14,15 @@ use crate::changelog::StoreProgress;
 /// [`ready`](Health::ready).
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use headwater::memory::Cluster;
 /// use headwater::prelude::*;
+/// use headwater::runtime::SystemClock;
 ///
 /// let builder = StreamsBuilder::new();
 /// builder.stream::<String, String>("in").to("out");
-/// let cluster = Cluster::default();
+/// let cluster = Cluster::new(Arc::new(SystemClock));
 /// cluster.create_topic("in", 1)?;
 /// cluster.create_topic("out", 1)?;
 /// let streams = KafkaStreams::builder(builder.build()?).application_id("copies").on(&cluster).start()?;

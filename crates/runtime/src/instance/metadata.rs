@@ -64,14 +64,17 @@ pub(crate) struct StreamsMetadataState {
 /// Where state is in the group, as this instance was told at its last rebalance. It does not change: ask for another after that.
 ///
 /// ```
+/// use std::sync::Arc;
+///
 /// use headwater::memory::Cluster;
 /// use headwater::prelude::*;
+/// use headwater::runtime::{ErrorKind, SystemClock};
 ///
 /// let builder = StreamsBuilder::new();
 /// let clicks = StoreHandle::<String, i64>::named("clicks");
 /// builder.stream::<String, String>("visits").group_by_key().count_with(Materialized::named("clicks"));
 ///
-/// let cluster = Cluster::default();
+/// let cluster = Cluster::new(Arc::new(SystemClock));
 /// cluster.create_topic("visits", 2)?;
 /// let streams = KafkaStreams::builder(builder.build()?)
 ///     .application_id("clicks")
