@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,16 @@ use headwater::window::Window;
 const ENTRIES: i64 = 600;
 
 type Seen = Arc<Mutex<Vec<(i64, String)>>>;
+
+/// A driver of the program, with its stores in RocksDB where there is a directory for them.
+fn driver(builder: &StreamsBuilder, directory: Option<&Path>) -> TopologyTestDriver {
+    let driver = TopologyTestDriver::builder(builder.build().unwrap());
+    let driver = match directory {
+        Some(directory) => driver.persistent_stores(Arc::new(RocksDbStores::new(MemoryBudget::default())), directory),
+        None => driver,
+    };
+    driver.build().unwrap()
+}
 
 /// Fills its store, goes through it, and changes what lies before it and behind it on the way.
 struct Walker {
@@ -71,13 +82,7 @@ fn who_goes_through_a_store_sees_what_was_there_as_it_is_when_it_is_reached() {
         };
         builder.stream::<String, String>("in").process(make, &["numbers"]);
         let directory = tempfile::tempdir().unwrap();
-        let driver = TopologyTestDriver::builder(builder.build().unwrap());
-        let driver = if on_disk {
-            driver.persistent_stores(Arc::new(RocksDbStores::new(MemoryBudget::default())), directory.path())
-        } else {
-            driver
-        };
-        let driver = driver.build().unwrap();
+        let driver = driver(&builder, on_disk.then(|| directory.path()));
         driver.input_topic::<String, String>("in").pipe_at("go", "", 1).unwrap();
         let seen = std::mem::take(&mut *seen.lock().unwrap());
         let value = |key: i64| match key {
@@ -135,13 +140,7 @@ fn who_goes_through_windows_sees_the_same() {
         };
         builder.stream::<String, String>("in").process(make, &["minutes"]);
         let directory = tempfile::tempdir().unwrap();
-        let driver = TopologyTestDriver::builder(builder.build().unwrap());
-        let driver = if on_disk {
-            driver.persistent_stores(Arc::new(RocksDbStores::new(MemoryBudget::default())), directory.path())
-        } else {
-            driver
-        };
-        let driver = driver.build().unwrap();
+        let driver = driver(&builder, on_disk.then(|| directory.path()));
         driver.input_topic::<String, String>("in").pipe_at("k", "", 300_000).unwrap();
         assert_eq!(*seen.lock().unwrap(), [(0, 0), (2, 20), (3, 3), (4, 4)], "on disk: {on_disk}, cached: {cached}");
     }
@@ -188,13 +187,7 @@ fn a_cached_store_of_sessions_by_time_tells_each_entry_once() {
         };
         builder.stream::<String, String>("in").process(make, &["sessions"]);
         let directory = tempfile::tempdir().unwrap();
-        let driver = TopologyTestDriver::builder(builder.build().unwrap());
-        let driver = if on_disk {
-            driver.persistent_stores(Arc::new(RocksDbStores::new(MemoryBudget::default())), directory.path())
-        } else {
-            driver
-        };
-        let driver = driver.build().unwrap();
+        let driver = driver(&builder, on_disk.then(|| directory.path()));
         let input = driver.input_topic::<String, String>("in");
         // Of several segments, written, written again, and in the cache alone.
         for (key, value, time) in [
