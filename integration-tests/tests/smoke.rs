@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -24,6 +24,8 @@ const AT_A_TIME: usize = 60;
 const PAUSE: Duration = Duration::from_millis(100);
 /// So many records come through each processor before the next one's turn.
 const PART: usize = 1_000;
+/// So many more are there by then: a processor ends while there is work, and before all of it, however long its start took.
+const AHEAD: usize = 500;
 
 /// What happens.
 #[derive(Clone, Copy, Debug)]
@@ -73,11 +75,12 @@ fn take_turns(broker: &Broker, fleet: &mut Fleet, case: Case) -> Result<()> {
     let state = tempfile::tempdir()?;
     let mut outputs = Outputs::new(broker, &id)?;
     let driver = Driver::new(broker, &id, 1)?;
-    let over = AtomicBool::new(false);
+    let allowed = AtomicUsize::new(0);
     let driver = std::thread::scope(|scope| {
-        let writer = scope.spawn(|| write(driver, &over));
+        let writer = scope.spawn(|| write(driver, &allowed));
         let turns = (1..=3).try_for_each(|number| {
             let due = (outputs.echoed() + PART).min(Driver::all());
+            allowed.store(if number == 3 { Driver::all() } else { due + AHEAD }, Ordering::SeqCst);
             start(broker, fleet, &id, case, state.path(), number)?;
             fleet.wait_for(&format!("{} runs and has done its part", name(number)), |fleet| {
                 outputs.poll()?;
@@ -90,7 +93,7 @@ fn take_turns(broker: &Broker, fleet: &mut Fleet, case: Case) -> Result<()> {
             ensure!(outputs.echoed() < Driver::all(), "all was done before {} ended", name(number));
             if case.crash { fleet.kill(&name(number)).map(drop) } else { fleet.terminate(&name(number)).map(drop) }
         });
-        over.store(turns.is_err(), Ordering::SeqCst);
+        allowed.store(Driver::all(), Ordering::SeqCst);
         let driver = writer.join().map_err(|_| anyhow!("the writer panicked"))?;
         turns.and(driver)
     })?;
@@ -106,9 +109,11 @@ fn take_turns(broker: &Broker, fleet: &mut Fleet, case: Case) -> Result<()> {
     verified
 }
 
-/// Writes all, unless it is over before; then what closes all windows.
-fn write(mut driver: Driver, over: &AtomicBool) -> Result<Driver> {
-    while driver.write(AT_A_TIME)? && !over.load(Ordering::SeqCst) {
+/// Writes all, a few at a time and never more than are allowed by then; then what closes all windows.
+fn write(mut driver: Driver, allowed: &AtomicUsize) -> Result<Driver> {
+    while driver.written() < Driver::all() {
+        let more = allowed.load(Ordering::SeqCst).saturating_sub(driver.written());
+        driver.write(more.min(AT_A_TIME))?;
         std::thread::sleep(PAUSE);
     }
     driver.finish()?;

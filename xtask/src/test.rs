@@ -68,7 +68,7 @@ pub(crate) fn run(with: With) -> Result<()> {
 /// Runs the tests with what they are to know of a real Kafka, and nothing else of it.
 fn cargo_test(variables: &[(&str, String)]) -> Result<()> {
     let mut command = workspace::cargo();
-    command.args(["test", "--workspace"]);
+    command.args(["test", "--workspace", "--no-fail-fast"]);
     for name in kafka::VARIABLES {
         command.env_remove(name);
     }

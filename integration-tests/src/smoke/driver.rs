@@ -80,8 +80,13 @@ impl Driver {
         (KEYS * NUMBERS) as usize
     }
 
-    /// Writes the next `count`; whether there were any.
-    pub fn write(&mut self, count: usize) -> Result<bool> {
+    /// How many of them are written.
+    pub fn written(&self) -> usize {
+        Driver::all() - self.records.len()
+    }
+
+    /// Writes the next `count`.
+    pub fn write(&mut self, count: usize) -> Result<()> {
         let next: Vec<_> = self.records.by_ref().take(count).collect();
         for (key, value) in &next {
             self.time = self.time.plus(Duration::from_millis(7));
@@ -89,8 +94,7 @@ impl Driver {
             self.append(partition as usize, key, *value)?;
             self.written.entry(key.clone()).or_default().push((*value, self.time.millis()));
         }
-        self.flush()?;
-        Ok(!next.is_empty())
+        self.flush()
     }
 
     /// Moves time on in each partition, past all windows.
