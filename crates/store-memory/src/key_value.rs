@@ -1,11 +1,13 @@
-//! A value per key, in a `BTreeMap` (Java's `InMemoryKeyValueStore`).
+//! A value per key, in an ordered map (Java's `InMemoryKeyValueStore`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use headwater_record::{Offset, RawRecord};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreSpec};
+use headwater_store::{Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
 
+use crate::map::Map;
 use crate::scan::scan;
 use crate::state::{State, key_of, row_of};
 
@@ -13,12 +15,17 @@ use crate::state::{State, key_of, row_of};
 pub(crate) struct KeyValue {
     state: State,
     in_place_of_disk: bool,
-    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    rows: Map<Vec<u8>, Vec<u8>>,
 }
 
 impl KeyValue {
     pub(crate) fn new(spec: &StoreSpec, in_place_of_disk: bool) -> Self {
-        KeyValue { state: State::new(spec), in_place_of_disk, rows: BTreeMap::new() }
+        KeyValue { state: State::new(spec), in_place_of_disk, rows: Map::default() }
+    }
+
+    /// Over the rows of a store that is copied for its readers as a whole.
+    pub(crate) fn view_of(state: State, rows: BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
+        KeyValue { state, in_place_of_disk: false, rows: Map::Own(rows) }
     }
 
     fn write(&mut self, key: &[u8], row: Option<Row<'_>>) {
@@ -50,8 +57,16 @@ impl StateStore for KeyValue {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        self.state.commit(changelog);
+        let KeyValue { state, in_place_of_disk, rows } = self;
+        state.commit(changelog, |state| {
+            rows.share(|_| ());
+            let (state, rows) = (state.of_view(), rows.clone());
+            Store::KeyValue(Box::new(KeyValue { state, in_place_of_disk: *in_place_of_disk, rows }))
+        });
         Ok(())
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.state.views()
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

@@ -8,11 +8,13 @@
 mod index;
 mod key_value;
 mod lru;
+mod map;
 mod retention;
 mod scan;
 mod session;
 mod state;
 mod versioned;
+mod views;
 mod window;
 
 use std::time::Duration;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use headwater_record::{Offset, RawRecord};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreSpec};
+use headwater_store::{Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
 
-use crate::scan::scan;
+use crate::key_value::KeyValue;
+use crate::scan::scan_own;
 use crate::state::{State, key_of, row_of};
 
 #[derive(Debug)]
@@ -101,8 +102,16 @@ impl StateStore for Lru {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        self.state.commit(changelog);
+        let Lru { state, slots, .. } = self;
+        state.commit(changelog, |state| {
+            // There are not many.
+            let rows = slots.iter().map(|(key, slot)| (key.clone(), slot.row.clone())).collect();
+            Store::KeyValue(Box::new(KeyValue::view_of(state.of_view(), rows)))
+        });
         Ok(())
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.state.views()
     }
     // What is dropped while restoring is not told: the changelog has its tombstones already.
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
@@ -128,7 +137,7 @@ impl KeyValueBytes for Lru {
         Ok(())
     }
     fn scan(&self, range: KeyRange<'_>, order: Order, limit: usize, into: &mut Vec<Entry>) -> Result<Scan, StoreError> {
-        scan(&self.slots, (range.from, range.to), order, limit, |key, slot| {
+        scan_own(&self.slots, (range.from, range.to), order, limit, |key, slot| {
             into.push(Entry { key: key.to_vec(), row: self.state.decoded(&slot.row)? });
             Ok(())
         })

@@ -20,7 +20,7 @@ pub(crate) enum Forgets {
 }
 
 /// The store's time, and how far behind it entries are kept.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
     time: HistoryTime,
     forgets: Forgets,

@@ -6,6 +6,8 @@ use std::ops::Bound;
 use headwater_store::StoreError;
 use headwater_store::bytes::{Order, Scan};
 
+use crate::map::Map;
+
 /// Whether a range has no place for any key; `BTreeMap::range` refuses such ranges.
 pub(crate) fn is_empty<K: Ord + ?Sized>(from: Bound<&K>, to: Bound<&K>) -> bool {
     match (from, to) {
@@ -24,17 +26,33 @@ pub(crate) fn next_in<I: DoubleEndedIterator>(iterator: &mut I, order: Order) ->
 }
 
 /// Hands at most `limit` entries between the bounds to `take`, in `order`.
-pub(crate) fn scan<V>(
+pub(crate) fn scan<V: Clone>(
+    map: &Map<Vec<u8>, V>,
+    (from, to): (Bound<&[u8]>, Bound<&[u8]>),
+    order: Order,
+    limit: usize,
+    take: impl FnMut(&[u8], &V) -> Result<(), StoreError>,
+) -> Result<Scan, StoreError> {
+    if is_empty(from, to) { Ok(Scan::Done) } else { batch(map.range::<[u8]>((from, to)), order, limit, take) }
+}
+
+/// As [`scan`], of a map that is nobody else's.
+pub(crate) fn scan_own<V>(
     map: &BTreeMap<Vec<u8>, V>,
     (from, to): (Bound<&[u8]>, Bound<&[u8]>),
     order: Order,
     limit: usize,
+    take: impl FnMut(&[u8], &V) -> Result<(), StoreError>,
+) -> Result<Scan, StoreError> {
+    if is_empty(from, to) { Ok(Scan::Done) } else { batch(map.range::<[u8], _>((from, to)), order, limit, take) }
+}
+
+fn batch<'a, V: 'a>(
+    mut range: impl DoubleEndedIterator<Item = (&'a Vec<u8>, &'a V)>,
+    order: Order,
+    limit: usize,
     mut take: impl FnMut(&[u8], &V) -> Result<(), StoreError>,
 ) -> Result<Scan, StoreError> {
-    if is_empty(from, to) {
-        return Ok(Scan::Done);
-    }
-    let mut range = map.range::<[u8], _>((from, to));
     for _ in 0..limit {
         let Some((key, value)) = next_in(&mut range, order) else { return Ok(Scan::Done) };
         take(key, value)?;

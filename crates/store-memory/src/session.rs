@@ -2,21 +2,22 @@
 //! store on disk that has an index by time, several keys are listed by end, start and key, as there.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::ops::{Bound, RangeInclusive};
+use std::sync::Arc;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, SessionBytes, SessionEntry, SessionQuery};
-use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreSpec};
+use headwater_store::{Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
 use headwater_window::key_format::split_session_key;
 
 use crate::index::{Index, Key};
+use crate::map::Map;
 use crate::retention::Retention;
 use crate::scan::{is_empty, next_in};
 use crate::state::{State, key_of, row_of};
 
-type Starts = BTreeMap<Reverse<i64>, Vec<u8>>;
-type Keys = BTreeMap<Key, Starts>;
+type Starts = Map<Reverse<i64>, Vec<u8>>;
+type Keys = Map<Key, Starts>;
 
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -24,34 +25,36 @@ pub(crate) struct Session {
     retention: Retention,
     /// Whether several keys are listed by their starts first.
     by_start: bool,
-    ends: BTreeMap<i64, Keys>,
-    /// When the sessions of each key end.
+    ends: Map<i64, Keys>,
+    /// When the sessions of each key end; a view has none of it.
     ends_of: Index,
 }
 
 impl Session {
     pub(crate) fn new(spec: &StoreSpec, retention: Retention) -> Self {
         let by_start = retention.is_by_segments() && spec.kind.is_time_ordered();
-        Session { state: State::new(spec), retention, by_start, ends: BTreeMap::new(), ends_of: Index::default() }
+        Session { state: State::new(spec), retention, by_start, ends: Map::default(), ends_of: Index::default() }
     }
 
     fn write(&mut self, key: &[u8], start: i64, end: i64, row: Option<Row<'_>>) -> Put {
         let in_time = self.retention.observe(end);
         let oldest = self.retention.forgotten_before();
         let mut gone = 0;
-        while let Some(first) = self.ends.first_entry().filter(|first| *first.key() < oldest) {
-            gone += first.remove().len();
+        while let Some((_, keys)) = self.ends.pop_before(&oldest) {
+            gone += keys.len();
         }
         self.ends_of.forget(gone, oldest);
         if !in_time {
             return Put::Expired;
         }
         if let Some(row) = row {
-            let keys = self.ends.entry(end).or_default();
+            let another = self.ends.another();
+            let keys = self.ends.get_or_insert_with(end, || another);
             if let Some(starts) = keys.get_mut(key) {
-                self.state.overwrite(row, starts.entry(Reverse(start)).or_default());
+                self.state.overwrite(row, starts.get_or_insert_with(Reverse(start), Vec::new));
             } else {
-                let starts = Starts::from([(Reverse(start), self.state.encoded(row))]);
+                let mut starts: Starts = keys.another();
+                starts.insert(Reverse(start), self.state.encoded(row));
                 keys.insert(self.ends_of.insert(key, end, oldest), starts);
             }
             return Put::Stored;
@@ -88,7 +91,7 @@ impl Session {
         if is_empty(bounds.0, bounds.1) {
             return Ok(Scan::Done);
         }
-        let starts = keys.range::<[u8], _>(bounds);
+        let starts = keys.range::<[u8]>(bounds);
         let rows =
             starts.flat_map(|(key, starts)| starts.iter().map(move |(Reverse(start), row)| ((*start, &**key), row)));
         let mut rows: Vec<_> = rows.filter(|((start, _), _)| *start <= query.latest_start.millis()).collect();
@@ -118,11 +121,11 @@ impl Session {
         ends: RangeInclusive<i64>,
     ) -> Box<dyn DoubleEndedIterator<Item = (i64, &'a Keys)> + 'a> {
         match keys {
-            KeySelection::One(key) => {
+            KeySelection::One(key) if !self.state.is_view() => {
                 let ends = self.ends_of.times_of(key, ends);
                 Box::new(ends.filter_map(|end| Some((end, self.ends.get(&end)?))))
             }
-            KeySelection::Between(..) => Box::new(self.ends.range(ends).map(|(end, keys)| (*end, keys))),
+            _ => Box::new(self.ends.range(ends).map(|(end, keys)| (*end, keys))),
         }
     }
 }
@@ -155,8 +158,16 @@ impl StateStore for Session {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        self.state.commit(changelog);
+        let Session { state, retention, by_start, ends, .. } = self;
+        state.commit(changelog, |state| {
+            ends.share(|keys| keys.share(|starts| starts.share(|_| ())));
+            let (state, retention, ends) = (state.of_view(), *retention, ends.clone());
+            Store::Session(Box::new(Session { state, retention, by_start: *by_start, ends, ends_of: Index::default() }))
+        });
         Ok(())
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.state.views()
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {
@@ -221,7 +232,7 @@ impl SessionBytes for Session {
             if is_empty(bounds.0, bounds.1) {
                 continue;
             }
-            let mut keys = keys.range::<[u8], _>(bounds);
+            let mut keys = keys.range::<[u8]>(bounds);
             while let Some((key, starts)) = next_in(&mut keys, order) {
                 let after = after.filter(|after| *after.key == **key).map(|after| after.start.millis());
                 let mut starts = starts.iter();
@@ -274,7 +285,8 @@ mod tests {
             if n % 3 == 0 {
                 let _ = store.put(&key, start, end, None)?;
             }
-            let keys = store.ends.iter().flat_map(|(end, keys)| keys.keys().map(move |key| (Key::clone(key), *end)));
+            let keys =
+                store.ends.iter().flat_map(|(end, keys)| keys.iter().map(move |(key, _)| (Key::clone(key), *end)));
             let keys = keys.collect();
             assert_eq!(store.ends_of.entries(store.retention.oldest()), keys);
             most = most.max(keys.len());

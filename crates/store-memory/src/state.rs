@@ -1,7 +1,11 @@
 //! What every store in memory has: a name, a row format, and the offset it was told.
 
+use std::sync::Arc;
+
 use headwater_record::{Offset, RawRecord, Timestamp};
-use headwater_store::{Row, RowBuf, RowFormat, StoreError, StoreSpec};
+use headwater_store::{Row, RowBuf, RowFormat, Store, StoreError, StoreSpec, StoreViews};
+
+use crate::views::Views;
 
 /// A store's name, the format of its rows, and the offset of the last changelog record it contains.
 #[derive(Debug)]
@@ -9,16 +13,34 @@ pub(crate) struct State {
     pub(crate) name: String,
     pub(crate) format: RowFormat,
     pub(crate) offset: Option<Offset>,
+    /// A view has none.
+    views: Option<Views>,
 }
 
 impl State {
     pub(crate) fn new(spec: &StoreSpec) -> Self {
-        State { name: spec.name.clone(), format: spec.format, offset: None }
+        State { name: spec.name.clone(), format: spec.format, offset: None, views: Some(Views::of(&spec.name)) }
     }
 
-    /// Remembers the offset; there is nothing to write.
-    pub(crate) fn commit(&mut self, changelog: Option<Offset>) {
+    /// Of a view.
+    pub(crate) fn of_view(&self) -> Self {
+        State { name: self.name.clone(), format: self.format, offset: self.offset, views: None }
+    }
+
+    pub(crate) fn is_view(&self) -> bool {
+        self.views.is_none()
+    }
+
+    pub(crate) fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.views.as_ref().map(Views::share)
+    }
+
+    /// Remembers the offset; there is nothing to write. `view` copies the store for those who read it elsewhere.
+    pub(crate) fn commit(&mut self, changelog: Option<Offset>, view: impl FnOnce(&Self) -> Store) {
         self.offset = changelog.or(self.offset);
+        if let Some(views) = &self.views {
+            views.committed(self.offset, || view(self));
+        }
     }
 
     /// Writes `row` over `bytes`, which keep their allocation.
@@ -40,6 +62,15 @@ impl State {
     #[inline]
     pub(crate) fn decoded(&self, bytes: &[u8]) -> Result<RowBuf, StoreError> {
         self.format.decode(bytes.to_vec())
+    }
+}
+
+// Where the store goes, its views end.
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(views) = &self.views {
+            views.close();
+        }
     }
 }
 

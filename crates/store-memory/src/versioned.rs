@@ -1,21 +1,22 @@
 //! Versions of a value per key, in maps by segment, then key, then end of validity. Java has such a store on disk only.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{Order, Scan, Version, VersionQuery, VersionedBytes, VersionedPut};
 use headwater_store::history::{self, HistoryTime, Span, Versions};
-use headwater_store::{RowBuf, StateStore, StoreError, StoreSpec};
+use headwater_store::{RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
 
+use crate::map::Map;
 use crate::scan::next_in;
 use crate::state::{State, key_of};
 
 /// From when on, and what was valid.
 type Ended = (Timestamp, Option<Vec<u8>>);
 /// The spans of each key by their ends.
-type Segment = BTreeMap<Vec<u8>, BTreeMap<Timestamp, Ended>>;
+type Segment = Map<Vec<u8>, Map<Timestamp, Ended>>;
 
 #[derive(Debug)]
 pub(crate) struct Versioned {
@@ -23,17 +24,17 @@ pub(crate) struct Versioned {
     rows: Rows,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rows {
     time: HistoryTime,
-    latest: BTreeMap<Vec<u8>, (Timestamp, Vec<u8>)>,
-    segments: BTreeMap<i64, Segment>,
+    latest: Map<Vec<u8>, (Timestamp, Vec<u8>)>,
+    segments: Map<i64, Segment>,
 }
 
 impl Versioned {
     pub(crate) fn new(spec: &StoreSpec, history_retention: Duration, segment_interval: Duration) -> Self {
         let time = HistoryTime::new(history_retention, segment_interval, Timestamp::UNKNOWN);
-        let rows = Rows { time, latest: BTreeMap::new(), segments: BTreeMap::new() };
+        let rows = Rows { time, latest: Map::default(), segments: Map::default() };
         Versioned { state: State::new(spec), rows }
     }
 }
@@ -46,9 +47,7 @@ impl Versions for Rows {
     fn observe(&mut self, timestamp: Timestamp) {
         self.time.observe(timestamp);
         let oldest = self.time.oldest_segment();
-        while self.segments.first_key_value().is_some_and(|(segment, _)| *segment < oldest) {
-            self.segments.pop_first();
-        }
+        while self.segments.pop_before(&oldest).is_some() {}
     }
 
     fn latest(&self, key: &[u8]) -> Result<Option<RowBuf>, StoreError> {
@@ -100,12 +99,15 @@ impl Versions for Rows {
     }
 
     fn set_span(&mut self, key: &[u8], from: Timestamp, to: Timestamp, value: Option<&[u8]>) -> Result<(), StoreError> {
-        let segment = self.segments.entry(self.time.segment_of(to)).or_default();
+        let another = self.segments.another();
+        let segment: &mut Segment = self.segments.get_or_insert_with(self.time.segment_of(to), || another);
         let ended = (from, value.map(<[u8]>::to_vec));
         if let Some(spans) = segment.get_mut(key) {
             spans.insert(to, ended);
         } else {
-            segment.insert(key.to_vec(), BTreeMap::from([(to, ended)]));
+            let mut spans = segment.another();
+            spans.insert(to, ended);
+            segment.insert(key.to_vec(), spans);
         }
         Ok(())
     }
@@ -122,8 +124,16 @@ impl StateStore for Versioned {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        self.state.commit(changelog);
+        let Versioned { state, rows } = self;
+        state.commit(changelog, |state| {
+            rows.latest.share(|_| ());
+            rows.segments.share(|segment| segment.share(|spans| spans.share(|_| ())));
+            Store::Versioned(Box::new(Versioned { state: state.of_view(), rows: rows.clone() }))
+        });
         Ok(())
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.state.views()
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {
@@ -170,7 +180,7 @@ mod tests {
     use super::Versioned;
 
     fn spans(store: &Versioned) -> usize {
-        store.rows.segments.values().flat_map(|segment| segment.values()).map(std::collections::BTreeMap::len).sum()
+        store.rows.segments.iter().flat_map(|(_, segment)| segment.iter()).map(|(_, spans)| spans.len()).sum()
     }
 
     #[test]

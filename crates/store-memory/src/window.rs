@@ -1,27 +1,28 @@
 //! A value per key and window start, in maps by start, then key (Java's `InMemoryWindowStore`).
 
-use std::collections::BTreeMap;
 use std::ops::{Bound, RangeInclusive};
+use std::sync::Arc;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
-use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreSpec};
+use headwater_store::{Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
 use headwater_window::key_format::split_window_store_key;
 
 use crate::index::{Index, Key};
+use crate::map::Map;
 use crate::retention::Retention;
 use crate::scan::{is_empty, next_in};
 use crate::state::{State, key_of, row_of};
 
-type Rows = BTreeMap<Key, Vec<u8>>;
+type Rows = Map<Key, Vec<u8>>;
 
 #[derive(Debug)]
 pub(crate) struct Window {
     state: State,
     retention: Retention,
     /// By start, then by key; with duplicates, by key and sequence number (4 bytes, big-endian).
-    starts: BTreeMap<i64, Rows>,
-    /// When the windows of each key start.
+    starts: Map<i64, Rows>,
+    /// When the windows of each key start; a view has none of it.
     starts_of: Index,
     /// The sequence number given last, in a store that retains duplicates.
     sequence: Option<i32>,
@@ -30,7 +31,7 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) fn new(spec: &StoreSpec, retention: Retention, retain_duplicates: bool) -> Self {
         let sequence = retain_duplicates.then_some(0);
-        Window { state: State::new(spec), retention, starts: BTreeMap::new(), starts_of: Index::default(), sequence }
+        Window { state: State::new(spec), retention, starts: Map::default(), starts_of: Index::default(), sequence }
     }
 
     fn row_key(&self, key: &[u8], sequence: i32) -> Vec<u8> {
@@ -45,8 +46,8 @@ impl Window {
         let in_time = self.retention.observe(start);
         let oldest = self.retention.forgotten_before();
         let mut gone = 0;
-        while let Some(first) = self.starts.first_entry().filter(|first| *first.key() < oldest) {
-            gone += first.remove().len();
+        while let Some((_, rows)) = self.starts.pop_before(&oldest) {
+            gone += rows.len();
         }
         self.starts_of.forget(gone, oldest);
         if !in_time {
@@ -60,7 +61,8 @@ impl Window {
     }
 
     fn insert(&mut self, row_key: &[u8], start: i64, row: Row<'_>) {
-        let rows = self.starts.entry(start).or_default();
+        let another = self.starts.another();
+        let rows = self.starts.get_or_insert_with(start, || another);
         if let Some(bytes) = rows.get_mut(row_key) {
             self.state.overwrite(row, bytes);
             return;
@@ -88,11 +90,11 @@ impl Window {
         starts: RangeInclusive<i64>,
     ) -> Box<dyn DoubleEndedIterator<Item = (i64, &'a Rows)> + 'a> {
         match keys {
-            KeySelection::One(key) => {
+            KeySelection::One(key) if !self.state.is_view() => {
                 let starts = self.starts_of.times_of(key, starts);
                 Box::new(starts.filter_map(|start| Some((start, self.starts.get(&start)?))))
             }
-            KeySelection::Between(..) => Box::new(self.starts.range(starts).map(|(start, rows)| (*start, rows))),
+            _ => Box::new(self.starts.range(starts).map(|(start, rows)| (*start, rows))),
         }
     }
 
@@ -130,8 +132,22 @@ impl StateStore for Window {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        self.state.commit(changelog);
+        let Window { state, retention, starts, sequence, .. } = self;
+        state.commit(changelog, |state| {
+            starts.share(|rows| rows.share(|_| ()));
+            let (state, retention, starts) = (state.of_view(), *retention, starts.clone());
+            Store::Window(Box::new(Window {
+                state,
+                retention,
+                starts,
+                starts_of: Index::default(),
+                sequence: *sequence,
+            }))
+        });
         Ok(())
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.state.views()
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {
@@ -208,7 +224,7 @@ impl WindowBytes for Window {
             if is_empty(low, high) {
                 continue;
             }
-            let mut rows = rows.range::<[u8], _>((low, high));
+            let mut rows = rows.range::<[u8]>((low, high));
             while let Some((row_key, bytes)) = next_in(&mut rows, order) {
                 let (key, sequence) = split(row_key, self.sequence.is_some());
                 if !query.keys.contains(key) {
@@ -249,7 +265,7 @@ mod tests {
     use headwater_store::bytes::{Put, WindowBytes as _};
     use headwater_store::{Row, StoreError, StoreKind, StoreSpec};
 
-    use super::{Key, Rows, Window, split};
+    use super::{Key, Window, split};
     use crate::retention::{Forgets, Retention};
 
     #[test]
@@ -264,10 +280,11 @@ mod tests {
                 let row = (duplicates || n % 3 > 0).then_some(Row::plain(b"v"));
                 let late = start.millis() <= store.observed_time().millis() - 50;
                 assert_eq!(store.put(&key, start, row)?, if late { Put::Expired } else { Put::Stored });
-                let rows = store.starts.iter().flat_map(|(start, rows)| rows.keys().map(move |row| (row, *start)));
+                let rows = store.starts.iter().flat_map(|(start, rows)| rows.iter().map(move |(row, _)| (row, *start)));
                 let keys = rows.map(|(row_key, start)| (split(row_key, duplicates).0.into(), start)).collect();
                 assert_eq!(store.starts_of.entries(store.retention.oldest()), keys);
-                let shared = store.starts.values().flat_map(Rows::keys).all(|key| Key::strong_count(key) > 1);
+                let shared =
+                    store.starts.iter().flat_map(|(_, rows)| rows.iter()).all(|(key, _)| Key::strong_count(key) > 1);
                 assert!(shared || duplicates, "a key lies in memory once");
                 most = most.max(keys.len());
             }

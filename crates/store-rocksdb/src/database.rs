@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use headwater_store::{OpenContext, StoreError, StoreSpec};
-use rocksdb::{
-    BoundColumnFamily, ColumnFamilyDescriptor, DBWithThreadMode, MultiThreaded, ReadOptions, WriteBatch, WriteOptions,
-};
+use rocksdb::{BoundColumnFamily, ColumnFamilyDescriptor, DBWithThreadMode, MultiThreaded, WriteBatch, WriteOptions};
 
 use crate::error::{failed, no_folder};
 use crate::layout::{self, META};
@@ -56,7 +54,6 @@ impl Databases {
 pub(crate) struct Database {
     pub(crate) db: DBWithThreadMode<MultiThreaded>,
     pub(crate) path: PathBuf,
-    pub(crate) read: ReadOptions,
     write: WriteOptions,
     names: Mutex<Names>,
 }
@@ -93,7 +90,6 @@ impl Database {
         Ok(Database {
             db,
             path: path.to_owned(),
-            read: ReadOptions::default(),
             write: options::write(),
             names: Mutex::new(Names { families, ..Names::default() }),
         })

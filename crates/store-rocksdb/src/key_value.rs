@@ -1,10 +1,11 @@
 //! A value per key (Java's `RocksDBStore` and `RocksDBTimestampedStore`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, RawRecord};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater_store::{Row, RowBuf, RowRef, StateStore, StoreError};
+use headwater_store::{Row, RowBuf, RowRef, StateStore, StoreError, StoreViews};
 
 use crate::table::{Marks, Table};
 
@@ -57,6 +58,9 @@ impl StateStore for KeyValue {
     }
     fn sync(&mut self) -> Result<(), StoreError> {
         self.table.sync()
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.table.views()
     }
     fn pending_bytes(&self) -> usize {
         self.table.pending_bytes()

@@ -23,6 +23,7 @@ mod segments;
 mod session;
 mod table;
 mod versioned;
+mod views;
 mod window;
 
 use headwater_store::{MemoryBudget, OpenContext, RowFormat, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
@@ -74,29 +75,38 @@ impl StoreSupplier for RocksDbStores {
     }
 
     fn open(&self, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Store, StoreError> {
-        let table = || table::Table::open(self, spec, context);
-        match spec.kind {
-            StoreKind::KeyValue => Ok(Store::KeyValue(Box::new(key_value::KeyValue::new(table()?)))),
-            StoreKind::Window { retention, segment_interval, retain_duplicates, time_ordered, .. } => {
-                let segments =
-                    segments::Segments::new(table()?, retention, segment_interval).reading_edge(time_ordered);
-                Ok(Store::Window(Box::new(window::Window::new(segments, time_ordered, retain_duplicates))))
+        let spec = match spec.kind {
+            StoreKind::Versioned { .. } if spec.format == RowFormat::Plain => {
+                &StoreSpec { format: RowFormat::Timestamped, ..spec.clone() }
             }
-            StoreKind::Session { retention, segment_interval, time_ordered } => {
-                let segments = segments::Segments::new(table()?, retention, segment_interval);
-                Ok(Store::Session(Box::new(session::Session::new(segments, time_ordered))))
+            StoreKind::KeyValue | StoreKind::Window { .. } | StoreKind::Session { .. } => spec,
+            other => {
+                return Err(StoreError::Unsupported {
+                    store: spec.name.clone(),
+                    make: "RocksDB",
+                    kind: format!("{other:?} ({:?} rows)", spec.format),
+                });
             }
-            StoreKind::Versioned { history_retention, segment_interval } if spec.format == RowFormat::Plain => {
-                let spec = StoreSpec { format: RowFormat::Timestamped, ..spec.clone() };
-                let table = table::Table::open(self, &spec, context)?;
-                let segments = segments::Segments::new(table, history_retention, segment_interval);
-                Ok(Store::Versioned(Box::new(versioned::Versioned::new(segments)?)))
-            }
-            other => Err(StoreError::Unsupported {
-                store: spec.name.clone(),
-                make: "RocksDB",
-                kind: format!("{other:?} ({:?} rows)", spec.format),
-            }),
+        };
+        store_of(spec, table::Table::open(self, spec, context)?)
+    }
+}
+
+/// The store of `spec` whose rows are those of `table`.
+fn store_of(spec: &StoreSpec, table: table::Table) -> Result<Store, StoreError> {
+    match spec.kind {
+        StoreKind::Window { retention, segment_interval, retain_duplicates, time_ordered, .. } => {
+            let segments = segments::Segments::new(table, retention, segment_interval).reading_edge(time_ordered);
+            Ok(Store::Window(Box::new(window::Window::new(segments, time_ordered, retain_duplicates))))
         }
+        StoreKind::Session { retention, segment_interval, time_ordered } => {
+            let segments = segments::Segments::new(table, retention, segment_interval);
+            Ok(Store::Session(Box::new(session::Session::new(segments, time_ordered))))
+        }
+        StoreKind::Versioned { history_retention, segment_interval } => {
+            let segments = segments::Segments::new(table, history_retention, segment_interval);
+            Ok(Store::Versioned(Box::new(versioned::Versioned::new(segments)?)))
+        }
+        _ => Ok(Store::KeyValue(Box::new(key_value::KeyValue::new(table)))),
     }
 }

@@ -34,6 +34,11 @@ impl Share {
         Share { room: Arc::clone(room), taken: 0 }
     }
 
+    /// Of nothing: a view keeps no rows.
+    pub(crate) fn none() -> Self {
+        Share::of(&Arc::new(Room::new(0)))
+    }
+
     /// How many bytes the store may take: what others leave, and its equal part in any case.
     pub(crate) fn most(&self) -> usize {
         let left = (self.room.most + self.taken).saturating_sub(self.room.taken());

@@ -50,19 +50,19 @@ fn just_after(key: &[u8]) -> Vec<u8> {
 type RowIterator<'a> = DBRawIteratorWithThreadMode<'a, DBWithThreadMode<MultiThreaded>>;
 
 /// The rows on disk, placed at one of them.
-pub(crate) struct Committed<'a> {
+pub(crate) struct OnDisk<'a> {
     iterator: RowIterator<'a>,
     order: Order,
 }
 
-impl<'a> Committed<'a> {
+impl<'a> OnDisk<'a> {
     /// Placed at the first row in `order`; the iterator has its bounds already.
     pub(crate) fn new(mut iterator: RowIterator<'a>, order: Order) -> Self {
         match order {
             Order::Forward => iterator.seek_to_first(),
             Order::Backward => iterator.seek_to_last(),
         }
-        Committed { iterator, order }
+        OnDisk { iterator, order }
     }
 
     fn item(&self) -> Option<(&[u8], &[u8])> {
@@ -80,14 +80,14 @@ impl<'a> Committed<'a> {
 /// Both, as one.
 pub(crate) struct Merged<'a> {
     /// `None` where nothing is on disk.
-    committed: Option<Committed<'a>>,
+    committed: Option<OnDisk<'a>>,
     pending: Entries<'a>,
     head: Option<(&'a [u8], Option<&'a [u8]>)>,
     order: Order,
 }
 
 impl<'a> Merged<'a> {
-    pub(crate) fn new(committed: Option<Committed<'a>>, mut pending: Entries<'a>, order: Order) -> Self {
+    pub(crate) fn new(committed: Option<OnDisk<'a>>, mut pending: Entries<'a>, order: Order) -> Self {
         let head = pending.next();
         Merged { committed, pending, head, order }
     }
@@ -101,7 +101,7 @@ impl<'a> Merged<'a> {
         mut take: impl FnMut(&[u8], &[u8]) -> Result<bool, E>,
     ) -> Result<(), E> {
         loop {
-            let committed = self.committed.as_ref().and_then(Committed::item);
+            let committed = self.committed.as_ref().and_then(OnDisk::item);
             let which = match (committed, self.head) {
                 (None, None) => break,
                 (Some(_), None) => std::cmp::Ordering::Less,

@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::history::HistoryTime;
-use headwater_store::{Row, RowBuf, StoreError};
+use headwater_store::{Row, RowBuf, StoreError, StoreViews};
 use smallvec::SmallVec;
 
 use crate::table::{Marks, Table};
@@ -80,6 +81,10 @@ impl Segments {
 
     pub(crate) fn offset(&self) -> Option<Offset> {
         self.table.offset()
+    }
+
+    pub(crate) fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.table.views()
     }
 
     pub(crate) fn pending_bytes(&self) -> usize {

@@ -1,10 +1,11 @@
 //! A value per key and session (Java's `RocksDBSessionStore`, `RocksDBTimeOrderedSessionStore`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, SessionBytes, SessionEntry, SessionQuery};
-use headwater_store::{Row, RowBuf, StateStore, StoreError};
+use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreViews};
 use headwater_window::Window;
 use headwater_window::key_format::{put_session, split_session_key};
 
@@ -164,6 +165,9 @@ impl StateStore for Session {
     }
     fn sync(&mut self) -> Result<(), StoreError> {
         self.segments.sync()
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.segments.views()
     }
     fn pending_bytes(&self) -> usize {
         self.segments.pending_bytes()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
-use headwater_store::{OpenContext, Row, RowBuf, RowFormat, RowRef, StoreError, StoreSpec};
+use headwater_store::{Committed, OpenContext, Row, RowBuf, RowFormat, RowRef, StoreError, StoreSpec, StoreViews};
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
 use crate::RocksDbStores;
@@ -15,16 +15,22 @@ use crate::error::failed;
 use crate::layout::{self, META, OFFSET_KEY, OFFSETS_PREFIX, SEQUENCE_KEY, TIME_KEY, TYPE_KEY, describe};
 use crate::overlay::{Known, Overlay};
 use crate::room::Share;
-use crate::scan::{Committed, HalfOpen, Merged};
+use crate::scan::{HalfOpen, Merged, OnDisk};
+use crate::views::{Snapshot, Source, Views};
 
 /// One store.
-#[derive(Debug)]
 pub(crate) struct Table {
     name: String,
     format: RowFormat,
     database: Arc<Database>,
     /// The column family of its rows.
     rows: String,
+    /// How rows are read: as they are, or as they were.
+    read: ReadOptions,
+    /// Of a view, the moment it is of.
+    snapshot: Option<Snapshot>,
+    /// What views are made of; a view has none of its own.
+    views: Option<Arc<Committed<Source>>>,
     overlay: Overlay,
     /// Memory for committed rows.
     share: Share,
@@ -64,6 +70,12 @@ impl From<rocksdb::Error> for Broken {
     }
 }
 
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table").field("name", &self.name).field("snapshot", &self.snapshot).finish_non_exhaustive()
+    }
+}
+
 impl Table {
     pub(crate) fn open(make: &RocksDbStores, spec: &StoreSpec, context: OpenContext<'_>) -> Result<Self, StoreError> {
         if let Some(directory) = context.task_directory
@@ -74,19 +86,9 @@ impl Table {
         }
         let database = make.databases.of_task(&make.shared, spec, context)?;
         database.claim(&spec.name, &make.shared)?;
-        let mut table = Table {
-            name: spec.name.clone(),
-            format: spec.format,
-            database,
-            rows: layout::rows(&spec.name),
-            overlay: Overlay::default(),
-            share: Share::of(&make.shared.room),
-            offset: None,
-            offsets: BTreeMap::new(),
-            new_offsets: BTreeMap::new(),
-            marks: Marks::NONE,
-            forget_before: None,
-        };
+        let mut table = Table::over(spec, Arc::clone(&database), Share::of(&make.shared.room));
+        let source = Source { spec: spec.clone(), database, offset: None, marks: Marks::NONE };
+        table.views = Some(Arc::new(Committed::new(&spec.name, source)));
         table.check_type(spec)?;
         table.offset = table.read_number(OFFSET_KEY)?.map(Offset::new);
         table.offsets = table.read_offsets()?;
@@ -95,7 +97,42 @@ impl Table {
             sequence: table.read_number(SEQUENCE_KEY)?.and_then(|last| i32::try_from(last).ok()).unwrap_or(0),
         };
         table.overlay = Overlay::new(table.is_empty_on_disk()?);
+        let opened = (table.offset, table.marks);
+        table.publish(opened, |_| Ok(())).map_err(|error| table.failed("opening", &error))?;
         Ok(table)
+    }
+
+    fn over(spec: &StoreSpec, database: Arc<Database>, share: Share) -> Self {
+        Table {
+            name: spec.name.clone(),
+            format: spec.format,
+            database,
+            rows: layout::rows(&spec.name),
+            read: ReadOptions::default(),
+            snapshot: None,
+            views: None,
+            overlay: Overlay::default(),
+            share,
+            offset: None,
+            offsets: BTreeMap::new(),
+            new_offsets: BTreeMap::new(),
+            marks: Marks::NONE,
+            forget_before: None,
+        }
+    }
+
+    /// The store as its last commit left it, for reading.
+    pub(crate) fn view(source: &Source) -> Self {
+        let snapshot = Snapshot::of(&source.database);
+        let mut table = Table::over(&source.spec, Arc::clone(&source.database), Share::none());
+        snapshot.set(&mut table.read);
+        table.snapshot = Some(snapshot);
+        (table.offset, table.marks) = (source.offset, source.marks);
+        table
+    }
+
+    pub(crate) fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.views.as_ref().map(|shared| Arc::new(Views(Arc::clone(shared))) as Arc<dyn StoreViews>)
     }
 
     fn is_empty_on_disk(&self) -> Result<bool, StoreError> {
@@ -209,7 +246,7 @@ impl Table {
             Known::Row(bytes) => work(bytes).map(Some),
             Known::Absent => Ok(None),
             Known::Unknown => {
-                let row = self.database.db.get_pinned_cf_opt(&self.family(&self.rows)?, key, &self.database.read);
+                let row = self.database.db.get_pinned_cf_opt(&self.family(&self.rows)?, key, &self.read);
                 row.map_err(|error| self.failed("reading", &error))?.map(|bytes| work(&bytes)).transpose()
             }
         }
@@ -226,7 +263,7 @@ impl Table {
         let known: Vec<Known<'_>> = keys.iter().map(|key| self.overlay.get(key)).collect();
         let unknown = keys.iter().zip(&known).filter(|(_, known)| matches!(known, Known::Unknown));
         let rows = self.family(&self.rows)?;
-        let read = &self.database.read;
+        let read = &self.read;
         let asked = unknown.map(|(key, _)| key);
         let mut committed = self.database.db.batched_multi_get_cf_opt(&rows, asked, false, read).into_iter();
         let row = |known| match known {
@@ -261,11 +298,14 @@ impl Table {
         let rows = may_be_on_disk.then(|| self.family(&self.rows)).transpose()?;
         let committed = rows.map(|rows| {
             let mut read = ReadOptions::default();
+            if let Some(snapshot) = &self.snapshot {
+                snapshot.set(&mut read);
+            }
             read.set_iterate_lower_bound(range.from.clone());
             if let Some(to) = &range.to {
                 read.set_iterate_upper_bound(to.clone());
             }
-            Committed::new(self.database.db.raw_iterator_cf_opt(&rows, read), order)
+            OnDisk::new(self.database.db.raw_iterator_cf_opt(&rows, read), order)
         });
         let merged = Merged::new(committed, self.overlay.range(&range, order), order);
         merged.each(|key, row| take(key, &|| self.decode(row)).map_err(Broken::Store)).map_err(|broken| match broken {
@@ -323,13 +363,30 @@ impl Table {
             batch.put_cf(&meta, layout::meta(&self.name, SEQUENCE_KEY), sequence);
         }
         drop((rows, meta));
-        self.database.write(batch).map_err(|error| self.failed("writing", &error))?;
+        self.publish((offset, marks), |database| database.write(batch))
+            .map_err(|error| self.failed("writing", &error))?;
         self.settle();
         self.forget_before = None;
         self.offset = offset;
         self.offsets.append(&mut self.new_offsets);
         self.marks = marks;
         Ok(())
+    }
+
+    /// Has `commit` write what views see from now on.
+    fn publish(
+        &self,
+        (offset, marks): (Option<Offset>, Marks),
+        commit: impl FnOnce(&Database) -> Result<(), rocksdb::Error>,
+    ) -> Result<(), rocksdb::Error> {
+        let Some(views) = &self.views else { return commit(&self.database) };
+        let written = views.change(|source| {
+            commit(&self.database)?;
+            (source.offset, source.marks) = (offset, marks);
+            Ok(())
+        });
+        // It is closed with this table.
+        written.unwrap_or(Ok(()))
     }
 
     /// Reads find in memory what was committed, as long as there is room.
@@ -341,6 +398,10 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        self.database.release(&self.name);
+        if let Some(views) = &self.views {
+            // Nobody reads below a store that somebody else may open.
+            views.close();
+            self.database.release(&self.name);
+        }
     }
 }

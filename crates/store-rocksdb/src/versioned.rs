@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeInclusive};
+use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, RawRecord, Timestamp};
 use headwater_store::bytes::{Order, Scan, Version, VersionQuery, VersionedBytes, VersionedPut};
 use headwater_store::history::{self, HistoryTime, Span, Versions};
-use headwater_store::{Row, RowBuf, StateStore, StoreError};
+use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreViews};
 
 use crate::key_value::key_of;
 use crate::segments::{Segments, ordered};
@@ -152,6 +153,9 @@ impl StateStore for Versioned {
     }
     fn sync(&mut self) -> Result<(), StoreError> {
         self.rows.segments.sync()
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.rows.segments.views()
     }
     fn pending_bytes(&self) -> usize {
         self.rows.segments.pending_bytes()

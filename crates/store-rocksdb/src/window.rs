@@ -1,10 +1,11 @@
 //! A value per key and window start (Java's `RocksDBWindowStore`, `RocksDBTimeOrderedWindowStore`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
-use headwater_store::{Row, RowBuf, StateStore, StoreError};
+use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreViews};
 use headwater_window::key_format::{put_window_store_suffix, split_window_store_key};
 
 use crate::key_value::{key_of, row_of};
@@ -103,6 +104,9 @@ impl StateStore for Window {
     }
     fn sync(&mut self) -> Result<(), StoreError> {
         self.segments.sync()
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.segments.views()
     }
     fn pending_bytes(&self) -> usize {
         self.segments.pending_bytes()

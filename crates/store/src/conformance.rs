@@ -20,6 +20,7 @@ mod scan;
 mod session;
 mod setting;
 mod versioned;
+mod views;
 mod window;
 
 use std::path::Path;
@@ -37,6 +38,7 @@ pub fn key_value(supplier: &dyn StoreSupplier, directory: &Path) {
     run(key_value::CHECKS, supplier, directory);
     run(scan::CHECKS, supplier, directory);
     run(lifetime::CHECKS, supplier, directory);
+    run(views::KEY_VALUE, supplier, directory);
 }
 
 /// Checks the window stores of `supplier`, as [`key_value`] does.
@@ -45,6 +47,7 @@ pub fn key_value(supplier: &dyn StoreSupplier, directory: &Path) {
 /// With the behaviour that is missing.
 pub fn window(supplier: &dyn StoreSupplier, directory: &Path) {
     run(window::CHECKS, supplier, directory);
+    run(views::WINDOW, supplier, directory);
 }
 
 /// Checks the session stores of `supplier`, as [`key_value`] does.
@@ -53,6 +56,7 @@ pub fn window(supplier: &dyn StoreSupplier, directory: &Path) {
 /// With the behaviour that is missing.
 pub fn session(supplier: &dyn StoreSupplier, directory: &Path) {
     run(session::CHECKS, supplier, directory);
+    run(views::SESSION, supplier, directory);
 }
 
 /// Checks the versioned stores of `supplier`, as [`key_value`] does.
@@ -61,10 +65,13 @@ pub fn session(supplier: &dyn StoreSupplier, directory: &Path) {
 /// With the behaviour that is missing.
 pub fn versioned(supplier: &dyn StoreSupplier, directory: &Path) {
     run(versioned::CHECKS, supplier, directory);
+    run(views::VERSIONED, supplier, directory);
 }
 
 fn run(checks: &[Check], supplier: &dyn StoreSupplier, directory: &Path) {
     for (name, check) in checks {
         check(&Setting::new(supplier, directory, name));
+        // A store may keep its rows in another way once it is read from elsewhere.
+        check(&Setting::new(supplier, &directory.join("viewed"), name).viewed());
     }
 }

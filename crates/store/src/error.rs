@@ -12,6 +12,20 @@ pub enum StoreError {
         /// What the library said.
         reason: String,
     },
+    /// The store was closed: its task was given up, or the application ends.
+    #[error(
+        "the store {store} is closed here: its task has moved, or the application ends; ask the one who has it now"
+    )]
+    Closed {
+        /// Which store.
+        store: String,
+    },
+    /// It is a view, and was to be written.
+    #[error("the view of store {store} can only be read")]
+    ReadOnly {
+        /// Which store.
+        store: String,
+    },
     /// Bytes in the store or its changelog that the store's format cannot have written.
     #[error("corrupt state: {reason}")]
     Corrupt {

@@ -8,7 +8,7 @@ use headwater_record::{Offset, Partition, RawRecord};
 
 use crate::bytes::{KeyValueBytes, SessionBytes, VersionedBytes, WindowBytes};
 use crate::suppress::SuppressBytes;
-use crate::{StoreError, StoreSpec};
+use crate::{StoreError, StoreSpec, StoreViews};
 
 /// What every store can do.
 ///
@@ -78,6 +78,11 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// [`StoreError::Corrupt`] for a key that is none of this kind of store, [`StoreError::Io`].
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError>;
+
+    /// Where other threads get views of it. `None`: this make has none, and only its task reads the store.
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        None
+    }
 
     /// Memory held for what is not durable yet, in bytes.
     fn pending_bytes(&self) -> usize {

@@ -1,11 +1,15 @@
 //! What a check works with: a make of store, a folder, and short ways to say things.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use headwater_record::{Header, Offset, OwnedRecord, RawHeaders, Timestamp};
 
 use crate::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan, SessionBytes, VersionedBytes, WindowBytes};
-use crate::{OpenContext, Row, RowBuf, RowFormat, StateStore, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
+use crate::{
+    OpenContext, Row, RowBuf, RowFormat, StateStore, Store, StoreError, StoreKind, StoreSpec, StoreSupplier, View,
+};
 
 /// The name of every store in the suite; each check has a folder of its own.
 pub(super) const STORE: &str = "suite-store";
@@ -20,6 +24,8 @@ pub(super) struct Setting<'a> {
     supplier: &'a dyn StoreSupplier,
     directory: PathBuf,
     check: &'static str,
+    /// Whether somebody reads the stores from elsewhere, and which views they hold.
+    views: Option<RefCell<Vec<Arc<View>>>>,
 }
 
 impl<'a> Setting<'a> {
@@ -27,12 +33,25 @@ impl<'a> Setting<'a> {
         let directory = directory.join(check.replace(' ', "-"));
         let made = std::fs::create_dir_all(&directory);
         assert!(made.is_ok(), "{check}: the folder {} cannot be made: {made:?}", directory.display());
-        Setting { supplier, directory, check }
+        Setting { supplier, directory, check, views: None }
+    }
+
+    /// The same with stores that somebody reads from elsewhere.
+    pub(super) fn viewed(self) -> Self {
+        Setting { views: Some(RefCell::default()), ..self }
+    }
+
+    /// Takes a view and keeps it.
+    fn look<S: StateStore + ?Sized>(&self, store: &S) {
+        if let (Some(held), Some(views)) = (&self.views, store.views()) {
+            held.borrow_mut().extend(self.done("committed", views.committed()));
+        }
     }
 
     /// The same with another folder, for a check that opens several stores.
     pub(super) fn part(&self, name: &str) -> Self {
-        Setting::new(self.supplier, &self.directory.join(name), self.check)
+        let part = Setting::new(self.supplier, &self.directory.join(name), self.check);
+        Setting { views: self.views.as_ref().map(|_| RefCell::default()), ..part }
     }
 
     pub(super) fn is_persistent(&self) -> bool {
@@ -46,7 +65,13 @@ impl<'a> Setting<'a> {
 
     fn open(&self, kind: StoreKind, format: RowFormat) -> Store {
         match self.try_open(kind, format) {
-            Ok(store) => store,
+            Ok(mut store) => {
+                if self.views.is_some() {
+                    self.look(store.state());
+                    self.done("commit", store.state_mut().commit(None));
+                }
+                store
+            }
             Err(error) => self.fail(&format!("a {kind:?} store with {format:?} rows opens, but: {error}")),
         }
     }
@@ -112,6 +137,7 @@ impl<'a> Setting<'a> {
 
     pub(super) fn commit<S: StateStore + ?Sized>(&self, store: &mut S, offset: i64) {
         self.done("commit", store.commit(Some(Offset::new(offset))));
+        self.look(store);
     }
 
     pub(super) fn restore<S: StateStore + ?Sized>(&self, store: &mut S, records: &[OwnedRecord]) {

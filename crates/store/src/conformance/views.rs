@@ -1,0 +1,193 @@
+//! Views: what other threads read.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_record::{Offset, Timestamp};
+
+use super::Check;
+use super::setting::{Setting, text, value};
+use crate::bytes::{KeyRange, KeySelection, Order, SessionQuery, VersionQuery, WindowQuery};
+use crate::{Row, RowFormat, StateStore, Store, StoreError, StoreKind, View};
+
+pub(super) const KEY_VALUE: &[Check] = &[("a view shows what was committed, and ends with its store", committed)];
+pub(super) const WINDOW: &[Check] = &[("a view of windows stays as it was", windows)];
+pub(super) const SESSION: &[Check] = &[("a view of sessions stays as it was", sessions)];
+pub(super) const VERSIONED: &[Check] = &[("a view of versions stays as it was", versions)];
+
+/// The view of the last commit; some makes have it only after a commit since they were asked for the first. `None`: this make has no
+/// views.
+fn view<S: StateStore + ?Sized>(setting: &Setting<'_>, store: &mut S) -> Option<Arc<View>> {
+    let views = store.views()?;
+    if let Some(view) = setting.done("committed", views.committed()) {
+        return Some(view);
+    }
+    setting.done("commit", store.commit(None));
+    let view = setting.done("committed", views.committed());
+    setting.same("a store that was asked for views has one after its next commit", view.is_some(), true);
+    view
+}
+
+fn rows(setting: &Setting<'_>, view: &View) -> Vec<(String, String)> {
+    let rows = view.read(|store| match store {
+        Store::KeyValue(store) => Ok(setting.scan(store.as_ref(), KeyRange::ALL, Order::Forward, 2)),
+        other => setting.fail(&format!("the view of a key-value store is one, but was {other:?}")),
+    });
+    setting.done("read", rows)
+}
+
+fn row(key: &str, value: &str) -> (String, String) {
+    (key.to_owned(), value.to_owned())
+}
+
+fn committed(setting: &Setting<'_>) {
+    let mut store = setting.key_value(RowFormat::Timestamped);
+    let Some(views) = store.views() else { return };
+    let _ = view(setting, store.as_mut());
+    setting.put(store.as_mut(), "a", "1");
+    setting.put(store.as_mut(), "gone", "1");
+    setting.commit(store.as_mut(), 1);
+    let Some(first) = view(setting, store.as_mut()) else { return };
+    setting.put(store.as_mut(), "a", "2");
+    setting.put(store.as_mut(), "b", "1");
+    setting.delete(store.as_mut(), "gone");
+    let before = vec![row("a", "1"), row("gone", "1")];
+    let now = view(setting, store.as_mut()).unwrap_or_else(|| setting.fail("a view stays until the next commit"));
+    setting.same("what is not committed is in no view", rows(setting, &now), before.clone());
+    setting.commit(store.as_mut(), 4);
+    let second = view(setting, store.as_mut()).unwrap_or_else(|| setting.fail("there is a view after each commit"));
+    setting.same("what was committed is in the next view", rows(setting, &second), vec![row("a", "2"), row("b", "1")]);
+    setting.same("a view stays as it was", rows(setting, &first), before);
+    let offsets = (first.changelog_offset(), second.changelog_offset());
+    setting.same("a view says what it contains", offsets, (Some(Offset::new(1)), Some(Offset::new(4))));
+    let get = second.read(|store| match store {
+        Store::KeyValue(store) => Ok((store.get(b"a")?.as_ref().map(value), store.get(b"gone")?.is_none())),
+        other => setting.fail(&format!("the view of a key-value store is one, but was {other:?}")),
+    });
+    setting.same("a view is read by key", setting.done("get", get), (Some("2".to_owned()), true));
+    drop(store);
+    for ended in [first.read(|_| Ok(())), views.committed().map(drop)] {
+        setting.same("views end with their store", matches!(ended, Err(StoreError::Closed { .. })), true);
+    }
+}
+
+/// Has `step` write more and more, and looks at each commit's view when all is written: it must show what `show` saw of the store.
+fn stay<T: PartialEq + Debug>(
+    setting: &Setting<'_>,
+    mut store: Store,
+    mut step: impl FnMut(&mut Store, u32),
+    show: impl Fn(&Store) -> T,
+) {
+    if view(setting, store.state_mut()).is_none() {
+        return;
+    }
+    let mut seen = Vec::new();
+    for commit in 0..20_u32 {
+        (0..15).for_each(|n| step(&mut store, commit * 15 + n));
+        setting.done("commit", store.state_mut().commit(Some(Offset::new(i64::from(commit)))));
+        if let Some(view) = view(setting, store.state_mut()) {
+            seen.push((show(&store), view));
+        }
+    }
+    for (expected, view) in seen {
+        let found = setting.done("read", view.read(|store| Ok(show(store))));
+        setting.same("a view shows the store as of its commit", found, expected);
+    }
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn key(n: u32) -> [u8; 1] {
+    [b'a' + (n * 7 % 5) as u8]
+}
+
+fn windows(setting: &Setting<'_>) {
+    let (retention, window_size, segment_interval) =
+        (Duration::from_millis(100), Duration::from_millis(10), Duration::from_millis(50));
+    for (retain_duplicates, time_ordered) in [(false, false), (true, false), (false, true)] {
+        let setting = setting.part(&format!("{retain_duplicates}-{time_ordered}"));
+        let kind = StoreKind::Window { retention, window_size, segment_interval, retain_duplicates, time_ordered };
+        let store = Store::Window(setting.window(kind, RowFormat::Timestamped));
+        let step = |store: &mut Store, n: u32| {
+            let Store::Window(store) = store else { setting.fail("it is a store of its kind") };
+            let (start, text) = (i64::from(n) - i64::from(n * 13 % 40), n.to_string());
+            let row = (n % 6 > 0).then_some(Row::timestamped(text.as_bytes(), at(start)));
+            let _ = setting.done("put", store.put(&key(n), at(start), row));
+        };
+        let show = |store: &Store| {
+            let Store::Window(store) = store else { setting.fail("a view is a store of its kind") };
+            let scan = |keys| {
+                let (query, mut entries) = (WindowQuery { keys, from: at(0), to: Timestamp::MAX }, Vec::new());
+                let _ = setting.done("scan", store.scan(query, Order::Forward, None, 1_000, &mut entries));
+                let show = |entry: &crate::bytes::WindowEntry| (text(&entry.key), entry.start, value(&entry.row));
+                entries.iter().map(show).collect::<Vec<_>>()
+            };
+            (scan(KeySelection::Between(None, None)), scan(KeySelection::One(b"c")), store.observed_time())
+        };
+        stay(&setting, store, step, show);
+    }
+}
+
+fn sessions(setting: &Setting<'_>) {
+    for time_ordered in [false, true] {
+        let setting = setting.part(&time_ordered.to_string());
+        let (retention, segment_interval) = (Duration::from_millis(100), Duration::from_millis(50));
+        let kind = StoreKind::Session { retention, segment_interval, time_ordered };
+        let store = Store::Session(setting.session(kind, RowFormat::Plain));
+        let step = |store: &mut Store, n: u32| {
+            let Store::Session(store) = store else { setting.fail("it is a store of its kind") };
+            let (end, text) = (i64::from(n) - i64::from(n * 13 % 40), n.to_string());
+            let row = (n % 6 > 0).then_some(Row::plain(text.as_bytes()));
+            let start = at(end - i64::from(n % 3));
+            let _ = setting.done("put", store.put(&key(n), start, at(end), row));
+        };
+        let show = |store: &Store| {
+            let Store::Session(store) = store else { setting.fail("a view is a store of its kind") };
+            let scan = |keys| {
+                let query = SessionQuery {
+                    keys,
+                    earliest_end: at(0),
+                    latest_end: Timestamp::MAX,
+                    latest_start: Timestamp::MAX,
+                };
+                let mut entries = Vec::new();
+                let _ = setting.done("scan", store.scan(query, Order::Forward, None, 1_000, &mut entries));
+                let show =
+                    |entry: &crate::bytes::SessionEntry| (text(&entry.key), entry.start, entry.end, value(&entry.row));
+                entries.iter().map(show).collect::<Vec<_>>()
+            };
+            (scan(KeySelection::Between(None, None)), scan(KeySelection::One(b"c")))
+        };
+        stay(&setting, store, step, show);
+    }
+}
+
+fn versions(setting: &Setting<'_>) {
+    let kind = StoreKind::Versioned {
+        history_retention: Duration::from_millis(100),
+        segment_interval: Duration::from_millis(30),
+    };
+    let store = Store::Versioned(setting.versioned(kind));
+    let step = |store: &mut Store, n: u32| {
+        let Store::Versioned(store) = store else { setting.fail("it is a store of its kind") };
+        let (time, text) = (i64::from(n) - i64::from(n * 13 % 40), n.to_string());
+        let put = store.put(&key(n), (n % 6 > 0).then_some(text.as_bytes()), at(time));
+        let _ = setting.done("put", put);
+    };
+    let show = |store: &Store| {
+        let Store::Versioned(store) = store else { setting.fail("a view is a store of its kind") };
+        let of = |key: &[u8]| {
+            let mut found = Vec::new();
+            let query = VersionQuery { key, from: at(0), to: Timestamp::MAX };
+            let _ = setting.done("scan", store.scan(query, Order::Forward, None, 1_000, &mut found));
+            let latest = setting.done("get", store.get(key));
+            let show = |version: &crate::bytes::Version| (value(&version.row), version.valid_from(), version.valid_to);
+            found.iter().chain(&latest).map(show).collect::<Vec<_>>()
+        };
+        [of(b"a"), of(b"b"), of(b"c"), of(b"d"), of(b"e")]
+    };
+    stay(setting, store, step, show);
+}
