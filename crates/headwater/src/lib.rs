@@ -171,3 +171,8 @@ pub use headwater_window as window;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/coming-from-java.md")]
 struct ComingFromJava;
+
+/// The code of `docs/queries.md` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/queries.md")]
+struct QueriesPage;

@@ -28,6 +28,8 @@ pub use headwater_runtime::changelog::{RestoreListener, StoreProgress};
 #[doc(inline)]
 pub use headwater_runtime::global::GlobalProgress;
 #[doc(inline)]
+pub use headwater_runtime::query;
+#[doc(inline)]
 pub use headwater_runtime::{
     Builder, CloseOptions, DefaultEnvironment, Driven, Environment, Error, ErrorKind, KafkaStreams, NoDefault, State,
     StoreMakers, StreamsConfig, SystemClock, UncaughtResponse, config, handler,

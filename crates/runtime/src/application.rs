@@ -26,6 +26,7 @@ pub use crate::instance::{
     CloseOptions, GlobalThreadState, Health, InputProgress, KeyQueryMetadata, LagInfo, Metadata, State, StateListener,
     StreamsMetadata, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata, ThreadState, UncaughtHandler, UncaughtResponse,
 };
+use crate::query::Queries;
 use crate::{Error, ErrorKind};
 
 /// For how long a dropped application is waited for.
@@ -59,6 +60,11 @@ impl<D> KafkaStreams<D> {
     /// Where it stands.
     pub fn state(&self) -> State {
         self.instance.status.state()
+    }
+
+    /// Reads the stores that are here, from any thread.
+    pub fn queries(&self) -> Queries {
+        Queries::of(&self.instance)
     }
 
     /// Where state is in the group: which instance has which stores and keys.

@@ -239,7 +239,11 @@ impl From<ClientError> for Error {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Error::new(ErrorKind::Data, error.to_string()).with_source(error)
+        let kind = match &error {
+            StoreError::Closed { .. } => ErrorKind::Unavailable,
+            _ => ErrorKind::Data,
+        };
+        Error::new(kind, error.to_string()).with_source(error)
     }
 }
 

@@ -9,6 +9,7 @@ mod metadata;
 mod patterns;
 mod state;
 mod status;
+mod stores;
 mod uncaught;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ pub(crate) use self::patterns::SourcePatterns;
 pub use self::state::{GlobalThreadState, State, ThreadState};
 pub use self::status::StateListener;
 pub(crate) use self::status::{Closing, Status};
+pub(crate) use self::stores::{LocalStores, OpenStore};
 pub use self::uncaught::{UncaughtHandler, UncaughtResponse};
 
 use crate::changelog::RestoreListener;
@@ -51,6 +53,7 @@ pub(crate) struct Instance {
     pub(crate) globals: Globals,
     pub(crate) metadata: StreamsMetadataState,
     pub(crate) threads: LocalThreads,
+    pub(crate) stores: LocalStores,
     pub(crate) status: Status,
     /// Whether somebody takes its turns by hand: to a test, what outlives its task is an error; in a service it is logged.
     pub(crate) is_driven: bool,

@@ -32,6 +32,7 @@ pub mod membership;
 mod metric;
 pub mod offset_metadata;
 pub mod output;
+pub mod query;
 pub mod task;
 mod thread;
 

@@ -110,7 +110,9 @@ impl<K: Ord + Clone, V: Clone> Map<K, V> {
     /// Takes out the first entry when its key is less than `end`.
     pub(crate) fn pop_before(&mut self, end: &K) -> Option<(K, V)> {
         match self {
-            Map::Own(map) => map.first_entry().filter(|first| first.key() < end).map(|first| first.remove_entry()),
+            Map::Own(map) => {
+                map.first_entry().filter(|first| first.key() < end).map(btree_map::OccupiedEntry::remove_entry)
+            }
             Map::Shared(map) => {
                 let first = map.get_min().map(|(first, _)| first).filter(|first| *first < end)?.clone();
                 map.remove_with_key(&first)

@@ -20,12 +20,6 @@ pub enum StoreError {
         /// Which store.
         store: String,
     },
-    /// It is a view, and was to be written.
-    #[error("the view of store {store} can only be read")]
-    ReadOnly {
-        /// Which store.
-        store: String,
-    },
     /// Bytes in the store or its changelog that the store's format cannot have written.
     #[error("corrupt state: {reason}")]
     Corrupt {

@@ -21,7 +21,7 @@ use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
 use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
-use crate::instance::{Instance, LocalThreads, SourcePatterns, Status, StreamsMetadataState};
+use crate::instance::{Instance, LocalStores, LocalThreads, SourcePatterns, Status, StreamsMetadataState};
 use crate::task::keeps_state;
 use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
 
@@ -211,6 +211,7 @@ impl<D: DefaultEnvironment> Builder<D> {
             globals: Globals::of(&topology),
             metadata: StreamsMetadataState::default(),
             threads: LocalThreads::default(),
+            stores: LocalStores::default(),
             topology,
             environment: Environment { clients, stores, clock },
             directory,

@@ -9,6 +9,7 @@ use super::{GlobalThreadState, State, ThreadState};
 use crate::Error;
 use crate::global::{GlobalProgress, GlobalThread};
 use crate::instance::{Health, Instance, LagInfo, Metadata, ThreadMetadata};
+use crate::query::Queries;
 use crate::thread::{RestoreWorker, StreamThread};
 
 /// An application that is driven by hand: the same stream threads and restore workers, taken turn by turn by whoever holds it,
@@ -109,6 +110,11 @@ impl Driven {
     /// Where it stands.
     pub fn state(&self) -> State {
         self.instance.status.state()
+    }
+
+    /// Reads the stores that are here, from any thread.
+    pub fn queries(&self) -> Queries {
+        Queries::of(&self.instance)
     }
 
     /// Where state is in the group: which instance has which stores and keys.

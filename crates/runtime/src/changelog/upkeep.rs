@@ -10,6 +10,14 @@ use super::updater::Updating;
 use super::{Updated, Updater};
 
 impl Updater {
+    /// Has the next turn commit all stores, those too that have nothing new.
+    pub(crate) fn commit_next(&mut self) {
+        self.next_commit = Some(Timestamp::UNKNOWN);
+        for reader in self.tasks.values_mut().flat_map(|task| task.readers.iter_mut().flatten()) {
+            reader.dirty = true;
+        }
+    }
+
     pub(super) fn commit_due(&mut self, now: Timestamp, out: &mut Vec<Updated>) {
         if !due(&mut self.next_commit, now, self.settings.commit_interval) {
             return;

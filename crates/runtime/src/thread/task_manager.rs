@@ -15,6 +15,7 @@ use self::work::Turns;
 use super::context::ThreadContext;
 use super::state_updater::StateUpdater;
 use crate::assignment::LATEST_OFFSET;
+use crate::instance::{TaskPhase, TaskRole};
 use crate::membership::Assignment;
 use crate::output::RecordCollector;
 use crate::task::{ClosedTask, StreamTask, TaskStores};
@@ -65,6 +66,8 @@ struct Entry {
     state: TaskState,
     /// Its input partitions, as the leader said.
     inputs: BTreeSet<TopicPartition>,
+    /// What those who read its stores know of it.
+    told: Option<(TaskRole, TaskPhase)>,
 }
 
 /// All tasks of a thread.
@@ -82,6 +85,8 @@ pub(super) struct TaskManager {
     epoch: u64,
     /// Whether it was asked where inputs begin, and there is no answer yet.
     asked: bool,
+    /// How many of those were served who wait for views of stores.
+    views_served: u64,
 }
 
 impl TaskManager {
@@ -97,6 +102,7 @@ impl TaskManager {
             revoked: false,
             epoch: 0,
             asked: false,
+            views_served: 0,
             cx: cx.clone(),
         }
     }
@@ -123,7 +129,7 @@ impl TaskManager {
         let standby = assignment.standby.iter().map(|(task, inputs)| (task, inputs, TargetRole::Standby));
         let active = assignment.active.iter().map(|(task, inputs)| (task, inputs, TargetRole::Active));
         for (task, inputs, target) in standby.chain(active) {
-            let new = || Entry { target, state: TaskState::Created, inputs: BTreeSet::new() };
+            let new = || Entry { target, state: TaskState::Created, inputs: BTreeSet::new(), told: None };
             let entry = self.entries.entry(*task).or_insert_with(new);
             entry.target = target;
             entry.inputs.clone_from(inputs);
@@ -263,6 +269,28 @@ impl TaskManager {
                 tracing::warn!(task = %task.id(), %error, "a store could not bring to disk what was committed");
             }
         }
+    }
+
+    /// Whether somebody waits for views that stores have after a commit only, so that one is to be made out of turn. Those of tasks
+    /// that have nothing to commit have them at once.
+    pub(super) fn views_wanted(&mut self) -> bool {
+        let asked = self.cx.instance.stores.asked();
+        if asked == self.views_served {
+            return false;
+        }
+        let mut waits = false;
+        for task in self.actives_mut() {
+            if task.commit_needed() {
+                waits = true;
+            } else if let Err(error) = task.show_committed() {
+                tracing::warn!(task = %task.id(), %error, "a store has no view for those who ask");
+            }
+        }
+        if !waits {
+            self.views_served = asked;
+            self.cx.instance.stores.committed();
+        }
+        waits
     }
 
     pub(super) fn commit_needed(&self) -> bool {

@@ -114,7 +114,7 @@ fn windows(setting: &Setting<'_>) {
         let step = |store: &mut Store, n: u32| {
             let Store::Window(store) = store else { setting.fail("it is a store of its kind") };
             let (start, text) = (i64::from(n) - i64::from(n * 13 % 40), n.to_string());
-            let row = (n % 6 > 0).then_some(Row::timestamped(text.as_bytes(), at(start)));
+            let row = (!n.is_multiple_of(6)).then_some(Row::timestamped(text.as_bytes(), at(start)));
             let _ = setting.done("put", store.put(&key(n), at(start), row));
         };
         let show = |store: &Store| {
@@ -140,7 +140,7 @@ fn sessions(setting: &Setting<'_>) {
         let step = |store: &mut Store, n: u32| {
             let Store::Session(store) = store else { setting.fail("it is a store of its kind") };
             let (end, text) = (i64::from(n) - i64::from(n * 13 % 40), n.to_string());
-            let row = (n % 6 > 0).then_some(Row::plain(text.as_bytes()));
+            let row = (!n.is_multiple_of(6)).then_some(Row::plain(text.as_bytes()));
             let start = at(end - i64::from(n % 3));
             let _ = setting.done("put", store.put(&key(n), start, at(end), row));
         };
@@ -174,7 +174,7 @@ fn versions(setting: &Setting<'_>) {
     let step = |store: &mut Store, n: u32| {
         let Store::Versioned(store) = store else { setting.fail("it is a store of its kind") };
         let (time, text) = (i64::from(n) - i64::from(n * 13 % 40), n.to_string());
-        let put = store.put(&key(n), (n % 6 > 0).then_some(text.as_bytes()), at(time));
+        let put = store.put(&key(n), (!n.is_multiple_of(6)).then_some(text.as_bytes()), at(time));
         let _ = setting.done("put", put);
     };
     let show = |store: &Store| {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use headwater_record::{Offset, Partition, RawRecord};
-use headwater_store::{OpenContext, StateStore, Store, StoreError, StoreKind, StoreSpec, StoreSupplier};
+use headwater_store::{OpenContext, StateStore, Store, StoreError, StoreKind, StoreSpec, StoreSupplier, StoreViews};
 
 use self::kinds::Rows;
 use super::disk::{Disk, Journal};
@@ -185,6 +185,9 @@ impl<S: StateStore + Rows + ?Sized> StateStore for Watched<S> {
             None => inner.restore(records),
         };
         of.process.call(Call::StoreRestore, restore).unwrap_or_else(|| Err(dead(spec)))
+    }
+    fn views(&self) -> Option<Arc<dyn StoreViews>> {
+        self.inner.views()
     }
     fn pending_bytes(&self) -> usize {
         self.journal.as_ref().map_or_else(|| self.inner.pending_bytes(), Journal::pending_bytes)

@@ -10,16 +10,8 @@ use headwater_topology::state::{Stamped, StoreHandle};
 use super::{AT_ONCE, Typed};
 use crate::{DriverError, TopologyTestDriver};
 
-/// A version of a value (Java's `VersionedRecord`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VersionedRecord<V> {
-    /// The value.
-    pub value: V,
-    /// From when it is valid, milliseconds since 1970.
-    pub timestamp: Timestamp,
-    /// Until when, excluded; `None` for the latest version.
-    pub valid_to: Option<Timestamp>,
-}
+#[doc(inline)]
+pub use headwater_runtime::query::VersionedRecord;
 
 /// A versioned store of a topology under test; see [`TopologyTestDriver::versioned_store`].
 pub struct TestVersionedStore<K, V>(Typed<K, V>);

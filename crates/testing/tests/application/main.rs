@@ -16,6 +16,7 @@ mod offsets;
 mod output;
 mod pace;
 mod panics;
+mod queries;
 mod rebalances;
 mod recorder;
 mod settings;

@@ -78,7 +78,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         Some("READ_UNCOMMITTED"),
         "What queries of transactional stores see.",
     )
-    .no_effect("there are no interactive queries yet"),
+    .no_effect("queries read what was committed, as `READ_COMMITTED` says; what is not committed yet cannot be read from outside"),
     setting("rocksdb.config.setter", Kind::Text, Some(""), "Class that configures RocksDB.").only_default(
         "classes cannot be loaded; of RocksDB, its memory can be bounded where its stores are given to the environment",
     ),

@@ -10,6 +10,7 @@ use headwater_record::{Deadline, Timestamp};
 use super::{Order, Report, SharedProgress};
 use crate::changelog::{GroupOffsets, Restoring, Standby, Updated, Updater, UpdaterSettings};
 use crate::config::Role;
+use crate::instance::Instance;
 use crate::thread::cluster::Cluster;
 use crate::thread::context::ThreadContext;
 use crate::thread::question::{Answer, Question};
@@ -27,6 +28,9 @@ pub(crate) struct RestoreWorker {
     /// What the thread asks; it sees to it that there is room for the answers.
     questions: VecDeque<Question>,
     answers: SyncSender<Answer>,
+    instance: Arc<Instance>,
+    /// How many of those were served who wait for views of stores.
+    views_served: u64,
 }
 
 impl RestoreWorker {
@@ -62,6 +66,8 @@ impl RestoreWorker {
             cluster: Cluster::new(cx)?,
             questions: VecDeque::new(),
             answers,
+            instance: Arc::clone(&cx.instance),
+            views_served: 0,
         })
     }
 
@@ -80,6 +86,7 @@ impl RestoreWorker {
         // What nobody waits for can wait for the tasks.
         let is_urgent = |question: &Question| !matches!(question, Question::Purge(_));
         self.answer(now, is_urgent);
+        self.serve_readers();
         for updated in self.updater.turn(now, until) {
             self.held.push_back(match updated {
                 Updated::Restored(stores) => {
@@ -93,6 +100,15 @@ impl RestoreWorker {
         self.tell_progress();
         self.answer(now, |_| true);
         true
+    }
+
+    /// Serves those who wait for views that stores have after a commit only.
+    fn serve_readers(&mut self) {
+        let asked = self.instance.stores.asked();
+        if asked != self.views_served {
+            self.views_served = asked;
+            self.updater.commit_next();
+        }
     }
 
     /// Whether there is nothing to do until an order comes.

@@ -21,21 +21,27 @@ impl TaskManager {
 }
 
 impl Entry {
-    fn describe(&self, progress: Option<&TaskProgress>, fetcher: &Fetcher) -> TaskMetadata {
+    /// What the task is here for, and where it stands.
+    pub(super) fn stands(&self) -> (TaskRole, TaskPhase) {
         let role = match self.target {
             TargetRole::Active => TaskRole::Active,
             TargetRole::Standby => TaskRole::Standby,
             TargetRole::Nothing => TaskRole::Leaving,
-        };
-        let of_running = match &self.state {
-            TaskState::Running(task) => Some(&**task),
-            _ => None,
         };
         let phase = match &self.state {
             TaskState::Created => TaskPhase::Created,
             TaskState::Updating { .. } | TaskState::Returning => TaskPhase::Restoring,
             TaskState::Suspended(_) | TaskState::Restored(_) => TaskPhase::Suspended,
             TaskState::Running(_) => TaskPhase::Running,
+        };
+        (role, phase)
+    }
+
+    fn describe(&self, progress: Option<&TaskProgress>, fetcher: &Fetcher) -> TaskMetadata {
+        let (role, phase) = self.stands();
+        let of_running = match &self.state {
+            TaskState::Running(task) => Some(&**task),
+            _ => None,
         };
         TaskMetadata {
             role,

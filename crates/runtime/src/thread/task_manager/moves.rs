@@ -1,6 +1,7 @@
 //! Bringing tasks to where they are wanted: opening, handing over to be restored, starting, closing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::StartAt;
@@ -52,8 +53,22 @@ impl TaskManager {
             if self.move_task(task, collector, fetcher)? {
                 restored.push(task);
             }
+            self.tell_readers(task);
         }
         Ok(restored)
+    }
+
+    /// Lets those who read the task's stores know where it stands, if that is new.
+    fn tell_readers(&mut self, task: TaskId) {
+        let instance = Arc::clone(&self.cx.instance);
+        let Some(entry) = self.entries.get_mut(&task) else { return };
+        let stands = entry.stands();
+        if entry.told.replace(stands) != Some(stands) {
+            let topology = &instance.topology;
+            let part = topology.subtopology(task.subtopology);
+            let stores = part.iter().flat_map(|part| &part.stores).filter_map(|store| topology.store(*store));
+            instance.stores.task_is(task, stands, stores.map(|store| store.spec.name.as_str()));
+        }
     }
 
     /// One step of one task. Returns whether it only waits to be started.
@@ -133,6 +148,8 @@ impl TaskManager {
         let stores = TaskStores::open(&instance.topology, &spec, &choice, claim).map_err(Trouble::Open)?;
         let Some(entry) = self.entries.get_mut(&task) else { return Ok(false) };
         tracing::debug!(%task, wanted = ?entry.target, "opened a task");
+        instance.stores.opened(&stores, entry.stands().0);
+        entry.told = None;
         let active = entry.target == TargetRole::Active;
         entry.state = TaskState::Suspended(stores);
         Ok(self.hand_over(task, active))
@@ -172,6 +189,7 @@ impl TaskManager {
         tracing::debug!(task = %id, "a task processes");
         fetcher.assign(&assign)?;
         entry.state = TaskState::Running(Box::new(started));
+        self.tell_readers(id);
         Ok(())
     }
 

@@ -1,0 +1,103 @@
+//! The open stores of this instance, for those who read them from elsewhere (Java's `StreamThreadStateStoreProvider`).
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use headwater_record::Partition;
+use headwater_store::StoreViews;
+use headwater_topology::TaskId;
+
+use super::{TaskPhase, TaskRole};
+use crate::task::TaskStores;
+
+/// A store of a task.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenStore {
+    pub(crate) task: TaskId,
+    pub(crate) role: TaskRole,
+    pub(crate) phase: TaskPhase,
+    pub(crate) views: Arc<dyn StoreViews>,
+}
+
+impl OpenStore {
+    /// Whether its task processes: it has all there is.
+    pub(crate) fn is_active(&self) -> bool {
+        self.role == TaskRole::Active && self.phase == TaskPhase::Running
+    }
+}
+
+/// The stores by name and partition. A store that was closed stays until somebody asks for it.
+#[derive(Debug, Default)]
+pub(crate) struct LocalStores {
+    open: DashMap<String, BTreeMap<Partition, OpenStore>>,
+    /// How often views were asked for that are there only after a commit.
+    asked: AtomicU64,
+    committed: Condvar,
+    waiting: Mutex<()>,
+}
+
+impl LocalStores {
+    /// A task has opened its stores.
+    pub(crate) fn opened(&self, stores: &TaskStores, role: TaskRole) {
+        let task = stores.id;
+        for store in stores.stores.values().map(headwater_store::Store::state) {
+            let Some(views) = store.views() else { continue };
+            let open = OpenStore { task, role, phase: TaskPhase::Created, views };
+            self.open.entry(store.name().to_owned()).or_default().insert(task.partition, open);
+        }
+    }
+
+    /// The task that has these stores is here for `role`, and stands there.
+    pub(crate) fn task_is<'a>(
+        &self,
+        task: TaskId,
+        (role, phase): (TaskRole, TaskPhase),
+        stores: impl Iterator<Item = &'a str>,
+    ) {
+        for store in stores {
+            let Some(mut of_store) = self.open.get_mut(store) else { continue };
+            if let Some(open) = of_store.get_mut(&task.partition).filter(|open| open.task == task) {
+                (open.role, open.phase) = (role, phase);
+            }
+        }
+    }
+
+    /// The store's partitions that are here.
+    pub(crate) fn of(&self, store: &str) -> BTreeMap<Partition, OpenStore> {
+        self.open.get(store).map(|of_store| of_store.clone()).unwrap_or_default()
+    }
+
+    /// This store was found closed.
+    pub(crate) fn is_closed(&self, store: &str, partition: Partition, views: &Arc<dyn StoreViews>) {
+        if let Some(mut of_store) = self.open.get_mut(store)
+            && of_store.get(&partition).is_some_and(|open| Arc::ptr_eq(&open.views, views))
+        {
+            of_store.remove(&partition);
+        }
+    }
+
+    /// Somebody waits for views that are there only after a commit.
+    pub(crate) fn ask_for_commit(&self) {
+        self.asked.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often somebody has asked.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    /// Stores were committed because somebody asked.
+    pub(crate) fn committed(&self) {
+        let _waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.committed.notify_all();
+    }
+
+    /// Waits until stores were committed, or for `patience`.
+    pub(crate) fn wait_for_commit(&self, patience: Duration) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.committed.wait_timeout(waiting, patience));
+    }
+}

@@ -1,0 +1,135 @@
+//! Key-value stores.
+
+use std::ops::{Bound, RangeBounds};
+
+use headwater_store::Store;
+use headwater_store::bytes::{Entry, KeyRange, Order};
+use headwater_topology::state::Stamped;
+
+use super::{StoreIterator, Typed, other_kind};
+use crate::Error;
+
+/// A key-value store, for reading (Java's `ReadOnlyKeyValueStore`, `KeyQuery`, `RangeQuery`); see [`Queries`](super::Queries).
+///
+/// # Errors
+/// All methods: [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) while the store is not here, or its task is not done with
+/// being restored; [`ErrorKind::Data`](crate::ErrorKind::Data) when it cannot be read, or holds what its serdes do not understand.
+#[derive(Clone, Debug)]
+pub struct ReadOnlyKeyValueStore<K, V>(pub(super) Typed<K, V>);
+
+impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyKeyValueStore`].
+    pub fn get(&self, key: &K) -> Result<Option<V>, Error> {
+        Ok(self.get_with_timestamp(key)?.map(|found| found.value))
+    }
+
+    /// The value of `key` with its timestamp, -1 in a store that keeps none (Java's `TimestampedKeyQuery`).
+    ///
+    /// # Errors
+    /// See [`ReadOnlyKeyValueStore`].
+    pub fn get_with_timestamp(&self, key: &K) -> Result<Option<Stamped<V>>, Error> {
+        let key = self.0.key_bytes(key)?;
+        let row = self.0.first(|store| match store {
+            Store::KeyValue(store) => store.get(&key),
+            other => other_kind(other),
+        })?;
+        row.map(|row| self.0.stamped(&row)).transpose()
+    }
+
+    /// The entries whose keys lie within `keys`, by the order of their bytes, in each partition.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyKeyValueStore`].
+    pub fn range(&self, keys: impl RangeBounds<K>) -> Result<StoreIterator<(K, V)>, Error> {
+        self.scan((self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?), Order::Forward)
+    }
+
+    /// As [`ReadOnlyKeyValueStore::range`], the other way round.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyKeyValueStore`].
+    pub fn reverse_range(&self, keys: impl RangeBounds<K>) -> Result<StoreIterator<(K, V)>, Error> {
+        self.scan((self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?), Order::Backward)
+    }
+
+    /// The entries whose keys' bytes begin with `prefix`.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyKeyValueStore`].
+    pub fn prefix_scan(&self, prefix: &[u8]) -> Result<StoreIterator<(K, V)>, Error> {
+        let end = match after_prefix(prefix) {
+            Some(end) => Bound::Excluded(end),
+            None => Bound::Unbounded,
+        };
+        self.scan((Bound::Included(prefix.to_vec()), end), Order::Forward)
+    }
+
+    /// All entries.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyKeyValueStore`].
+    pub fn all(&self) -> Result<StoreIterator<(K, V)>, Error> {
+        self.range(..)
+    }
+
+    /// All entries, the other way round.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyKeyValueStore`].
+    pub fn reverse_all(&self) -> Result<StoreIterator<(K, V)>, Error> {
+        self.reverse_range(..)
+    }
+
+    /// About how many entries there are.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyKeyValueStore`].
+    pub fn approximate_num_entries(&self) -> Result<u64, Error> {
+        let mut all = 0_u64;
+        for view in self.0.views()? {
+            let entries = view.read(|store| match store {
+                Store::KeyValue(store) => Ok(store.approximate_len()),
+                other => other_kind(other),
+            });
+            all = all.saturating_add(entries?);
+        }
+        Ok(all)
+    }
+
+    fn scan(&self, (from, to): (Bound<Vec<u8>>, Bound<Vec<u8>>), order: Order) -> Result<StoreIterator<(K, V)>, Error> {
+        let typed = self.0.clone();
+        Ok(StoreIterator::over(
+            self.0.views()?,
+            move |store, after: Option<&Entry>, limit, into| {
+                let range = KeyRange { from: slice(&from), to: slice(&to) };
+                let rest = after.map_or(range, |after| range.after(&after.key, order));
+                match store {
+                    Store::KeyValue(store) => store.scan(rest, order, limit, into),
+                    other => other_kind(other),
+                }
+            },
+            move |entry| Ok(Some((typed.key(&entry.key)?, typed.value(&entry.row)?))),
+        ))
+    }
+}
+
+fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    match bound {
+        Bound::Included(key) => Bound::Included(key),
+        Bound::Excluded(key) => Bound::Excluded(key),
+        Bound::Unbounded => Bound::Unbounded,
+    }
+}
+
+/// The first key after all that begin with `prefix`; `None` when there is none.
+fn after_prefix(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix.get(..=last)?.to_vec();
+    if let Some(byte) = end.last_mut() {
+        *byte += 1;
+    }
+    Some(end)
+}

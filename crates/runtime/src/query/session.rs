@@ -1,0 +1,121 @@
+//! Session stores.
+
+use std::ops::{Bound, RangeBounds};
+
+use headwater_record::Timestamp;
+use headwater_store::Store;
+use headwater_store::bytes::{Order, SessionEntry, SessionQuery};
+use headwater_window::{Window, Windowed};
+
+use super::window::selection;
+use super::{StoreIterator, Typed, other_kind};
+use crate::Error;
+
+/// A session store, for reading (Java's `ReadOnlySessionStore`, `WindowRangeQuery#withKey`); see [`Queries`](super::Queries).
+///
+/// # Errors
+/// All methods: as [`ReadOnlyKeyValueStore`](super::ReadOnlyKeyValueStore).
+#[derive(Clone, Debug)]
+pub struct ReadOnlySessionStore<K, V>(pub(super) Typed<K, V>);
+
+impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
+    /// The value of `key` in the session from `start` to `end`.
+    ///
+    /// # Errors
+    /// See [`ReadOnlySessionStore`].
+    pub fn fetch_session(
+        &self,
+        key: &K,
+        start: impl Into<Timestamp>,
+        end: impl Into<Timestamp>,
+    ) -> Result<Option<V>, Error> {
+        let (key, start, end) = (self.0.key_bytes(key)?, start.into(), end.into());
+        let row = self.0.first(|store| match store {
+            Store::Session(store) => store.fetch(&key, start, end),
+            other => other_kind(other),
+        })?;
+        row.map(|row| self.0.value(&row)).transpose()
+    }
+
+    /// All sessions of `key`, in order.
+    ///
+    /// # Errors
+    /// See [`ReadOnlySessionStore`].
+    pub fn fetch(&self, key: &K) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        self.find_sessions(key, 0, Timestamp::MAX)
+    }
+
+    /// All sessions of `key`, the latest first (Java's `backwardFetch`).
+    ///
+    /// # Errors
+    /// See [`ReadOnlySessionStore`].
+    pub fn backward_fetch(&self, key: &K) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        self.backward_find_sessions(key, 0, Timestamp::MAX)
+    }
+
+    /// The sessions of `key` that end at `earliest_end` or later and start at `latest_start` or earlier, in order.
+    ///
+    /// # Errors
+    /// See [`ReadOnlySessionStore`].
+    pub fn find_sessions(
+        &self,
+        key: &K,
+        earliest_end: impl Into<Timestamp>,
+        latest_start: impl Into<Timestamp>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let key = self.0.key_bytes(key)?;
+        let times = (earliest_end.into(), latest_start.into());
+        self.scan((Bound::Included(key.clone()), Bound::Included(key)), times, Order::Forward)
+    }
+
+    /// As [`ReadOnlySessionStore::find_sessions`], the latest first.
+    ///
+    /// # Errors
+    /// See [`ReadOnlySessionStore`].
+    pub fn backward_find_sessions(
+        &self,
+        key: &K,
+        earliest_end: impl Into<Timestamp>,
+        latest_start: impl Into<Timestamp>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let key = self.0.key_bytes(key)?;
+        let times = (earliest_end.into(), latest_start.into());
+        self.scan((Bound::Included(key.clone()), Bound::Included(key)), times, Order::Backward)
+    }
+
+    /// All sessions of the keys within `keys`, in the order of the store.
+    ///
+    /// # Errors
+    /// See [`ReadOnlySessionStore`].
+    pub fn fetch_keys(&self, keys: impl RangeBounds<K>) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let keys = (self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?);
+        self.scan(keys, (Timestamp::from_millis(0), Timestamp::MAX), Order::Forward)
+    }
+
+    fn scan(
+        &self,
+        keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        (earliest_end, latest_start): (Timestamp, Timestamp),
+        order: Order,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let (typed, bounds) = (self.0.clone(), keys.clone());
+        Ok(StoreIterator::over(
+            self.0.views()?,
+            move |store, after: Option<&SessionEntry>, limit, into| match store {
+                Store::Session(store) => {
+                    let keys = selection(&keys);
+                    let query = SessionQuery { keys, earliest_end, latest_end: Timestamp::MAX, latest_start };
+                    store.scan(query, order, after, limit, into)
+                }
+                other => other_kind(other),
+            },
+            move |entry| {
+                if !bounds.contains(&entry.key) {
+                    return Ok(None);
+                }
+                let session = Window::new(entry.start, entry.end);
+                Ok(Some((Windowed::new(typed.key(&entry.key)?, session), typed.value(&entry.row)?)))
+            },
+        ))
+    }
+}

@@ -1,0 +1,165 @@
+//! Window stores.
+
+use std::ops::{Bound, RangeBounds};
+use std::time::Duration;
+
+use headwater_record::Timestamp;
+use headwater_store::bytes::{KeySelection, Order, WindowEntry, WindowQuery};
+use headwater_store::{Store, StoreKind};
+use headwater_topology::state::Stamped;
+use headwater_window::{Window, Windowed};
+
+use super::{StoreIterator, Typed, other_kind, times};
+use crate::Error;
+
+/// A window store, for reading (Java's `ReadOnlyWindowStore`, `WindowKeyQuery`, `WindowRangeQuery`); see [`Queries`](super::Queries).
+/// Times are those at which windows start, both ends included.
+///
+/// # Errors
+/// All methods: as [`ReadOnlyKeyValueStore`](super::ReadOnlyKeyValueStore).
+#[derive(Clone, Debug)]
+pub struct ReadOnlyWindowStore<K, V>(pub(super) Typed<K, V>);
+
+impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
+    /// The value of `key` in the window that starts at `start`.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn fetch(&self, key: &K, start: impl Into<Timestamp>) -> Result<Option<V>, Error> {
+        Ok(self.fetch_with_timestamp(key, start)?.map(|found| found.value))
+    }
+
+    /// As [`ReadOnlyWindowStore::fetch`], with the value's timestamp, -1 in a store that keeps none.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn fetch_with_timestamp(&self, key: &K, start: impl Into<Timestamp>) -> Result<Option<Stamped<V>>, Error> {
+        let (key, start) = (self.0.key_bytes(key)?, start.into());
+        let row = self.0.first(|store| match store {
+            Store::Window(store) => store.fetch(&key, start),
+            other => other_kind(other),
+        })?;
+        row.map(|row| self.0.stamped(&row)).transpose()
+    }
+
+    /// The windows of `key` that start from `from` to `to`, in order.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn fetch_windows(
+        &self,
+        key: &K,
+        from: impl Into<Timestamp>,
+        to: impl Into<Timestamp>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let key = self.0.key_bytes(key)?;
+        self.scan((Bound::Included(key.clone()), Bound::Included(key)), times(from, to), Order::Forward)
+    }
+
+    /// As [`ReadOnlyWindowStore::fetch_windows`], the latest first (Java's `backwardFetch`).
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn backward_fetch_windows(
+        &self,
+        key: &K,
+        from: impl Into<Timestamp>,
+        to: impl Into<Timestamp>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let key = self.0.key_bytes(key)?;
+        self.scan((Bound::Included(key.clone()), Bound::Included(key)), times(from, to), Order::Backward)
+    }
+
+    /// The windows of all keys within `keys` that start from `from` to `to`, in the order of the store.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn fetch_keys(
+        &self,
+        keys: impl RangeBounds<K>,
+        from: impl Into<Timestamp>,
+        to: impl Into<Timestamp>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let keys = (self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?);
+        self.scan(keys, times(from, to), Order::Forward)
+    }
+
+    /// As [`ReadOnlyWindowStore::fetch_keys`], the other way round.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn backward_fetch_keys(
+        &self,
+        keys: impl RangeBounds<K>,
+        from: impl Into<Timestamp>,
+        to: impl Into<Timestamp>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let keys = (self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?);
+        self.scan(keys, times(from, to), Order::Backward)
+    }
+
+    /// The windows of all keys that start from `from` to `to` (Java's `fetchAll`).
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn fetch_all(
+        &self,
+        from: impl Into<Timestamp>,
+        to: impl Into<Timestamp>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        self.fetch_keys(.., from, to)
+    }
+
+    /// All windows that are not forgotten.
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn all(&self) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        self.fetch_all(0, Timestamp::MAX)
+    }
+
+    fn scan(
+        &self,
+        keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        (from, to): (Timestamp, Timestamp),
+        order: Order,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let size = match self.0.kind {
+            StoreKind::Window { window_size, .. } => window_size,
+            _ => Duration::ZERO,
+        };
+        let (typed, bounds) = (self.0.clone(), keys.clone());
+        Ok(StoreIterator::over(
+            self.0.views()?,
+            move |store, after: Option<&WindowEntry>, limit, into| match store {
+                Store::Window(store) => {
+                    let query = WindowQuery { keys: selection(&keys), from, to };
+                    store.scan(query, order, after, limit, into)
+                }
+                other => other_kind(other),
+            },
+            move |entry| {
+                if !bounds.contains(&entry.key) {
+                    return Ok(None);
+                }
+                let window = Window::new(entry.start, entry.start.plus(size));
+                Ok(Some((Windowed::new(typed.key(&entry.key)?, window), typed.value(&entry.row)?)))
+            },
+        ))
+    }
+}
+
+/// The keys within the bounds, and perhaps those that are excluded.
+pub(super) fn selection((from, to): &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> KeySelection<'_> {
+    match (from, to) {
+        (Bound::Included(from), Bound::Included(to)) if from == to => KeySelection::One(from),
+        _ => KeySelection::Between(key_of(from), key_of(to)),
+    }
+}
+
+fn key_of(bound: &Bound<Vec<u8>>) -> Option<&[u8]> {
+    match bound {
+        Bound::Included(key) | Bound::Excluded(key) => Some(key),
+        Bound::Unbounded => None,
+    }
+}
