@@ -35,8 +35,8 @@ pub(crate) fn explicit_names(draft: &Draft) -> Option<TopologyError> {
     // The buffer of a suppression counts by its changelog only.
     let kept = generated().filter(|spec| spec.kind != StoreKind::Suppress);
     let stores: Vec<String> = kept.map(|spec| spec.name.clone()).collect();
-    let mut repartition = draft.repartition_topics();
-    repartition.retain(|topic| topic.strip_suffix("-repartition").is_some_and(is_generated));
+    // Each time that one is asked for counts, also where joins share it; those of grouped tables never do.
+    let repartition = draft.unnamed_topics();
     let groups = [("changelog topic", changelogs), ("state store", stores), ("repartition topic", repartition)];
     let lines = groups.into_iter().filter(|(_, names)| !names.is_empty());
     let words: String = lines

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use headwater_record::{DefaultSerde, SharedSerde};
 use headwater_topology::{BoxError, Draft};
 
-use crate::operator::{AggregateSpec, Folding, GivenBy, Repartition, aggregate, repartition_source};
+use crate::operator::{AggregateSpec, Folding, GivenBy, NamedAfter, Repartition, aggregate, repartition_source};
 use crate::serdes::Serdes;
 use crate::windowed_stream::count_options;
 use crate::{KStream, KTable, Materialized, WindowedBy};
@@ -222,7 +222,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         };
         let name = draft.next_name(prefix);
         let serdes = materialized.serdes.given().or(&self.stream.serdes.key_only());
-        let upstream = self.by_key(&store);
+        let upstream = self.by_key(NamedAfter { name: &store, is_given: materialized.name.is_some() });
         Placed { upstream, name, store, serdes }
     }
 
@@ -271,7 +271,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     }
 
     /// The stream with its records by key: through a repartition topic where the key was changed.
-    fn by_key(&self, store: &str) -> KStream<K, V> {
+    fn by_key(&self, store: NamedAfter<'_>) -> KStream<K, V> {
         let kept = if self.name.is_some() { Some(&*self.shared) } else { None };
         let by_key = self.by_key_kept(store, kept);
         if kept.is_some() && self.stream.repartition {
@@ -281,22 +281,27 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
     }
 
     /// As [`KGroupedStream::by_key`]; what was made once is taken from where it was kept.
-    pub(crate) fn by_key_kept(&self, store: &str, kept: Option<&Mutex<Option<KStream<K, V>>>>) -> KStream<K, V> {
+    pub(crate) fn by_key_kept(
+        &self,
+        store: NamedAfter<'_>,
+        kept: Option<&Mutex<Option<KStream<K, V>>>>,
+    ) -> KStream<K, V> {
         if !self.stream.repartition {
             return self.stream.clone();
         }
+        let after = self.name.as_deref().map_or(store, |name| NamedAfter { name, is_given: true });
         let mut kept = kept.map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(made) = kept.as_ref().and_then(|kept| kept.as_ref()) {
-            // The numbers of a topic of its own are used up all the same.
+            // The names of a topic of its own are used up all the same.
+            after.ask(self.stream.draft());
             for prefix in ["KSTREAM-SINK-", "KSTREAM-FILTER-", "KSTREAM-SOURCE-"] {
                 self.stream.draft().next_name(prefix);
             }
             return made.clone();
         }
-        let prefix = self.name.as_deref().unwrap_or(store);
         let serdes = self.stream.serdes.clone();
         let given_by = GivenBy::Grouped;
-        let repartition = Repartition { prefix, serdes, partitions: None, partitioner: None, given_by };
+        let repartition = Repartition { after, serdes, partitions: None, partitioner: None, given_by };
         let source = repartition_source(&self.stream, repartition);
         if let Some(kept) = &mut kept {
             **kept = Some(source.clone());

@@ -31,7 +31,7 @@ pub(crate) use foreign_key::{ChoosePartition, Extract, ForeignKeyJoin, SUBSCRIPT
 pub(crate) use global_join::{GlobalJoinSpec, global_join};
 pub(crate) use missing_serde::{GivenBy, missing_serde};
 pub(crate) use repartition::{
-    ForJoin, Repartition, add_source, repartition_for_join, repartition_here, repartition_source,
+    ForJoin, NamedAfter, Repartition, add_source, repartition_for_join, repartition_here, repartition_source,
 };
 pub(crate) use session_aggregate::{Merge, SessionSpec, session_aggregate};
 pub(crate) use stream_join::{Join, Rows, StreamJoinSpec, stream_join};

@@ -8,7 +8,7 @@ use headwater_topology::by_hand::NodeRef;
 use headwater_topology::{BoxError, Draft, NodeId, Port, ProcessError, RecordContext, Stream, TopologyError};
 
 use crate::checks;
-use crate::operator::{GivenBy, Repartition, repartition_here, repartition_source, sink, table_source};
+use crate::operator::{GivenBy, NamedAfter, Repartition, repartition_here, repartition_source, sink, table_source};
 use crate::row::Row;
 use crate::serdes::Serdes;
 use crate::{Grouped, KGroupedStream, KTable, Materialized, Produced, Repartitioned};
@@ -156,7 +156,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
             self.draft().mistake(TopologyError::Argument(words));
         }
         let repartition = Repartition {
-            prefix: &prefix,
+            after: NamedAfter::given_or(options.name.as_deref(), &prefix),
             serdes: options.serdes.or(&self.serdes),
             partitions: options.partitions,
             partitioner: options.partitioner,
@@ -324,6 +324,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         V: Row<R>,
     {
         self.need_keys();
+        let is_given = name.is_some();
         let name = self.draft().name_or(name, "KSTREAM-TOTABLE-");
         let store = match &materialized.name {
             Some(name) => self.draft().checked(name),
@@ -332,11 +333,8 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         let serdes = materialized.serdes().or(&self.serdes.of_rows());
         let upstream = if self.repartition {
             let serdes = Serdes::of(serdes.key.clone(), serdes.value.as_ref().map(V::of_stream));
-            let given_by = GivenBy::Materialized;
-            repartition_source(
-                self,
-                Repartition { prefix: &name, serdes, partitions: None, partitioner: None, given_by },
-            )
+            let (after, given_by) = (NamedAfter { name: &name, is_given }, GivenBy::Materialized);
+            repartition_source(self, Repartition { after, serdes, partitions: None, partitioner: None, given_by })
         } else {
             self.clone()
         };

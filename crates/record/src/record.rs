@@ -6,8 +6,9 @@ use crate::{Headers, Timestamp};
 
 /// One record on its way: a view of key, value, timestamp and headers.
 ///
-/// It is `Copy`: passing it to several children, filtering it or peeking at it copies four words and never a key or a value.
-/// As in Java (`org.apache.kafka.streams.processor.api.Record`), all children of a node are handed the same header list.
+/// It is `Copy`: passing it to several children, filtering it or peeking at it copies five words and never a key or a value.
+/// As in Java (`org.apache.kafka.streams.processor.api.Record`), all who are handed one record share its header list, and a record that
+/// is made of another one has a list of its own from where it is handed on.
 pub struct Record<'a, K, V> {
     /// The key.
     pub key: &'a K,
@@ -17,6 +18,8 @@ pub struct Record<'a, K, V> {
     pub timestamp: Timestamp,
     /// The header list, shared by everybody who sees this record.
     pub headers: &'a Headers,
+    /// Whether it was made of another record and not handed on yet.
+    made: bool,
 }
 
 // By hand, so that neither `K` nor `V` need be `Copy`.
@@ -32,35 +35,46 @@ impl<'a, K, V> Record<'a, K, V> {
     /// A record of these parts.
     #[inline]
     pub fn new(key: &'a K, value: &'a V, timestamp: Timestamp, headers: &'a Headers) -> Self {
-        Record { key, value, timestamp, headers }
+        Record { key, value, timestamp, headers, made: true }
     }
 
     /// The same with another key.
     #[inline]
     #[must_use]
     pub fn with_key<K2>(self, key: &'a K2) -> Record<'a, K2, V> {
-        Record { key, value: self.value, timestamp: self.timestamp, headers: self.headers }
+        Record { key, value: self.value, timestamp: self.timestamp, headers: self.headers, made: true }
     }
 
     /// The same with another value.
     #[inline]
     #[must_use]
     pub fn with_value<V2>(self, value: &'a V2) -> Record<'a, K, V2> {
-        Record { key: self.key, value, timestamp: self.timestamp, headers: self.headers }
+        Record { key: self.key, value, timestamp: self.timestamp, headers: self.headers, made: true }
     }
 
     /// The same at another time.
     #[inline]
     #[must_use]
     pub fn with_timestamp(self, timestamp: Timestamp) -> Self {
-        Record { timestamp, ..self }
+        Record { timestamp, made: true, ..self }
     }
 
     /// The same with another header list.
     #[inline]
     #[must_use]
     pub fn with_headers(self, headers: &'a Headers) -> Self {
-        Record { headers, ..self }
+        Record { headers, made: true, ..self }
+    }
+
+    /// Lends `hand_on` this record as it is handed on: one that was made of another, with a header list of its own.
+    #[inline]
+    #[doc(hidden)]
+    pub fn handed_on<R>(self, hand_on: impl FnOnce(Record<'_, K, V>) -> R) -> R {
+        if !self.made {
+            return hand_on(self);
+        }
+        let own = self.headers.clone();
+        hand_on(Record { headers: &own, made: false, ..self })
     }
 }
 

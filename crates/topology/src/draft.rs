@@ -28,6 +28,8 @@ pub(crate) struct DraftState {
     mistakes: Vec<TopologyError>,
     /// Stores that may be made later, each with how many there were before it.
     expected: Vec<(usize, StoreNode)>,
+    /// Repartition topics that were asked for without a name of the user's.
+    unnamed_topics: Vec<String>,
     /// How often a node was added.
     additions: u32,
     settings: TopologySettings,
@@ -237,11 +239,14 @@ impl Draft {
         named.into_iter().map(|(.., store)| store.clone()).collect()
     }
 
-    /// The repartition topics, without prefix, in the order in which they were named.
-    pub fn repartition_topics(&self) -> Vec<String> {
-        let state = self.state();
-        let written = state.graph.nodes.iter().filter_map(NodeSpec::sink_topic);
-        written.filter(|topic| state.graph.repartition.contains_key(*topic)).map(str::to_owned).collect()
+    /// The repartition topic `topic`, without prefix, is asked for by an operator that the user gave no name for it (KIP-1111).
+    pub fn note_unnamed_topic(&self, topic: &str) {
+        self.state().unnamed_topics.push(topic.to_owned());
+    }
+
+    /// What [`Draft::note_unnamed_topic`] was told, in order.
+    pub fn unnamed_topics(&self) -> Vec<String> {
+        self.state().unnamed_topics.clone()
     }
 
     /// Adds a store of the user's, as [`Draft::add_store`] does.

@@ -20,6 +20,10 @@ pub trait Edge: 'static {
 
     /// When it is, and the headers that it has.
     fn stamp(item: Self::Item<'_>) -> (Timestamp, &Headers);
+
+    /// Lends `hand_on` the item as children see it. They share its header list, which is the item's own unless a node hands on
+    /// what it was handed.
+    fn handed_on<R>(item: Self::Item<'_>, hand_on: impl FnOnce(Self::Item<'_>) -> R) -> R;
 }
 
 /// The edge of a stream: [`Record`]s.
@@ -32,6 +36,11 @@ impl<K: 'static, V: 'static> Edge for Stream<K, V> {
     fn stamp(item: Self::Item<'_>) -> (Timestamp, &Headers) {
         (item.timestamp, item.headers)
     }
+
+    #[inline]
+    fn handed_on<R>(item: Self::Item<'_>, hand_on: impl FnOnce(Self::Item<'_>) -> R) -> R {
+        item.handed_on(hand_on)
+    }
 }
 
 /// The edge of a table: [`Update`]s.
@@ -43,6 +52,12 @@ impl<K: 'static, V: 'static> Edge for Table<K, V> {
 
     fn stamp(item: Self::Item<'_>) -> (Timestamp, &Headers) {
         (item.timestamp, item.headers)
+    }
+
+    #[inline]
+    fn handed_on<R>(item: Self::Item<'_>, hand_on: impl FnOnce(Self::Item<'_>) -> R) -> R {
+        let own = item.headers.clone();
+        hand_on(Update { headers: &own, ..item })
     }
 }
 
@@ -198,10 +213,7 @@ impl<E: Edge> Outlet<E> {
     /// The first error that no handler let pass.
     #[inline]
     pub fn push(&mut self, cx: &mut TaskContext<'_>, item: E::Item<'_>) -> Result<(), ProcessError> {
-        for child in &mut self.children {
-            child.push(cx, item)?;
-        }
-        Ok(())
+        E::handed_on(item, |item| self.children.iter_mut().try_for_each(|child| child.push(cx, item)))
     }
 
     /// Hands `item` to the child of this name only.
@@ -218,7 +230,7 @@ impl<E: Edge> Outlet<E> {
                 "Unknown downstream node: {name} either does not exist or is not connected to this processor."
             ))
         })?;
-        child.push(cx, item)
+        E::handed_on(item, |item| child.push(cx, item))
     }
 
     /// Whether there is no child.
@@ -239,7 +251,7 @@ impl<E: Edge> Outlet<E> {
     #[inline]
     pub fn push_at(&mut self, index: usize, cx: &mut TaskContext<'_>, item: E::Item<'_>) -> Result<(), ProcessError> {
         let Some(child) = self.children.get_mut(index) else { return Ok(()) };
-        child.push(cx, item)
+        E::handed_on(item, |item| child.push(cx, item))
     }
 }
 

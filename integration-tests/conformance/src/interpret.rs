@@ -27,6 +27,7 @@ mod windowed;
 
 use anyhow::{Context, Result};
 use headwater::processor::TopologySettings;
+use headwater::store::RowFormat;
 
 use self::contents::Keeping;
 pub use self::drive::{Cache, Cut, Run};
@@ -68,6 +69,11 @@ pub fn run(scenario: &Scenario, run: Run) -> Result<Outcome> {
     outcome.branches = program.branches().clone();
     shape::read(&topology, &mut outcome)?;
     if let Some(steps) = &scenario.steps {
+        // Stores are read as they will lie, which the driver's settings may say where those of the build do not.
+        let topology = match scenario.setting("dsl.store.format") {
+            Some(format) => topology.with_default_row_format(RowFormat::of_setting(format)),
+            None => topology,
+        };
         let keeping = program.keeping(&topology, Keeping::new(scenario, run.stores));
         drive::drive(topology, &settings, steps, scenario.start_ms, run, &keeping, &mut outcome)?;
         if outcome.error.is_none() {

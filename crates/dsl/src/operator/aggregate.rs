@@ -42,8 +42,8 @@ impl<K: 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Aggregate<K, V,
             cx.drop_record();
             return Ok(());
         }
-        let absent = self.folding.initial.as_ref().map(|initial| &**initial as &dyn Fn() -> A);
-        self.state.update(cx, record.key, record.timestamp, record.headers, absent, |slot| {
+        let first = || self.folding.first(&self.result);
+        self.state.update(cx, record.key, record.timestamp, record.headers, Some(&first), |slot| {
             self.folding.change(&self.result, record, slot)
         })
     }

@@ -16,6 +16,7 @@ use headwater_window::{SessionWindows, Windowed};
 
 use super::aggregate::KeptIn;
 use super::folding::{Folding, Initial};
+use super::repartition::NamedAfter;
 use super::row_format;
 use super::session_aggregate::{Merge, kept_by_sessions, live_by_sessions};
 use super::window_aggregate::{Shape, kept_by_windows, live_by_windows};
@@ -42,7 +43,7 @@ pub(crate) trait Input<K: 'static, A: 'static>: Send + Sync {
     /// The topics that the stream comes from.
     fn topics(&self) -> BTreeSet<String>;
     /// Brings its records to where equal keys meet. A repartition topic is named after `store` where the grouping has no name.
-    fn place(&self, store: &str) -> Box<dyn PlacedInput<K, A>>;
+    fn place(&self, store: NamedAfter<'_>) -> Box<dyn PlacedInput<K, A>>;
 }
 
 /// One of the streams, with its records by key.
@@ -87,7 +88,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Input<K, A> for GroupInput<K, V
         self.grouped.topics()
     }
 
-    fn place(&self, store: &str) -> Box<dyn PlacedInput<K, A>> {
+    fn place(&self, store: NamedAfter<'_>) -> Box<dyn PlacedInput<K, A>> {
         let stream = self.grouped.by_key_kept(store, Some(&self.by_key));
         Box::new(PlacedGroup { stream, fold: Arc::clone(&self.fold) })
     }
@@ -200,7 +201,8 @@ impl<K: 'static, A: 'static> Cogroup<'_, K, A> {
             Some(name) => self.draft.checked(name),
             None => self.draft.next_name(AGGREGATE_STORE),
         };
-        let placed = self.inputs.iter().map(|input| input.place(&store)).collect();
+        let after = NamedAfter { name: &store, is_given: materialized.name.is_some() };
+        let placed = self.inputs.iter().map(|input| input.place(after)).collect();
         self.draft.copartition(self.inputs.iter().flat_map(|input| input.topics()).collect());
         let key = self.inputs.iter().find_map(|input| input.key());
         (store, placed, materialized.serdes().or(&Serdes::of(key, None)))

@@ -27,6 +27,12 @@ impl<K, V, A> Clone for Folding<K, V, A> {
 }
 
 impl<K: 'static, V: 'static, A: 'static> Folding<K, V, A> {
+    /// What an aggregate begins as; none where that is the `result`'s null, which no table has.
+    pub(crate) fn first(&self, result: &Serdes<K, A>) -> Option<A> {
+        let initial = self.initial.as_ref()?;
+        Some(initial()).filter(|first| !result.value_is_null(first))
+    }
+
     /// Changes the aggregate in `slot` by a record: the new one, none where it is the `result`'s null, with the later of both times.
     /// A failure leaves in the slot what the function left of the old one.
     #[inline]

@@ -8,16 +8,45 @@ use headwater_record::Partition;
 use headwater_topology::node::sink::ChoosePartitions;
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
 use headwater_topology::node::{self, Moves, RepartitionNames};
-use headwater_topology::{NodeId, Port, Stream};
+use headwater_topology::{Draft, NodeId, Port, Stream};
 
 use super::missing_serde::{GivenBy, missing_serde};
 use crate::KStream;
 use crate::serdes::Serdes;
 
+/// What a repartition topic is named after.
+#[derive(Clone, Copy)]
+pub(crate) struct NamedAfter<'a> {
+    pub(crate) name: &'a str,
+    /// Whether the user gave the name.
+    pub(crate) is_given: bool,
+}
+
+impl<'a> NamedAfter<'a> {
+    /// The name that was given, or else `generated`.
+    pub(crate) fn given_or(given: Option<&'a str>, generated: &'a str) -> Self {
+        NamedAfter { name: given.unwrap_or(generated), is_given: given.is_some() }
+    }
+
+    /// The name of the topic.
+    fn topic(self) -> String {
+        let name = self.name;
+        if name.ends_with("-repartition") { name.to_owned() } else { format!("{name}-repartition") }
+    }
+
+    /// The name of the topic, which is asked for now.
+    pub(crate) fn ask(self, draft: &Draft) -> String {
+        let topic = self.topic();
+        if !self.is_given {
+            draft.note_unnamed_topic(&topic);
+        }
+        topic
+    }
+}
+
 /// A repartition topic that is wanted.
 pub(crate) struct Repartition<'a, K, V> {
-    /// What it is named after.
-    pub(crate) prefix: &'a str,
+    pub(crate) after: NamedAfter<'a>,
     pub(crate) serdes: Serdes<K, V>,
     pub(crate) partitions: Option<Partition>,
     pub(crate) partitioner: Option<ChoosePartitions<K, V>>,
@@ -47,8 +76,8 @@ fn add<K: 'static, V: 'static>(
     repartition: Repartition<'_, K, V>,
     moves: Moves,
 ) -> KStream<K, V> {
-    let Repartition { prefix, serdes, partitions, partitioner, given_by } = repartition;
-    let names = names(stream, prefix);
+    let Repartition { after, serdes, partitions, partitioner, given_by } = repartition;
+    let names = names(stream, after);
     let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
         stream.draft().mistake(missing_serde(&names.sink, &serdes, given_by));
         return KStream::at(stream.port.clone(), serdes, false);
@@ -86,17 +115,17 @@ pub(crate) fn repartition_for_join<K: 'static, V: 'static>(
         return for_join(stream.clone());
     }
     let (own, types) = (stream.name(), TypeId::of::<Stream<K, V>>());
+    let after = NamedAfter::given_or(name, &own);
     let last = draft.parts::<ForJoins>(stream.node()).pop().filter(|last| last.types == types);
     if let (None, Some(last)) = (name, last) {
-        let source = names(stream, &own).source;
+        let source = names(stream, after).source;
         let stream = KStream::at(Port::new(draft, last.source), serdes.clone(), false);
         // Java asks for a source of this name, and where it has another one, for none.
         let is_known = *draft.node_name(last.source) == *source;
         let topics = if is_known { draft.topics_above(last.source) } else { BTreeSet::new() };
         return ForJoin { stream, topics };
     }
-    let prefix = name.unwrap_or(&own);
-    let repartition = Repartition { prefix, serdes: serdes.clone(), partitions: None, partitioner: None, given_by };
+    let repartition = Repartition { after, serdes: serdes.clone(), partitions: None, partitioner: None, given_by };
     let repartitioned = repartition_source(stream, repartition);
     draft.add_part(stream.node(), ForJoins { source: repartitioned.node(), types });
     for_join(repartitioned)
@@ -104,7 +133,7 @@ pub(crate) fn repartition_for_join<K: 'static, V: 'static>(
 
 /// Says what brings a source to life.
 pub(crate) fn add_source<K: 'static, V: 'static>(
-    draft: &headwater_topology::Draft,
+    draft: &Draft,
     node: NodeId,
     key: headwater_record::SharedSerde<K>,
     value: headwater_record::SharedSerde<V>,
@@ -117,13 +146,13 @@ pub(crate) fn add_source<K: 'static, V: 'static>(
 }
 
 /// Three numbers are used up in any case.
-fn names<K: 'static, V: 'static>(stream: &KStream<K, V>, prefix: &str) -> RepartitionNames {
+fn names<K: 'static, V: 'static>(stream: &KStream<K, V>, after: NamedAfter<'_>) -> RepartitionNames {
+    let topic = after.ask(stream.draft());
     let next = |prefix| stream.draft().next_name(prefix);
     let generated = (next("KSTREAM-SINK-"), next("KSTREAM-FILTER-"), next("KSTREAM-SOURCE-"));
-    let topic = if prefix.ends_with("-repartition") { prefix.to_owned() } else { format!("{prefix}-repartition") };
     let own = |what: &str| format!("{topic}-{what}");
     let (sink, filter, source) =
-        if is_generated(prefix) { generated } else { (own("sink"), own("filter"), own("source")) };
+        if is_generated(after.name) { generated } else { (own("sink"), own("filter"), own("source")) };
     RepartitionNames { topic, filter, sink, source }
 }
 

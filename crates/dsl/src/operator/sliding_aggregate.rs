@@ -222,7 +222,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
         let first = || {
             Ok::<_, ProcessError>(match like {
                 Some(found) => self.node.state.value_of(found)?.map(|stamped| stamped.value),
-                None => self.node.folding.initial.as_ref().map(|initial| initial()),
+                None => self.node.folding.first(&self.node.result),
             })
         };
         // As Java does, without a look at what is there: this record may just have made the same window as another's right one.

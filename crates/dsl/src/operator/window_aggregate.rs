@@ -124,7 +124,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowNode<K, V, A> {
         window: Window,
         record: Record<'_, K, V>,
     ) -> Result<(), ProcessError> {
-        let first = || self.folding.initial.as_ref().map(|initial| initial());
+        let first = || self.folding.first(&self.result);
         let mut change = |slot: &mut Option<_>| self.folding.change(&self.result, record, slot);
         let at = (record.timestamp, record.headers);
         self.state.update(cx, (record.key, key), window, at.0, at.1, Some(&first), &mut change)

@@ -46,7 +46,7 @@ impl Processor<String, String, String, String> for Remembers {
         cx: &mut ProcessorContext<'_, '_, String, String>,
         record: Record<'_, String, String>,
     ) -> Result<(), ProcessError> {
-        let Record { key, value, timestamp: at, headers } = record;
+        let Record { key, value, timestamp: at, headers, .. } = record;
         let count = self.counts.value(cx, key)?.unwrap_or(0) + 1;
         self.counts.put_at(cx, key, count, &record)?;
 

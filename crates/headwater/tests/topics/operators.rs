@@ -123,7 +123,7 @@ impl Processor<String, String, String, String> for Keeps {
         cx: &mut ProcessorContext<'_, '_, String, String>,
         record: Record<'_, String, String>,
     ) -> Result<(), ProcessError> {
-        let Record { key, value, timestamp: at, headers } = record;
+        let Record { key, value, timestamp: at, headers, .. } = record;
         let before = self.latest.value(cx, key)?.unwrap_or_default();
         self.latest.put_at(cx, key, value.clone(), &record)?;
         self.windows.put_at(cx, key, at, value.clone(), &record)?;

@@ -163,7 +163,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         key: &K,
         record_timestamp: Timestamp,
         headers: &Headers,
-        absent: Option<&dyn Fn() -> V>,
+        absent: Option<&dyn Fn() -> Option<V>>,
         change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
     ) -> Result<(), ProcessError> {
         self.core.with_key(key, |bytes| {
@@ -192,7 +192,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         key: &K,
         bytes: &[u8],
         context: &RecordContext,
-        absent: Option<&dyn Fn() -> V>,
+        absent: Option<&dyn Fn() -> Option<V>>,
         change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
     ) -> Result<(), ProcessError> {
         let row = self.read(bytes)?;
@@ -200,7 +200,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         let new = change(&mut slot)?;
         self.write(cx, bytes, Write::new(new.value.as_ref(), new.timestamp), context)?;
         let Some(to) = self.flush_to.borrow().clone() else { return Ok(()) };
-        let absent = || absent.map(|absent| absent());
+        let absent = || absent.and_then(|absent| absent());
         let old = if to.send_old { self.core.old_value(slot, row.as_ref(), absent)? } else { None };
         let change = Change::new(&new.value, &old);
         to.push(cx, Update { key, change, timestamp: new.timestamp, headers: &context.headers })

@@ -142,7 +142,7 @@ impl<K: 'static, V: 'static> TableState<K, V> {
         key: &K,
         record_timestamp: Timestamp,
         headers: &Headers,
-        absent: Option<&dyn Fn() -> V>,
+        absent: Option<&dyn Fn() -> Option<V>>,
         change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
     ) -> Result<(), ProcessError> {
         match self {

@@ -144,7 +144,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
         cx: &mut TaskContext<'_>,
         key: &K,
         headers: &Headers,
-        absent: Option<&dyn Fn() -> V>,
+        absent: Option<&dyn Fn() -> Option<V>>,
         change: impl FnOnce(&mut Option<Stamped<V>>) -> Result<Stamped<Option<V>>, ProcessError>,
     ) -> Result<(), ProcessError> {
         self.core.with_key(key, |bytes| {
@@ -155,7 +155,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
             let Some(to) = self.flush_to.borrow().clone().filter(|_| put != VersionedPut::Expired) else {
                 return Ok(());
             };
-            let absent = || absent.map(|absent| absent());
+            let absent = || absent.and_then(|absent| absent());
             let old = if to.send_old { self.core.old_value(slot, row.as_ref(), absent)? } else { None };
             let change = Change { is_latest: put == VersionedPut::Latest, ..Change::new(&new.value, &old) };
             to.push(cx, Update { key, change, timestamp: new.timestamp, headers })

@@ -103,7 +103,7 @@ fn work(
     let (head, rest) = command.split_at(1);
     match head {
         "=" => state.put(cx, key, Some(rest.to_owned()), at, &headers),
-        "+" => state.update(cx, key, at, &headers, Some(&|| "new".to_owned()), |slot| {
+        "+" => state.update(cx, key, at, &headers, Some(&|| Some("new".to_owned())), |slot| {
             let (old, before) = slot.as_ref().map_or(("", at), |old| (old.value.as_str(), old.timestamp));
             Ok(Stamped { value: Some(format!("{old}{rest}")), timestamp: at.max(before) })
         }),

@@ -41,7 +41,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         keep: impl Fn(&K, &V) -> Result<bool, E> + Send + Sync + 'static,
     ) -> Self {
         let port = step(self, "KSTREAM-FILTER-", move |cx, record, out| {
-            if keep(record.key, record.value).map_err(ProcessError::user)? { out.push(cx, record) } else { Ok(()) }
+            if keep(record.key, record.value).map_err(ProcessError::user)? {
+                out.push(cx, record.with_value(record.value))
+            } else {
+                Ok(())
+            }
         });
         KStream::at(port, self.serdes.clone(), self.repartition)
     }

@@ -28,7 +28,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     pub fn try_peek<E: Into<BoxError>>(&self, look: impl Fn(&K, &V) -> Result<(), E> + Send + Sync + 'static) -> Self {
         let port = step(self, "KSTREAM-PEEK-", move |cx, record, out| {
             look(record.key, record.value).map_err(ProcessError::user)?;
-            out.push(cx, record)
+            out.push(cx, record.with_value(record.value))
         });
         KStream::at(port, self.serdes.clone(), self.repartition)
     }

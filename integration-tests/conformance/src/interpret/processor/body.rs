@@ -74,14 +74,15 @@ impl Body {
             Work::Map { .. } => map(&work, out, record),
             Work::Header { action, name, value, in_place } => {
                 let copy = record.headers.clone();
-                let headers = if *in_place { record.headers } else { &copy };
+                let record = if *in_place { record } else { record.with_headers(&copy) };
+                let headers = record.headers;
                 if *action != HeaderAction::Add {
                     headers.remove(name);
                 }
                 if *action != HeaderAction::Remove {
                     headers.add(name.as_str(), value.as_deref());
                 }
-                out.forward(record.with_headers(headers), None)
+                out.forward(record, None)
             }
             Work::Times => {
                 let times = Val::Text(times(out, record.timestamp));
@@ -109,7 +110,7 @@ impl Body {
         record: Record<'_, Val, Val>,
     ) -> Result<(), ProcessError> {
         let store = self.store()?;
-        let Record { key, value, timestamp, headers } = record;
+        let Record { key, value, timestamp, headers, .. } = record;
         let given = || (!value.is_null()).then(|| value.clone());
         match work {
             Work::Dedup => {
