@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError, ClientSupplier as _};
 use headwater_client_memory::Api;
-use headwater_record::Deadline;
+use headwater_record::{Clock as _, Deadline};
 use headwater_runtime::{CloseOptions, State};
 
 use crate::graph::word_count_with;
@@ -148,6 +148,20 @@ fn who_closes_hears_that_an_output_topic_has_gone() {
     let error = instances[0].outcome().unwrap_err();
     assert!(error.to_string().contains("topic counts does not exist"), "{error}");
     assert_eq!(world.committed_lines(), 0);
+}
+
+#[test]
+fn a_coordinator_that_does_not_answer_keeps_no_instance_from_closing_in_time() {
+    let mut world = World::new();
+    let mut instances = vec![world.instance(1)];
+    world.feed(20);
+    world.settle(&mut instances);
+    world.cluster.faults().delay_answers(&world.clock, Duration::from_hours(1));
+    let (timeout, began) = (Duration::from_secs(8), world.clock.now());
+    instances[0].begin_close(CloseOptions::default().timeout(timeout));
+    world.run_until(&mut instances, "it is closed", |instances| instances[0].state() == State::NotRunning);
+    assert!(world.clock.now().since(began) < timeout, "in virtual time");
+    assert!(instances[0].outcome().is_ok(), "there was nothing to commit");
 }
 
 #[test]
