@@ -111,8 +111,8 @@ impl<D> KafkaStreams<D> {
     /// for the end, as long as `options` say. Called by one of its own threads, as from a listener, it does not wait.
     ///
     /// # Errors
-    /// The error that ended the application before, if one did; [`ErrorKind::Unavailable`] when it is not closed in time, in which
-    /// case it goes on closing, and dropping it does not wait.
+    /// The error that ended the application before, if one did, or that kept its last commit from coming about;
+    /// [`ErrorKind::Unavailable`] when it is not closed in time, in which case it goes on closing, and dropping it does not wait.
     pub fn close(&self, options: CloseOptions) -> Result<(), Error> {
         self.instance.begin_close(options);
         if host::is_own_thread() {
@@ -146,7 +146,7 @@ impl<D> KafkaStreams<D> {
     /// Waits until the application has ended, however it came to it.
     ///
     /// # Errors
-    /// The error that ended it, if one did.
+    /// The error that ended it, if one did, or that kept its last commit from coming about.
     pub fn wait(&self) -> Result<(), Error> {
         let status = &self.instance.status;
         status.gate().wait_until(None, || status.has_ended());

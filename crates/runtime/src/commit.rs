@@ -23,6 +23,8 @@ use crate::task::StreamTask;
 
 /// A crash costs a store that is seldom written no more than this.
 pub(crate) const SYNC_INTERVAL: Duration = Duration::from_mins(5);
+/// How often it is looked, while records are waited for, how long that may still go on.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What holds after a crash (`processing.guarantee`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -79,8 +81,8 @@ pub struct Commit<'a> {
     pub group: &'a mut dyn GroupMembership,
     /// As whom.
     pub identity: &'a GroupIdentity,
-    /// How long it may take.
-    pub until: Deadline,
+    /// How long it may take: less all of a sudden, when somebody wants to close meanwhile.
+    pub until: &'a dyn Fn() -> Deadline,
 }
 
 impl Commit<'_> {
@@ -91,14 +93,14 @@ impl Commit<'_> {
     ///
     /// # Errors
     /// [`CommitFailure`]. No store was committed then, unless it was a store that failed.
-    pub fn of(self, tasks: &mut [&mut StreamTask], now: Timestamp) -> Result<(), CommitFailure> {
+    pub fn of(mut self, tasks: &mut [&mut StreamTask], now: Timestamp) -> Result<(), CommitFailure> {
         if tasks.is_empty() {
             return Ok(());
         }
         for task in tasks.iter_mut() {
             task.prepare_commit(self.collector, now)?;
         }
-        self.collector.flush(self.until)?;
+        self.flush()?;
         let mut of_tasks: Vec<Vec<(TopicPartition, CommittedOffset)>> = Vec::with_capacity(tasks.len());
         for task in tasks.iter() {
             of_tasks.push(task.offsets(self.collector)?);
@@ -108,10 +110,10 @@ impl Commit<'_> {
             ProcessingGuarantee::AtLeastOnce if offsets.is_empty() => {}
             ProcessingGuarantee::AtLeastOnce => {
                 let commit = OffsetCommit { identity: self.identity.clone(), offsets };
-                self.group.commit_offsets(&commit, self.until)?;
+                self.group.commit_offsets(&commit, (self.until)())?;
             }
             ProcessingGuarantee::ExactlyOnceV2 => {
-                match self.collector.commit_transaction(self.identity, &offsets, self.until)? {
+                match self.collector.commit_transaction(self.identity, &offsets, (self.until)())? {
                     TransactionOutcome::Committed => {}
                     TransactionOutcome::Aborted(error)
                     | TransactionOutcome::Fenced(error)
@@ -125,6 +127,18 @@ impl Commit<'_> {
         metric::committed(tasks.len());
         Ok(())
     }
+
+    /// Waits for all records that were written.
+    fn flush(&mut self) -> Result<(), ClientError> {
+        loop {
+            let until = (self.until)();
+            let look = until.min(Deadline::after(self.collector.now(), LOOK_INTERVAL));
+            match self.collector.flush(look) {
+                Err(ClientError::TimedOut { .. }) if look < until && look.passed(self.collector.now()) => {}
+                flushed => return flushed,
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Commit<'_> {
@@ -132,7 +146,7 @@ impl std::fmt::Debug for Commit<'_> {
         f.debug_struct("Commit")
             .field("guarantee", &self.guarantee)
             .field("identity", &self.identity)
-            .field("until", &self.until)
+            .field("until", &(self.until)())
             .finish_non_exhaustive()
     }
 }

@@ -119,10 +119,14 @@ impl Instance {
         self.metadata.now(&self.topology, &self.patterns, self.config.application_server())
     }
 
+    fn close(&self, options: CloseOptions, state: State) {
+        let leave = options.leaves_group(self.config.group_instance_id().is_some());
+        self.status.close(Closing { leave, timeout: options.timeout_of_steps() }, state);
+    }
+
     /// Asks all threads to end.
     pub(crate) fn begin_close(&self, options: CloseOptions) {
-        let leave = options.leaves_group(self.config.group_instance_id().is_some());
-        self.status.close(Closing { leave }, State::PendingShutdown);
+        self.close(options, State::PendingShutdown);
     }
 }
 

@@ -5,13 +5,14 @@ mod global_table;
 mod stream_join;
 mod table_count;
 mod table_join;
+mod versioned_join;
 mod windows;
 mod word_count;
 
 use headwater::testing::simulation::{Fed, Outcome, Simulation};
 
 /// All of them, by name.
-pub(crate) const PROGRAMS: [(&str, fn() -> Simulation); 7] = [
+pub(crate) const PROGRAMS: [(&str, fn() -> Simulation); 8] = [
     ("word-count", word_count::simulation),
     ("windows", windows::simulation),
     ("stream-join", stream_join::simulation),
@@ -19,6 +20,7 @@ pub(crate) const PROGRAMS: [(&str, fn() -> Simulation); 7] = [
     ("table-count", table_count::simulation),
     ("foreign-key", foreign_key::simulation),
     ("global-table", global_table::simulation),
+    ("versioned-join", versioned_join::simulation),
 ];
 
 /// The records of an input topic as text: key, value and time.

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use super::state::{GlobalThreadState, Progress, State, ThreadState};
 use crate::Error;
@@ -22,6 +23,8 @@ pub type StateListener = Arc<dyn Fn(State, State) + Send + Sync>;
 pub(crate) struct Closing {
     /// Whether members leave their group.
     pub(crate) leave: bool,
+    /// How long all steps may take together, from when a thread hears of it: brokers may not answer.
+    pub(crate) timeout: Duration,
 }
 
 /// Shared by the threads of one application and by its handle.

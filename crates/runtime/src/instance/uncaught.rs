@@ -3,9 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::Instance;
 use super::state::State;
-use super::status::Closing;
+use super::{CloseOptions, Instance};
 use crate::Error;
 use crate::error::is_shutdown_request;
 use crate::host::of_panic;
@@ -80,6 +79,6 @@ impl Instance {
 
     fn end_with(&self, error: Error) {
         self.status.failed(error);
-        self.status.close(Closing { leave: true }, State::PendingError);
+        self.close(CloseOptions::default().leave_group(), State::PendingError);
     }
 }

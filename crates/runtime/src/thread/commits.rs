@@ -9,12 +9,13 @@ use headwater_topology::TaskId;
 use super::StreamThread;
 use super::committer::Patience;
 use super::question::Question;
-use crate::Error;
+use super::shutdown::Ending;
 use crate::commit::{Commit, CommitFailure, ProcessingGuarantee, tasks_of};
 use crate::error::{TaskFailure, Trouble, decide};
 use crate::membership::Event;
 use crate::metric;
 use crate::task::StreamTask;
+use crate::{Error, ErrorKind};
 
 /// How long a turn waits for the coordinator of transactions to settle what was left open. It is asked again.
 const INITIALISING: Duration = Duration::from_secs(1);
@@ -78,14 +79,15 @@ impl StreamThread {
         let mut committing: Vec<&mut StreamTask> =
             self.tasks.actives_mut().filter(|task| together.contains(&task.id())).collect();
         let is_any = !committing.is_empty();
-        let (until, began) = (self.cx.answer_by(now), self.cx.now());
+        let (cx, shutdown) = (&self.cx, &self.shutdown);
+        let (until, began) = (|| shutdown.answer_by(cx, now), cx.now());
         let mut at = now;
         let result = loop {
             let (group, identity) = self.member.group();
-            let commit = Commit { guarantee, collector: &mut self.collector, group, identity, until };
+            let commit = Commit { guarantee, collector: &mut self.collector, group, identity, until: &until };
             let Err(failure) = commit.of(&mut committing, at) else { break Ok(()) };
             let again = self.committer.tries_again(&failure, patience, at);
-            let Some(again) = again.filter(|again| !until.passed(*again)) else { break Err(failure) };
+            let Some(again) = again.filter(|again| !until().passed(*again)) else { break Err(failure) };
             tracing::debug!(thread = self.cx.number, error = %failure, "a last commit failed; trying again");
             at = self.member.pause(again);
         };
@@ -139,6 +141,9 @@ impl StreamThread {
             error = %failure,
             "tasks that go elsewhere could not be committed; what they did since the last commit is done again there"
         );
+        if self.shutdown.ending != Ending::No {
+            self.tell_who_closes(failure);
+        }
         if self.committer.guarantee() == ProcessingGuarantee::ExactlyOnceV2 {
             return self.give_up_transaction();
         }
@@ -153,10 +158,19 @@ impl StreamThread {
         Ok(())
     }
 
+    /// Nobody decides about it any more, but whoever closes must not take it for a success.
+    fn tell_who_closes(&self, failure: Error) {
+        let what = "the last commit did not come about; what was done since the one before is done again by who gets the tasks";
+        self.cx.instance.status.failed(failure.within(what));
+    }
+
     /// Begins anew what was done since the last commit, by all tasks: their transaction came to nothing. What their stores have is
     /// what was committed.
     fn revive(&mut self, trouble: &Trouble) -> Result<(), Error> {
         tracing::warn!(thread = self.cx.number, error = %trouble, "the transaction came to nothing; going on from the last commit");
+        if self.cx.instance.status.is_closing() {
+            self.tell_who_closes(Error::new(ErrorKind::Unavailable, trouble.to_string()));
+        }
         self.give_up_transaction()
     }
 

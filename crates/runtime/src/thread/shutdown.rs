@@ -1,12 +1,14 @@
 //! The way out of a thread: at the user's wish, or after an error.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use headwater_record::{Deadline, Timestamp};
 
+use super::context::ThreadContext;
 use super::{StreamThread, state_updater};
 use crate::Error;
-use crate::instance::ThreadState;
+use crate::instance::{Closing, ThreadState};
 use crate::membership::{Action, Event};
 
 /// How long a closing thread waits for a rebalance to be through.
@@ -27,21 +29,39 @@ pub(super) enum Ending {
 #[derive(Debug)]
 pub(super) struct Shutdown {
     pub(super) ending: Ending,
-    /// Since when the thread would end, but for a rebalance during which nothing can be committed.
-    waiting_since: Option<Timestamp>,
+    /// When the thread heard that it is to end. What it was busy with before, as with a record that takes long, is no step of closing.
+    heard: Cell<Option<Timestamp>>,
     /// Whether the group was told that the whole application is to close.
     told_group: bool,
 }
 
 impl Shutdown {
     pub(super) fn new() -> Self {
-        Shutdown { ending: Ending::No, waiting_since: None, told_group: false }
+        Shutdown { ending: Ending::No, heard: Cell::new(None), told_group: false }
     }
 
     /// Whether to put the end off once more: `commit_is_held_up` by a rebalance, and what was done since the last commit would be done
     /// again elsewhere. It is through soon, or not for long.
-    fn waits(&mut self, commit_is_held_up: bool, now: Timestamp) -> bool {
-        commit_is_held_up && now.since(*self.waiting_since.get_or_insert(now)) < LONGEST_WAIT
+    fn waits(&self, commit_is_held_up: bool, closing: Closing, now: Timestamp) -> bool {
+        commit_is_held_up && now.since(self.heard(now)) < LONGEST_WAIT.min(closing.timeout / 2)
+    }
+
+    /// Until when the answers of a commit that `began` then are waited for. It is asked while they are waited for: who closes has less time.
+    pub(super) fn answer_by(&self, cx: &ThreadContext, began: Timestamp) -> Deadline {
+        let closing = cx.instance.status.closing();
+        let by = closing.map(|closing| Deadline::after(self.heard(cx.now()), closing.timeout * 3 / 4));
+        by.into_iter().fold(cx.answer_by(began), Deadline::min)
+    }
+
+    /// Whether the group's answer is waited for no longer.
+    fn has_waited(&self, closing: Closing, now: Timestamp) -> bool {
+        now.since(self.heard(now)) >= closing.timeout * 7 / 8
+    }
+
+    fn heard(&self, now: Timestamp) -> Timestamp {
+        let heard = self.heard.get().unwrap_or(now);
+        self.heard.set(Some(heard));
+        heard
     }
 }
 
@@ -61,7 +81,7 @@ impl StreamThread {
         let held_up = self.tasks.commit_needed() && !self.member.may_commit();
         if lives
             && let Some(closing) = status.closing()
-            && !self.shutdown.waits(held_up, now)
+            && !self.shutdown.waits(held_up, closing, now)
         {
             self.begin_to_end(closing.leave, now)?;
         }
@@ -82,7 +102,9 @@ impl StreamThread {
     pub(super) fn drain(&mut self, now: Timestamp) -> Result<(), Error> {
         self.tasks.take_reports()?;
         self.tasks.close_those_back();
-        if self.tasks.is_empty() && self.member.is_ended() {
+        let closing = self.cx.instance.status.closing();
+        let has_waited = closing.is_some_and(|closing| self.shutdown.has_waited(closing, now));
+        if self.tasks.is_empty() && (self.member.is_ended() || has_waited) {
             self.shutdown.ending = Ending::Done;
         } else {
             let until = Deadline::after(now, state_updater::LOOK_INTERVAL).min(self.member.wake_at());

@@ -273,7 +273,7 @@ impl Live {
             collector: &mut self.output,
             group: self.group.as_mut(),
             identity: &self.identity,
-            until: Deadline::after(now, Duration::from_mins(2)),
+            until: &|| Deadline::after(now, Duration::from_mins(2)),
         };
         Ok(commit.of(&mut [running], now)?)
     }

@@ -1,5 +1,6 @@
 //! What goes wrong, as the dice fall.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,7 @@ impl World {
             17 => self.cut_off(),
             18 => self.compact(),
             19 => self.delete_heads(),
+            20 => self.delete_superseded(),
             _ => {}
         }
     }
@@ -72,8 +74,7 @@ impl World {
     /// Longer than a session and a transaction last, or an instant in which the others take some turns.
     fn pause_of(&self) -> Duration {
         self.throw(|dice| match dice.below(4) {
-            // Under at-least-once nobody keeps what a member does after its session from those that took over.
-            0 | 1 if self.plan.exactly_once => Duration::from_secs(9 + dice.below(50)),
+            0 | 1 => Duration::from_secs(9 + dice.below(50)),
             2 => Duration::from_millis(1 + dice.below(2_000)),
             _ => Duration::from_millis(1 + dice.below(50)),
         })
@@ -235,7 +236,9 @@ impl World {
         self.tell(|| "compaction".to_owned());
         for topic in self.cluster.topics() {
             let configs = self.cluster.topic(&topic).map(|view| view.configs).unwrap_or_default();
-            if configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
+            // A lag lasts longer than a run.
+            let is_due = !configs.contains_key("min.compaction.lag.ms");
+            if is_due && configs.get("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
                 let _ = self.cluster.compact(&topic, Tombstones::Keep);
                 self.compacted.borrow_mut().insert(topic);
             }
@@ -253,6 +256,27 @@ impl World {
                     self.delete_before(&partition, Offset::new(kept.max(0)));
                 }
             }
+        }
+    }
+
+    /// The broker deletes the head of the changelogs, in which nothing lies but what later records say anew, or say to be gone: stores that
+    /// contain less than that have missed deletions.
+    fn delete_superseded(&self) {
+        self.tell(|| "heads of changelogs are deleted".to_owned());
+        for topic in self.cluster.topics() {
+            let Some(view) = self.cluster.topic(&topic) else { continue };
+            if !topic.as_str().ends_with("-changelog") || view.configs.contains_key("min.compaction.lag.ms") {
+                continue;
+            }
+            let records = self.cluster.committed_records(&topic);
+            for (marks, partition) in view.partitions.iter().zip(0..) {
+                let of_partition = records.iter().filter(|(other, _)| *other == partition).map(|(_, record)| record);
+                let last: BTreeMap<_, _> = of_partition.map(|record| (&record.key, record)).collect();
+                let rows = last.values().filter(|record| record.value.is_some()).map(|record| record.offset);
+                let first = rows.min().unwrap_or(marks.high);
+                self.delete_before(&TopicPartition::new(topic.clone(), partition), first);
+            }
+            self.compacted.borrow_mut().insert(topic);
         }
     }
 

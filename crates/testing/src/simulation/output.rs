@@ -22,6 +22,8 @@ pub(crate) enum Form {
     Sequence,
     Last,
     Multiset,
+    /// Whether there is a value in the end.
+    Left,
 }
 
 /// An output topic, and what readers of committed records must find in it whatever goes wrong.
@@ -50,6 +52,12 @@ impl Output {
     /// Of each key, exactly these results in any order.
     pub fn multiset(topic: impl Into<String>) -> Self {
         Self::of(topic, Form::Multiset)
+    }
+
+    /// Of each key, a value in the end or none, whatever it is: what is left in a topic that the application makes itself, as the changelog
+    /// of a buffer.
+    pub fn left(topic: impl Into<String>) -> Self {
+        Self::of(topic, Form::Left)
     }
 
     /// Under at-least-once, where records may be processed again, a result is there when one is that `reaches` it: of a count, one that is as
@@ -89,6 +97,9 @@ impl Output {
     }
 
     fn exact(&self, expected: &[Option<Vec<u8>>], seen: &[Option<Vec<u8>>]) -> Option<Kind> {
+        if self.form == Form::Left {
+            return left(expected, seen);
+        }
         if self.form == Form::Last {
             let (expected, seen) = (last(expected), last(seen));
             return (expected != seen).then_some(if seen.is_none() { Kind::Lost } else { Kind::Wrong });
@@ -110,6 +121,9 @@ impl Output {
     fn at_least(&self, expected: &[Option<Vec<u8>>], seen: &[Option<Vec<u8>>]) -> Option<Kind> {
         let reaches =
             |expected: &Option<Vec<u8>>, seen: &Option<Vec<u8>>| (self.reaches)(expected.as_deref(), seen.as_deref());
+        if self.form == Form::Left {
+            return left(expected, seen);
+        }
         if self.form == Form::Last {
             return match (last(expected), last(seen)) {
                 (None, None) => None,
@@ -119,7 +133,22 @@ impl Output {
             };
         }
         let all_there = expected.iter().all(|expected| seen.iter().any(|seen| reaches(expected, seen)));
-        (!all_there).then_some(Kind::Lost)
+        if !all_there {
+            return Some(Kind::Lost);
+        }
+        // What is made again comes to the same in the end, unless somebody who had lost the task has overwritten it.
+        let is_behind = self.form == Form::Sequence
+            && matches!((expected.last(), seen.last()), (Some(expected), Some(seen)) if !reaches(expected, seen));
+        is_behind.then_some(Kind::Reordered)
+    }
+}
+
+/// Whether there is a value in the end where there should be one.
+fn left(expected: &[Option<Vec<u8>>], seen: &[Option<Vec<u8>>]) -> Option<Kind> {
+    match (last(expected), last(seen)) {
+        (None, Some(_)) => Some(Kind::Wrong),
+        (Some(_), None) => Some(Kind::Lost),
+        _ => None,
     }
 }
 
@@ -182,5 +211,39 @@ pub(crate) fn check_together(topics: &[String], seen: &Expected, violations: &mu
 impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Output").field("topic", &self.topic).field("form", &self.form).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(output: &Output, exactly: bool, expected: &[Option<i64>], seen: &[Option<i64>]) -> Vec<Kind> {
+        let outcomes = |values: &[Option<i64>]| -> Vec<Outcome> {
+            values.iter().map(|value| (None, value.map(|value| value.to_be_bytes().to_vec()))).collect()
+        };
+        let mut violations = Vec::new();
+        output.check(exactly, &outcomes(expected), &outcomes(seen), &mut violations);
+        violations.into_iter().map(|violation| violation.kind).collect()
+    }
+
+    #[test]
+    fn what_was_overwritten_by_something_older_is_seen_under_at_least_once() {
+        let counts = Output::sequence("counts").reached(|expected: &i64, seen: &i64| seen >= expected);
+        let expected = [Some(1), Some(2)];
+        assert_eq!(kinds(&counts, false, &expected, &[Some(1), Some(1), Some(3)]), []);
+        assert_eq!(kinds(&counts, false, &expected, &[Some(1), Some(2), Some(1)]), [Kind::Reordered]);
+        assert_eq!(kinds(&counts, false, &expected, &[Some(1)]), [Kind::Lost]);
+    }
+
+    #[test]
+    fn what_is_left_is_there_or_not_whatever_it_is() {
+        let left = Output::left("changelog");
+        for exactly in [true, false] {
+            assert_eq!(kinds(&left, exactly, &[Some(1)], &[Some(1), None, Some(2)]), []);
+            assert_eq!(kinds(&left, exactly, &[], &[Some(1), None]), []);
+            assert_eq!(kinds(&left, exactly, &[], &[None, Some(1)]), [Kind::Wrong]);
+            assert_eq!(kinds(&left, exactly, &[Some(1)], &[Some(1), None]), [Kind::Lost]);
+        }
     }
 }

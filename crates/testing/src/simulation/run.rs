@@ -22,7 +22,7 @@ impl Simulation {
     /// # Panics
     /// Where the application does: a panic on a stream thread would end it.
     pub fn run(&self, seed: u64) -> Report {
-        let caches = self.outputs.iter().all(|output| output.form == Form::Last);
+        let caches = self.outputs.iter().all(|output| matches!(output.form, Form::Last | Form::Left));
         let plan = Plan::draw(&mut Dice::new(seed), self.exactly_once, caches);
         let fed = self.fed(seed);
         let mut violations = Vec::new();
@@ -133,7 +133,8 @@ impl Simulation {
     fn make_topics(&self, world: &World, violations: &mut Vec<Violation>) {
         let partitions = self.inputs.iter().map(|input| input.partitions).max().unwrap_or(1);
         let inputs = self.inputs.iter().map(|input| (&input.topic, input.partitions, input.compacted));
-        let outputs = self.outputs.iter().map(|output| (&output.topic, partitions, false));
+        let outputs = self.outputs.iter().filter(|output| output.form != Form::Left);
+        let outputs = outputs.map(|output| (&output.topic, partitions, false));
         for (topic, partitions, compacted) in inputs.chain(outputs) {
             let policy = if compacted { "compact" } else { "delete" };
             let configs = BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]);

@@ -212,7 +212,7 @@ impl World {
                 // A store that lies behind has what compaction has taken away since, or has not.
                 let is_behind = of_partition().any(|record| record.offset > offset);
                 let mut contained = of_partition().filter(|record| record.offset <= offset).map(OwnedRecord::view);
-                let rows = fold(&make, &held.spec, &mut contained);
+                let rows = fold(&make, &held.spec, &held.keys, &mut contained);
                 is_behind && self.compacted.borrow().contains(&topic)
                     || !matches!(rows, Ok(Some(rows)) if rows != held.rows)
             });

@@ -2,10 +2,10 @@
 
 mod kinds;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use headwater_record::{Offset, Partition, RawRecord};
+use headwater_record::{Offset, OwnedRecord, Partition, RawRecord};
 use headwater_store::{OpenContext, StateStore, Store, StoreError, StoreKind, StoreSpec, StoreSupplier, StoreViews};
 
 use self::kinds::Rows;
@@ -21,6 +21,8 @@ pub(crate) struct Held {
     /// The last changelog record that it says it contains.
     pub(crate) offset: Option<Offset>,
     pub(crate) rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whose rows they are, where a store does not tell.
+    pub(crate) keys: BTreeSet<Vec<u8>>,
 }
 
 /// What stores held when they were closed, as long as somebody wants to know.
@@ -64,6 +66,8 @@ pub(crate) struct Watched<S: StateStore + Rows + ?Sized> {
     partition: Option<Partition>,
     /// Whether it holds what is not committed.
     dirty: bool,
+    /// The keys that this life of a versioned store has met.
+    keys: BTreeSet<Vec<u8>>,
 }
 
 impl<S: StateStore + Rows + ?Sized> Watched<S> {
@@ -73,15 +77,18 @@ impl<S: StateStore + Rows + ?Sized> Watched<S> {
         spec: &StoreSpec,
         context: OpenContext<'_>,
     ) -> Result<Self, StoreError> {
-        let mut journal = None;
+        let (mut journal, mut keys) = (None, BTreeSet::new());
         if let (Some(disk), Some(directory)) = (&of.disk, context.task_directory) {
             let path = directory.join(&spec.name);
-            let replay = |record: &_| inner.restore(&mut std::iter::once(headwater_record::OwnedRecord::view(record)));
+            let replay = |record: &OwnedRecord| {
+                keys.extend(record.key.as_ref().filter(|_| is_versioned(spec)).map(|key| key.to_vec()));
+                inner.restore(&mut std::iter::once(record.view()))
+            };
             journal = Some(Journal::open(disk, of.process.name(), &path, replay)?);
         }
         let task = context.task_directory.and_then(|directory| directory.file_name()?.to_str()?.rsplit('_').next());
         let partition = task.and_then(|number| number.parse().ok());
-        Ok(Watched { inner, journal, of: of.clone(), spec: spec.clone(), partition, dirty: false })
+        Ok(Watched { inner, journal, of: of.clone(), spec: spec.clone(), partition, dirty: false, keys })
     }
 
     fn call<T>(&self, call: Call, act: impl FnOnce(&S) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -97,6 +104,10 @@ impl<S: StateStore + Rows + ?Sized> Watched<S> {
         *dirty = true;
         of.process.call(Call::StorePut, || act(inner, journal.as_mut())).unwrap_or_else(|| Err(dead(spec)))
     }
+}
+
+fn is_versioned(spec: &StoreSpec) -> bool {
+    matches!(spec.kind, StoreKind::Versioned { .. })
 }
 
 fn dead(spec: &StoreSpec) -> StoreError {
@@ -178,11 +189,15 @@ impl<S: StateStore + Rows + ?Sized> StateStore for Watched<S> {
         of.process.call(Call::StoreSync, sync).unwrap_or_else(|| Err(dead(spec)))
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
-        let Watched { inner, journal, of, spec, dirty, .. } = self;
+        let Watched { inner, journal, of, spec, dirty, keys, .. } = self;
         *dirty = true;
-        let restore = || match journal {
-            Some(journal) => inner.restore(&mut records.inspect(|record| journal.change(record))),
-            None => inner.restore(records),
+        let restore = || {
+            inner.restore(&mut records.inspect(|record| {
+                keys.extend(record.key.filter(|_| is_versioned(spec)).map(<[u8]>::to_vec));
+                if let Some(journal) = journal.as_mut() {
+                    journal.change(record);
+                }
+            }))
         };
         of.process.call(Call::StoreRestore, restore).unwrap_or_else(|| Err(dead(spec)))
     }
@@ -201,19 +216,20 @@ impl<S: StateStore + Rows + ?Sized> Drop for Watched<S> {
         }
         self.of.witness.note(|| {
             let offset = self.committed_offset().ok()?;
-            let rows = self.inner.rows()?;
-            Some(Held { spec: self.spec.clone(), partition: self.partition, offset, rows })
+            let (rows, keys) = (self.inner.rows(&self.keys)?, self.keys.clone());
+            Some(Held { spec: self.spec.clone(), partition: self.partition, offset, rows, keys })
         });
     }
 }
 
-/// What a store of `spec` would hold that contains these changelog records; `None` for kinds that cannot be compared.
+/// What a store of `spec` would hold, of `keys` where it does not tell which it has, that contains these changelog records; `None` for kinds that cannot be compared.
 pub(crate) fn fold(
     make: &dyn StoreSupplier,
     spec: &StoreSpec,
+    keys: &BTreeSet<Vec<u8>>,
     records: &mut dyn Iterator<Item = RawRecord<'_>>,
 ) -> Result<Option<BTreeMap<Vec<u8>, Vec<u8>>>, StoreError> {
-    if matches!(spec.kind, StoreKind::Suppress | StoreKind::Versioned { .. } | StoreKind::Lru { .. }) {
+    if matches!(spec.kind, StoreKind::Suppress | StoreKind::Lru { .. }) {
         return Ok(None);
     }
     let mut store = make.open(spec, OpenContext { task_directory: None })?;
@@ -221,9 +237,10 @@ pub(crate) fn fold(
         store.state_mut().restore(&mut std::iter::once(record))?;
     }
     Ok(match store {
-        Store::KeyValue(store) => store.rows(),
-        Store::Window(store) => store.rows(),
-        Store::Session(store) => store.rows(),
-        Store::Versioned(_) | Store::Suppress(_) => None,
+        Store::KeyValue(store) => store.rows(keys),
+        Store::Window(store) => store.rows(keys),
+        Store::Session(store) => store.rows(keys),
+        Store::Versioned(store) => store.rows(keys),
+        Store::Suppress(_) => None,
     })
 }

@@ -128,7 +128,7 @@ impl Counting {
             collector: &mut self.world.output,
             group: self.group.as_mut(),
             identity: &self.identity,
-            until: FAR,
+            until: &|| FAR,
         };
         commit.of(&mut [&mut self.task], self.world.clock.now())
     }

@@ -19,7 +19,8 @@ fn topology() -> Topology {
     // What a restored store has beyond the committed input hides, after a shorter retention, windows whose records come again: under
     // at-least-once their counts would begin anew, in Java too.
     let counts = counts.count_with(Materialized::named("visits-of-windows").with_retention(Duration::from_hours(1)));
-    let finals = counts.suppress(Suppressed::until_window_closes(BufferConfig::unbounded())).to_stream();
+    let finals =
+        counts.suppress(Suppressed::until_window_closes(BufferConfig::unbounded()).with_name("closed")).to_stream();
     let finals = finals.map(|page, count| (format!("{}@{}", page.key, page.window.start.millis()), *count));
     finals.to_with("finals", Produced::by_type());
     builder.build().unwrap()
@@ -34,12 +35,20 @@ fn expected(fed: &Fed) -> Expected {
     for (page, _, time) in texts(fed, "visits").filter(|(page, ..)| *page != "end") {
         *counts.entry(format!("{page}@{}", time / SIZE_MS * SIZE_MS)).or_insert(0) += 1;
     }
-    Expected::from([("finals".to_owned(), counts.iter().map(|(window, count)| number(window, *count)).collect())])
+    // The windows of the last records stay open.
+    let day = DAY_MS / SIZE_MS * SIZE_MS;
+    let open = ([&b"end"[..], &day.to_be_bytes()].concat(), Vec::new());
+    Expected::from([
+        ("finals".to_owned(), counts.iter().map(|(window, count)| number(window, *count)).collect()),
+        ("simulated-closed-store-changelog".to_owned(), vec![(Some(open.0), Some(open.1))]),
+    ])
 }
 
 pub(super) fn simulation() -> Simulation {
     Simulation::of(topology)
         .input(Input::topic("visits", 3, visits).last(|_| InputRecord::text("end", "", DAY_MS)))
         .output(Output::sequence("finals").reached(|expected: &i64, seen: &i64| seen >= expected))
+        // What was handed on is gone from the buffer, and nothing else.
+        .output(Output::left("simulated-closed-store-changelog"))
         .expect(expected)
 }

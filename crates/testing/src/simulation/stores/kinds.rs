@@ -1,6 +1,6 @@
 //! The four kinds of stores, watched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_record::{Offset, RawHeaders, RawRecord, Timestamp};
 use headwater_store::bytes::{
@@ -16,8 +16,8 @@ use crate::simulation::process::Call;
 
 /// All that a store holds, under the keys of its changelog.
 pub(crate) trait Rows {
-    /// All rows; `None` when this kind cannot tell, or the store cannot be read.
-    fn rows(&self) -> Option<BTreeMap<Vec<u8>, Vec<u8>>>;
+    /// All rows, or those of `keys` where the store does not tell which it has; `None` when it cannot be read.
+    fn rows(&self, keys: &BTreeSet<Vec<u8>>) -> Option<BTreeMap<Vec<u8>, Vec<u8>>>;
 }
 
 /// A row's time and value.
@@ -26,7 +26,7 @@ fn shown(row: &RowBuf) -> Vec<u8> {
 }
 
 impl Rows for dyn KeyValueBytes {
-    fn rows(&self) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
+    fn rows(&self, _: &BTreeSet<Vec<u8>>) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
         let mut entries = Vec::new();
         let _ = self.scan(KeyRange::ALL, Order::Forward, usize::MAX, &mut entries).ok()?;
         Some(entries.into_iter().map(|entry| (entry.key, shown(&entry.row))).collect())
@@ -34,7 +34,7 @@ impl Rows for dyn KeyValueBytes {
 }
 
 impl Rows for dyn WindowBytes {
-    fn rows(&self) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
+    fn rows(&self, _: &BTreeSet<Vec<u8>>) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
         let query = WindowQuery { keys: KeySelection::ALL, from: Timestamp::ZERO, to: Timestamp::MAX };
         let mut entries = Vec::new();
         let _ = self.scan(query, Order::Forward, None, usize::MAX, &mut entries).ok()?;
@@ -54,7 +54,7 @@ impl Rows for dyn WindowBytes {
 }
 
 impl Rows for dyn SessionBytes {
-    fn rows(&self) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
+    fn rows(&self, _: &BTreeSet<Vec<u8>>) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
         let query = SessionQuery {
             keys: KeySelection::ALL,
             earliest_end: Timestamp::ZERO,
@@ -69,8 +69,18 @@ impl Rows for dyn SessionBytes {
 }
 
 impl Rows for dyn VersionedBytes {
-    fn rows(&self) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
-        None
+    fn rows(&self, keys: &BTreeSet<Vec<u8>>) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
+        let mut rows = BTreeMap::new();
+        for key in keys {
+            let query = VersionQuery { key, from: Timestamp::ZERO, to: Timestamp::MAX };
+            let mut versions = Vec::new();
+            let _ = self.scan(query, Order::Forward, None, usize::MAX, &mut versions).ok()?;
+            for version in versions {
+                let until = version.valid_to.unwrap_or(Timestamp::MAX).millis().to_be_bytes();
+                rows.insert([&key[..], &until].concat(), shown(&version.row));
+            }
+        }
+        Some(rows)
     }
 }
 
@@ -175,6 +185,7 @@ impl SessionBytes for Watched<dyn SessionBytes> {
 
 impl VersionedBytes for Watched<dyn VersionedBytes> {
     fn put(&mut self, key: &[u8], value: Option<&[u8]>, timestamp: Timestamp) -> Result<VersionedPut, StoreError> {
+        self.keys.insert(key.to_vec());
         self.write(|inner, journal| {
             let put = inner.put(key, value, timestamp)?;
             if let Some(journal) = journal {
