@@ -1,5 +1,6 @@
 //! What users get to see of errors, and what the runtime does about them.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,13 @@ impl Error {
     /// A mistake in the configuration or the environment.
     pub fn config(message: impl Into<String>) -> Self {
         Error::new(ErrorKind::Config, message)
+    }
+
+    /// What the user's code panicked with. `what` is who called it.
+    pub(crate) fn of_panic(what: &str, panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned());
+        Error::new(ErrorKind::User, format!("{what} panicked: {text}"))
     }
 
     /// With what caused it.

@@ -19,11 +19,9 @@
 
 mod fill;
 mod plan;
-mod shared;
 mod thread;
 
 pub use self::plan::GlobalPart;
 pub(crate) use self::plan::check;
-pub use self::shared::GlobalProgress;
-pub(crate) use self::shared::Globals;
 pub(crate) use self::thread::GlobalThread;
+pub use crate::instance::GlobalProgress;

@@ -3,6 +3,8 @@
 //! It knows no thread: `thread`, `global`, `host` and `application` all build upon it.
 
 mod close;
+mod gate;
+mod globals;
 mod health;
 mod local;
 mod metadata;
@@ -20,6 +22,9 @@ use headwater_topology::Topology;
 use headwater_topology::node::NodeSpec;
 
 pub use self::close::CloseOptions;
+pub(crate) use self::gate::Gate;
+pub use self::globals::GlobalProgress;
+pub(crate) use self::globals::{Globals, shared};
 pub use self::health::Health;
 use self::health::Signs;
 pub(crate) use self::local::LocalThreads;
@@ -35,7 +40,6 @@ pub use self::uncaught::{UncaughtHandler, UncaughtResponse};
 
 use crate::changelog::RestoreListener;
 use crate::directory::StateDirectory;
-use crate::global::Globals;
 use crate::handler::ExceptionHandlers;
 use crate::membership::Assignment;
 use crate::{Environment, StreamsConfig};

@@ -26,8 +26,6 @@ use crate::{Error, ErrorKind};
 
 /// How long is waited for the commit after which a store has its first view.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often it is looked for meanwhile.
-const TURNS: u32 = 250;
 
 /// Reads the stores of this instance from any thread, while its tasks go on; [`KafkaStreams::queries`](crate::KafkaStreams::queries)
 /// gives it. It may be cloned and sent to wherever questions come from, and does not keep the application alive.
@@ -238,18 +236,19 @@ impl<K, V> Typed<K, V> {
     /// The views to be read: one of each partition that is here.
     fn views(&self) -> Result<Vec<Arc<View>>, Error> {
         let instance = &self.queries.instance;
-        for turn in 0.. {
-            if let Some(views) = if self.global { self.global_views()? } else { self.task_views()? } {
-                return Ok(views);
-            }
-            instance.stores.ask_for_commit();
-            // Whoever takes the turns by hand would wait for themselves.
-            if instance.is_driven || turn == TURNS {
-                break;
-            }
-            instance.stores.wait_for_commit(PATIENCE / TURNS);
+        let look = || if self.global { self.global_views() } else { self.task_views() };
+        if let Some(views) = look()? {
+            return Ok(views);
         }
-        Err(self.unavailable("its first view is there after the next commit: ask again"))
+        instance.stores.ask_for_commit();
+        // Whoever takes the turns by hand would wait for themselves.
+        let patience = if instance.is_driven { Duration::ZERO } else { PATIENCE };
+        let mut found = Ok(None);
+        instance.stores.gate().wait_until(Some(patience), || {
+            found = look();
+            !matches!(found, Ok(None))
+        });
+        found?.ok_or_else(|| self.unavailable("its first view is there after the next commit: ask again"))
     }
 
     /// `None`: some are there only after a commit.

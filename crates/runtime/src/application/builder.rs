@@ -19,9 +19,9 @@ use crate::changelog::{RestoreListener, Silent};
 use crate::config::Role;
 use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
-use crate::global::Globals;
+use crate::global::GlobalPart;
 use crate::handler::ExceptionHandlers;
-use crate::instance::{Instance, LocalStores, LocalThreads, SourcePatterns, Status, StreamsMetadataState};
+use crate::instance::{Globals, Instance, LocalStores, LocalThreads, SourcePatterns, Status, StreamsMetadataState};
 use crate::task::keeps_state;
 use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
 
@@ -208,7 +208,7 @@ impl<D: DefaultEnvironment> Builder<D> {
         let topology =
             self.topology.for_application(config.application_id()).with_default_row_format(config.row_format());
         Ok(Arc::new(Instance {
-            globals: Globals::of(&topology),
+            globals: Globals::of(GlobalPart::all(&topology).into_iter().map(|part| (part.store, part.name))),
             metadata: StreamsMetadataState::default(),
             threads: LocalThreads::default(),
             stores: LocalStores::default(),

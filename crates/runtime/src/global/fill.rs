@@ -12,13 +12,12 @@ use headwater_topology::{GlobalStore, StoreId};
 
 use super::GlobalPart;
 use super::plan::Marks;
-use super::shared::shared;
 use crate::Error;
 use crate::changelog::{Chunk, RestoreRange};
 use crate::directory::{GlobalClaim, GlobalPlace};
 use crate::error::Trouble;
 use crate::handler::ExceptionHandlers;
-use crate::instance::Instance;
+use crate::instance::{Instance, shared};
 use crate::output::RecordCollector;
 use crate::task::{GlobalTask, OpenError};
 

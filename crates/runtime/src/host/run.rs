@@ -1,7 +1,6 @@
 //! Threads of the operating system: each drives a stream thread, or the restore worker beside it.
 #![allow(clippy::disallowed_methods, reason = "the one place that makes threads")]
 
-use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -234,12 +233,5 @@ fn restore(instance: &Arc<Instance>, mut worker: RestoreWorker) {
 
 /// A panic of `what` as an error.
 fn catch(what: &str, work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(of_panic(what, panic.as_ref())))
-}
-
-/// What the user's code panicked with, as an error. `what` is who called it.
-pub(crate) fn of_panic(what: &str, panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned());
-    Error::new(ErrorKind::User, format!("{what} panicked: {text}"))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::of_panic(what, panic.as_ref())))
 }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use super::Gate;
 use super::state::{GlobalThreadState, Progress, State, ThreadState};
 use crate::Error;
-use crate::host::{Gate, of_panic};
 
 /// So many steps may wait for a listener that takes long. Of more, it hears where they led, not by which way.
 const MOST_STEPS: usize = 100;
@@ -209,7 +209,7 @@ impl Status {
             tracing::info!(%from, %to, "the application changed its state");
             let failed = self.listener.as_ref().and_then(|listener| {
                 let heard = catch_unwind(AssertUnwindSafe(|| listener(from, to)));
-                heard.err().map(|panic| of_panic("the state listener", panic.as_ref()))
+                heard.err().map(|panic| Error::of_panic("the state listener", panic.as_ref()))
             });
             self.gate.open();
             wakers.into_iter().for_each(Waker::wake);

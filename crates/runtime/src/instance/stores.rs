@@ -1,16 +1,15 @@
 //! The open stores of this instance, for those who read them from elsewhere (Java's `StreamThreadStateStoreProvider`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
 
 use dashmap::DashMap;
 use headwater_record::Partition;
 use headwater_store::StoreViews;
 use headwater_topology::TaskId;
 
-use super::{TaskPhase, TaskRole};
+use super::{Gate, TaskPhase, TaskRole};
 use crate::task::TaskStores;
 
 /// A store of a task.
@@ -35,8 +34,8 @@ pub(crate) struct LocalStores {
     open: DashMap<String, BTreeMap<Partition, OpenStore>>,
     /// How often views were asked for that are there only after a commit.
     asked: AtomicU64,
-    committed: Condvar,
-    waiting: Mutex<()>,
+    /// Opened when they were served.
+    gate: Gate,
 }
 
 impl LocalStores {
@@ -89,15 +88,8 @@ impl LocalStores {
         self.asked.load(Ordering::Acquire)
     }
 
-    /// Stores were committed because somebody asked.
-    pub(crate) fn committed(&self) {
-        let _waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.committed.notify_all();
-    }
-
-    /// Waits until stores were committed, or for `patience`.
-    pub(crate) fn wait_for_commit(&self, patience: Duration) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.committed.wait_timeout(waiting, patience));
+    /// Opened when stores were committed because somebody asked.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 }

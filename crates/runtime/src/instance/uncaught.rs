@@ -7,7 +7,6 @@ use super::state::State;
 use super::{CloseOptions, Instance};
 use crate::Error;
 use crate::error::is_shutdown_request;
-use crate::host::of_panic;
 
 /// The answer of an uncaught exception handler (Java's `StreamThreadExceptionResponse`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -54,7 +53,7 @@ impl Instance {
             _ if self.status.closing().is_some() => UncaughtResponse::ShutdownClient,
             None => UncaughtResponse::ShutdownClient,
             Some(handler) => catch_unwind(AssertUnwindSafe(|| handler(error))).unwrap_or_else(|panic| {
-                let panic = of_panic("the handler of uncaught errors", panic.as_ref());
+                let panic = Error::of_panic("the handler of uncaught errors", panic.as_ref());
                 tracing::error!(error = %panic, "nobody decides about a failed thread; closing");
                 UncaughtResponse::ShutdownClient
             }),

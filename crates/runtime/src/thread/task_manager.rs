@@ -288,7 +288,7 @@ impl TaskManager {
         }
         if !waits {
             self.views_served = asked;
-            self.cx.instance.stores.committed();
+            self.cx.instance.stores.gate().open();
         }
         waits
     }

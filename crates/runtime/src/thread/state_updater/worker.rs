@@ -86,8 +86,12 @@ impl RestoreWorker {
         // What nobody waits for can wait for the tasks.
         let is_urgent = |question: &Question| !matches!(question, Question::Purge(_));
         self.answer(now, is_urgent);
-        self.serve_readers();
-        for updated in self.updater.turn(now, until) {
+        let serves = self.serve_readers();
+        let updated = self.updater.turn(now, until);
+        if serves {
+            self.instance.stores.gate().open();
+        }
+        for updated in updated {
             self.held.push_back(match updated {
                 Updated::Restored(stores) => {
                     metric::task_restored();
@@ -102,13 +106,15 @@ impl RestoreWorker {
         true
     }
 
-    /// Serves those who wait for views that stores have after a commit only.
-    fn serve_readers(&mut self) {
+    /// Has the next turn serve those who wait for views that stores have after a commit only. Whether somebody does.
+    fn serve_readers(&mut self) -> bool {
         let asked = self.instance.stores.asked();
-        if asked != self.views_served {
-            self.views_served = asked;
-            self.updater.commit_next();
+        if asked == self.views_served {
+            return false;
         }
+        self.views_served = asked;
+        self.updater.commit_next();
+        true
     }
 
     /// Whether there is nothing to do until an order comes.

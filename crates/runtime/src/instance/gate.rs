@@ -20,7 +20,7 @@ impl Gate {
     }
 
     /// Waits until `is_so`, no longer than `patience`. Returns whether it is.
-    pub(crate) fn wait_until(&self, patience: Option<Duration>, is_so: impl Fn() -> bool) -> bool {
+    pub(crate) fn wait_until(&self, patience: Option<Duration>, mut is_so: impl FnMut() -> bool) -> bool {
         let end = patience.and_then(|patience| Instant::now().checked_add(patience));
         loop {
             let seen = *self.openings.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use headwater_record::{Offset, TopicPartition};
-use headwater_topology::{GlobalStore, SharedStore, StoreId, Topology};
-
-use super::GlobalPart;
+use headwater_topology::{GlobalStore, SharedStore, StoreId};
 
 /// How far a global store is in one partition of its topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +36,9 @@ pub(crate) struct Globals {
 }
 
 impl Globals {
-    /// Places for the global stores of `topology`.
-    pub(crate) fn of(topology: &Topology) -> Self {
-        let parts = GlobalPart::all(topology).into_iter();
-        let places = parts.map(|part| (part.store, Arc::new(GlobalStore::new(part.name)))).collect();
+    /// Places for global stores with these names.
+    pub(crate) fn of(stores: impl IntoIterator<Item = (StoreId, String)>) -> Self {
+        let places = stores.into_iter().map(|(store, name)| (store, Arc::new(GlobalStore::new(name)))).collect();
         Globals { places, ..Globals::default() }
     }
 
@@ -65,7 +62,7 @@ impl Globals {
         self.is_empty() || self.filled.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_filled(&self) {
+    pub(crate) fn set_filled(&self) {
         self.filled.store(true, Ordering::Release);
     }
 
@@ -74,12 +71,12 @@ impl Globals {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_progress(&self, progress: Vec<GlobalProgress>) {
+    pub(crate) fn set_progress(&self, progress: Vec<GlobalProgress>) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
     }
 
     /// Closes them. Nobody may read them any more.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         for place in self.places.values() {
             drop(place.slot().take());
         }
@@ -87,6 +84,6 @@ impl Globals {
 }
 
 /// The stores of `places`, for whoever reads or fills them.
-pub(super) fn shared(places: &HashMap<StoreId, Arc<GlobalStore>>) -> HashMap<StoreId, SharedStore> {
+pub(crate) fn shared(places: &HashMap<StoreId, Arc<GlobalStore>>) -> HashMap<StoreId, SharedStore> {
     places.iter().map(|(id, place)| (*id, SharedStore::from(Arc::clone(place)))).collect()
 }
