@@ -8,6 +8,9 @@ use headwater_record::Timestamp;
 
 const VERSION: u8 = 2;
 
+/// As many bytes of text as a broker takes unless it is told otherwise (`offset.metadata.max.bytes`).
+const MAX_BYTES: usize = 4096;
+
 /// What is committed beside a partition's offset.
 ///
 /// Its text is Base64 of `u8 version | i64 time`, and in version 2, when there is any, `i32 n | n × (i32 length, key | i64 value)`.
@@ -61,6 +64,13 @@ impl OffsetMetadata {
             }
         }
         STANDARD.encode(bytes)
+    }
+
+    /// Whether a broker takes the text of what processors remember so much of, as it is unless it is told otherwise.
+    pub fn fits(processor: &BTreeMap<String, i64>) -> bool {
+        let entries = processor.keys().map(|key| size_of::<i32>() + key.len() + size_of::<i64>());
+        let bytes = size_of_val(&VERSION) + size_of::<i64>() + size_of::<i32>() + entries.sum::<usize>();
+        bytes.div_ceil(3) * 4 <= MAX_BYTES
     }
 
     /// Understands versions 1 and 2; empty text is no time and nothing remembered.
@@ -126,6 +136,18 @@ mod tests {
         // As Java 4.4.0 wrote it.
         assert_eq!(metadata.encode(), "AgAAAAAAAAABAAAAAQAAAANrZXkAAAAAAAAABw==");
         assert_eq!(OffsetMetadata::decode(&metadata.encode()), Ok(metadata));
+    }
+
+    #[test]
+    fn what_fits_is_what_a_broker_takes() {
+        let (mut metadata, mut fitted) = (OffsetMetadata::default(), 0);
+        for number in 0..200 {
+            metadata.processor.insert(format!("@KSTREAM-AGGREGATE-STATE-STORE-{number:010}"), i64::MAX);
+            let fits = OffsetMetadata::fits(&metadata.processor);
+            assert_eq!(fits, metadata.encode().len() <= 4096, "{number}");
+            fitted += usize::from(fits);
+        }
+        assert_eq!(fitted, 56);
     }
 
     #[test]

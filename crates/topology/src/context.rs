@@ -118,7 +118,7 @@ impl Default for TaskClock {
 /// What a node may touch while a record passes: where the record came from, the task's times, and the way out.
 pub struct TaskContext<'a> {
     task: TaskId,
-    clock: &'a mut TaskClock,
+    pub(crate) clock: &'a mut TaskClock,
     emit: &'a mut dyn Emit,
     handlers: &'a dyn Handlers,
     input: RecordContext,

@@ -36,6 +36,7 @@ mod punctuate;
 mod settings;
 mod shared_store;
 pub mod state;
+mod stream_time;
 mod subtopology;
 mod wiring;
 
@@ -54,5 +55,6 @@ pub use port::{MakeInlet, Port};
 pub use punctuate::{PunctuationType, Punctuations, ScheduleId, Scheduled};
 pub use settings::TopologySettings;
 pub use shared_store::{GlobalStore, SharedStore};
+pub use stream_time::StreamTime;
 pub use subtopology::Subtopology;
 pub use wiring::{MakeSource, TaskGraph, Wiring};

@@ -15,9 +15,10 @@ use crate::context::Emit;
 use crate::node::NodeSpec;
 use crate::processor::{ProcessorTable, Wrapped};
 use crate::state::{FlushStore, SeenEntry};
+use crate::stream_time::StreamTimes;
 use crate::{
-    Edge, Inlet, MakeInlet, NodeId, Outlet, ProcessError, RawInlet, SharedStore, StoreId, TaskContext, TaskId,
-    Topology, WiringError,
+    Edge, Inlet, MakeInlet, NodeId, Outlet, ProcessError, RawInlet, SharedStore, StoreId, StreamTime, TaskClock,
+    TaskContext, TaskId, Topology, WiringError,
 };
 
 /// Brings a source to life in a task.
@@ -33,6 +34,7 @@ pub struct Wiring<'a> {
     // Nodes and states with more than one owner, by what they are. The only downcasts there are: once per extra owner and task.
     shared: HashMap<Share, Box<dyn Any>>,
     states: States,
+    times: StreamTimes,
     processors: ProcessorTable,
 }
 
@@ -84,6 +86,7 @@ impl<'a> Wiring<'a> {
             cache,
             shared: HashMap::new(),
             states: States::default(),
+            times: StreamTimes::default(),
             processors: ProcessorTable::default(),
         }
     }
@@ -255,6 +258,12 @@ impl<'a> Wiring<'a> {
         })
     }
 
+    /// The stream time of one more operator that has `store`, from where it was when the task's offsets were committed.
+    pub fn stream_time(&mut self, store: StoreId) -> StreamTime {
+        let name = self.store_name(store);
+        self.times.add(&name)
+    }
+
     /// The processors that were made so far, for nodes of the Processor API.
     pub fn processors(&mut self) -> &mut ProcessorTable {
         &mut self.processors
@@ -272,6 +281,7 @@ pub struct TaskGraph {
     /// Sources with their nodes.
     sources: Vec<(NodeId, Box<dyn RawInlet>)>,
     states: States,
+    times: StreamTimes,
     processors: ProcessorTable,
 }
 
@@ -298,14 +308,15 @@ impl TaskGraph {
         let mut states = wiring.states;
         let order = topology.store_order();
         states.flushed.sort_by_key(|(store, _)| order.iter().position(|other| other == store));
-        Ok(TaskGraph { sources, states, processors: wiring.processors })
+        Ok(TaskGraph { sources, states, times: wiring.times, processors: wiring.processors })
     }
 
-    /// Calls every processor's `init`, in the order in which nodes were added.
+    /// Has operators go on with the stream time that was kept, and calls every processor's `init`, in the order in which nodes were added.
     ///
     /// # Errors
     /// [`WiringError::Init`] for the first that fails.
     pub fn init(&mut self, cx: &mut TaskContext<'_>) -> Result<(), WiringError> {
+        self.times.take_over(cx.clock);
         self.processors.init(cx)
     }
 
@@ -350,6 +361,16 @@ impl TaskGraph {
             state.flush(cx)?;
         }
         self.settle(cx)
+    }
+
+    /// Puts what operators know of stream time to what is kept with the offsets.
+    pub fn keep_stream_times(&self, clock: &mut TaskClock) {
+        self.times.keep(clock);
+    }
+
+    /// Takes it away again, for good; whether there was any.
+    pub fn give_up_stream_times(&mut self, clock: &mut TaskClock) -> bool {
+        self.times.give_up(clock)
     }
 
     /// What a window or session store has, seen through its cache; `None` for one that has no cache.

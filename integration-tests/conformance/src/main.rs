@@ -11,6 +11,7 @@ use arguments::{Command, How, USAGE};
 use headwater_conformance::interpret::Stores;
 use headwater_conformance::oracle::Oracle;
 use headwater_conformance::report::{Report, Verdict};
+use headwater_conformance::restart::exceptions;
 use headwater_conformance::scenario::Scenario;
 use headwater_conformance::{partitions, random, restart, suite};
 
@@ -45,6 +46,14 @@ fn run(command: Command, out: &mut dyn Write) -> Result<bool> {
             Ok(true)
         }
         Command::Scenarios { folder, filter, how, stores } => {
+            if matches!(how, How::Restarted(_)) {
+                writeln!(
+                    out,
+                    "{} scenarios are listed as exceptions, of at most {}",
+                    exceptions::LISTED,
+                    exceptions::MOST
+                )?;
+            }
             let mut report = Report::new(out);
             for scenario in suite::chosen(&folder.unwrap_or_else(suite::own_scenarios), filter.as_deref())? {
                 for verdict in judge(&scenario, how, stores) {

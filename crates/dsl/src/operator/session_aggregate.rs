@@ -8,7 +8,7 @@ use headwater_record::{Headers, Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
 use headwater_topology::state::{BySession, Found, KeyBuf, Keys, SessionState, Wanted};
-use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
+use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, StreamTime, TaskContext, TopologyError, Update};
 use headwater_window::{SessionWindowedSerde, SessionWindows, Window, Windowed};
 
 use super::emit_final::EmitFinal;
@@ -41,8 +41,7 @@ struct SessionAggregate<K: 'static, V: 'static, A: 'static> {
     send_old: bool,
     folding: Folding<K, V, A>,
     merge: Merge<K, A>,
-    /// The greatest timestamp of the records that came here.
-    observed_ms: i64,
+    time: StreamTime,
     /// Set when sessions are handed on as they close.
     finals: Option<EmitFinal>,
 }
@@ -166,9 +165,8 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Session
             cx.drop_record();
             return Ok(());
         }
-        self.observed_ms = self.observed_ms.max(record.timestamp.millis());
         let open = millis(self.windows.grace()).saturating_add(millis(self.windows.inactivity_gap()));
-        let close = self.observed_ms.saturating_sub(open);
+        let close = self.time.observe(record.timestamp).saturating_sub(open);
         self.state.with_key(record.key, |key| self.process(cx, key, record, close))?;
         self.emit(cx, record, close)
     }
@@ -227,10 +225,9 @@ pub(crate) fn live_by_sessions<K: Clone + 'static, V: 'static, A: 'static>(
     merge: Merge<K, A>,
 ) -> impl Fn(Live<K, V, A, BySession>) -> Box<dyn Inlet<Stream<K, V>>> {
     move |live| {
-        let (folding, merge, observed_ms) = (folding.clone(), Arc::clone(&merge), Timestamp::UNKNOWN.millis());
-        let Live { input, result, state, out, send_old, finals } = live;
-        let aggregate =
-            SessionAggregate { windows, input, result, state, out, send_old, folding, merge, observed_ms, finals };
+        let (folding, merge) = (folding.clone(), Arc::clone(&merge));
+        let Live { input, result, state, out, send_old, time, finals } = live;
+        let aggregate = SessionAggregate { windows, input, result, state, out, send_old, folding, merge, time, finals };
         Box::new(aggregate)
     }
 }

@@ -283,8 +283,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Sliding
             return Ok(());
         }
         let time = record.timestamp.millis();
-        self.node.observed_ms = self.node.observed_ms.max(time);
-        let close = self.node.observed_ms.saturating_sub(self.grace);
+        let close = self.node.time.observe(record.timestamp).saturating_sub(self.grace);
         if time.saturating_add(self.difference) < close {
             cx.drop_record();
             return Ok(());

@@ -9,7 +9,7 @@ use headwater_record::{Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
 use headwater_topology::state::{ByWindow, KeyBuf, Keys, WindowState};
-use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, TaskContext, TopologyError, Update};
+use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, StreamTime, TaskContext, TopologyError, Update};
 use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed, Windows};
 
 use super::emit_final::EmitFinal;
@@ -109,8 +109,7 @@ pub(crate) struct WindowNode<K: 'static, V: 'static, A: 'static> {
     pub(crate) state: Rc<WindowState<K, A>>,
     pub(crate) out: SharedOutlet<K, A>,
     pub(crate) folding: Folding<K, V, A>,
-    /// The greatest timestamp of the records that came here.
-    pub(crate) observed_ms: i64,
+    pub(crate) time: StreamTime,
     /// Set when windows are handed on as they close.
     pub(crate) finals: Option<EmitFinal>,
 }
@@ -212,8 +211,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for WindowA
             cx.drop_record();
             return Ok(());
         }
-        self.node.observed_ms = self.node.observed_ms.max(record.timestamp.millis());
-        let close_ms = self.node.observed_ms.saturating_sub(millis(self.shape.grace()));
+        let close_ms = self.node.time.observe(record.timestamp).saturating_sub(millis(self.shape.grace()));
         self.fold(cx, record, close_ms)?;
         self.emit(cx, record, close_ms)
     }
@@ -272,9 +270,8 @@ pub(crate) fn live_by_windows<K: Clone + 'static, V: 'static, A: 'static>(
     folding: Folding<K, V, A>,
 ) -> impl Fn(Live<K, V, A, ByWindow>) -> Box<dyn Inlet<Stream<K, V>>> {
     move |live| {
-        let Live { input, result, state, out, finals, .. } = live;
-        let (folding, observed_ms) = (folding.clone(), Timestamp::UNKNOWN.millis());
-        let node = WindowNode { input, result, state, out, folding, observed_ms, finals };
+        let Live { input, result, state, out, finals, time, .. } = live;
+        let node = WindowNode { input, result, state, out, folding: folding.clone(), time, finals };
         match shape {
             Shape::Sliding(windows) => Box::new(SlidingAggregate::new(windows, node)),
             _ => Box::new(WindowAggregate { shape: shape.clone(), node }),

@@ -10,7 +10,7 @@ use headwater_record::SharedSerde;
 use headwater_store::StoreSpec;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, Timed, TimedState};
-use headwater_topology::{Draft, Inlet, NodeId, Outlet, Port, StoreId, Stream, Table};
+use headwater_topology::{Draft, Inlet, NodeId, Outlet, Port, StoreId, Stream, StreamTime, Table};
 use headwater_window::Windowed;
 
 use super::aggregate::KeptIn;
@@ -44,6 +44,7 @@ pub(crate) struct Live<K: 'static, V: 'static, A: 'static, T> {
     pub(crate) out: SharedOutlet<K, A>,
     /// Whether somebody downstream wants old values.
     pub(crate) send_old: bool,
+    pub(crate) time: StreamTime,
     /// Set when results are handed on as windows close.
     pub(crate) finals: Option<EmitFinal>,
 }
@@ -74,8 +75,8 @@ impl<K: 'static, A: 'static> KeptInTime<K, A> {
                 if finals.is_none() {
                     state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
                 }
-                let (input, result) = (input.clone(), result.clone());
-                Ok(make(Live { input, result, state, out, send_old, finals }))
+                let (input, result, time) = (input.clone(), result.clone(), wiring.stream_time(id));
+                Ok(make(Live { input, result, state, out, send_old, time, finals }))
             }),
         );
     }

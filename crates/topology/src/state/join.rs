@@ -141,6 +141,16 @@ impl<K: 'static> JoinState<K> {
         }
     }
 
+    /// The time of the earliest record that waits.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn first_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut first: Vec<Entry> = Vec::new();
+        self.core.read_bytes(|store| store.scan(KeyRange::ALL, Order::Forward, 1, &mut first).map(drop))?;
+        first.first().map(|entry| Ok(JoinKey::decode(&entry.key)?.timestamp)).transpose()
+    }
+
     /// The key whose bytes these are.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use headwater_store::{Row, Store, StoreError};
 use super::core::Core;
 use super::{FlushStore, StoreHandle};
 use crate::caught::caught;
-use crate::{NodeId, ProcessError, StoreId, TaskContext, Wiring, WiringError};
+use crate::{NodeId, ProcessError, StoreId, StreamTime, TaskContext, Wiring, WiringError};
 
 /// Records that are read at once.
 const SCAN: usize = 256;
@@ -27,8 +27,7 @@ pub struct WaitingState<K: 'static, V: 'static> {
     core: Core<K, V>,
     node: Arc<str>,
     grace_ms: i64,
-    /// The latest time of the records that came. The record that has it waits: content says it after a restart.
-    observed_ms: Cell<i64>,
+    time: StreamTime,
     /// Nothing waits from before.
     earliest_ms: Cell<i64>,
     /// The number given last.
@@ -50,8 +49,8 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
             let mut core = Core::open(wiring, store, handle, |store| matches!(store, Store::KeyValue(_)))?;
             let node = wiring.name(node);
             core.topic = node.to_string();
-            let (observed_ms, earliest_ms) = (Cell::new(-1), Cell::new(i64::MAX));
-            let state = WaitingState { core, node, grace_ms, observed_ms, earliest_ms, number: Cell::new(0) };
+            let (time, earliest_ms) = (wiring.stream_time(store), Cell::new(i64::MAX));
+            let state = WaitingState { core, node, grace_ms, time, earliest_ms, number: Cell::new(0) };
             state.take_over()?;
             Ok(state)
         };
@@ -66,7 +65,7 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
             let scan = self.core.read_bytes(|store| store.scan(rest, Order::Forward, SCAN, &mut page))?;
             for entry in &page {
                 let key = WaitingKey::decode(&entry.key)?;
-                self.note(key.timestamp.millis());
+                self.note(key.timestamp);
                 self.number.set(self.number.get().max(key.number));
             }
             after = page.last().map(|entry| entry.key.clone());
@@ -77,14 +76,14 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
         }
     }
 
-    fn note(&self, time_ms: i64) {
-        self.observed_ms.set(self.observed_ms.get().max(time_ms));
-        self.earliest_ms.set(self.earliest_ms.get().min(time_ms));
+    fn note(&self, time: Timestamp) {
+        self.time.observe(time);
+        self.earliest_ms.set(self.earliest_ms.get().min(time.millis()));
     }
 
     /// Until when, included, what waits is due.
     fn due_ms(&self) -> i64 {
-        self.observed_ms.get().saturating_sub(self.grace_ms)
+        self.time.millis().saturating_sub(self.grace_ms)
     }
 
     /// Lets `record` wait. One that is later than the grace period does not: it is to be joined at once, and `false` is returned.
@@ -111,7 +110,7 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
             self.core.log_raw(cx, &waiting, Some(&value), Timestamp::UNKNOWN, RawHeaders::NONE)
         });
         written?;
-        self.note(record.timestamp.millis());
+        self.note(record.timestamp);
         Ok(true)
     }
 

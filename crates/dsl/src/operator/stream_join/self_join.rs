@@ -4,9 +4,9 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use headwater_record::{Record, Timestamp};
+use headwater_record::Record;
 use headwater_topology::state::WindowState;
-use headwater_topology::{Inlet, MakeInlet, NodeId, Outlet, ProcessError, Stream, TaskContext};
+use headwater_topology::{Inlet, MakeInlet, NodeId, Outlet, ProcessError, Stream, StreamTime, TaskContext};
 use headwater_window::JoinWindows;
 
 use super::Join;
@@ -19,8 +19,7 @@ struct SelfJoin<K: 'static, V: 'static, W: 'static> {
     windows: JoinWindows,
     state: Rc<WindowState<K, V>>,
     join: Join<K, V, V, W>,
-    /// The greatest timestamp of the records that came here.
-    stream_ms: i64,
+    stream_time: StreamTime,
     out: Outlet<Stream<K, W>>,
 }
 
@@ -32,8 +31,8 @@ impl<K: 'static, V: 'static, W: 'static> Inlet<Stream<K, V>> for SelfJoin<K, V, 
         }
         let (own, time) = (Some(record.value), record.timestamp);
         let with_itself = (self.join)(record.key, own, own)?;
-        self.stream_ms = self.stream_ms.max(time.millis());
-        let oldest = self.stream_ms.saturating_sub(millis(self.windows.retention())).saturating_add(1);
+        let stream_ms = self.stream_time.observe(time);
+        let oldest = stream_ms.saturating_sub(millis(self.windows.retention())).saturating_add(1);
         let mut meets_itself = time.millis() > oldest;
         let SelfJoin { windows, state, join, out, .. } = self;
         state.partners(cx, record.key, windows.reach(time), |cx, at, other| {
@@ -61,7 +60,7 @@ pub(super) fn self_join<K: 'static, V: 'static, W: 'static>(
 ) -> MakeInlet<Stream<K, V>> {
     Arc::new(move |wiring| {
         let (state, out) = (kept.open(wiring)?, wiring.outlet(node)?);
-        let (serdes, join, stream_ms) = (kept.serdes.clone(), Arc::clone(&join), Timestamp::UNKNOWN.millis());
-        Ok(Box::new(SelfJoin { serdes, windows, state, join, stream_ms, out }))
+        let (serdes, join, stream_time) = (kept.serdes.clone(), Arc::clone(&join), wiring.stream_time(kept.store));
+        Ok(Box::new(SelfJoin { serdes, windows, state, join, stream_time, out }))
     })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use headwater_record::{Record, SharedSerde, Timestamp};
 use headwater_store::join::JoinSide;
 use headwater_topology::state::{Fate, JoinState, Unjoined, WindowState};
-use headwater_topology::{Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, TaskContext};
+use headwater_topology::{Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, StreamTime, TaskContext};
 use headwater_window::JoinWindows;
 
 use super::Join;
@@ -30,9 +30,9 @@ pub(super) struct SideSpec {
 
 /// What both sides know of time (Java's `TimeTracker`), milliseconds.
 struct Time {
-    /// The greatest timestamp of the records of both sides.
-    stream: Cell<i64>,
-    /// No record without partner is known to be older. A task that begins does not know.
+    /// That of both sides.
+    stream: StreamTime,
+    /// No record without partner is older.
     first: Cell<i64>,
     /// When to look for closed windows again, by the wall clock.
     next_look: Cell<i64>,
@@ -71,7 +71,7 @@ impl<K: 'static, A: 'static, B: 'static, W: 'static> Side<K, A, B, W> {
     fn hand_on_closed(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, A>) -> Result<(), ProcessError> {
         let Side { spec, waiting: Some(waiting), join, time, out, .. } = self else { return Ok(()) };
         let grace = i64::try_from(spec.reach.grace().as_millis()).unwrap_or(i64::MAX);
-        let is_open = |from: i64, after: i64| from.saturating_add(after).saturating_add(grace) >= time.stream.get();
+        let is_open = |from: i64, after: i64| from.saturating_add(after).saturating_add(grace) >= time.stream.millis();
         let now = cx.now().millis();
         if is_open(time.first.get(), spec.reach.after_ms()) || now < time.next_look.get() {
             return Ok(());
@@ -133,7 +133,7 @@ impl<K: 'static, A: 'static, B: 'static, W: 'static> Side<K, A, B, W> {
         let Some(waiting) = &self.waiting else { return self.hand_on_alone(cx, record) };
         let (_, last) = self.spec.reach.reach(record.timestamp);
         // One that comes so late does not, grace or not, as in Java.
-        if last.millis() < self.time.stream.get() {
+        if last.millis() < self.time.stream.millis() {
             return self.hand_on_alone(cx, record);
         }
         self.time.first.set(self.time.first.get().min(record.timestamp.millis()));
@@ -143,8 +143,7 @@ impl<K: 'static, A: 'static, B: 'static, W: 'static> Side<K, A, B, W> {
 
 impl<K: 'static, A: 'static, B: 'static, W: 'static> Inlet<Stream<K, A>> for Side<K, A, B, W> {
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, A>) -> Result<(), ProcessError> {
-        let time = record.timestamp.millis();
-        self.time.stream.set(self.time.stream.get().max(time));
+        let stream_ms = self.time.stream.observe(record.timestamp);
         let no_value = self.serdes.value_is_null(record.value);
         if no_value || self.serdes.key_is_null(record.key) {
             if self.spec.alone && !no_value {
@@ -153,7 +152,7 @@ impl<K: 'static, A: 'static, B: 'static, W: 'static> Inlet<Stream<K, A>> for Sid
             cx.drop_record();
             return Ok(());
         }
-        if time == self.time.stream.get() {
+        if record.timestamp.millis() == stream_ms {
             self.hand_on_closed(cx, record)?;
         }
         let met = self.meet(cx, record)?;
@@ -181,9 +180,12 @@ pub(super) fn listen<K: 'static, A: 'static, B: 'static, W: 'static>(
                 }),
                 None => None,
             };
-            let time = wiring.shared_part(spec.merge, "the time of a join", |_| {
-                let unknown = Timestamp::UNKNOWN.millis();
-                Ok(Time { stream: Cell::new(unknown), first: Cell::new(i64::MIN), next_look: Cell::new(i64::MIN) })
+            // Under the name of the left side's store, whichever side comes to life first.
+            let left = if spec.side == JoinSide::Left { own.store } else { others.store };
+            let time = wiring.shared_part(spec.merge, "the time of a join", |wiring| {
+                let waits = waiting.as_ref().map_or(Ok(None), |waiting| waiting.state.first_time())?;
+                let first = Cell::new(waits.map_or(i64::MAX, Timestamp::millis));
+                Ok(Time { stream: wiring.stream_time(left), first, next_look: Cell::new(i64::MIN) })
             })?;
             let (others, out) = (others.open(wiring)?, wiring.outlet(node)?);
             let (serdes, join) = (own.serdes.clone(), Arc::clone(&join));

@@ -15,7 +15,7 @@ use crate::serdes::Serdes;
 /// The store of one side, and how its records are written.
 pub(super) struct Kept<K, V> {
     pub(super) serdes: Serdes<K, V>,
-    store: StoreId,
+    pub(super) store: StoreId,
     handle: StoreHandle<K, V>,
 }
 

@@ -8,14 +8,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_record::Timestamp;
 use headwater_store::suppress::SuppressBuffers;
 use headwater_store::{StoreKind, StoreSpec, StoreType};
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{Stamped, StoreHandle, SuppressState};
 use headwater_topology::{
-    Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Table, TaskContext, TopologyError, Update, Wiring,
-    WiringError,
+    Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, StreamTime, Table, TaskContext, TopologyError, Update,
+    Wiring, WiringError,
 };
 
 use self::meters::Meters;
@@ -32,22 +31,20 @@ struct Suppress<K: 'static, V: 'static> {
     until: Until<K>,
     wait_ms: i64,
     bounds: Bounds,
-    /// The greatest time of the records that came by.
-    observed: Timestamp,
+    time: StreamTime,
     meters: Meters,
     out: Outlet<Table<K, V>>,
 }
 
 impl<K: 'static, V: Clone + 'static> Inlet<Table<K, V>> for Suppress<K, V> {
     fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, V>) -> Result<(), ProcessError> {
-        self.observed = self.observed.max(update.timestamp);
+        let due = self.time.observe(update.timestamp).saturating_sub(self.wait_ms);
         let time = match self.until {
             Until::TimeLimit(_) => update.timestamp,
             Until::WindowCloses(end) => end(update.key),
         };
         self.state.put(cx, time, update)?;
         self.tell_buffered();
-        let due = self.observed.millis().saturating_sub(self.wait_ms);
         self.release_while(cx, |this| this.state.first_time().is_some_and(|time| time.millis() <= due))?;
         if self.is_full() && self.bounds.shuts_down {
             return Err(ProcessError::user(self.too_full()));
@@ -225,8 +222,8 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
                 let name = wiring.name(node);
                 let state = SuppressState::open(wiring, id, &handle)?;
                 let meters = Meters::new(wiring, node, handle.name());
-                let (observed, out) = (Timestamp::UNKNOWN, wiring.outlet(node)?);
-                let suppress = Suppress { name, state, until, wait_ms, bounds, observed, meters, out };
+                let (time, out) = (wiring.stream_time(id), wiring.outlet(node)?);
+                let suppress = Suppress { name, state, until, wait_ms, bounds, time, meters, out };
                 suppress.tell_buffered();
                 Ok(Box::new(suppress))
             }),

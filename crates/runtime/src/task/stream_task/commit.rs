@@ -36,7 +36,20 @@ impl StreamTask {
             cx.at_input(RecordContext::none(), last.view());
         }
         let flushed = self.graph.flush(&mut cx);
-        flushed.map_err(|error| self.failed(output, error))
+        flushed.map_err(|error| self.failed(output, error))?;
+        self.keep_stream_times();
+        Ok(())
+    }
+
+    /// Puts what operators know of stream time beside the offsets, as far as a broker takes so much.
+    fn keep_stream_times(&mut self) {
+        self.graph.keep_stream_times(&mut self.clock);
+        if !OffsetMetadata::fits(&self.clock.remembered) && self.graph.give_up_stream_times(&mut self.clock) {
+            tracing::warn!(
+                task = %self.spec.id,
+                "operators with stream times are too many, or their stores' names too long, for the metadata of an offset: after a restart they do not know which records are late until others have come"
+            );
+        }
     }
 
     /// The second step, after the output was flushed: what to commit of the partitions that records were taken from. A failure that
