@@ -181,7 +181,7 @@ fn ask_while_all_are_started_anew(guarantee: &'static str) -> Result<()> {
         let asked = watcher.join().map_err(|_| anyhow!("the watcher panicked"))?;
         counted.and(asked)
     })?;
-    println!("{guarantee}: {asked:?}");
+    eprintln!("{guarantee}: {asked:?}");
     ensure!(asked.by_active > 0, "nobody was asked: {asked:?}");
     for instance in application.with(std::mem::take).into_values() {
         instance.close(CloseOptions::default().timeout(PATIENCE))?;
