@@ -147,7 +147,7 @@ mod tests {
             assert_eq!(fits, metadata.encode().len() <= 4096, "{number}");
             fitted += usize::from(fits);
         }
-        assert_eq!(fitted, 56);
+        assert_eq!(fitted, 57);
     }
 
     #[test]
