@@ -49,7 +49,8 @@ impl Processor<String, Option<String>, String, String> for Keeper {
 
 fn shown(headers: &[Header]) -> String {
     let text = |header: &Header| header.value.as_deref().map(|value| String::from_utf8_lossy(value).into_owned());
-    headers.iter().map(|header| format!("{}={}", header.name, text(header).unwrap_or_default())).collect()
+    let shown = headers.iter().map(|header| format!("{}={}", header.name, text(header).unwrap_or_default()));
+    shown.collect::<Vec<_>>().join(",")
 }
 
 fn driver(on_disk: Option<&std::path::Path>, cached: bool, with_headers: bool) -> TopologyTestDriver {
