@@ -185,6 +185,8 @@ pub struct StoreSpec {
     pub kind: StoreKind,
     /// How its rows lie.
     pub format: RowFormat,
+    /// Whether `dsl.store.format` leaves that alone.
+    pub format_is_given: bool,
     /// Who keeps them.
     pub store_type: StoreType,
     /// Whether writes are logged.
@@ -203,6 +205,7 @@ impl StoreSpec {
             name: name.into(),
             kind,
             format,
+            format_is_given: false,
             store_type: StoreType::Configured,
             logging: Logging::default(),
             logged_headers: LoggedHeaders::default(),
@@ -272,6 +275,26 @@ impl StoreSpec {
     #[must_use]
     pub fn in_memory(mut self) -> Self {
         self.store_type = StoreType::InMemory;
+        self
+    }
+
+    /// With headers beside each value, and the time of its write but in a session store, on disk and in the changelog
+    /// (`Stores#timestampedKeyValueStoreWithHeadersBuilder` and its like, KIP-1271).
+    ///
+    /// What was written with a value is read by `headers` of the typed store. Versioned stores keep none.
+    ///
+    /// ```
+    /// use headwater::store::{RowFormat, StoreSpec};
+    /// assert_eq!(StoreSpec::key_value("orders").with_headers().format, RowFormat::Headers);
+    /// ```
+    #[must_use]
+    pub fn with_headers(mut self) -> Self {
+        self.format = match self.kind {
+            StoreKind::Session { .. } => RowFormat::HeadersOnly,
+            StoreKind::Versioned { .. } | StoreKind::Suppress => return self,
+            _ => RowFormat::Headers,
+        };
+        self.logged_headers = LoggedHeaders::Always;
         self
     }
 

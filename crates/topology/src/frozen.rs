@@ -65,11 +65,12 @@ impl Topology {
     }
 
     /// The same topology with the rows of its operators' stores in this format (`dsl.store.format`, KIP-1285): of those that keep
-    /// timestamps, and of sessions. Stores that the user added keep theirs.
+    /// timestamps, and of sessions. Stores that the user added, or gave a format, keep theirs.
     #[must_use]
     pub fn with_row_format(self, format: RowFormat) -> Self {
         self.changed(|frozen| {
-            for store in frozen.graph.stores.iter_mut().filter(|store| !store.own) {
+            let asked = |store: &&mut StoreNode| !(store.own || store.spec.format_is_given);
+            for store in frozen.graph.stores.iter_mut().filter(asked) {
                 match store.spec.kind {
                     StoreKind::Session { .. } => store.spec.format = format.without_timestamp(),
                     _ if store.spec.format.has_timestamp() => store.spec.format = format,

@@ -186,8 +186,9 @@ fn store_spec<K, A>(
         segment_interval: StoreKind::default_segment_interval(retention),
         time_ordered: finals,
     };
-    let format = format.without_timestamp();
-    StoreSpec { caching: materialized.caching && !finals, kind, ..materialized.key_value_spec(name, format) }
+    let spec = materialized.key_value_spec(name, format);
+    let format = spec.format.without_timestamp();
+    StoreSpec { caching: materialized.caching && !finals, kind, format, ..spec }
 }
 
 /// How an aggregate by sessions is kept in the store `store`. That it forgets too early is a mistake.

@@ -37,6 +37,7 @@ pub struct Materialized<K, V> {
     pub(crate) retention: Option<Duration>,
     /// Of a versioned table.
     pub(crate) history: Option<History>,
+    pub(crate) row_format: Option<RowFormat>,
 }
 
 /// What a versioned table remembers.
@@ -59,6 +60,7 @@ impl<K, V> Materialized<K, V> {
             logging: Logging::default(),
             retention: None,
             history: None,
+            row_format: None,
         }
     }
 
@@ -127,6 +129,29 @@ impl<K, V> Materialized<K, V> {
         self
     }
 
+    /// With rows of this format, whatever `dsl.store.format` says, as a table has it in Java that is given a supplier:
+    /// [`RowFormat::Headers`] as `Stores.persistentTimestampedKeyValueStoreWithHeaders`, [`RowFormat::Timestamped`] as
+    /// `Stores.persistentTimestampedKeyValueStore`, [`RowFormat::Plain`] as `Stores.persistentKeyValueStore`, which forgets when a
+    /// row was written. Those of windows and sessions go the same way; a store in memory keeps no headers, a versioned one has a
+    /// format of its own.
+    ///
+    /// ```
+    /// use headwater::dsl::{Materialized, StreamsBuilder};
+    /// use headwater::processor::TopologySettings;
+    /// use headwater::store::RowFormat;
+    /// let builder = StreamsBuilder::new();
+    /// let kept = Materialized::named("visits-by-page").with_row_format(RowFormat::Timestamped);
+    /// let _ = builder.stream::<String, String>("visits").group_by_key().count_with(kept);
+    /// let topology = builder.build_with(&TopologySettings::new().with("dsl.store.format", "headers"))?;
+    /// assert!(topology.stores().all(|(_, store)| store.spec.format == RowFormat::Timestamped));
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
+    /// ```
+    #[must_use]
+    pub fn with_row_format(mut self, format: RowFormat) -> Self {
+        self.row_format = Some(format);
+        self
+    }
+
     /// Every update is written and handed on at once.
     #[must_use]
     pub fn with_caching_disabled(mut self) -> Self {
@@ -178,7 +203,7 @@ impl<K, V> Materialized<K, V> {
         self.serdes.clone()
     }
 
-    /// The store of a table, with `format` for rows unless it keeps versions.
+    /// The store of a table, with `format` for rows unless it keeps versions or was given another.
     pub(crate) fn key_value_spec(&self, name: &str, format: RowFormat) -> StoreSpec {
         if let Some(History { retention, segment_interval }) = self.history {
             let kind = StoreKind::Versioned { history_retention: retention, segment_interval };
@@ -186,7 +211,8 @@ impl<K, V> Materialized<K, V> {
             return StoreSpec { store_type, logging, ..StoreSpec::new(name, kind) };
         }
         StoreSpec {
-            format,
+            format: self.row_format.unwrap_or(format),
+            format_is_given: self.row_format.is_some(),
             store_type: self.store_type.clone(),
             logging: self.logging.clone(),
             caching: self.caching,

@@ -37,6 +37,8 @@ struct Idle {
     // Records that lie in the broker's log and were not fetched; none while the consumer has not heard.
     lag: Option<i64>,
     deadline: Option<Timestamp>,
+    // Whether it is left out of the question.
+    is_passed_over: bool,
 }
 
 /// The queues of a task's input partitions.
@@ -173,6 +175,13 @@ impl PartitionGroup {
         };
     }
 
+    /// Whether `partition` is waited for where it is empty, as all are unless something else is said.
+    pub fn wait_for(&mut self, partition: &TopicPartition, waits: bool) {
+        if let Some(idle) = self.by_partition.get(partition).and_then(|index| self.idle.get_mut(*index)) {
+            idle.is_passed_over = !waits;
+        }
+    }
+
     /// Whether to process at the time `now`. Heads that were not looked at yet count as records.
     pub fn readiness(&mut self, now: Timestamp) -> Readiness {
         let buffered = self.queues.iter().any(|queue| !queue.is_empty());
@@ -181,7 +190,7 @@ impl PartitionGroup {
         };
         let (mut all, mut wait, mut latest) = (true, false, None::<Timestamp>);
         for (queue, idle) in self.queues.iter().zip(&mut self.idle) {
-            if !queue.is_empty() {
+            if !queue.is_empty() || idle.is_passed_over {
                 idle.deadline = None;
                 continue;
             }

@@ -259,6 +259,11 @@ impl StreamTask {
         self.group.heard(partition, position, watermarks);
     }
 
+    /// Whether an input partition is waited for where it is empty ([`PartitionGroup::wait_for`](crate::intake::PartitionGroup)).
+    pub fn wait_for(&mut self, partition: &TopicPartition, waits: bool) {
+        self.group.wait_for(partition, waits);
+    }
+
     /// Whether to process at the time `now`, and else until when the task waits.
     pub fn readiness(&mut self, now: Timestamp) -> Readiness {
         self.group.readiness(now)

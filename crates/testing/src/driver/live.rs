@@ -252,6 +252,16 @@ impl Live {
             for partition in &partitions {
                 running.heard(partition, Some(Offset::ZERO), Some(empty));
             }
+            // All topics of a pattern are one input in Java's driver.
+            for (node, _) in &self.patterns {
+                let inputs = running.spec().inputs.iter().filter(|input| input.node == *node);
+                let of_pattern: Vec<_> = inputs.map(|input| input.partition.clone()).collect();
+                let has_records = |partition| running.intake().queue(partition).is_some_and(|queue| !queue.is_empty());
+                let waits = !of_pattern.iter().any(has_records);
+                for partition in &of_pattern {
+                    running.wait_for(partition, waits);
+                }
+            }
             if running.intake().buffered() == 0 || !running.readiness(now).is_ready() {
                 return Ok(());
             }

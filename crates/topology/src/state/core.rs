@@ -212,7 +212,9 @@ impl<K: 'static, V: 'static> Core<K, V> {
             return Ok(());
         }
         if let Some(row) = row {
-            let timestamp = if self.format.has_timestamp() { row.timestamp } else { context.timestamp };
+            // A table's row was written at a time, even where it is not kept with it.
+            let is_timed = self.format.has_timestamp() || row.timestamp.is_known();
+            let timestamp = if is_timed { row.timestamp } else { context.timestamp };
             let headers = if self.always_logs_headers() { row.headers } else { RawHeaders::NONE };
             return cx.log(self.id, key, Some(row.value), timestamp, headers);
         }
@@ -246,6 +248,26 @@ impl<K: 'static, V: 'static> Core<K, V> {
             (None, Some(row)) => Ok(Some(self.decode(row)?.value)),
             (None, None) => Ok(absent()),
         }
+    }
+
+    /// The headers that lie with a value: those of its last write, where the `cache` has that under `key`, else of the row that
+    /// `read` reads.
+    pub(super) fn headers_with(
+        &self,
+        cache: Option<&WriteBehind<V>>,
+        key: &[u8],
+        read: impl FnOnce() -> Result<Option<RowBuf>, ProcessError>,
+    ) -> Result<Option<Headers>, ProcessError> {
+        if let Some(cache) = cache
+            && let Some(cached) = cache.entries().borrow().peek(key)
+        {
+            match &cached.context {
+                _ if cached.value.is_none() => return Ok(None),
+                Some(written) if self.format.has_headers() => return Ok(Some(written.headers.clone())),
+                _ => {}
+            }
+        }
+        Ok(read()?.map(|row| row.headers().clone()))
     }
 
     fn headers_of(&self, context: &RecordContext) -> Option<Arc<Vec<Header>>> {

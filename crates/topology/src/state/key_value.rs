@@ -69,6 +69,15 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         self.core.with_key(key, |bytes| self.get_encoded(cx, bytes))
     }
 
+    /// The headers that lie with the value of `key`, none of a key without one: those of the record or call that wrote it, in a
+    /// store that keeps them ([`StoreSpec::with_headers`](headwater_store::StoreSpec::with_headers)); in others an empty list.
+    ///
+    /// # Errors
+    /// As [`KeyValueState::get`].
+    pub fn headers(&self, key: &K) -> Result<Option<Headers>, ProcessError> {
+        self.core.with_key(key, |bytes| self.core.headers_with(self.cache.as_ref(), bytes, || self.read(bytes)))
+    }
+
     /// Looks at the value of `key`, without a copy when it lies in the cache.
     ///
     /// # Errors

@@ -107,6 +107,14 @@ impl<K: 'static, V: 'static> TimedState<K, V, BySession> {
         Ok(self.with_key(key, |buf| self.get(buf, session))?.map(|stamped| stamped.value))
     }
 
+    /// The headers that lie with the value of `key` in exactly this session, as [`KeyValueState::headers`](super::KeyValueState::headers) has them.
+    ///
+    /// # Errors
+    /// As [`TimedState::fetch`].
+    pub fn headers(&self, key: &K, session: Window) -> Result<Option<Headers>, ProcessError> {
+        self.with_key(key, |buf| self.headers_in(buf, session))
+    }
+
     /// Sets or, with `None`, removes the value of `key` in `session` (`SessionStore#put`, `#remove`). `timestamp` is that of the
     /// record which causes it, for the changelog.
     ///

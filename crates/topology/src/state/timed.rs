@@ -222,6 +222,13 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         self.read(key.key(), window)?.as_ref().map(|row| self.core.decode(row)).transpose()
     }
 
+    /// The headers that lie with the value in `window`.
+    pub(super) fn headers_in(&self, buf: &mut KeyBuf, window: Window) -> Result<Option<Headers>, ProcessError> {
+        let key = buf.key().to_vec();
+        let bytes = buf.at(&self.timed, window);
+        self.core.headers_with(self.cache.as_ref(), bytes, || self.read(&key, window))
+    }
+
     /// Sets or, with `None`, deletes the value in `window`. Nobody downstream hears of it unless the store is cached and has an
     /// owner.
     ///

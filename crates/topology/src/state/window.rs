@@ -138,6 +138,14 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
         self.with_key(key, |buf| self.get(buf, self.timed.window(start)))
     }
 
+    /// The headers that lie with the value of `key` in the window that starts at `start`, as [`KeyValueState::headers`](super::KeyValueState::headers) has them.
+    ///
+    /// # Errors
+    /// As [`TimedState::fetch`].
+    pub fn headers(&self, key: &K, start: Timestamp) -> Result<Option<Headers>, ProcessError> {
+        self.with_key(key, |buf| self.headers_in(buf, self.timed.window(start)))
+    }
+
     /// Sets or, with `None`, deletes the value of `key` in the window that starts at `start` (`WindowStore#put`). A store that
     /// retains duplicates adds the value to those that are there.
     ///

@@ -113,13 +113,19 @@ impl Kept {
             StoreKind::Versioned { .. } => ("versioned", self.versions(driver)?),
             _ => anyhow::bail!("a store of a kind that no operator of this library makes yet"),
         };
-        let timestamped = self.spec.format.has_timestamp() && !entries.is_empty();
+        let timestamped = self.is_timed() && !entries.is_empty();
         Ok(Some(Store { kind: kind.to_owned(), timestamped, entries }))
+    }
+
+    /// Whether an entry has a time: that of a table has one for Java even where it is not kept.
+    fn is_timed(&self) -> bool {
+        let is_session = matches!(self.spec.kind, StoreKind::Session { .. });
+        self.spec.format.has_timestamp() || (self.spec.format_is_given && !is_session)
     }
 
     /// An entry, with its time where the store keeps times.
     fn entry(&self, fields: impl IntoIterator<Item = Value>, timestamp: Timestamp) -> Vec<Value> {
-        let timestamp = self.spec.format.has_timestamp().then(|| Value::from(timestamp.millis()));
+        let timestamp = self.is_timed().then(|| Value::from(timestamp.millis()));
         fields.into_iter().chain(timestamp).collect()
     }
 

@@ -237,6 +237,7 @@ impl Options {
             materialized = materialized.with_name(store);
         }
         if let Some(supplier) = option.object("supplier") {
+            materialized = materialized.with_row_format(store::supplied_format(supplier)?);
             materialized = match supplier.need("kind")? {
                 "kv" | "timestamped_kv" if supplier.is("persistent") => {
                     materialized.with_name(supplier.need("name")?).in_rocksdb()

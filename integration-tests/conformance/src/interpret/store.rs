@@ -117,6 +117,15 @@ fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
     })
 }
 
+/// How the rows of a table lie that is given this supplier: in memory Java keeps their times, whatever it is called.
+pub(super) fn supplied_format(supplier: Spec<'_>) -> Result<RowFormat> {
+    Ok(match kind(supplier)? {
+        (StoreKind::Session { .. }, format) => format,
+        (_, RowFormat::Plain) if !supplier.is("persistent") => RowFormat::Timestamped,
+        (_, format) => format,
+    })
+}
+
 /// A store as the library wants it described.
 pub(super) fn spec(store: Spec<'_>) -> Result<StoreSpec> {
     let (kind, format) = kind(store)?;

@@ -25,7 +25,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "production.exception.handler",
         Kind::Text,
         Some("DefaultProductionExceptionHandler"),
-        "What becomes of a record that could not be written: DefaultProductionExceptionHandler fails.",
+        "What becomes of a record that could not be written. By name there is only DefaultProductionExceptionHandler, which fails (Java has no other); one of your own is given to the builder.",
     ).effective("config/tests::of_production_there_is_one_handler_by_name"),
     setting(
         "default.production.exception.handler",

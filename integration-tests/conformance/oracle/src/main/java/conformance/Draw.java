@@ -47,8 +47,8 @@ class Draw {
     /** Serdes of text need not be named. */
     boolean textByDefault;
     boolean wallClock;
-    /** The task waits for topics that are empty. */
-    boolean idles;
+    /** Stores may have a cache, whose entries share the header list of their record. */
+    boolean cached = true;
     /** Stores keep headers. */
     boolean headers;
     private int ids;

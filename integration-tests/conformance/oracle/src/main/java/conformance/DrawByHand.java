@@ -54,7 +54,7 @@ final class DrawByHand extends DrawProcessors {
         final String value = any("string", "string", "long");
         final ObjectNode o = operation("add_source").put("name", name());
         topics.add(new String[] {"h" + i, value});
-        if (!idles && chance(15)) {
+        if (chance(15)) {
             o.put("pattern", "h" + i + ".*");
         } else if (chance(20)) {
             o.putArray("topics").add("h" + i).add("h" + i + "b");

@@ -108,7 +108,7 @@ class DrawProcessors extends DrawOptions {
         switch (random.nextInt(rare ? 8 : 6)) {
             case 0: {
                 final ObjectNode p = of("header").put("action", any("add", "set", "remove")).put("name", "h").put("value", "w");
-                if (chance(30)) {
+                if (chance(30) && !cached) {
                     p.put("in_place", true);
                 }
                 return new Processor(p, null, value, true);
