@@ -122,6 +122,10 @@ impl World {
                 let _ = std::fs::remove_dir_all(&path);
                 let _ = std::fs::rename(&copy, &path);
                 self.tell(|| format!("state directory {place} is as it was before"));
+                // What it has not heard of is not always told any more.
+                if self.throw(|dice| dice.one_in(2)) {
+                    self.delete_superseded();
+                }
             }
             _ => {}
         }
