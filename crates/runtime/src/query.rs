@@ -254,21 +254,19 @@ impl<K, V> Typed<K, V> {
     /// `None`: some are there only after a commit.
     fn task_views(&self) -> Result<Option<Vec<Arc<View>>>, Error> {
         let stores = &self.queries.instance.stores;
-        let mut here = stores.of(&self.name);
-        if let Some(partition) = self.queries.partition {
-            here.retain(|of, _| *of == partition);
-        }
-        here.retain(|_, open| self.queries.stale || open.role != TaskRole::Standby);
+        let mut here = stores.of(&self.name, self.queries.partition);
+        here.retain(|(_, open)| self.queries.stale || open.role != TaskRole::Standby);
         if let Some((partition, open)) = here.iter().find(|(_, open)| !self.may_read(open)) {
             return Err(self.unavailable(&format!("partition {partition} is {}", open.phase)));
         }
         let mut views = Some(Vec::new());
         for (partition, open) in here {
-            match open.views.committed() {
+            let of_store = open.views.ok_or_else(|| self.without_views())?;
+            match of_store.committed() {
                 Ok(Some(view)) => views.iter_mut().for_each(|views| views.push(Arc::clone(&view))),
                 // The others are to hear of it too.
                 Ok(None) => views = None,
-                Err(StoreError::Closed { .. }) => stores.is_closed(&self.name, partition, &open.views),
+                Err(StoreError::Closed { .. }) => stores.is_closed(&self.name, partition, &of_store),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -289,7 +287,7 @@ impl<K, V> Typed<K, V> {
         }
         let place = globals.places().get(&self.id).ok_or_else(|| self.unavailable("it is not open"))?;
         let views = place.read(|store| Ok(store.state().views()))?;
-        let views = views.ok_or_else(|| self.unavailable("stores of this make cannot be read from elsewhere"))?;
+        let views = views.ok_or_else(|| self.without_views())?;
         if let Some(view) = views.committed()? {
             return Ok(Some(vec![view]));
         }
@@ -297,6 +295,11 @@ impl<K, V> Typed<K, V> {
         place.write(|store| store.state_mut().commit(None))?;
         let view = views.committed()?;
         Ok(view.map(|view| vec![view]))
+    }
+
+    fn without_views(&self) -> Error {
+        let name = &self.name;
+        Error::config(format!("store {name} is of a make that only its task can read: it needs StateStore::views"))
     }
 
     fn unavailable(&self, why: &str) -> Error {

@@ -30,7 +30,7 @@ impl SharedStore {
     /// Looks at the store.
     ///
     /// # Errors
-    /// Those of `look`, and [`StoreError::Io`] for a global store that is not open.
+    /// Those of `look`, and [`StoreError::Closed`] for a global store that is not open.
     #[inline]
     pub fn read<R>(&self, look: impl FnOnce(&Store) -> Result<R, StoreError>) -> Result<R, StoreError> {
         match &self.0 {
@@ -121,7 +121,7 @@ impl GlobalStore {
 
     #[cold]
     fn closed(&self) -> StoreError {
-        StoreError::Io { store: self.name.clone(), reason: "the global store is not open".to_owned() }
+        StoreError::Closed { store: self.name.clone() }
     }
 }
 

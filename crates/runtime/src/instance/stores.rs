@@ -18,7 +18,8 @@ pub(crate) struct OpenStore {
     pub(crate) task: TaskId,
     pub(crate) role: TaskRole,
     pub(crate) phase: TaskPhase,
-    pub(crate) views: Arc<dyn StoreViews>,
+    /// `None`: stores of this make have none.
+    pub(crate) views: Option<Arc<dyn StoreViews>>,
 }
 
 impl OpenStore {
@@ -43,8 +44,7 @@ impl LocalStores {
     pub(crate) fn opened(&self, stores: &TaskStores, role: TaskRole) {
         let task = stores.id;
         for store in stores.stores.values().map(headwater_store::Store::state) {
-            let Some(views) = store.views() else { continue };
-            let open = OpenStore { task, role, phase: TaskPhase::Created, views };
+            let open = OpenStore { task, role, phase: TaskPhase::Created, views: store.views() };
             self.open.entry(store.name().to_owned()).or_default().insert(task.partition, open);
         }
     }
@@ -64,15 +64,19 @@ impl LocalStores {
         }
     }
 
-    /// The store's partitions that are here.
-    pub(crate) fn of(&self, store: &str) -> BTreeMap<Partition, OpenStore> {
-        self.open.get(store).map(|of_store| of_store.clone()).unwrap_or_default()
+    /// The store's partitions that are here, or `only` this one.
+    pub(crate) fn of(&self, store: &str, only: Option<Partition>) -> Vec<(Partition, OpenStore)> {
+        let Some(of_store) = self.open.get(store) else { return Vec::new() };
+        match only {
+            Some(only) => of_store.get(&only).map(|open| (only, open.clone())).into_iter().collect(),
+            None => of_store.iter().map(|(partition, open)| (*partition, open.clone())).collect(),
+        }
     }
 
     /// This store was found closed.
     pub(crate) fn is_closed(&self, store: &str, partition: Partition, views: &Arc<dyn StoreViews>) {
         if let Some(mut of_store) = self.open.get_mut(store)
-            && of_store.get(&partition).is_some_and(|open| Arc::ptr_eq(&open.views, views))
+            && of_store.get(&partition).is_some_and(|open| open.views.as_ref().is_some_and(|of| Arc::ptr_eq(of, views)))
         {
             of_store.remove(&partition);
         }

@@ -1,11 +1,13 @@
 //! Reading stores from elsewhere, under a clock that is turned by hand.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use headwater_runtime::query::{Queries, ReadOnlyKeyValueStore};
-use headwater_runtime::{CloseOptions, Driven, Error, ErrorKind, State};
+use headwater_runtime::{CloseOptions, Driven, Error, ErrorKind, State, StoreMakers};
 use headwater_topology::state::StoreHandle;
 
+use crate::disk_store::InMemory;
 use crate::world::World;
 
 /// The counts, as text.
@@ -188,4 +190,16 @@ fn what_cannot_be_read_is_said() {
     );
     let error = queries.key_value_store(&StoreHandle::<String, i64>::named("count")).unwrap_err();
     assert_eq!(error.to_string(), "there is no store count in the topology");
+}
+
+#[test]
+fn a_store_without_views_is_refused_with_what_it_needs() {
+    let mut world = World::new();
+    let stores = StoreMakers { in_memory: Arc::new(InMemory), persistent: None };
+    let mut instances = vec![world.builder(1).stores(stores).drive().unwrap()];
+    world.feed(10);
+    world.settle(&mut instances);
+    let error = counts(&instances[0].queries()).get(&"w1".to_owned()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("StateStore::views"), "{error}");
 }
