@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use headwater_record::{Record, Timestamp};
 use headwater_store::bytes::Order;
-use headwater_store::{RowFormat, StoreKind, StoreSpec};
+use headwater_store::{RowFormat, StoreKind, StoreSpec, StoreType};
 use headwater_topology::state::{ByWindow, KeyBuf, Keys, WindowState};
 use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, StreamTime, TaskContext, TopologyError, Update};
 use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed, Windows};
@@ -232,7 +232,8 @@ fn store_spec<K, A>(
         window_size: Duration::from_millis(u64::try_from(shape.size_ms()).unwrap_or_default()),
         segment_interval: StoreKind::default_segment_interval(retention),
         retain_duplicates: false,
-        time_ordered: finals,
+        // A store of the user's make has the order that it has.
+        time_ordered: finals && !matches!(materialized.store_type, StoreType::Custom(_)),
     };
     StoreSpec {
         caching: materialized.caching && !(finals && matches!(shape, Shape::Sliding(_))),
