@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// input, so within `commit.interval.ms` of now. Nothing of an open transaction, or of a record cache, is ever seen. Reading holds up no
 /// record: in RocksDB it reads a snapshot, in memory a tree that is shared and never changed. A store in memory is made such a tree
 /// when it is first asked for; that first question waits for the next commit, which comes at once, and later writes to it
-/// take about twice as long.
+/// cost more (`docs/queries.md` has figures).
 ///
 /// Only what tasks have that process here is read. A partition that another instance has is not here: ask
 /// [`Metadata::for_key`](crate::application::Metadata::for_key) who has it. While tasks are moved or restored an answer is
