@@ -158,8 +158,12 @@ impl StreamThread {
         Ok(())
     }
 
-    /// Nobody decides about it any more, but whoever closes must not take it for a success.
+    /// Nobody decides about it any more, but whoever closes must not take it for a success; unless the tasks are another's already, who
+    /// does what is left: there was nothing to commit any more.
     fn tell_who_closes(&self, failure: Error) {
+        if failure.kind() == ErrorKind::Fenced {
+            return;
+        }
         let what = "the last commit did not come about; what was done since the one before is done again by who gets the tasks";
         self.cx.instance.status.failed(failure.within(what));
     }

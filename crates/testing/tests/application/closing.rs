@@ -134,6 +134,19 @@ fn who_closes_hears_of_a_transaction_that_came_to_nothing() {
 }
 
 #[test]
+fn who_closes_when_its_tasks_are_another_s_already_has_closed_well() {
+    let mut world = World::new();
+    let of_instance = world.builder(1).set("processing.guarantee", "exactly_once_v2");
+    let mut instances = vec![of_instance.set("commit.interval.ms", "9000").drive().unwrap()];
+    world.feed(100);
+    world.run_until(&mut instances, "all is counted", |_| world.counts() == world.expected);
+    world.cluster.faults().fail_next(Api::EndTxn, u32::MAX, ClientError::Fenced("by who came after".into()));
+    instances[0].begin_close(CloseOptions::default());
+    world.run_until(&mut instances, "it is closed", |instances| instances[0].state().is_final());
+    assert!(instances[0].outcome().is_ok(), "{:?}", instances[0].outcome());
+}
+
+#[test]
 fn who_closes_hears_that_an_output_topic_has_gone() {
     let mut world = World::new();
     let mut instances = vec![world.builder(1).set("commit.interval.ms", "3600000").drive().unwrap()];
