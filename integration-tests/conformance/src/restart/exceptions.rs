@@ -93,6 +93,11 @@ pub const EXCEPTIONS: &[Exception] = &[
         ],
     },
     Exception {
+        reason: "since when a task waits for an input (max.task.idle.ms), which begins anew, in Java too",
+        shows: Shows::InPart,
+        scenarios: &["headers-and-time/idle-pattern-and-topic"],
+    },
+    Exception {
         reason: "the schedules of punctuators, which begin anew, in Java too",
         shows: Shows::InPart,
         scenarios: &[
