@@ -23,7 +23,9 @@ const INITIALISING: Duration = Duration::from_secs(1);
 impl StreamThread {
     /// Commits all tasks when the interval is over or one of them asks for it, unless a rebalance is under way.
     pub(super) fn commit_if_due(&mut self, now: Timestamp) -> Result<(), Error> {
-        let requested = self.tasks.commit_requested() || self.tasks.views_wanted() || self.holds_much();
+        let requested = self.tasks.commit_requested()
+            || self.tasks.views_wanted(self.collector.is_in_transaction())
+            || self.holds_much();
         if !self.committer.is_due(now, requested) || !self.member.may_commit() {
             return Ok(());
         }

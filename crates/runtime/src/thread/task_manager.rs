@@ -272,15 +272,15 @@ impl TaskManager {
     }
 
     /// Whether somebody waits for views that stores have after a commit only, so that one is to be made out of turn. Those of tasks
-    /// that have nothing to commit have them at once.
-    pub(super) fn views_wanted(&mut self) -> bool {
+    /// that have nothing to commit have them at once, unless a transaction is `open`: what an `init` wrote waits for its end.
+    pub(super) fn views_wanted(&mut self, open: bool) -> bool {
         let asked = self.cx.instance.stores.asked();
         if asked == self.views_served {
             return false;
         }
         let mut waits = false;
         for task in self.actives_mut() {
-            if task.commit_needed() {
+            if open || task.commit_needed() {
                 waits = true;
             } else if let Err(error) = task.show_committed() {
                 tracing::warn!(task = %task.id(), %error, "a store has no view for those who ask");

@@ -107,12 +107,15 @@ impl StreamTask {
         note_offsets(&self.changelogs, &self.claim).map_err(|error| TaskError::Directory { task, error })
     }
 
-    /// Of a task that has nothing to commit: has the stores show what they have to those who read them from elsewhere.
+    /// Of a task that has nothing to commit: has stores in memory show what they have to those who read them from elsewhere. Those on
+    /// disk need not be asked, and write nothing outside a commit.
     ///
     /// # Errors
     /// What a store says; the others do all the same.
     pub(crate) fn show_committed(&mut self) -> Result<(), StoreError> {
-        let show = |store: &SharedStore| store.write(|store| store.state_mut().commit(None));
+        let show = |store: &SharedStore| {
+            store.write(|store| if store.state().is_persistent() { Ok(()) } else { store.state_mut().commit(None) })
+        };
         self.stores.values().map(show).fold(Ok(()), Result::and)
     }
 
