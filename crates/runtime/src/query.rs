@@ -7,7 +7,7 @@ mod versioned;
 mod window;
 
 use std::fmt;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,6 +205,17 @@ impl<K, V> Typed<K, V> {
             Bound::Excluded(key) => Bound::Excluded(self.key_bytes(key)?),
             Bound::Unbounded => Bound::Unbounded,
         })
+    }
+
+    /// The bytes between which those of `keys` lie.
+    fn between(&self, keys: &impl RangeBounds<K>) -> Result<(Bound<Vec<u8>>, Bound<Vec<u8>>), Error> {
+        Ok((self.key_bound(keys.start_bound())?, self.key_bound(keys.end_bound())?))
+    }
+
+    /// The same of one key.
+    fn only(&self, key: &K) -> Result<(Bound<Vec<u8>>, Bound<Vec<u8>>), Error> {
+        let key = self.key_bytes(key)?;
+        Ok((Bound::Included(key.clone()), Bound::Included(key)))
     }
 
     fn key(&self, bytes: &[u8]) -> Result<K, Error> {

@@ -44,7 +44,7 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
     /// # Errors
     /// See [`ReadOnlyKeyValueStore`].
     pub fn range(&self, keys: impl RangeBounds<K>) -> Result<StoreIterator<(K, V)>, Error> {
-        self.scan((self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?), Order::Forward)
+        self.scan(self.0.between(&keys)?, Order::Forward)
     }
 
     /// As [`ReadOnlyKeyValueStore::range`], the other way round.
@@ -52,7 +52,7 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
     /// # Errors
     /// See [`ReadOnlyKeyValueStore`].
     pub fn reverse_range(&self, keys: impl RangeBounds<K>) -> Result<StoreIterator<(K, V)>, Error> {
-        self.scan((self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?), Order::Backward)
+        self.scan(self.0.between(&keys)?, Order::Backward)
     }
 
     /// The entries whose keys' bytes begin with `prefix`.

@@ -63,9 +63,7 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
         earliest_end: impl Into<Timestamp>,
         latest_start: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        let key = self.0.key_bytes(key)?;
-        let times = (earliest_end.into(), latest_start.into());
-        self.scan((Bound::Included(key.clone()), Bound::Included(key)), times, Order::Forward)
+        self.scan(self.0.only(key)?, (earliest_end.into(), latest_start.into()), Order::Forward)
     }
 
     /// As [`ReadOnlySessionStore::find_sessions`], the latest first.
@@ -78,9 +76,7 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
         earliest_end: impl Into<Timestamp>,
         latest_start: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        let key = self.0.key_bytes(key)?;
-        let times = (earliest_end.into(), latest_start.into());
-        self.scan((Bound::Included(key.clone()), Bound::Included(key)), times, Order::Backward)
+        self.scan(self.0.only(key)?, (earliest_end.into(), latest_start.into()), Order::Backward)
     }
 
     /// All sessions of the keys within `keys`, in the order of the store.
@@ -88,8 +84,7 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
     /// # Errors
     /// See [`ReadOnlySessionStore`].
     pub fn fetch_keys(&self, keys: impl RangeBounds<K>) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        let keys = (self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?);
-        self.scan(keys, (Timestamp::from_millis(0), Timestamp::MAX), Order::Forward)
+        self.scan(self.0.between(&keys)?, (Timestamp::from_millis(0), Timestamp::MAX), Order::Forward)
     }
 
     fn scan(

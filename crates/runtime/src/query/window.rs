@@ -52,8 +52,7 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        let key = self.0.key_bytes(key)?;
-        self.scan((Bound::Included(key.clone()), Bound::Included(key)), times(from, to), Order::Forward)
+        self.scan(self.0.only(key)?, times(from, to), Order::Forward)
     }
 
     /// As [`ReadOnlyWindowStore::fetch_windows`], the latest first (Java's `backwardFetch`).
@@ -66,8 +65,7 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        let key = self.0.key_bytes(key)?;
-        self.scan((Bound::Included(key.clone()), Bound::Included(key)), times(from, to), Order::Backward)
+        self.scan(self.0.only(key)?, times(from, to), Order::Backward)
     }
 
     /// The windows of all keys within `keys` that start from `from` to `to`, in the order of the store.
@@ -80,8 +78,7 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        let keys = (self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?);
-        self.scan(keys, times(from, to), Order::Forward)
+        self.scan(self.0.between(&keys)?, times(from, to), Order::Forward)
     }
 
     /// As [`ReadOnlyWindowStore::fetch_keys`], the other way round.
@@ -94,8 +91,7 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        let keys = (self.0.key_bound(keys.start_bound())?, self.0.key_bound(keys.end_bound())?);
-        self.scan(keys, times(from, to), Order::Backward)
+        self.scan(self.0.between(&keys)?, times(from, to), Order::Backward)
     }
 
     /// The windows of all keys that start from `from` to `to` (Java's `fetchAll`).
