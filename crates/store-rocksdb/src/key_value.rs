@@ -51,6 +51,7 @@ impl StateStore for KeyValue {
         self.commit(None)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
+        self.table.restored();
         for record in records {
             self.table.put(key_of(&record)?, row_of(&record));
         }

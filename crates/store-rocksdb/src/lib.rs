@@ -17,6 +17,7 @@ mod key_value;
 mod layout;
 mod options;
 mod overlay;
+mod pace;
 mod room;
 mod scan;
 mod segments;

@@ -69,7 +69,8 @@ impl Shared {
         options.set_max_write_buffer_number(WRITE_BUFFERS);
         options.set_arena_block_size(ARENA_BLOCK_BYTES);
         options.set_compaction_style(DBCompactionStyle::Universal);
-        options.set_compression_type(DBCompressionType::Lz4);
+        // Files that are put together soon are not worth it.
+        options.set_compression_per_level(&[DBCompressionType::None, DBCompressionType::Lz4]);
         options.set_block_based_table_factory(&self.blocks_of_files());
         options
     }

@@ -111,6 +111,10 @@ impl Segments {
         self.table.sync()
     }
 
+    pub(crate) fn restored(&mut self) {
+        self.table.restored();
+    }
+
     pub(crate) fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.table.commit(changelog, Marks { time: self.observed(), sequence: self.sequence })
     }

@@ -14,6 +14,7 @@ use crate::database::{Database, Family};
 use crate::error::failed;
 use crate::layout::{self, META, OFFSET_KEY, OFFSETS_PREFIX, SEQUENCE_KEY, TIME_KEY, TYPE_KEY, describe};
 use crate::overlay::{Known, Overlay};
+use crate::pace::Pace;
 use crate::room::Share;
 use crate::scan::{HalfOpen, Merged, OnDisk};
 use crate::views::{Snapshot, Source, Views};
@@ -43,6 +44,7 @@ pub(crate) struct Table {
     marks: Marks,
     /// Rows with lesser keys are to go with the next commit.
     forget_before: Option<Vec<u8>>,
+    pace: Pace,
 }
 
 /// What a store that forgets must know again after a restart.
@@ -118,6 +120,7 @@ impl Table {
             new_offsets: BTreeMap::new(),
             marks: Marks::NONE,
             forget_before: None,
+            pace: Pace::default(),
         }
     }
 
@@ -332,6 +335,7 @@ impl Table {
 
     /// Writes what is pending, the offset and the marks in one batch.
     pub(crate) fn commit(&mut self, changelog: Option<Offset>, marks: Marks) -> Result<(), StoreError> {
+        self.keep_pace()?;
         let offset = changelog.or(self.offset);
         let forget_before = self.forget_before.as_ref();
         let is_known = |(partition, offset): (&Partition, &Offset)| self.offsets.get(partition) == Some(offset);
@@ -371,6 +375,17 @@ impl Table {
         self.offsets.append(&mut self.new_offsets);
         self.marks = marks;
         Ok(())
+    }
+
+    /// What was put since the last commit is restored.
+    pub(crate) fn restored(&mut self) {
+        self.pace.restored();
+    }
+
+    fn keep_pace(&mut self) -> Result<(), StoreError> {
+        let Some(settings) = self.pace.before_commit(self.overlay.pending_bytes()) else { return Ok(()) };
+        let set = self.database.db.set_options_cf(&self.family(&self.rows)?, settings);
+        set.map_err(|error| self.failed("writing", &error))
     }
 
     /// Has `commit` write what views see from now on.

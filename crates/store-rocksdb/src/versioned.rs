@@ -145,6 +145,7 @@ impl StateStore for Versioned {
         self.commit(None)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
+        self.rows.segments.restored();
         for record in records {
             // A record too old to be kept is no error: it was logged, though it was not put.
             let _ = self.put(key_of(&record)?, record.value, record.timestamp)?;
