@@ -44,7 +44,7 @@ def one_drain(bench, case, contender, pair):
     warm = line["warm_records"] / line["warm_cpu_s"] if line.get("warm_cpu_s") else None
     bench.keep(mode="drain", case=case["id"], workload=case["workload"], contender=contender, pair=pair, exit=failed, records=line["records"],
                cpu_s=process.cpu(), user_s=process.usage.ru_utime, sys_s=process.usage.ru_stime, wall_s=process.wall, rate=rate, warm_rate=warm,
-               rss_kib=process.usage.ru_maxrss, switches=process.usage.ru_nvcsw + process.usage.ru_nivcsw, load_before=before,
+               rss_kib=process.usage.ru_maxrss, switches=process.usage.ru_nvcsw + process.usage.ru_nivcsw, faults=process.usage.ru_minflt, load_before=before,
                digest=digest.get("digest"), rows=digest.get("rows"), keys=digest.get("keys"), topics=internal, line=line, threads=process.thread_seconds())
     warm_text = f"{warm:,.0f}" if warm else "-"
     bench.say(f"{case['id']:<12} {contender:<10} {rate:>10,.0f} rec/CPU-s (warm {warm_text}), cpu {process.cpu():.1f} s, wall {process.wall:.1f} s, "
@@ -208,7 +208,7 @@ def latency(bench):
                 process.stop()
                 line = process.lines()[-1]
                 bench.keep(mode="latency", what=label, contender=contender, pair=pair, rate=rate, secs=secs, cpu_s=cpu, result=result, line=line)
-                commits = f", commits {line['commit_ms_mean']:.1f}, longest {line['commit_ms_max']:.1f} ms" if "commit_ms_max" in line else ""
+                commits = f", commits {line['commit_ms_mean']:.1f}, p99 {line['commit_ms_p99']:.1f}, longest {line['commit_ms_max']:.1f} ms" if "commit_ms_max" in line else ""
                 bench.say(f"latency {label} {contender}: p50 {result['p50_ms']} p99 {result['p99_ms']} p99.9 {result['p999_ms']} max {result['max_ms']} ms, "
                           f"{result['received']}/{result['sent']} received, cpu {cpu:.1f} s{commits}")
                 bench.clean(app, state)

@@ -1,7 +1,8 @@
 //! How far an application came, from its metrics.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 
@@ -13,21 +14,26 @@ pub struct Progress {
     commits: Arc<Commits>,
 }
 
-/// How many commits there were, and the time of all and of the longest, microseconds.
+/// When each commit ended, and how long it took, milliseconds.
 #[derive(Debug, Default)]
-struct Commits {
-    count: AtomicU64,
-    sum: AtomicU64,
-    longest: AtomicU64,
-}
+struct Commits(Mutex<Vec<(Instant, f64)>>);
 
 impl HistogramFn for Commits {
+    #[allow(clippy::disallowed_methods, reason = "it measures")]
     fn record(&self, seconds: f64) {
-        let micros = (seconds * 1e6) as u64;
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.sum.fetch_add(micros, Ordering::Relaxed);
-        self.longest.fetch_max(micros, Ordering::Relaxed);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), seconds * 1e3));
     }
+}
+
+/// How long stream threads processed nothing because of a commit, milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CommitPauses {
+    /// On average.
+    pub mean: f64,
+    /// 99 of 100 were shorter.
+    pub p99: f64,
+    /// The longest.
+    pub max: f64,
 }
 
 impl Progress {
@@ -36,11 +42,17 @@ impl Progress {
         self.processed.load(Ordering::Relaxed)
     }
 
-    /// How long stream threads processed nothing because of a commit, on average and at most, milliseconds.
-    pub fn commit_ms(&self) -> (f64, f64) {
-        let [count, sum, longest] = [&self.commits.count, &self.commits.sum, &self.commits.longest]
-            .map(|number| number.load(Ordering::Relaxed) as f64);
-        (sum / count.max(1.0) / 1e3, longest / 1e3)
+    /// How long commits took that ended after `since`.
+    pub fn commits(&self, since: Instant) -> CommitPauses {
+        let commits = self.commits.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut took: Vec<f64> = commits.iter().filter(|(at, _)| *at > since).map(|(_, took)| *took).collect();
+        took.sort_unstable_by(f64::total_cmp);
+        let at = |place: usize| took.get(place).copied().unwrap_or_default();
+        CommitPauses {
+            mean: took.iter().sum::<f64>() / took.len().max(1) as f64,
+            p99: at(took.len() * 99 / 100),
+            max: at(took.len().saturating_sub(1)),
+        }
     }
 }
 
