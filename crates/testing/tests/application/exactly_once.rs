@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use headwater_record::Topic;
 use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State};
+use headwater_topology::state::StoreHandle;
 
+use crate::graph::beginning;
 use crate::world::{APPLICATION, World};
 
 fn exactly_once(builder: Builder<NoDefault>) -> Builder<NoDefault> {
@@ -91,4 +93,25 @@ fn an_interval_longer_than_transactions_may_last_is_refused_in_javas_words() {
     assert!(error.to_string().contains(said), "{error}");
     let builder = exactly_once(world.builder(1)).set("commit.interval.ms", "20000");
     builder.set("producer.transaction.timeout.ms", "30000").drive().unwrap();
+}
+
+#[test]
+fn what_an_init_wrote_is_shown_once_it_is_committed() {
+    let world = World::new();
+    let mut instances = vec![exactly_once(world.builder_of(beginning(), 1)).drive().unwrap()];
+    let changelog = Topic::from(format!("{APPLICATION}-counts-changelog").as_str());
+    let counts = StoreHandle::<String, String>::named("counts");
+    let shown = |instance: &Driven| {
+        let store = instance.queries().key_value_store(&counts).ok()?;
+        store.all().ok().map(Iterator::count)
+    };
+    for _ in 0..2_000 {
+        let shown = shown(&instances[0]).unwrap_or(0);
+        assert!(shown <= world.cluster.committed_records(&changelog).len(), "a row of an open transaction is shown");
+        if shown == 4 {
+            return;
+        }
+        world.run(&mut instances, 1);
+    }
+    panic!("what was written is never shown");
 }

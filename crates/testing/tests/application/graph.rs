@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_record::{DefaultSerde, Record, Timestamp};
+use headwater_record::{DefaultSerde, Headers, Record, Timestamp};
 use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::sink::SinkNode;
 use headwater_topology::node::source::{SourceNode, TimestampExtractor};
@@ -110,6 +110,33 @@ impl Processor<Key, String, Key, String> for Tick {
         (self.0)(&cx.task_id().to_string());
         Ok(())
     }
+}
+
+/// Notes that it has begun, before any record comes.
+struct Begin(Rc<KeyValueState<String, String>>);
+
+impl Processor<Key, String, Key, String> for Begin {
+    fn init(&mut self, cx: &mut Context<'_, '_>) -> Result<(), ProcessError> {
+        let (key, at) = ("begun".to_owned(), Timestamp::from_millis(1));
+        self.0.put(cx.task(), &key, Some("1".to_owned()), at, &Headers::new())?;
+        Ok(())
+    }
+
+    fn process(&mut self, _: &mut Context<'_, '_>, _: Record<'_, Key, String>) -> Result<(), ProcessError> {
+        Ok(())
+    }
+}
+
+/// A store `counts` that has a row as soon as a task of `lines` begins.
+pub(crate) fn beginning() -> Topology {
+    let draft = Draft::new();
+    let lines = source(&draft, "lines", SourceTopics::Named(vec!["lines".to_owned()]), None);
+    let store = draft.add_store(StoreSpec::new("counts", StoreKind::KeyValue));
+    let handle: StoreHandle<String, String> = StoreHandle::named("counts");
+    process(&draft, "begin", &lines, Some(store), move |stores: &mut StoreAccess<'_, '_>| {
+        Ok(Begin(stores.key_value(&handle)?))
+    });
+    draft.freeze(&TopologySettings::new()).expect("the topology is without mistakes")
 }
 
 /// Nothing but `work` every 100 ms, for each partition of `lines`.
