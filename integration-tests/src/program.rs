@@ -38,6 +38,16 @@ impl Program {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Which signals it has a handler for, and which it ignores: a bit for each, from SIGHUP on, as Linux tells it.
+    pub fn handled_and_ignored(&self) -> Result<(u64, u64)> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let bits = |name| {
+            let bits = status.lines().find_map(|line| line.strip_prefix(name)).context("Linux tells it")?;
+            Ok::<_, anyhow::Error>(u64::from_str_radix(bits.trim(), 16)?)
+        };
+        Ok((bits("SigCgt:")?, bits("SigIgn:")?))
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill(Pid::from_raw(i32::try_from(self.child.id())?), signal)?)

@@ -168,10 +168,11 @@ impl<D> KafkaStreams<D> {
         Ok(())
     }
 
-    /// Closes it on SIGINT and SIGTERM, as by [`CloseOptions::default`]. The process has one handler for all its applications.
+    /// Closes it on SIGINT, SIGTERM and SIGHUP, as by [`CloseOptions::default`]. Those that the process was started to ignore, as by
+    /// `nohup`, stay ignored. The process has one handler for all its applications.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] when another part of the program has taken these signals.
+    /// [`ErrorKind::Config`] when the system lets nobody listen to them.
     pub fn close_on_signals(&self) -> Result<(), Error> {
         host::on_signal(Arc::downgrade(&self.instance))
     }
