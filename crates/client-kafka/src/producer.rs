@@ -77,6 +77,8 @@ struct Place {
     began: Timestamp,
     /// How many bytes the last one had.
     last: usize,
+    /// Why nobody leads it, where the cluster says that.
+    leaderless: Option<ClientError>,
 }
 
 /// [`Producer`] of a real cluster.
@@ -222,7 +224,11 @@ impl KafkaProducer {
                 }
                 acks.push(BatchAck::Failed { to: PartitionRef::new(index as u32), error, records: Box::new(records) });
             }
-            Heard::Led { place, leader } => self.gathering.led(place, leader),
+            Heard::Led { place, leader } => {
+                self.gathering.led(place, leader);
+                self.is_leaderless(place, None);
+            }
+            Heard::Leaderless { place, why } => self.is_leaderless(place, Some(why)),
             Heard::Joined | Heard::Silence(_) | Heard::Quiet => self.take_of_transaction(heard),
             // Whoever was fenced stays so.
             Heard::Trouble(_) if matches!(self.trouble, Some(ClientError::Fenced(_))) => {}
@@ -240,6 +246,7 @@ impl KafkaProducer {
             Heard::Stored { .. }
             | Heard::Failed { .. }
             | Heard::Led { .. }
+            | Heard::Leaderless { .. }
             | Heard::Trouble(_)
             | Heard::HeldBack(_) => {}
         }
@@ -255,6 +262,19 @@ impl KafkaProducer {
             Err(RecvTimeoutError::Disconnected) => return Err(ClientError::Closed),
         }
         self.hear(acks)
+    }
+
+    fn is_leaderless(&mut self, place: usize, why: Option<ClientError>) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.leaderless = why;
+        }
+    }
+
+    /// A flush that is not through, and why, where that is known.
+    fn flush_in_words(&self) -> String {
+        let under_way = self.places.iter().enumerate().filter(|(place, _)| self.gathering.is_under_way(*place));
+        let why = under_way.filter_map(|(_, place)| place.leaderless.as_ref()).next();
+        why.map_or_else(|| "flush of the producer".to_owned(), |why| format!("flush of the producer: {why}"))
     }
 
     fn check(&self) -> Result<(), ClientError> {
@@ -284,7 +304,8 @@ impl Producer for KafkaProducer {
         }
         self.sender.send(Event::Place(place.clone())).map_err(|_| ClientError::Closed)?;
         let number = PartitionRef::new(self.places.len() as u32);
-        self.places.push(Place { partition: place.clone(), open: None, began: Timestamp::ZERO, last: 0 });
+        let partition = place.clone();
+        self.places.push(Place { partition, open: None, began: Timestamp::ZERO, last: 0, leaderless: None });
         self.gathering.add();
         self.known.insert(place, number);
         Ok(number)
@@ -352,7 +373,7 @@ impl Producer for KafkaProducer {
         while self.unanswered > 0 {
             self.check()?;
             if remaining(until).is_zero() {
-                return Err(ClientError::TimedOut { request: "flush of the producer".to_owned() });
+                return Err(ClientError::TimedOut { request: self.flush_in_words() });
             }
             self.wait(until, acks)?;
         }

@@ -114,7 +114,8 @@ pub trait Producer: Send {
     /// [`Lease::check`] says.
     fn obey(&mut self, lease: Lease);
 
-    /// Gives up all that is not under way: polls bring it back as failed, with [`ClientError::Abandoned`].
+    /// Gives up all that is not under way, and sends nothing again that is: polls bring it back as failed, with
+    /// [`ClientError::Abandoned`].
     fn abandon(&mut self);
 
     /// The transactional side of this producer; `None` when it was made without a `transactional.id`.

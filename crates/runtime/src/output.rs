@@ -272,6 +272,12 @@ impl RecordCollector {
         self.lanes.get_mut(lane)?.failure.take()
     }
 
+    /// Takes a failure of any task that would come again if the task began anew.
+    pub(crate) fn take_lasting_failure(&mut self) -> Option<TaskError> {
+        let lasts = |failure: &mut TaskError| matches!(failure, TaskError::Production { error, .. } if error.class() == ErrorClass::Fatal);
+        self.lanes.iter_mut().find_map(|lane| lane.failure.take_if(lasts))
+    }
+
     /// How many records of `task` have no answer yet, those of its former lives included.
     pub fn task_under_way(&self, task: TaskId) -> u64 {
         let lanes = self.lanes.iter().enumerate().filter(|(_, lane)| lane.task == task);

@@ -54,6 +54,11 @@ impl Gathering {
         self.change(broker, |under_way| under_way.saturating_sub(records));
     }
 
+    /// Whether records of the partition have no answer yet.
+    pub(super) fn is_under_way(&self, place: usize) -> bool {
+        self.places.get(place).is_some_and(|place| place.records > 0)
+    }
+
     /// Whether a batch of the partition leaves now.
     pub(super) fn is_free(&self, place: usize) -> bool {
         let broker = self.places.get(place).map_or(0, |place| place.broker);
@@ -131,7 +136,9 @@ mod tests {
         assert_eq!(free(&gathering), [1, 2]);
         gathering.led(0, Some(1));
         assert_eq!(free(&gathering), [1]);
+        assert!(gathering.is_under_way(0) && !gathering.is_under_way(1));
         gathering.answered(0, 5);
+        assert!(!gathering.is_under_way(0));
         assert_eq!(free(&gathering), [0, 1, 2]);
     }
 }

@@ -73,6 +73,8 @@ pub(super) enum Heard {
     Failed { place: usize, error: ClientError, batch: Sealed, in_doubt: bool },
     /// Who leads a place, as far as it is known.
     Led { place: usize, leader: Option<usize> },
+    /// Nobody leads a place, as the cluster says.
+    Leaderless { place: usize, why: ClientError },
     /// The coordinator has heard of the open transaction.
     Joined,
     /// The coordinator was asked for the open transaction, and was not heard of again.

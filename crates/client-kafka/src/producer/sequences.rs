@@ -110,6 +110,8 @@ struct Entry<B> {
     maybe_stored: bool,
     /// Whether one of the sendings may still be under way.
     unheard: bool,
+    /// Why it is not sent again.
+    given_up: Option<ClientError>,
     /// What became of the last one.
     last: Option<ClientError>,
 }
@@ -169,6 +171,7 @@ impl<B: Batch> Sequences<B> {
             sent: 0,
             maybe_stored: false,
             unheard: false,
+            given_up: None,
             last,
         });
     }
@@ -292,6 +295,12 @@ impl<B: Batch> Sequences<B> {
         self.in_flight -= 1;
         let is_first = self.entries.iter().take(index).all(|entry| matches!(entry.state, State::Done(_)));
         let Some(entry) = self.entries.get_mut(index) else { return };
+        if let Some(why) = entry.given_up.take().filter(|_| !matches!(answer, Answer::Stored(_))) {
+            entry.unheard |= matches!(answer, Answer::Unheard(_));
+            entry.maybe_stored |= matches!(answer, Answer::Unheard(_) | Answer::Unknown(_));
+            self.is_known = false;
+            return self.fail(index, why);
+        }
         match answer {
             Answer::Stored(offset) => {
                 entry.state = State::Done(Ok(offset));
@@ -354,6 +363,7 @@ impl<B: Batch> Sequences<B> {
             sent: 0,
             maybe_stored: false,
             unheard: whole.unheard,
+            given_up: None,
             last: Some(error.clone()),
         };
         let between = whole.sequence.map(|sequence| after(sequence, first.count()));
@@ -421,6 +431,14 @@ impl<B: Batch> Sequences<B> {
             if self.entries.get(index).is_some_and(|entry| entry.state == State::Waiting) {
                 self.fail(index, error.clone());
             }
+        }
+    }
+
+    /// Gives up all of it: what waits at once, and what is under way unless it turns out to be stored.
+    pub(super) fn give_up(&mut self, error: &ClientError) {
+        self.fail_waiting(error);
+        for entry in self.entries.iter_mut().filter(|entry| matches!(entry.state, State::InFlight(_))) {
+            entry.given_up = Some(error.clone());
         }
     }
 

@@ -313,3 +313,17 @@ fn a_producer_whose_sender_is_gone_says_so_and_does_not_wait() {
     assert_eq!(producer.poll(until(), &mut Vec::new()), Err(ClientError::Closed));
     assert_eq!(producer.partition(&Topic::from("other"), 0), Err(ClientError::Closed));
 }
+
+#[test]
+fn a_flush_that_is_not_through_says_which_topic_nobody_leads() {
+    let broker = Broker::play(Vec::new());
+    let (mut producer, to) = producer(&broker, &[]);
+    let gone = producer.partition(&Topic::from("gone"), 9).expect("a number");
+    append(&mut producer, to, &[1]);
+    append(&mut producer, gone, &[1]);
+    let (mut acks, soon) = (Vec::new(), Deadline::after(SystemClock.now(), Duration::from_millis(500)));
+    let error = producer.flush(soon, &mut acks).expect_err("there is no such topic");
+    assert!(matches!(error, ClientError::TimedOut { .. }), "it may come: {error:?}");
+    assert!(error.to_string().contains("topic gone"), "{error}");
+    assert_eq!(acks.len(), 1);
+}

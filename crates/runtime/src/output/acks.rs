@@ -6,6 +6,7 @@ use headwater_topology::handler::{DeadLetter, Decision, ErrorContext, Production
 use headwater_topology::{BoxError, Destination, Handlers, RecordContext};
 
 use super::RecordCollector;
+use super::transaction::Transaction;
 use crate::metric;
 
 impl RecordCollector {
@@ -70,7 +71,7 @@ impl RecordCollector {
                 // Kept with the task; the thread learns of it as the producer's failure.
                 let _ = self.fail(lane, &name, error.clone());
             } else {
-                self.production_failed(lane, to, record, error);
+                self.was_not_written(lane, to, record, error);
             }
             if let Err(malformed) = records.advance() {
                 let name = self.topic_name(to);
@@ -91,23 +92,35 @@ impl RecordCollector {
         }
     }
 
-    /// A record of `lane` was not written: the production exception handler decides.
+    /// A record of `lane` was handed to the producer and is not in the log: the production exception handler decides. A transaction
+    /// cannot be committed without a record that was sent in it, whoever would let that go.
+    fn was_not_written(&mut self, lane: usize, to: PartitionRef, record: RawRecord<'_>, error: &ClientError) {
+        if self.production_failed(lane, to, record, error) == Decision::Continue
+            && self.transaction != Transaction::Without
+        {
+            let topic = self.topic_name(to);
+            tracing::error!(topic, %error, "no transaction is committed without a record that was sent in it, though the production exception handler would let it go");
+            let _ = self.fail(lane, &topic, error.clone());
+        }
+    }
+
+    /// A record of `lane` was not written: what the production exception handler decides, and has decided.
     pub(super) fn production_failed(
         &mut self,
         lane: usize,
         to: PartitionRef,
         record: RawRecord<'_>,
         error: &ClientError,
-    ) {
+    ) -> Decision {
         let name = self.topic_name(to);
-        let Some(known) = self.lanes.get(lane) else { return };
+        let Some(known) = self.lanes.get(lane) else { return Decision::Fail };
         let task = known.task;
         let topic = self.partitions.get(to.index()).map(|partition| partition.topic);
         let is_dead_letter =
             topic.and_then(|topic| self.topics.get_mut(topic)).is_some_and(|state| state.takes_dead_letters);
         if is_dead_letter {
             let _ = self.fail(lane, &name, error.clone());
-            return;
+            return Decision::Fail;
         }
         let input = RecordContext {
             timestamp: record.timestamp,
@@ -132,6 +145,7 @@ impl RecordCollector {
                 let _ = self.fail(lane, &name, error.clone());
             }
         }
+        response.decision
     }
 
     fn send_dead_letter(&mut self, lane: usize, letter: &DeadLetter) {

@@ -173,6 +173,10 @@ impl StreamThread {
     /// Begins anew what was done since the last commit, by all tasks: their transaction came to nothing. What their stores have is
     /// what was committed.
     fn revive(&mut self, trouble: &Trouble) -> Result<(), Error> {
+        // What of it no broker takes, none would take the next time.
+        if let Some(lasting) = self.collector.take_lasting_failure() {
+            return Err(lasting.into());
+        }
         tracing::warn!(thread = self.cx.number, error = %trouble, "the transaction came to nothing; going on from the last commit");
         if self.cx.instance.status.is_closing() {
             self.tell_who_closes(Error::new(ErrorKind::Unavailable, trouble.to_string()));

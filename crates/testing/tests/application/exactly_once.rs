@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use headwater_record::Topic;
+use headwater_client::ClientError;
+use headwater_client_memory::Api;
+use headwater_record::{OwnedRecord, Topic};
 use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State};
+use headwater_topology::BoxError;
+use headwater_topology::handler::{ErrorContext, HandlerResponse, ProductionErrorOrigin, ProductionExceptionHandler};
 use headwater_topology::state::StoreHandle;
 
 use crate::graph::beginning;
@@ -114,4 +118,41 @@ fn what_an_init_wrote_is_shown_once_it_is_committed() {
         world.run(&mut instances, 1);
     }
     panic!("what was written is never shown");
+}
+
+/// Lets every record go.
+#[derive(Debug)]
+struct LetsGo;
+
+impl ProductionExceptionHandler for LetsGo {
+    fn handle(
+        &self,
+        _: &ErrorContext<'_>,
+        _: &str,
+        _: &OwnedRecord,
+        _: ProductionErrorOrigin,
+        _: &BoxError,
+    ) -> HandlerResponse {
+        HandlerResponse::resume()
+    }
+}
+
+/// As in Java: its transaction cannot be committed, and would be begun again for ever.
+#[test]
+fn a_record_that_a_broker_refuses_ends_the_instance_whatever_its_handler_says() {
+    let aborted = || ClientError::TransactionAborted("what came before it is missing".into());
+    for lets_go in [true, false] {
+        let mut world = World::new();
+        let builder = exactly_once(world.builder(1));
+        let builder = if lets_go { builder.production_handler(LetsGo) } else { builder };
+        let mut instances = vec![builder.drive().unwrap()];
+        world.run_until(&mut instances, "it runs", |instances| instances[0].state() == State::Running);
+        // Whatever else is sent in the transaction is refused for the sake of the first.
+        world.cluster.faults().fail_next(Api::Produce, 1, ClientError::NotAuthorised("write".into()));
+        world.cluster.faults().fail_next(Api::Produce, u32::MAX, aborted());
+        world.feed(4);
+        world.run_until(&mut instances, "it has ended", |instances| instances[0].state().is_final());
+        let error = instances[0].outcome().unwrap_err();
+        assert_eq!((error.kind(), committed_counts(&world).len()), (ErrorKind::Config, 0), "{error}");
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use headwater_client::{ClientError, ErrorClass};
 use headwater_record::{Timestamp, Topic};
 
-use super::{Broker, Event, Sender};
+use super::{Broker, Event, Heard, Sender};
 use crate::metadata::Metadata;
 
 impl Sender {
@@ -56,8 +56,10 @@ impl Sender {
                     } else if error.class() != ErrorClass::Retriable {
                         place.sequences.fail_waiting(&error);
                     }
-                    place.sequences.hindered(Some(error));
+                    place.sequences.hindered(Some(error.clone()));
                     place.is_led_by(None, index, &self.heard);
+                    // Where nobody listens any more, the end is near.
+                    let _ = self.heard.send(Heard::Leaderless { place: index, why: error });
                 }
             }
         }

@@ -56,10 +56,10 @@ impl Sender {
         }
     }
 
-    /// Nothing is sent of what waits.
+    /// Nothing is sent of what waits, nor again of what is under way.
     pub(super) fn give_up(&mut self) {
         for place in &mut self.places {
-            place.sequences.fail_waiting(&ClientError::Abandoned);
+            place.sequences.give_up(&ClientError::Abandoned);
         }
     }
 }

@@ -360,4 +360,28 @@ fn what_is_given_up_is_in_doubt_while_it_may_be_under_way() {
     assert_eq!((told.outcome, told.in_doubt), (Ok(0), false), "a copy of what is stored is found out");
 }
 
+#[test]
+fn what_is_given_up_while_it_is_under_way_is_not_sent_again() {
+    let large = Answer::TooLarge(met());
+    let outcomes =
+        [Answer::Passing(met()), Answer::Unknown(met()), Answer::Unheard(met()), Answer::Forgotten(met()), large];
+    for outcome in outcomes {
+        let mut sequences = to_one_that_knows(with_batches(RULES, 6));
+        assert_eq!(sent(&mut sequences, at(0)).len(), 5);
+        sequences.give_up(&ClientError::Abandoned);
+        let disorder = Answer::OutOfOrder(met());
+        let answers = [&Answer::Stored(40), &outcome, &disorder, &disorder, &disorder].map(Clone::clone);
+        answer(&mut sequences, 0, &answers, at(0));
+        let abandoned = Err(ClientError::Abandoned);
+        let given_up = [2, 4, 6, 8, 10].map(|first| (first, abandoned.clone()));
+        let expected: Vec<_> = [(0, Ok(40))].into_iter().chain(given_up).collect();
+        assert_eq!(told(&mut sequences), expected, "{outcome:?}");
+        // What is written later does not wait for it, and takes a new epoch where the broker misses what was given up.
+        sequences.push(Records(vec![12]), at(10_000));
+        assert_eq!(sent(&mut sequences, at(10_000)).len(), 1, "{outcome:?}");
+        answer(&mut sequences, 5, std::slice::from_ref(&disorder), at(10_000));
+        assert_eq!(sent(&mut sequences, at(11_000)), [(1, 0, 12)], "{outcome:?}");
+    }
+}
+
 mod chance;

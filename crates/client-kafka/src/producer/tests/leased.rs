@@ -80,3 +80,31 @@ fn what_is_under_way_is_heard_of_and_the_rest_given_up() {
     assert_eq!(flushed(&mut producer), [Ok((2, 4))]);
     assert_eq!(broker.seen(), [(0, 0, 1), (0, 1, 1), (0, 2, 4)], "the sequences of what was never sent are free");
 }
+
+#[test]
+fn what_is_under_way_when_all_is_given_up_is_not_sent_again() {
+    let replies = [Reply::Nothing, Reply::Close, Reply::Code(6), Reply::Code(7), Reply::Code(3)];
+    for lost in replies {
+        let broker = Broker::play(vec![Reply::Store, lost]);
+        let (mut producer, to, lease) = leased(&broker, &[("request.timeout.ms", "300")]);
+        grant(&lease);
+        append(&mut producer, to, &[1]);
+        assert_eq!(flushed(&mut producer), [Ok((0, 1))]);
+        broker.hold(true);
+        append(&mut producer, to, &[2]);
+        let patience = until();
+        while broker.seen().len() < 2 {
+            assert!(!patience.passed(SystemClock.now()));
+            let _ = producer.poll(Deadline::after(SystemClock.now(), Duration::from_millis(5)), &mut Vec::new());
+        }
+        lease.end();
+        producer.abandon();
+        broker.hold(false);
+        // The member is confirmed again before it is heard what became of the batch.
+        grant(&lease);
+        assert_eq!(told(&mut producer, 1), [Err(ClientError::Abandoned)], "{lost:?}");
+        append(&mut producer, to, &[4]);
+        assert_eq!(flushed(&mut producer), [Ok((1, 4))], "{lost:?}");
+        assert!(broker.seen()[2..].iter().all(|(_, _, count)| *count == 4), "{lost:?}: {:?}", broker.seen());
+    }
+}
