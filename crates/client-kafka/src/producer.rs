@@ -272,8 +272,8 @@ impl KafkaProducer {
 
     /// A flush that is not through, and why, where that is known.
     fn flush_in_words(&self) -> String {
-        let under_way = self.places.iter().enumerate().filter(|(place, _)| self.gathering.is_under_way(*place));
-        let why = under_way.filter_map(|(_, place)| place.leaderless.as_ref()).next();
+        let mut under_way = self.places.iter().enumerate().filter(|(place, _)| self.gathering.is_under_way(*place));
+        let why = under_way.find_map(|(_, place)| place.leaderless.as_ref());
         why.map_or_else(|| "flush of the producer".to_owned(), |why| format!("flush of the producer: {why}"))
     }
 
