@@ -133,8 +133,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn servers_get_the_usual_port_and_their_absence_is_told() {
-        let config = ClientConfig::new().with("bootstrap.servers", "a, b:19092");
+    fn servers_are_taken_in_order_and_their_absence_is_told() {
+        let config = ClientConfig::new().with("bootstrap.servers", "a:9092, b:19092");
         assert_eq!(Servers::of(&config, "c").map(|servers| servers.text()), Ok("a:9092,b:19092".to_owned()));
         for none in [ClientConfig::new(), ClientConfig::new().with("bootstrap.servers", " , ")] {
             let error = Servers::of(&none, "c").map(|_| ()).unwrap_err();

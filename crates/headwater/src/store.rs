@@ -8,6 +8,8 @@ pub use headwater_store::{
     Committed, Logging, MemoryBudget, OpenContext, Row, RowBuf, RowFormat, StateStore, Store, StoreError, StoreKind,
     StoreSpec, StoreSupplier, StoreType, StoreViews, View, bytes, history,
 };
+#[doc(inline)]
+pub use headwater_store_memory::MemoryStores;
 // What the record cache, joins and suppressions keep: public for other crates of headwater.
 #[doc(hidden)]
 pub use headwater_store::*;

@@ -10,9 +10,10 @@ use crate::{NodeId, ProcessError};
 /// By which time a punctuator fires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PunctuationType {
-    /// The greatest timestamp of the records that the task has taken: no records, no firing.
+    /// The greatest timestamp of the records that the task has taken: no records, no firing. A schedule first fires with the first
+    /// record, and after a restart as soon as the task's time is known again, whatever the interval is; from then on at its interval.
     StreamTime,
-    /// The clock of the machine.
+    /// The clock of the machine. A schedule first fires after one interval.
     WallClockTime,
 }
 

@@ -5,7 +5,7 @@ use std::net::ToSocketAddrs as _;
 
 use headwater_client::ClientError;
 
-/// The addresses in `servers`, as `host:port`. A protocol before them is not looked at, as in Java; a missing port is 9092.
+/// The addresses in `servers`, as `host:port`. A protocol before them is not looked at, as in Java.
 ///
 /// # Errors
 /// [`ClientError::Config`] for one that is none.
@@ -28,10 +28,9 @@ fn address(url: &str) -> Result<String, ClientError> {
     let is_name = |text: &str, more: &str| {
         text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-%._".contains(letter) || more.contains(letter))
     };
-    if host.is_empty() || !is_name(host, ":") || !is_name(protocol, "") {
+    let Some(port) = port.filter(|_| !host.is_empty() && is_name(host, ":") && is_name(protocol, "")) else {
         return Err(invalid("url", "an address is host:port, such as broker.example:9092 or [::1]:9092"));
-    }
-    let port = port.unwrap_or("9092");
+    };
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     let number = port.parse::<u16>().ok().filter(|_| digits);
     let number = number.ok_or_else(|| invalid("port", "it is a number from 0 to 65535"))?;
@@ -77,8 +76,6 @@ mod tests {
             ("::1:9092", "::1:9092"),
             ("[fe80::1%eth0]:9092", "fe80::1%eth0:9092"),
             ("localhost:0", "localhost:0"),
-            ("localhost", "localhost:9092"),
-            ("[::1]", "::1:9092"),
         ];
         for (url, address) in forms {
             assert_eq!(parse(url), Ok(vec![address.to_owned()]), "{url}");
@@ -96,6 +93,8 @@ mod tests {
             ("a:9092/path", "Invalid port"),
             ("a b:9092", "Invalid url"),
             (":9092", "Invalid url"),
+            ("localhost", "Invalid url"),
+            ("[::1]", "Invalid url"),
             ("http//a:9092", "Invalid url"),
             ("PLAIN TEXT://a:9092", "Invalid url"),
         ];

@@ -101,7 +101,30 @@ impl<D: DefaultEnvironment> Builder<D> {
         self
     }
 
-    /// Keeps state in these stores instead of those that the environment would choose.
+    /// Keeps state in these stores instead of those that the environment would choose: with another memory budget for all that is on
+    /// disk, say, where Java has a `RocksDBConfigSetter`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "rocksdb")] {
+    /// use std::sync::Arc;
+    ///
+    /// use headwater::prelude::*;
+    /// use headwater::rocksdb::RocksDbStores;
+    /// use headwater::runtime::StoreMakers;
+    /// use headwater::store::{MemoryBudget, MemoryStores};
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// builder.stream::<String, String>("visits").group_by_key().count().to_stream().to("counts");
+    /// // For all stores of this process together, bytes.
+    /// let budget = MemoryBudget { block_cache_bytes: 64 << 20, write_buffer_bytes: 32 << 20, committed_bytes: 0 };
+    /// let stores = StoreMakers {
+    ///     in_memory: Arc::new(MemoryStores::new()),
+    ///     persistent: Some(Arc::new(RocksDbStores::new(budget))),
+    /// };
+    /// let _application = KafkaStreams::builder(builder.build()?).application_id("counts").stores(stores);
+    /// # }
+    /// # Ok::<(), headwater::processor::TopologyErrors>(())
+    /// ```
     pub fn stores(mut self, stores: StoreMakers) -> Self {
         self.stores = Some(stores);
         self

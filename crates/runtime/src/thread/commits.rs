@@ -115,7 +115,8 @@ impl StreamThread {
         let trouble = Trouble::Client(error);
         let now = self.cx.now();
         match decide(&trouble, self.cx.config().retry_backoff()) {
-            TaskFailure::Retry { .. } if self.committer.has_patience(now) => {
+            // As in Java, brokers that are not there yet are waited for: there is no task whose time runs out.
+            TaskFailure::Retry { .. } if self.tasks.is_empty() || self.committer.has_patience(now) => {
                 tracing::debug!(thread = self.cx.number, error = %trouble, "the producer is not ready yet");
                 Ok(false)
             }

@@ -1,10 +1,11 @@
 //! Exactly-once: readers of committed records see each count once and in order.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use headwater_client::ClientError;
 use headwater_client_memory::Api;
-use headwater_record::{OwnedRecord, Topic};
+use headwater_record::{Clock, OwnedRecord, Topic};
 use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State};
 use headwater_topology::BoxError;
 use headwater_topology::handler::{ErrorContext, HandlerResponse, ProductionErrorOrigin, ProductionExceptionHandler};
@@ -155,4 +156,18 @@ fn a_record_that_a_broker_refuses_ends_the_instance_whatever_its_handler_says() 
         let error = instances[0].outcome().unwrap_err();
         assert_eq!((error.kind(), committed_counts(&world).len()), (ErrorKind::Config, 0), "{error}");
     }
+}
+
+#[test]
+fn brokers_that_are_not_there_yet_are_waited_for_longer_than_a_task_has_patience() {
+    let mut world = World::new();
+    let began = world.clock.now();
+    world.cluster.faults().unreachable_until(began.plus(Duration::from_secs(30)));
+    let mut instances = vec![exactly_once(world.builder(1)).set("task.timeout.ms", "1000").drive().unwrap()];
+    while world.clock.now().since(began) < Duration::from_secs(30) {
+        world.run(&mut instances, 10);
+        assert!(!instances[0].state().is_final(), "{:?}", instances[0].outcome());
+    }
+    world.feed(20);
+    settle(&world, &mut instances);
 }

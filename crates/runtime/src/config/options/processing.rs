@@ -80,6 +80,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     )
     .no_effect("queries read what was committed, as `READ_COMMITTED` says; what is not committed yet cannot be read from outside"),
     setting("rocksdb.config.setter", Kind::Text, Some(""), "Class that configures RocksDB.").only_default(
-        "classes cannot be loaded; of RocksDB, its memory can be bounded where its stores are given to the environment",
+        "classes cannot be loaded; the memory of RocksDB is set by `Builder::stores`, with `RocksDbStores::new(MemoryBudget)`",
     ),
 ];
