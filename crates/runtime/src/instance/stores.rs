@@ -9,7 +9,7 @@ use headwater_record::Partition;
 use headwater_store::StoreViews;
 use headwater_topology::TaskId;
 
-use super::{Gate, TaskPhase, TaskRole};
+use super::{Asks, Gate, TaskPhase, TaskRole};
 use crate::task::TaskStores;
 
 /// A store of a task.
@@ -20,6 +20,8 @@ pub(crate) struct OpenStore {
     pub(crate) phase: TaskPhase,
     /// `None`: stores of this make have none.
     pub(crate) views: Option<Arc<dyn StoreViews>>,
+    /// Where the thread is asked that has the task.
+    pub(crate) asks: Asks,
 }
 
 impl OpenStore {
@@ -41,10 +43,10 @@ pub(crate) struct LocalStores {
 
 impl LocalStores {
     /// A task has opened its stores.
-    pub(crate) fn opened(&self, stores: &TaskStores, role: TaskRole) {
+    pub(crate) fn opened(&self, stores: &TaskStores, role: TaskRole, asks: &Asks) {
         let task = stores.id;
         for store in stores.stores.values().map(headwater_store::Store::state) {
-            let open = OpenStore { task, role, phase: TaskPhase::Created, views: store.views() };
+            let open = OpenStore { task, role, phase: TaskPhase::Created, views: store.views(), asks: asks.clone() };
             self.open.entry(store.name().to_owned()).or_default().insert(task.partition, open);
         }
     }

@@ -3,11 +3,13 @@
 use std::ops::{Bound, RangeBounds};
 
 use headwater_store::Store;
-use headwater_store::bytes::{Entry, KeyRange, Order};
+use headwater_store::bytes::{Entry, Order};
 use headwater_topology::state::Stamped;
 
+use super::typed::{KeyBounds, one};
 use super::{StoreIterator, Typed, other_kind};
 use crate::Error;
+use crate::instance::Part;
 
 /// A key-value store, for reading (Java's `ReadOnlyKeyValueStore`, `KeyQuery`, `RangeQuery`); see [`Queries`](super::Queries).
 ///
@@ -32,7 +34,7 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
     /// See [`ReadOnlyKeyValueStore`].
     pub fn get_with_timestamp(&self, key: &K) -> Result<Option<Stamped<V>>, Error> {
         let key = self.0.key_bytes(key)?;
-        let row = self.0.first(|store| match store {
+        let row = self.0.first(&Part::of(one(&key)), |store| match store {
             Store::KeyValue(store) => store.get(&key),
             other => other_kind(other),
         })?;
@@ -83,13 +85,13 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
         self.reverse_range(..)
     }
 
-    /// About how many entries there are.
+    /// About how many entries there are: as of the last commit.
     ///
     /// # Errors
     /// See [`ReadOnlyKeyValueStore`].
     pub fn approximate_num_entries(&self) -> Result<u64, Error> {
         let mut all = 0_u64;
-        for view in self.0.views()? {
+        for view in self.0.committed_views()? {
             let entries = view.read(|store| match store {
                 Store::KeyValue(store) => Ok(store.approximate_len()),
                 other => other_kind(other),
@@ -99,12 +101,12 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
         Ok(all)
     }
 
-    fn scan(&self, (from, to): (Bound<Vec<u8>>, Bound<Vec<u8>>), order: Order) -> Result<StoreIterator<(K, V)>, Error> {
-        let typed = self.0.clone();
+    fn scan(&self, keys: KeyBounds, order: Order) -> Result<StoreIterator<(K, V)>, Error> {
+        let (typed, part) = (self.0.clone(), Part::of(keys));
         Ok(StoreIterator::over(
-            self.0.views()?,
+            self.0.views(&part)?,
             move |store, after: Option<&Entry>, limit, into| {
-                let range = KeyRange { from: slice(&from), to: slice(&to) };
+                let range = part.range();
                 let rest = after.map_or(range, |after| range.after(&after.key, order));
                 match store {
                     Store::KeyValue(store) => store.scan(rest, order, limit, into),
@@ -113,14 +115,6 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
             },
             move |entry| Ok(Some((typed.key(&entry.key)?, typed.value(&entry.row)?))),
         ))
-    }
-}
-
-fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-    match bound {
-        Bound::Included(key) => Bound::Included(key),
-        Bound::Excluded(key) => Bound::Excluded(key),
-        Bound::Unbounded => Bound::Unbounded,
     }
 }
 

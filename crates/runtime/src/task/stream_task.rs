@@ -2,6 +2,7 @@
 
 mod commit;
 mod process;
+mod show;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -107,18 +107,6 @@ impl StreamTask {
         note_offsets(&self.changelogs, &self.claim).map_err(|error| TaskError::Directory { task, error })
     }
 
-    /// Of a task that has nothing to commit: has stores in memory show what they have to those who read them from elsewhere. Those on
-    /// disk need not be asked, and write nothing outside a commit.
-    ///
-    /// # Errors
-    /// What a store says; the others do all the same.
-    pub(crate) fn show_committed(&mut self) -> Result<(), StoreError> {
-        let show = |store: &SharedStore| {
-            store.write(|store| if store.state().is_persistent() { Ok(()) } else { store.state_mut().commit(None) })
-        };
-        self.stores.values().map(show).fold(Ok(()), Result::and)
-    }
-
     /// How much the stores hold that is not committed.
     pub fn uncommitted_bytes(&self) -> usize {
         let bytes = |store: &SharedStore| store.read(|store| Ok::<_, StoreError>(store.state().pending_bytes()));

@@ -148,7 +148,7 @@ impl TaskManager {
         let stores = TaskStores::open(&instance.topology, &spec, &choice, claim).map_err(Trouble::Open)?;
         let Some(entry) = self.entries.get_mut(&task) else { return Ok(false) };
         tracing::debug!(%task, wanted = ?entry.target, "opened a task");
-        instance.stores.opened(&stores, entry.stands().0);
+        instance.stores.opened(&stores, entry.stands().0, &self.inbox.asks());
         entry.told = None;
         let active = entry.target == TargetRole::Active;
         entry.state = TaskState::Suspended(stores);
