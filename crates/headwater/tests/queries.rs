@@ -12,9 +12,10 @@ use headwater::memory::{Cluster, ClusterConfig, Waiting};
 use headwater::prelude::*;
 use headwater::processor::prelude::*;
 use headwater::record::{Headers, Topic};
-use headwater::runtime::query::IsolationLevel::{self, ReadCommitted, ReadUncommitted};
-use headwater::runtime::query::{Queries, VersionedRecord};
+use headwater::runtime::query::IsolationLevel::{ReadCommitted, ReadUncommitted};
+use headwater::runtime::query::*;
 use headwater::runtime::{CloseOptions, Error, ErrorKind, SystemClock};
+use headwater::store::RowFormat;
 
 /// Only ends a test that hangs.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -46,6 +47,11 @@ fn topology() -> Topology {
     let numbers = builder.stream::<String, i64>("numbers");
     let grouped = numbers.group_by_key();
     grouped.count_with(Materialized::named("counts"));
+    // With headers beside their values, where stores keep them.
+    grouped.count_with(Materialized::named("marked").with_row_format(RowFormat::Headers));
+    let hour = TimeWindows::of_size_with_no_grace(Duration::from_hours(1));
+    let marked_windows = Materialized::named("marked-windows").with_row_format(RowFormat::Headers);
+    grouped.windowed_by(hour).count_with(marked_windows.with_retention(Duration::from_hours(2)));
     let second = TimeWindows::of_size_with_no_grace(Duration::from_secs(1));
     grouped.windowed_by(second).count_with(Materialized::named("windows").with_retention(Duration::from_hours(1)));
     let sessions = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_millis(50));
@@ -87,7 +93,9 @@ impl World {
 
     fn put(&self, topic: &str, key: &str, value: &[u8], time: i64) {
         let (topic, time) = (Topic::from(topic), Timestamp::from_millis(time));
-        self.cluster.produce(&topic, Some(key.as_bytes()), Some(value), time, &Headers::new()).unwrap();
+        let headers = Headers::new();
+        headers.add("key", Some(key.as_bytes()));
+        self.cluster.produce(&topic, Some(key.as_bytes()), Some(value), time, &headers).unwrap();
     }
 }
 
@@ -238,6 +246,81 @@ fn look_at_everything(queries: &Queries) {
         Ok(found.filter(|_| shops.all().is_ok_and(|shops| shops.count() == 2)))
     });
     assert_eq!(rome, "Rome");
+    ask_everything(queries);
+}
+
+/// What the partition that has it answers.
+fn one<Q: Query<String, i64, Result = Option<R>>, R>(queries: &Queries, store: &str, query: Q) -> Option<R> {
+    let request =
+        StateQueryRequest::in_store(&StoreHandle::<String, i64>::named(store)).with_query(query).require_active();
+    queries.query(&request).unwrap().only_partition_result().unwrap()
+}
+
+/// What all partitions answer.
+fn many<Q: Query<String, i64, Result = StoreIterator<R>>, R>(queries: &Queries, store: &str, query: Q) -> Vec<R> {
+    let request =
+        StateQueryRequest::in_store(&StoreHandle::<String, i64>::named(store)).with_query(query).require_active();
+    let answers = queries.query(&request).unwrap();
+    answers.partition_results.into_values().flat_map(|answer| answer.result.unwrap()).map(Result::unwrap).collect()
+}
+
+/// Every query of every kind of store.
+fn ask_everything(queries: &Queries) {
+    let (each, last) = (1_200 / KEYS, Timestamp::from_millis((1_200 - KEYS + 3) * 10));
+    let key = || "k3".to_owned();
+    assert_eq!(one(queries, "counts", KeyQuery::with_key(key())), Some(each));
+    let stamped = one(queries, "counts", TimestampedKeyQuery::with_key(key())).unwrap();
+    assert_eq!((stamped.value, stamped.timestamp), (each, last));
+    let range = || "k1".to_owned().."k2".to_owned();
+    let mut found = many(queries, "counts", RangeQuery::with_range(range()));
+    found.sort();
+    assert_eq!(found, (0..KEYS).filter(|n| *n == 1 || *n >= 10).map(|n| (format!("k{n}"), each)).collect::<Vec<_>>());
+    let stamped = TimestampedRangeQuery::with_range(range()).with_descending_keys();
+    let mut turned: Vec<_> = many(queries, "counts", stamped);
+    turned.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(turned.iter().map(|(key, stamped)| (key.clone(), stamped.value)).collect::<Vec<_>>(), found);
+
+    let windows = WindowKeyQuery::with_key_and_window_start_range(key(), 0, 2_999);
+    let windows = many(queries, "windows", windows);
+    let starts = windows.iter().map(|(windowed, count)| (windowed.window.start.millis(), *count));
+    assert_eq!(starts.collect::<Vec<_>>(), [(0, 5), (1_000, 5), (2_000, 5)]);
+    let windows = WindowRangeQuery::with_window_start_range(1_000, 2_999);
+    assert_eq!(many(queries, "windows", windows).len(), 2 * KEYS as usize);
+    let sessions = WindowRangeQuery::with_key(key());
+    assert_eq!(many(queries, "sessions", sessions).len(), each as usize);
+
+    let pen = || "pen".to_owned();
+    assert_eq!(one(queries, "prices", VersionedKeyQuery::with_key(pen())).unwrap().value, 9);
+    let then = VersionedKeyQuery::with_key(pen()).as_of(450);
+    assert_eq!(one(queries, "prices", then).unwrap().value, 4);
+    let versions = MultiVersionedKeyQuery::with_key(pen()).from_time(250).to_time(450);
+    let values = |versions: MultiVersionedKeyQuery<String>| {
+        many(queries, "prices", versions).into_iter().map(|version| version.value).collect::<Vec<_>>()
+    };
+    assert_eq!(values(versions.clone()), [4, 3, 2]);
+    assert_eq!(values(versions.with_ascending_timestamps()), [2, 3, 4]);
+
+    let marked = one(queries, "marked", TimestampedKeyWithHeadersQuery::with_key(key())).unwrap();
+    assert_eq!((marked.value, marked.timestamp), (each, last));
+    let all = TimestampedRangeWithHeadersQuery::with_range(..);
+    let all = many(queries, "marked", all);
+    let of_windows = TimestampedWindowKeyWithHeadersQuery::with_key_and_window_start_range(key(), 0, 1);
+    let of_windows = many(queries, "marked-windows", of_windows);
+    let of_all = TimestampedWindowRangeWithHeadersQuery::with_window_start_range(0, 1);
+    let of_all = many(queries, "marked-windows", of_all);
+    assert_eq!((all.len(), of_windows.len(), of_all.len()), (KEYS as usize, 1, KEYS as usize));
+    // Stores in memory keep no headers, as Java's.
+    let key_in = |headers: &Headers| headers.last("key").and_then(|header| header.value.map(|value| value.to_vec()));
+    if let Some(found) = key_in(&marked.headers) {
+        assert_eq!(found, b"k3");
+        assert!(all.iter().all(|(key, record)| key_in(&record.headers).as_deref() == Some(key.as_bytes())));
+        let of_windows = of_windows.iter().chain(&of_all);
+        let mut keys = of_windows.map(|(key, record)| (key.key.as_bytes(), key_in(&record.headers)));
+        assert!(keys.all(|(key, found)| found.as_deref() == Some(key)));
+    }
+    let shops = StateQueryRequest::in_store(&StoreHandle::<String, String>::named("shops"));
+    let rome = queries.query(&shops.with_query(KeyQuery::with_key("s1".to_owned()))).unwrap();
+    assert_eq!(rome.global_result.unwrap().result.unwrap().as_deref(), Some("Rome"));
 }
 
 #[test]
@@ -292,6 +375,9 @@ fn read_what_was_never_committed(settings: Settings) {
     let queries = streams.queries();
     wait_for("all are counted", || Ok((counts(&queries)?.values().sum::<i64>() == 1_200).then_some(())));
     look_at_everything(&queries);
+    let cached = one(&queries, "counts", KeyQuery::with_key("k1".to_owned()).skip_cache());
+    let has_cache = !settings.contains(&("statestore.cache.max.bytes", "0"));
+    assert_eq!(cached.is_none(), has_cache, "what lies in the cache only: {cached:?}");
     let committed = counts(&queries.with_isolation(ReadCommitted));
     let in_memory = settings.contains(&IN_MEMORY[0]);
     assert!(in_memory || committed.as_ref().is_ok_and(BTreeMap::is_empty), "it was committed: {committed:?}");
@@ -307,7 +393,7 @@ macro_rules! never_committed {
                 ("commit.interval.ms", "900000"),
                 ("producer.transaction.timeout.ms", "900000"),
                 ("statestore.uncommitted.max.bytes", "-1"),
-                ("poll.ms", "60000"),
+                ("poll.ms", "10000"),
                 ("session.timeout.ms", "30000"),
                 ("heartbeat.interval.ms", "8000"),
                 ("num.stream.threads", "1"),

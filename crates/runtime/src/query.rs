@@ -1,7 +1,12 @@
 //! Reading an application's stores from any thread, while its tasks go on (Java's interactive queries, KIP-67).
 
+mod ask;
 mod entries;
 mod key_value;
+mod position;
+mod questions;
+mod request;
+mod result;
 mod session;
 mod typed;
 mod versioned;
@@ -17,6 +22,15 @@ use headwater_topology::state::StoreHandle;
 
 pub use self::entries::StoreIterator;
 pub use self::key_value::ReadOnlyKeyValueStore;
+pub use self::position::{Position, PositionBound};
+pub use self::questions::{
+    CustomQuery, KeyQuery, MultiVersionedKeyQuery, Query, RangeQuery, ReadOnlyRecord, TimestampedKeyQuery,
+    TimestampedKeyWithHeadersQuery, TimestampedRangeQuery, TimestampedRangeWithHeadersQuery,
+    TimestampedWindowKeyWithHeadersQuery, TimestampedWindowRangeWithHeadersQuery, VersionedKeyQuery, WindowKeyQuery,
+    WindowRangeQuery,
+};
+pub use self::request::{InStore, StateQueryRequest};
+pub use self::result::{FailureReason, QueryFailure, QueryResult, StateQueryResult};
 pub use self::session::ReadOnlySessionStore;
 use self::typed::Typed;
 pub use self::versioned::{ReadOnlyVersionedStore, VersionedRecord};
@@ -118,7 +132,7 @@ impl Queries {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a store that the topology does not have, or that is of another kind.
     pub fn key_value_store<K, V>(&self, handle: &StoreHandle<K, V>) -> Result<ReadOnlyKeyValueStore<K, V>, Error> {
         let is_it = |kind| matches!(kind, StoreKind::KeyValue | StoreKind::Lru { .. });
-        Ok(ReadOnlyKeyValueStore(self.typed(handle, "key-value", is_it)?))
+        Ok(ReadOnlyKeyValueStore(self.typed(handle, Some(("key-value", &is_it)))?))
     }
 
     /// The window store of `handle`; keys are those of the store, without their windows (Java's `QueryableStoreTypes#windowStore`).
@@ -126,7 +140,7 @@ impl Queries {
     /// # Errors
     /// As [`Queries::key_value_store`].
     pub fn window_store<K, V>(&self, handle: &StoreHandle<K, V>) -> Result<ReadOnlyWindowStore<K, V>, Error> {
-        Ok(ReadOnlyWindowStore(self.typed(handle, "window", |kind| matches!(kind, StoreKind::Window { .. }))?))
+        Ok(ReadOnlyWindowStore(self.typed(handle, Some(("window", &|kind| matches!(kind, StoreKind::Window { .. }))))?))
     }
 
     /// The session store of `handle`; keys are those of the store, without their sessions (Java's
@@ -135,7 +149,9 @@ impl Queries {
     /// # Errors
     /// As [`Queries::key_value_store`].
     pub fn session_store<K, V>(&self, handle: &StoreHandle<K, V>) -> Result<ReadOnlySessionStore<K, V>, Error> {
-        Ok(ReadOnlySessionStore(self.typed(handle, "session", |kind| matches!(kind, StoreKind::Session { .. }))?))
+        Ok(ReadOnlySessionStore(
+            self.typed(handle, Some(("session", &|kind| matches!(kind, StoreKind::Session { .. }))))?,
+        ))
     }
 
     /// The versioned store of `handle` (Java's `VersionedKeyQuery` and `MultiVersionedKeyQuery`).
@@ -143,19 +159,20 @@ impl Queries {
     /// # Errors
     /// As [`Queries::key_value_store`].
     pub fn versioned_store<K, V>(&self, handle: &StoreHandle<K, V>) -> Result<ReadOnlyVersionedStore<K, V>, Error> {
-        Ok(ReadOnlyVersionedStore(self.typed(handle, "versioned", |kind| matches!(kind, StoreKind::Versioned { .. }))?))
+        Ok(ReadOnlyVersionedStore(
+            self.typed(handle, Some(("versioned", &|kind| matches!(kind, StoreKind::Versioned { .. }))))?,
+        ))
     }
 
     fn typed<K, V>(
         &self,
         handle: &StoreHandle<K, V>,
-        wanted: &str,
-        is_it: impl Fn(StoreKind) -> bool,
+        wanted: Option<(&str, &dyn Fn(StoreKind) -> bool)>,
     ) -> Result<Typed<K, V>, Error> {
         let (topology, name) = (&self.instance.topology, handle.name());
         let found = topology.store_named(name).and_then(|id| Some((id, topology.store(id)?)));
         let (id, node) = found.ok_or_else(|| Error::config(format!("there is no store {name} in the topology")))?;
-        if !is_it(node.spec.kind) {
+        if let Some((wanted, _)) = wanted.filter(|(_, is_it)| !is_it(node.spec.kind)) {
             return Err(Error::config(format!("store {name} is no {wanted} store, but {:?}", node.spec.kind)));
         }
         Ok(Typed {
@@ -164,7 +181,10 @@ impl Queries {
             name: name.into(),
             topic: topology.serde_topic(id),
             kind: node.spec.kind,
+            format: node.spec.format,
             global: node.global,
+            skips_cache: false,
+            told: None,
             key: Arc::clone(handle.key_serde()),
             value: Arc::clone(handle.value_serde()),
         })

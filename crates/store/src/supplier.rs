@@ -1,5 +1,6 @@
 //! Opening stores, and what all of them can do.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -97,6 +98,17 @@ pub trait StateStore: Send + Sync {
         amend: &mut dyn FnMut(&mut Store),
     ) -> Result<Option<Arc<View>>, StoreError> {
         let _ = (asked, amend);
+        Ok(None)
+    }
+
+    /// Answers a question of a store of one's own, which nobody else understands (`CustomQuery`). `None`: neither does this one.
+    ///
+    /// It is asked of what [`StateStore::views`] and [`StateStore::uncommitted`] give, on the thread of whoever asks.
+    ///
+    /// # Errors
+    /// [`StoreError`], when it cannot be answered.
+    fn query(&self, query: &dyn Any) -> Result<Option<Box<dyn Any>>, StoreError> {
+        let _ = query;
         Ok(None)
     }
 

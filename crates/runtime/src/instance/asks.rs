@@ -14,6 +14,14 @@ use headwater_store::{Asked, View};
 use headwater_topology::{StoreId, TaskId};
 
 use crate::Error;
+use crate::query::Position;
+
+/// What is read, and how much of its input that has seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) view: Arc<View>,
+    pub(crate) position: Arc<Position>,
+}
 
 /// What of a store is going to be read.
 #[derive(Clone, Debug)]
@@ -21,12 +29,14 @@ pub(crate) struct Part {
     pub(crate) keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
     /// When windows start, or sessions end, both included.
     pub(crate) times: (Timestamp, Timestamp),
+    /// Whether what lies in a record cache is left out.
+    pub(crate) skips_cache: bool,
 }
 
 impl Part {
     /// At any time.
     pub(crate) fn of(keys: (Bound<Vec<u8>>, Bound<Vec<u8>>)) -> Self {
-        Part { keys, times: (Asked::ALL.from, Asked::ALL.to) }
+        Part { keys, times: (Asked::ALL.from, Asked::ALL.to), skips_cache: false }
     }
 
     /// The same, as stores are asked.
@@ -47,11 +57,11 @@ pub(crate) struct Ask {
     pub(crate) store: StoreId,
     pub(crate) part: Part,
     /// Whoever asked does not wait any more when nobody takes it.
-    reply: SyncSender<Result<Arc<View>, Error>>,
+    reply: SyncSender<Result<Seen, Error>>,
 }
 
 impl Ask {
-    pub(crate) fn answer(self, answer: Result<Arc<View>, Error>) {
+    pub(crate) fn answer(self, answer: Result<Seen, Error>) {
         let _ = self.reply.send(answer);
     }
 }
@@ -85,11 +95,11 @@ impl fmt::Debug for Asks {
 
 /// The answer to a question, some time.
 #[derive(Debug)]
-pub(crate) struct Answer(Receiver<Result<Arc<View>, Error>>);
+pub(crate) struct Answer(Receiver<Result<Seen, Error>>);
 
 impl Answer {
     /// Waits for it. `None`: the thread has ended.
-    pub(crate) fn wait(self, patience: Duration) -> Result<Option<Result<Arc<View>, Error>>, TooLate> {
+    pub(crate) fn wait(self, patience: Duration) -> Result<Option<Result<Seen, Error>>, TooLate> {
         match self.0.recv_timeout(patience) {
             Ok(answer) => Ok(Some(answer)),
             Err(RecvTimeoutError::Disconnected) => Ok(None),

@@ -2,8 +2,8 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use headwater_store::Store;
 use headwater_store::bytes::{Entry, Order};
+use headwater_store::{RowBuf, Store};
 use headwater_topology::state::Stamped;
 
 use super::typed::{KeyBounds, one};
@@ -33,12 +33,15 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
     /// # Errors
     /// See [`ReadOnlyKeyValueStore`].
     pub fn get_with_timestamp(&self, key: &K) -> Result<Option<Stamped<V>>, Error> {
+        self.row(key)?.map(|row| self.0.stamped(&row)).transpose()
+    }
+
+    pub(super) fn row(&self, key: &K) -> Result<Option<RowBuf>, Error> {
         let key = self.0.key_bytes(key)?;
-        let row = self.0.first(&Part::of(one(&key)), |store| match store {
+        self.0.first(&Part::of(one(&key)), |store| match store {
             Store::KeyValue(store) => store.get(&key),
             other => other_kind(other),
-        })?;
-        row.map(|row| self.0.stamped(&row)).transpose()
+        })
     }
 
     /// The entries whose keys lie within `keys`, by the order of their bytes, in each partition.
@@ -102,6 +105,16 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
     }
 
     fn scan(&self, keys: KeyBounds, order: Order) -> Result<StoreIterator<(K, V)>, Error> {
+        self.scan_as(keys, order, Typed::value)
+    }
+
+    /// What `make` makes of rows.
+    pub(super) fn scan_as<T: 'static>(
+        &self,
+        keys: KeyBounds,
+        order: Order,
+        make: impl Fn(&Typed<K, V>, &RowBuf) -> Result<T, Error> + Send + 'static,
+    ) -> Result<StoreIterator<(K, T)>, Error> {
         let (typed, part) = (self.0.clone(), Part::of(keys));
         Ok(StoreIterator::over(
             self.0.views(&part)?,
@@ -113,7 +126,7 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
                     other => other_kind(other),
                 }
             },
-            move |entry| Ok(Some((typed.key(&entry.key)?, typed.value(&entry.row)?))),
+            move |entry| Ok(Some((typed.key(&entry.key)?, make(&typed, &entry.row)?))),
         ))
     }
 }

@@ -3,8 +3,8 @@
 use std::ops::RangeBounds;
 
 use headwater_record::Timestamp;
-use headwater_store::Store;
 use headwater_store::bytes::{Order, SessionEntry, SessionQuery};
+use headwater_store::{RowBuf, Store};
 use headwater_window::{Window, Windowed};
 
 use super::typed::{KeyBounds, one};
@@ -92,9 +92,20 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
     fn scan(
         &self,
         keys: KeyBounds,
-        (earliest_end, latest_start): (Timestamp, Timestamp),
+        times: (Timestamp, Timestamp),
         order: Order,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        self.scan_as(keys, times, order, Typed::value)
+    }
+
+    /// What `make` makes of rows.
+    pub(super) fn scan_as<T: 'static>(
+        &self,
+        keys: KeyBounds,
+        (earliest_end, latest_start): (Timestamp, Timestamp),
+        order: Order,
+        make: impl Fn(&Typed<K, V>, &RowBuf) -> Result<T, Error> + Send + 'static,
+    ) -> Result<StoreIterator<(Windowed<K>, T)>, Error> {
         let part = Part { times: (earliest_end, Timestamp::MAX), ..Part::of(keys.clone()) };
         let (typed, bounds) = (self.0.clone(), keys);
         Ok(StoreIterator::over(
@@ -112,7 +123,7 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
                     return Ok(None);
                 }
                 let session = Window::new(entry.start, entry.end);
-                Ok(Some((Windowed::new(typed.key(&entry.key)?, session), typed.value(&entry.row)?)))
+                Ok(Some((Windowed::new(typed.key(&entry.key)?, session), make(&typed, &entry.row)?)))
             },
         ))
     }

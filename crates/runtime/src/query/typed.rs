@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use headwater_record::{Encoded, SharedSerde};
-use headwater_store::{RowBuf, Store, StoreError, StoreKind};
+use headwater_store::{RowBuf, RowFormat, Store, StoreError, StoreKind};
 use headwater_topology::StoreId;
 use headwater_topology::state::Stamped;
 
-use super::Queries;
+use super::{Position, Queries};
 use crate::instance::Part;
 use crate::{Error, ErrorKind};
 
@@ -29,7 +29,12 @@ pub(super) struct Typed<K, V> {
     /// What serdes are told.
     pub(super) topic: String,
     pub(super) kind: StoreKind,
+    pub(super) format: RowFormat,
     pub(super) global: bool,
+    /// Whether what lies in a record cache is left out.
+    pub(super) skips_cache: bool,
+    /// Told how much of its input that has seen which is read.
+    pub(super) told: Option<Arc<OnceLock<Position>>>,
     pub(super) key: SharedSerde<K>,
     pub(super) value: SharedSerde<V>,
 }
@@ -42,7 +47,10 @@ impl<K, V> Clone for Typed<K, V> {
             name: Arc::clone(&self.name),
             topic: self.topic.clone(),
             kind: self.kind,
+            format: self.format,
             global: self.global,
+            skips_cache: self.skips_cache,
+            told: self.told.clone(),
             key: Arc::clone(&self.key),
             value: Arc::clone(&self.value),
         }

@@ -64,14 +64,21 @@ impl<K: 'static, V: 'static> ReadOnlyVersionedStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<VersionedRecord<V>>, Error> {
-        let (key, from, to) = (self.0.key_bytes(key)?, from.into(), to.into());
+        self.scan(key, (from.into(), to.into()), Order::Forward)
+    }
+
+    pub(super) fn scan(
+        &self,
+        key: &K,
+        (from, to): (Timestamp, Timestamp),
+        order: Order,
+    ) -> Result<StoreIterator<VersionedRecord<V>>, Error> {
+        let key = self.0.key_bytes(key)?;
         let typed = self.0.clone();
         Ok(StoreIterator::over(
             self.0.views(&Part::of(one(&key)))?,
             move |store, after: Option<&Version>, limit, into| match store {
-                Store::Versioned(store) => {
-                    store.scan(VersionQuery { key: &key, from, to }, Order::Forward, after, limit, into)
-                }
+                Store::Versioned(store) => store.scan(VersionQuery { key: &key, from, to }, order, after, limit, into),
                 other => other_kind(other),
             },
             move |version| record(&typed, &version).map(Some),

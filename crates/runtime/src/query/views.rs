@@ -8,16 +8,16 @@ use std::time::Duration;
 use headwater_record::Partition;
 use headwater_store::{StoreError, View};
 
-use super::IsolationLevel;
 use super::typed::Typed;
-use crate::instance::{Answer, OpenStore, Part, TaskRole};
+use super::{IsolationLevel, Position};
+use crate::instance::{Answer, OpenStore, Part, Seen, TaskRole};
 use crate::{Error, ErrorKind, host};
 
 /// How long is waited for a stream thread: for the commit after which a store has its first view, or for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One of each partition.
-type Views = BTreeMap<Partition, Arc<View>>;
+type Views = BTreeMap<Partition, Seen>;
 
 impl<K, V> Typed<K, V> {
     /// The views to be read, one of each partition that is here. What was not committed they show of `part` at least.
@@ -30,7 +30,10 @@ impl<K, V> Typed<K, V> {
         if views.is_empty() {
             return Err(self.unavailable("this instance has no task with it"));
         }
-        Ok(views.into_values().collect())
+        if let Some(told) = &self.told {
+            let _ = told.set(views.values().fold(Position::default(), |all, seen| all.merge(&seen.position)));
+        }
+        Ok(views.into_values().map(|seen| seen.view).collect())
     }
 
     /// As the last commit left them.
@@ -48,6 +51,7 @@ impl<K, V> Typed<K, V> {
                 "the thread that asks is one that is to answer: ask from another thread, or read what was committed",
             ));
         }
+        let part = &Part { skips_cache: self.skips_cache, ..part.clone() };
         let active = here.into_iter().filter(|(_, open)| open.is_active());
         // All threads are asked before the first is waited for.
         let asked: Vec<_> =
@@ -68,7 +72,7 @@ impl<K, V> Typed<K, V> {
         })
     }
 
-    fn answered(&self, answer: Answer) -> Result<Arc<View>, Error> {
+    fn answered(&self, answer: Answer) -> Result<Seen, Error> {
         match answer.wait(PATIENCE) {
             Ok(Some(Err(error))) if error.kind() == ErrorKind::Unavailable => Err(self.unavailable(&error.to_string())),
             Ok(Some(answer)) => answer,
@@ -104,7 +108,7 @@ impl<K, V> Typed<K, V> {
 
     /// Whether this thread is none of those that are waited for.
     fn may_wait(&self) -> bool {
-        !host::is_own_thread() && !(self.queries.instance.is_driven && host::takes_turns())
+        !(host::is_own_thread() || self.queries.instance.is_driven && host::takes_turns())
     }
 
     /// The partitions that are here and may be read.
@@ -121,8 +125,14 @@ impl<K, V> Typed<K, V> {
     fn committed_here(&self, which: impl Fn(&OpenStore) -> bool) -> Result<Option<Views>, Error> {
         let mut views = Some(Views::new());
         for (partition, open) in self.here()?.into_iter().filter(|(_, open)| which(open)) {
+            // First: the view may be of a later commit, and never of an earlier one.
+            let position = self.queries.instance.stores.position(open.task);
             match open.views.as_ref().ok_or_else(|| self.without_views())?.committed() {
-                Ok(Some(view)) => views.iter_mut().for_each(|views| drop(views.insert(partition, Arc::clone(&view)))),
+                Ok(Some(view)) => {
+                    if let Some(views) = &mut views {
+                        views.insert(partition, Seen { view, position });
+                    }
+                }
                 // The others are to hear of it too.
                 Ok(None) => views = None,
                 Err(StoreError::Closed { .. }) => drop(self.is_gone(partition, &open)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use headwater_record::Timestamp;
 use headwater_store::bytes::{Order, WindowEntry, WindowQuery};
-use headwater_store::{Store, StoreKind};
+use headwater_store::{RowBuf, Store, StoreKind};
 use headwater_topology::state::Stamped;
 use headwater_window::{Window, Windowed};
 
@@ -123,6 +123,17 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         times: (Timestamp, Timestamp),
         order: Order,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        self.scan_as(keys, times, order, Typed::value)
+    }
+
+    /// What `make` makes of rows.
+    pub(super) fn scan_as<T: 'static>(
+        &self,
+        keys: KeyBounds,
+        times: (Timestamp, Timestamp),
+        order: Order,
+        make: impl Fn(&Typed<K, V>, &RowBuf) -> Result<T, Error> + Send + 'static,
+    ) -> Result<StoreIterator<(Windowed<K>, T)>, Error> {
         let size = match self.0.kind {
             StoreKind::Window { window_size, .. } => window_size,
             _ => Duration::ZERO,
@@ -142,7 +153,7 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
                     return Ok(None);
                 }
                 let window = Window::new(entry.start, entry.start.plus(size));
-                Ok(Some((Windowed::new(typed.key(&entry.key)?, window), typed.value(&entry.row)?)))
+                Ok(Some((Windowed::new(typed.key(&entry.key)?, window), make(&typed, &entry.row)?)))
             },
         ))
     }

@@ -14,6 +14,7 @@ mod hosts;
 mod metrics;
 mod offsets;
 mod output;
+mod own_store;
 mod pace;
 mod panics;
 mod queries;

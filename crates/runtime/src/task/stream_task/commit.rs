@@ -1,5 +1,7 @@
 //! A task's part in a commit, step by step, and its end.
 
+use std::sync::Arc;
+
 use headwater_client::CommittedOffset;
 use headwater_record::{Timestamp, TopicPartition};
 use headwater_store::StoreError;
@@ -90,6 +92,10 @@ impl StreamTask {
         self.punctuated = false;
         self.clock.commit_requested = false;
         self.clock.remembered_anew = false;
+        let position = Arc::make_mut(&mut self.position);
+        for (partition, committed) in &offsets {
+            position.committed(partition, committed.offset);
+        }
         self.committed.extend(offsets);
         self.note_contained(output);
         let task = self.spec.id;

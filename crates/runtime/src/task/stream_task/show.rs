@@ -6,6 +6,7 @@ use headwater_store::{Asked, StoreError, View};
 use headwater_topology::{SharedStore, StoreId};
 
 use super::StreamTask;
+use crate::query::Position;
 use crate::task::TaskError;
 
 impl StreamTask {
@@ -21,8 +22,8 @@ impl StreamTask {
         self.stores.values().map(show).fold(Ok(()), Result::and)
     }
 
-    /// A view of `store` as it is now, with what lies in its record cache: of what is `asked` for at least. `None`: its make has no such
-    /// views.
+    /// A view of `store` as it is now, with what lies in its record cache unless that is to be skipped: of what is `asked` for at least.
+    /// `None`: its make has no such views.
     ///
     /// # Errors
     /// What the store says, or the serdes of what lies in the cache.
@@ -30,16 +31,37 @@ impl StreamTask {
         &mut self,
         store: StoreId,
         asked: &Asked<'_>,
+        skips_cache: bool,
     ) -> Result<Option<Arc<View>>, TaskError> {
         let task = self.spec.id;
         let StreamTask { stores, graph, .. } = self;
         let Some(shared) = stores.get(&store) else { return Ok(None) };
         let mut cached = Ok(());
         let view = shared.write(|bytes| {
-            bytes.state_mut().uncommitted(asked, &mut |copy| cached = graph.show_cached(store, asked, copy))
+            bytes.state_mut().uncommitted(asked, &mut |copy| {
+                if !skips_cache {
+                    cached = graph.show_cached(store, asked, copy);
+                }
+            })
         });
         let view = view.map_err(|error| TaskError::Store { task, error })?;
         cached.map_err(|error| TaskError::Process { task, error })?;
         Ok(view)
+    }
+
+    /// How much of its input what it has committed has seen, as far as it knows.
+    pub(crate) fn committed_position(&self) -> Arc<Position> {
+        Arc::clone(&self.position)
+    }
+
+    /// How much of its input its stores have seen.
+    pub(crate) fn position(&self) -> Position {
+        let mut position = Position::clone(&self.position);
+        for queue in self.group.queues() {
+            if let Some(offset) = queue.last_taken() {
+                position.saw(queue.partition(), offset);
+            }
+        }
+        position
     }
 }

@@ -187,6 +187,7 @@ impl TaskManager {
         let parts = Parts { topology, spec, stores, globals: instance.globals.stores(), committed, settings };
         let started = StreamTask::start(parts, collector, now).map_err(Trouble::Task)?;
         tracing::debug!(task = %id, "a task processes");
+        instance.stores.committed(id, started.committed_position());
         fetcher.assign(&assign)?;
         entry.state = TaskState::Running(Box::new(started));
         self.tell_readers(id);

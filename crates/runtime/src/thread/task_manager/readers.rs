@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use headwater_store::View;
-
 use super::TaskManager;
-use crate::instance::Ask;
+use crate::instance::{Ask, Seen};
 use crate::{Error, ErrorKind};
 
 impl TaskManager {
@@ -44,13 +42,14 @@ impl TaskManager {
         }
     }
 
-    fn show(&mut self, ask: &Ask) -> Result<Arc<View>, Error> {
+    fn show(&mut self, ask: &Ask) -> Result<Seen, Error> {
         let Some(task) = self.active(ask.task) else {
             let message = format!("task {} has just stopped here: ask again", ask.task);
             return Err(Error::new(ErrorKind::Unavailable, message));
         };
-        let view = task.show_uncommitted(ask.store, &ask.part.asked())?;
-        view.ok_or_else(|| {
+        let view = task.show_uncommitted(ask.store, &ask.part.asked(), ask.part.skips_cache)?;
+        let position = Arc::new(task.position());
+        view.map(|view| Seen { view, position }).ok_or_else(|| {
             let what = "its make shows only what was committed: it needs StateStore::uncommitted";
             Error::config(format!("a store of task {} cannot be read so; {what}", ask.task))
         })
