@@ -17,6 +17,7 @@ mod output;
 mod own_store;
 mod pace;
 mod panics;
+mod partition_queries;
 mod queries;
 mod rebalances;
 mod recorder;
