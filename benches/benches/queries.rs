@@ -11,7 +11,7 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use headwater::rocksdb::RocksDbStores;
 use headwater::store::bytes::{KeyRange, Order};
-use headwater::store::{MemoryBudget, OpenContext, Row, Store, StoreKind, StoreSpec, StoreSupplier};
+use headwater::store::{Asked, MemoryBudget, OpenContext, Row, Store, StoreKind, StoreSpec, StoreSupplier};
 use headwater_store_memory::MemoryStores;
 
 /// Rows in the store, and writes of a commit.
@@ -68,6 +68,23 @@ fn queries(criterion: &mut Criterion) {
                 let view = views.committed().unwrap().unwrap();
                 let found = view.read(|store| match store {
                     Store::KeyValue(rows) => rows.get(&key(number % ROWS)),
+                    _ => Ok(None),
+                });
+                assert!(found.unwrap().is_some());
+            });
+        });
+        // A view for each: of a row that waits for its commit, and of one that does not.
+        if let Store::KeyValue(rows) = &mut store {
+            (0..WRITES).for_each(|n| rows.put(&key(n), Some(Row::plain(b"uncommitted"))).unwrap());
+        }
+        group.bench_function("get-uncommitted", |bencher| {
+            bencher.iter(|| {
+                number += 1;
+                let key = key(number % (2 * WRITES));
+                let asked = Asked { keys: KeyRange::inclusive(Some(&key), Some(&key)), ..Asked::ALL };
+                let view = store.state_mut().uncommitted(&asked, &mut |_| ()).unwrap().unwrap();
+                let found = view.read(|store| match store {
+                    Store::KeyValue(rows) => rows.get(&key),
                     _ => Ok(None),
                 });
                 assert!(found.unwrap().is_some());

@@ -17,10 +17,11 @@ mod settings;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
-use headwater_client::{ClientConfig, ClientError, Consumer, RecordBatch, StartAt, Watermarks};
+use headwater_client::{ClientConfig, ClientError, Consumer, RecordBatch, StartAt, Wakeup, Watermarks};
 use headwater_record::{Deadline, Offset, TopicPartition};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -48,6 +49,8 @@ pub(crate) struct KafkaConsumer {
     settings: Settings,
     orders: UnboundedSender<Order>,
     heard: Receiver<Heard>,
+    /// Whether somebody wants the poll to end.
+    is_woken: bool,
     readings: HashMap<TopicPartition, Reading>,
     claims: HashMap<Claim, TopicPartition>,
     next_claim: u64,
@@ -80,6 +83,7 @@ impl KafkaConsumer {
             settings,
             orders,
             heard,
+            is_woken: false,
             readings: HashMap::new(),
             claims: HashMap::new(),
             next_claim: 0,
@@ -149,6 +153,7 @@ impl KafkaConsumer {
                 self.forget_silence();
                 self.failures.push_back((None, error));
             }
+            Heard::Wakeup => self.is_woken = true,
         }
     }
 
@@ -192,7 +197,7 @@ impl KafkaConsumer {
                 Ok(heard) => self.take(heard, into),
                 Err(TryRecvError::Disconnected) => return Err(ClientError::Closed),
                 Err(TryRecvError::Empty) => {
-                    let has_news = !self.handed_out.is_empty() || !self.failures.is_empty();
+                    let has_news = !self.handed_out.is_empty() || !self.failures.is_empty() || self.is_woken;
                     let wait = if has_news || until == Deadline::NOW { Duration::ZERO } else { remaining(until) };
                     if wait.is_zero() {
                         return Ok(());
@@ -267,11 +272,22 @@ impl Consumer for KafkaConsumer {
 
     fn poll(&mut self, until: Deadline, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
         let taken = self.take_all(until, into);
+        self.is_woken = false;
         for (claim, next) in std::mem::take(&mut self.handed_out) {
             self.order(Order::Fetch(claim, next));
         }
         taken?;
         self.failures.pop_front().map_or(Ok(()), |(_, error)| Err(error))
+    }
+
+    fn wakeup(&self) -> Wakeup {
+        // Whoever holds it does not keep the fetcher alive.
+        let orders = self.orders.downgrade();
+        Arc::new(move || {
+            if let Some(orders) = orders.upgrade() {
+                let _ = orders.send(Order::Wakeup);
+            }
+        })
     }
 
     fn position(&self, partition: &TopicPartition) -> Option<Offset> {

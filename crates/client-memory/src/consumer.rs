@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use headwater_client::{ClientConfig, ClientError, Consumer, Isolation, RecordBatch, StartAt, Watermarks};
+use headwater_client::{ClientConfig, ClientError, Consumer, Isolation, RecordBatch, StartAt, Wakeup, Watermarks};
 use headwater_record::{Deadline, Offset, TopicPartition};
 
 use crate::client::{Client, number};
@@ -49,6 +50,8 @@ pub(crate) struct MemoryConsumer {
     assigned: BTreeMap<TopicPartition, Assigned>,
     /// The partition that is served first by the next poll, so that a full one does not starve the others.
     turn: Option<TopicPartition>,
+    /// Whether somebody wants the poll to end.
+    woken: Arc<AtomicBool>,
 }
 
 impl MemoryConsumer {
@@ -67,7 +70,7 @@ impl MemoryConsumer {
             partition_bytes: number(config, "max.partition.fetch.bytes", 1 << 20, 0)?,
         };
         let client = Client::new(shared, config, "consumer");
-        Ok(MemoryConsumer { client, limits, isolation, assigned: BTreeMap::new(), turn: None })
+        Ok(MemoryConsumer { client, limits, isolation, assigned: BTreeMap::new(), turn: None, woken: Arc::default() })
     }
 
     fn assigned_mut(&mut self, partition: &TopicPartition) -> Result<&mut Assigned, ClientError> {
@@ -132,7 +135,7 @@ impl Consumer for MemoryConsumer {
     }
 
     fn poll(&mut self, until: Deadline, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError> {
-        let MemoryConsumer { client, limits, isolation, assigned, turn } = self;
+        let MemoryConsumer { client, limits, isolation, assigned, turn, woken } = self;
         let shared = Arc::clone(&client.shared);
         let attempt = |state: &mut State, _| match state.faults.verdict(Api::Fetch, &client.id) {
             Verdict::Pass | Verdict::Repeat(_) => {
@@ -142,7 +145,7 @@ impl Consumer for MemoryConsumer {
                 let error = fetch.all(assigned, turn.as_ref());
                 match error {
                     Some(error) => Ok(Err(error)),
-                    None if fetch.into.len() == before => Err(None),
+                    None if fetch.into.len() == before && !woken.swap(false, Ordering::AcqRel) => Err(None),
                     None => {
                         *turn = fetch.full_at;
                         Ok(Ok(()))
@@ -158,6 +161,16 @@ impl Consumer for MemoryConsumer {
             shared.pause(until, RETRY_BACKOFF);
         }
         result
+    }
+
+    fn wakeup(&self) -> Wakeup {
+        let (woken, shared) = (Arc::clone(&self.woken), Arc::clone(&self.client.shared));
+        Arc::new(move || {
+            woken.store(true, Ordering::Release);
+            // Who has just looked waits by now.
+            drop(shared.lock());
+            shared.notify();
+        })
     }
 
     fn position(&self, partition: &TopicPartition) -> Option<Offset> {

@@ -1,5 +1,7 @@
 //! Reading partitions.
 
+use std::sync::Arc;
+
 use headwater_record::{Deadline, Offset, RawRecord, TopicPartition};
 
 use crate::ClientError;
@@ -49,6 +51,9 @@ pub struct Watermarks {
     pub high: Offset,
 }
 
+/// Ends a poll that waits: to be called from any thread.
+pub type Wakeup = Arc<dyn Fn() + Send + Sync>;
+
 /// Reads partitions that it is told, in no group.
 ///
 /// Settings: those of Kafka's consumer; `isolation.level` decides whether aborted and open transactions are seen.
@@ -89,6 +94,12 @@ pub trait Consumer: Send {
     /// [`ClientError::OffsetOutOfRange`] when a position is no longer in the log (the partition is then paused until a seek),
     /// [`ClientError::UnknownTopic`] when a topic is gone, and what the cluster answers otherwise. Batches already appended are valid.
     fn poll(&mut self, until: Deadline, into: &mut Vec<Box<dyn RecordBatch>>) -> Result<(), ClientError>;
+
+    /// What ends a poll that waits, or else the next one that would (Java's `Consumer#wakeup`). A consumer that has none of its own waits
+    /// until its time is over.
+    fn wakeup(&self) -> Wakeup {
+        Arc::new(|| ())
+    }
 
     /// The offset from which the next batch of this partition will come: past everything polled, control and aborted records
     /// included. `None` while it is not assigned or not known yet.

@@ -23,7 +23,7 @@ mod transaction;
 
 pub use admin::{Admin, Isolation, NewTopic, OffsetSpec, TopicDescription};
 pub use config::ClientConfig;
-pub use consumer::{Consumer, RecordBatch, StartAt, Watermarks};
+pub use consumer::{Consumer, RecordBatch, StartAt, Wakeup, Watermarks};
 pub use error::{ClientError, ErrorClass, GroupError};
 pub use lease::Lease;
 pub use membership::{

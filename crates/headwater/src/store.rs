@@ -5,8 +5,8 @@
 
 #[doc(inline)]
 pub use headwater_store::{
-    Committed, Logging, MemoryBudget, OpenContext, Row, RowBuf, RowFormat, StateStore, Store, StoreError, StoreKind,
-    StoreSpec, StoreSupplier, StoreType, StoreViews, View, bytes, history,
+    Asked, Committed, Logging, MemoryBudget, OpenContext, Row, RowBuf, RowFormat, StateStore, Store, StoreError,
+    StoreKind, StoreSpec, StoreSupplier, StoreType, StoreViews, View, bytes, history,
 };
 #[doc(inline)]
 pub use headwater_store_memory::MemoryStores;

@@ -28,6 +28,7 @@ use crate::assignment::{AssignmentSettings, HostPort};
 use crate::commit::ProcessingGuarantee;
 use crate::handler::ExceptionHandlers;
 use crate::internal_topics::InternalTopicSettings;
+use crate::query::IsolationLevel;
 use crate::task::ConfiguredStores;
 use options::Support;
 
@@ -232,6 +233,14 @@ impl StreamsConfig {
     /// `statestore.uncommitted.max.bytes`; `None` for any number.
     pub fn uncommitted_max_bytes(&self) -> Option<usize> {
         usize::try_from(self.number(&["statestore.uncommitted.max.bytes"])).ok()
+    }
+
+    /// `default.interactive.query.isolation.level`.
+    pub fn interactive_query_isolation_level(&self) -> IsolationLevel {
+        match self.text(&["default.interactive.query.isolation.level"]).trim() {
+            "READ_COMMITTED" => IsolationLevel::ReadCommitted,
+            _ => IsolationLevel::ReadUncommitted,
+        }
     }
 
     /// `poll.ms`.

@@ -5,5 +5,5 @@ mod run;
 mod signals;
 
 pub use clock::SystemClock;
-pub(crate) use run::{Threads, is_own_thread, spawn_all};
+pub(crate) use run::{Threads, is_own_thread, spawn_all, take_turns, takes_turns};
 pub(crate) use signals::on_signal;

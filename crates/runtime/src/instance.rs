@@ -2,6 +2,7 @@
 //!
 //! It knows no thread: `thread`, `global`, `host` and `application` all build upon it.
 
+mod asks;
 mod close;
 mod gate;
 mod globals;
@@ -21,6 +22,7 @@ use headwater_record::Topic;
 use headwater_topology::Topology;
 use headwater_topology::node::NodeSpec;
 
+pub(crate) use self::asks::{Answer, Ask, Asks, Inbox, Part, Seen};
 pub use self::close::CloseOptions;
 pub(crate) use self::gate::Gate;
 pub use self::globals::GlobalProgress;

@@ -39,7 +39,7 @@ use self::state_updater::Asker;
 use self::task_manager::TaskManager;
 use self::upkeep::Upkeep;
 use crate::error::{TaskFailure, Trouble, decide};
-use crate::instance::{Instance, ThreadState};
+use crate::instance::{Inbox, Instance, ThreadState};
 use crate::output::{OutputSettings, RecordCollector};
 use crate::{Error, metric};
 
@@ -71,7 +71,7 @@ impl StreamThread {
         let (updater, asker, worker) = state_updater::make(&cx)?;
         let thread = StreamThread {
             member,
-            tasks: TaskManager::new(&cx, updater),
+            tasks: TaskManager::new(&cx, updater, Inbox::new(fetcher.wakeup())),
             fetcher,
             collector,
             committer: Committer::new(&cx, now),
@@ -93,6 +93,7 @@ impl StreamThread {
     /// What ends the thread; [`StreamThread::abandon`] is to be called then.
     pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(), Error> {
         self.sampler.turn(self.state, &self.tasks, &self.fetcher, now);
+        self.tasks.answer_readers();
         self.check_shutdown_requested(now)?;
         self.group_turn(now)?;
         match self.shutdown.ending {
@@ -189,6 +190,10 @@ impl StreamThread {
 
     /// Waits for records, or for the group while that is busy, until something else is due.
     fn wait(&mut self, now: Timestamp) -> Result<(), Error> {
+        // A poll of this turn may have been woken in place of the one to come.
+        if self.tasks.are_readers_waiting() {
+            return Ok(());
+        }
         let soon = Deadline::after(now, state_updater::LOOK_INTERVAL);
         let mut until = Deadline::after(now, self.cx.config().poll()).min(self.member.wake_at());
         if self.tasks.is_waiting_for_stores() || self.asker.is_waiting() || self.collector.under_way() > 0 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, RawRecord};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater_store::{Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
+use headwater_store::{Asked, Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews, View};
 
 use crate::map::Map;
 use crate::scan::scan;
@@ -26,6 +26,13 @@ impl KeyValue {
     /// Over the rows of a store that is copied for its readers as a whole.
     pub(crate) fn view_of(state: State, rows: BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
         KeyValue { state, in_place_of_disk: false, rows: Map::Own(rows) }
+    }
+
+    /// A copy that shares what does not change.
+    fn copy(&mut self) -> Store {
+        self.rows.share(|_| ());
+        let (state, rows) = (self.state.of_view(), self.rows.clone());
+        Store::KeyValue(Box::new(KeyValue { state, in_place_of_disk: self.in_place_of_disk, rows }))
     }
 
     fn write(&mut self, key: &[u8], row: Option<Row<'_>>) {
@@ -57,16 +64,22 @@ impl StateStore for KeyValue {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        let KeyValue { state, in_place_of_disk, rows } = self;
-        state.commit(changelog, |state| {
-            rows.share(|_| ());
-            let (state, rows) = (state.of_view(), rows.clone());
-            Store::KeyValue(Box::new(KeyValue { state, in_place_of_disk: *in_place_of_disk, rows }))
-        });
+        if self.state.commit(changelog) {
+            let copy = self.copy();
+            self.state.show(copy);
+        }
         Ok(())
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.state.views()
+    }
+    fn uncommitted(
+        &mut self,
+        _: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let copy = self.copy();
+        self.state.show_to_one(copy, amend)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

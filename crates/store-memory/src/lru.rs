@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use headwater_record::{Offset, RawRecord};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater_store::{Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
+use headwater_store::{Asked, Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews, View};
 
 use crate::key_value::KeyValue;
 use crate::scan::scan_own;
@@ -60,6 +60,12 @@ impl Lru {
         self.by_use.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A copy. There are not many.
+    fn copy(&self) -> Store {
+        let rows = self.slots.iter().map(|(key, slot)| (key.clone(), slot.row.clone())).collect();
+        Store::KeyValue(Box::new(KeyValue::view_of(self.state.of_view(), rows)))
+    }
+
     fn write(&mut self, key: &[u8], row: Option<Row<'_>>) {
         let Some(row) = row else {
             if let Some(slot) = self.slots.remove(key) {
@@ -102,16 +108,22 @@ impl StateStore for Lru {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        let Lru { state, slots, .. } = self;
-        state.commit(changelog, |state| {
-            // There are not many.
-            let rows = slots.iter().map(|(key, slot)| (key.clone(), slot.row.clone())).collect();
-            Store::KeyValue(Box::new(KeyValue::view_of(state.of_view(), rows)))
-        });
+        if self.state.commit(changelog) {
+            let copy = self.copy();
+            self.state.show(copy);
+        }
         Ok(())
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.state.views()
+    }
+    fn uncommitted(
+        &mut self,
+        _: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let copy = self.copy();
+        self.state.show_to_one(copy, amend)
     }
     // What is dropped while restoring is not told: the changelog has its tombstones already.
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, SessionBytes, SessionEntry, SessionQuery};
-use headwater_store::{Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
+use headwater_store::{Asked, Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews, View};
 use headwater_window::key_format::split_session_key;
 
 use crate::index::{Index, Key};
@@ -34,6 +34,18 @@ impl Session {
     pub(crate) fn new(spec: &StoreSpec, retention: Retention) -> Self {
         let by_start = retention.is_by_segments() && spec.kind.is_time_ordered();
         Session { state: State::new(spec), retention, by_start, ends: Map::default(), ends_of: Index::default() }
+    }
+
+    /// A copy that shares what does not change.
+    fn copy(&mut self) -> Store {
+        self.ends.share(|keys| keys.share(|starts| starts.share(|_| ())));
+        Store::Session(Box::new(Session {
+            state: self.state.of_view(),
+            retention: self.retention,
+            by_start: self.by_start,
+            ends: self.ends.clone(),
+            ends_of: Index::default(),
+        }))
     }
 
     fn write(&mut self, key: &[u8], start: i64, end: i64, row: Option<Row<'_>>) -> Put {
@@ -158,16 +170,22 @@ impl StateStore for Session {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        let Session { state, retention, by_start, ends, .. } = self;
-        state.commit(changelog, |state| {
-            ends.share(|keys| keys.share(|starts| starts.share(|_| ())));
-            let (state, retention, ends) = (state.of_view(), *retention, ends.clone());
-            Store::Session(Box::new(Session { state, retention, by_start: *by_start, ends, ends_of: Index::default() }))
-        });
+        if self.state.commit(changelog) {
+            let copy = self.copy();
+            self.state.show(copy);
+        }
         Ok(())
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.state.views()
+    }
+    fn uncommitted(
+        &mut self,
+        _: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let copy = self.copy();
+        self.state.show_to_one(copy, amend)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

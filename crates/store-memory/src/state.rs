@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
-use headwater_store::{Row, RowBuf, RowFormat, Store, StoreError, StoreSpec, StoreViews};
+use headwater_store::{Row, RowBuf, RowFormat, Store, StoreError, StoreSpec, StoreViews, View};
 
 use crate::views::Views;
 
@@ -35,12 +35,29 @@ impl State {
         self.views.as_ref().map(Views::share)
     }
 
-    /// Remembers the offset; there is nothing to write. `view` copies the store for those who read it elsewhere.
-    pub(crate) fn commit(&mut self, changelog: Option<Offset>, view: impl FnOnce(&Self) -> Store) {
+    /// Remembers the offset; there is nothing to write. Whether those who read elsewhere want a copy of the store.
+    #[must_use]
+    pub(crate) fn commit(&mut self, changelog: Option<Offset>) -> bool {
         self.offset = changelog.or(self.offset);
+        self.views.as_ref().is_some_and(Views::are_wanted)
+    }
+
+    /// Shows `copy` to them.
+    pub(crate) fn show(&self, copy: Store) {
         if let Some(views) = &self.views {
-            views.committed(self.offset, || view(self));
+            views.committed(copy, self.offset);
         }
+    }
+
+    /// Shows `copy` to one of them, as `amend` leaves it.
+    pub(crate) fn show_to_one(
+        &self,
+        mut copy: Store,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let Some(views) = &self.views else { return Ok(None) };
+        amend(&mut copy);
+        views.hand_out(copy, self.offset).map(Some)
     }
 
     /// Writes `row` over `bytes`, which keep their allocation.

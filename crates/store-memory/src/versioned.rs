@@ -7,7 +7,7 @@ use std::time::Duration;
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{Order, Scan, Version, VersionQuery, VersionedBytes, VersionedPut};
 use headwater_store::history::{self, HistoryTime, Span, Versions};
-use headwater_store::{RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
+use headwater_store::{Asked, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews, View};
 
 use crate::map::Map;
 use crate::scan::next_in;
@@ -36,6 +36,13 @@ impl Versioned {
         let time = HistoryTime::new(history_retention, segment_interval, Timestamp::UNKNOWN);
         let rows = Rows { time, latest: Map::default(), segments: Map::default() };
         Versioned { state: State::new(spec), rows }
+    }
+
+    /// A copy that shares what does not change.
+    fn copy(&mut self) -> Store {
+        self.rows.latest.share(|_| ());
+        self.rows.segments.share(|segment| segment.share(|spans| spans.share(|_| ())));
+        Store::Versioned(Box::new(Versioned { state: self.state.of_view(), rows: self.rows.clone() }))
     }
 }
 
@@ -124,16 +131,22 @@ impl StateStore for Versioned {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        let Versioned { state, rows } = self;
-        state.commit(changelog, |state| {
-            rows.latest.share(|_| ());
-            rows.segments.share(|segment| segment.share(|spans| spans.share(|_| ())));
-            Store::Versioned(Box::new(Versioned { state: state.of_view(), rows: rows.clone() }))
-        });
+        if self.state.commit(changelog) {
+            let copy = self.copy();
+            self.state.show(copy);
+        }
         Ok(())
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.state.views()
+    }
+    fn uncommitted(
+        &mut self,
+        _: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let copy = self.copy();
+        self.state.show_to_one(copy, amend)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

@@ -27,13 +27,19 @@ impl Views {
         Arc::new(Views(Arc::clone(&self.0)))
     }
 
-    /// The store has committed: views are of what `copy` gives, if they are wanted.
-    pub(crate) fn committed(&self, offset: Option<Offset>, copy: impl FnOnce() -> Store) {
-        self.0.change(|source| {
-            if source.wanted {
-                source.latest = Some((copy(), offset));
-            }
-        });
+    /// Whether anybody wants to see commits.
+    pub(crate) fn are_wanted(&self) -> bool {
+        self.0.look(|source| source.wanted).unwrap_or_default()
+    }
+
+    /// The store has committed: views are of `copy`.
+    pub(crate) fn committed(&self, copy: Store, offset: Option<Offset>) {
+        self.0.change(|source| source.latest = Some((copy, offset)));
+    }
+
+    /// A view of `copy`, which nobody else sees.
+    pub(crate) fn hand_out(&self, copy: Store, offset: Option<Offset>) -> Result<Arc<View>, StoreError> {
+        self.0.hand_out(View::new(copy, offset))
     }
 
     pub(crate) fn close(&self) {
@@ -47,5 +53,9 @@ impl StoreViews for Views {
             source.wanted = true;
             Ok(source.latest.take().map(|(store, offset)| View::new(store, offset)))
         })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.is_closed()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
-use headwater_store::{Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews};
+use headwater_store::{Asked, Row, RowBuf, StateStore, Store, StoreError, StoreSpec, StoreViews, View};
 use headwater_window::key_format::split_window_store_key;
 
 use crate::index::{Index, Key};
@@ -32,6 +32,18 @@ impl Window {
     pub(crate) fn new(spec: &StoreSpec, retention: Retention, retain_duplicates: bool) -> Self {
         let sequence = retain_duplicates.then_some(0);
         Window { state: State::new(spec), retention, starts: Map::default(), starts_of: Index::default(), sequence }
+    }
+
+    /// A copy that shares what does not change.
+    fn copy(&mut self) -> Store {
+        self.starts.share(|rows| rows.share(|_| ()));
+        Store::Window(Box::new(Window {
+            state: self.state.of_view(),
+            retention: self.retention,
+            starts: self.starts.clone(),
+            starts_of: Index::default(),
+            sequence: self.sequence,
+        }))
     }
 
     fn row_key(&self, key: &[u8], sequence: i32) -> Vec<u8> {
@@ -132,22 +144,22 @@ impl StateStore for Window {
         Ok(self.state.offset)
     }
     fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
-        let Window { state, retention, starts, sequence, .. } = self;
-        state.commit(changelog, |state| {
-            starts.share(|rows| rows.share(|_| ()));
-            let (state, retention, starts) = (state.of_view(), *retention, starts.clone());
-            Store::Window(Box::new(Window {
-                state,
-                retention,
-                starts,
-                starts_of: Index::default(),
-                sequence: *sequence,
-            }))
-        });
+        if self.state.commit(changelog) {
+            let copy = self.copy();
+            self.state.show(copy);
+        }
         Ok(())
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.state.views()
+    }
+    fn uncommitted(
+        &mut self,
+        _: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let copy = self.copy();
+        self.state.show_to_one(copy, amend)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
         for record in records {

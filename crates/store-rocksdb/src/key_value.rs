@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, RawRecord};
 use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
-use headwater_store::{Row, RowBuf, RowRef, StateStore, StoreError, StoreViews};
+use headwater_store::{Asked, Row, RowBuf, RowRef, StateStore, Store, StoreError, StoreViews, View};
 
+use crate::scan::HalfOpen;
 use crate::table::{Marks, Table};
 
 #[derive(Debug)]
@@ -62,6 +63,15 @@ impl StateStore for KeyValue {
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.table.views()
+    }
+    fn uncommitted(
+        &mut self,
+        asked: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let range = HalfOpen::new(asked.keys.from, asked.keys.to);
+        let Some(table) = self.table.uncommitted(&[range]) else { return Ok(None) };
+        self.table.show(Store::KeyValue(Box::new(KeyValue { table })), amend)
     }
     fn pending_bytes(&self) -> usize {
         self.table.pending_bytes()

@@ -131,14 +131,47 @@ impl Overlay {
             self.is_read.store(true, Relaxed);
         }
         let hash = self.hasher.hash_one(key);
-        let at = match self.ordered.get() {
-            Some(ordered) if self.is_only_ordered => ordered.get(key).copied(),
-            _ => self.newer.find(hash, key),
-        };
-        match at.map(|at| self.newer.row(at)).or_else(|| Some(self.older.row(self.older.find(hash, key)?))) {
+        match self
+            .find_newer(hash, key)
+            .map(|at| self.newer.row(at))
+            .or_else(|| Some(self.older.row(self.older.find(hash, key)?)))
+        {
             Some(row) => row.map_or(Known::Absent, Known::Row),
             None if self.is_whole => Known::Absent,
             None => Known::Unknown,
+        }
+    }
+
+    #[inline]
+    fn find_newer(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        match self.ordered.get() {
+            Some(ordered) if self.is_only_ordered => ordered.get(key).copied(),
+            _ => self.newer.find(hash, key),
+        }
+    }
+
+    /// Hands what is pending within `ranges`, which are in order and do not meet, to `take`, in no order. It changes nothing for who writes:
+    /// without an order of keys each is looked at.
+    pub(crate) fn pending_in(&self, ranges: &[HalfOpen], mut take: impl FnMut(&[u8], Option<&[u8]>)) {
+        if let [range] = ranges
+            && let Some(key) = range.only()
+        {
+            let at = self.find_newer(self.hasher.hash_one(key), key);
+            if let Some(at) = at.filter(|at| self.newer.is_pending(*at)) {
+                take(key, self.newer.row(at));
+            }
+            return;
+        }
+        if self.ordered.get().is_some() {
+            let found = ranges.iter().flat_map(|range| self.range(range, Order::Forward));
+            return found.for_each(|(key, row)| take(key, row));
+        }
+        for at in self.pending() {
+            let key = self.newer.key(at);
+            let behind = ranges.partition_point(|range| range.from.as_slice() <= key);
+            if behind.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|range| range.contains(key)) {
+                take(key, self.newer.row(at));
+            }
         }
     }
 

@@ -34,6 +34,12 @@ impl HalfOpen {
         self.from.as_slice() <= key && self.to.as_deref().is_none_or(|to| key < to)
     }
 
+    /// The one key that lies in it, if there is but one.
+    pub(crate) fn only(&self) -> Option<&[u8]> {
+        let is_only = self.to.as_ref().is_some_and(|to| to.strip_prefix(self.from.as_slice()) == Some(&[0][..]));
+        is_only.then_some(self.from.as_slice())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.to.as_ref().is_some_and(|to| to <= &self.from)
     }

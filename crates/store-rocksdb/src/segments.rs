@@ -5,16 +5,17 @@
 //! of a range.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::ops::{Bound, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::history::HistoryTime;
-use headwater_store::{Row, RowBuf, StoreError, StoreViews};
+use headwater_store::{Row, RowBuf, Store, StoreError, StoreViews, View};
 use smallvec::SmallVec;
 
+use crate::scan::HalfOpen;
 use crate::table::{Marks, Table};
 
 /// The rows of a store that forgets.
@@ -39,8 +40,15 @@ pub(crate) struct Span {
     last: i64,
 }
 
+impl Span {
+    /// The segments.
+    pub(crate) fn segments(self) -> RangeInclusive<i64> {
+        self.first..=self.last
+    }
+}
+
 /// Rows that are never forgotten lie behind all segments, as if in this one.
-const LASTING: i64 = i64::MAX;
+pub(crate) const LASTING: i64 = i64::MAX;
 
 /// A number as bytes in the order of numbers: big-endian with the sign bit turned over.
 pub(crate) fn ordered(number: i64) -> [u8; 8] {
@@ -85,6 +93,31 @@ impl Segments {
 
     pub(crate) fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.table.views()
+    }
+
+    /// The store as it is now, for one reader, who looks in each of `segments`, which are in order, from `low` on and before `high` only;
+    /// `None` is the segment's end.
+    pub(crate) fn uncommitted(
+        &self,
+        segments: impl IntoIterator<Item = i64>,
+        (low, high): (&[u8], Option<&[u8]>),
+    ) -> Option<Self> {
+        let range = |segment: i64| {
+            let from = keyed(segment, low);
+            let to = match high {
+                Some(high) => Some(keyed(segment, high)),
+                None => segment.checked_add(1).map(|next| keyed(next, &[])),
+            };
+            HalfOpen::new(Bound::Included(&from[..]), to.as_deref().map_or(Bound::Unbounded, Bound::Excluded))
+        };
+        let ranges: Vec<_> = segments.into_iter().map(range).collect();
+        let table = self.table.uncommitted(&ranges)?;
+        Some(Segments { table, ..*self })
+    }
+
+    /// Gives `copy` to a reader, as `amend` leaves it.
+    pub(crate) fn show(&self, copy: Store, amend: &mut dyn FnMut(&mut Store)) -> Result<Option<Arc<View>>, StoreError> {
+        self.table.show(copy, amend)
     }
 
     pub(crate) fn pending_bytes(&self) -> usize {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, SessionBytes, SessionEntry, SessionQuery};
-use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreViews};
+use headwater_store::{Asked, Row, RowBuf, StateStore, Store, StoreError, StoreViews, View};
 use headwater_window::Window;
 use headwater_window::key_format::{put_session, split_session_key};
 
@@ -169,6 +169,20 @@ impl StateStore for Session {
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.segments.views()
+    }
+    fn uncommitted(
+        &mut self,
+        asked: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let span = self.segments.span_of_all(asked.from, asked.to);
+        let bounds = span.map_or_else(|| (Vec::new(), None), |span| self.bounds(asked.selection(), span));
+        let in_segments = span.into_iter().flat_map(Span::segments);
+        let Some(segments) = self.segments.uncommitted(in_segments, (&bounds.0, bounds.1.as_deref())) else {
+            return Ok(None);
+        };
+        let copy = Session { segments, time_ordered: self.time_ordered };
+        self.segments.show(Store::Session(Box::new(copy)), amend)
     }
     fn pending_bytes(&self) -> usize {
         self.segments.pending_bytes()

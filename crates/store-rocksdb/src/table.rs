@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, Timestamp};
 use headwater_store::bytes::Order;
-use headwater_store::{Committed, OpenContext, Row, RowBuf, RowFormat, RowRef, StoreError, StoreSpec, StoreViews};
+use headwater_store::{
+    Committed, OpenContext, Row, RowBuf, RowFormat, RowRef, Store, StoreError, StoreSpec, StoreViews, View,
+};
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
 use crate::RocksDbStores;
@@ -29,7 +31,7 @@ pub(crate) struct Table {
     /// How rows are read: as they are, or as they were.
     read: ReadOptions,
     /// Of a view, the moment it is of.
-    snapshot: Option<Snapshot>,
+    snapshot: Option<Arc<Snapshot>>,
     /// What views are made of; a view has none of its own.
     views: Option<Arc<Committed<Source>>>,
     overlay: Overlay,
@@ -89,7 +91,7 @@ impl Table {
         let database = make.databases.of_task(&make.shared, spec, context)?;
         database.claim(&spec.name, &make.shared)?;
         let mut table = Table::over(spec, Arc::clone(&database), Share::of(&make.shared.room));
-        let source = Source { spec: spec.clone(), database, offset: None, marks: Marks::NONE };
+        let source = Source { spec: spec.clone(), database, offset: None, marks: Marks::NONE, snapshot: None };
         table.views = Some(Arc::new(Committed::new(&spec.name, source)));
         table.check_type(spec)?;
         table.offset = table.read_number(OFFSET_KEY)?.map(Offset::new);
@@ -125,13 +127,34 @@ impl Table {
     }
 
     /// The store as its last commit left it, for reading.
-    pub(crate) fn view(source: &Source) -> Self {
-        let snapshot = Snapshot::of(&source.database);
+    pub(crate) fn view(source: &mut Source) -> Self {
+        let snapshot = source.snapshot();
         let mut table = Table::over(&source.spec, Arc::clone(&source.database), Share::none());
         snapshot.set(&mut table.read);
         table.snapshot = Some(snapshot);
         (table.offset, table.marks) = (source.offset, source.marks);
         table
+    }
+
+    /// The store as it is now, for one reader, who looks at no keys outside of `ranges`, which are in order. `None` once it is closed, and of
+    /// what is such a copy itself.
+    pub(crate) fn uncommitted(&self, ranges: &[HalfOpen]) -> Option<Self> {
+        let mut table = self.views.as_ref()?.look(Table::view)?;
+        self.overlay.pending_in(ranges, |key, row| {
+            table.overlay.set(key, row.map(|row| move |bytes: &mut Vec<u8>| bytes.extend_from_slice(row)));
+        });
+        Some(table)
+    }
+
+    /// Gives `copy` to a reader, as `amend` leaves it.
+    pub(crate) fn show(
+        &self,
+        mut copy: Store,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let Some(views) = &self.views else { return Ok(None) };
+        amend(&mut copy);
+        views.hand_out(View::new(copy, self.offset)).map(Some)
     }
 
     pub(crate) fn views(&self) -> Option<Arc<dyn StoreViews>> {
@@ -397,7 +420,7 @@ impl Table {
         let Some(views) = &self.views else { return commit(&self.database) };
         let written = views.change(|source| {
             commit(&self.database)?;
-            (source.offset, source.marks) = (offset, marks);
+            (source.offset, source.marks, source.snapshot) = (offset, marks, None);
             Ok(())
         });
         // It is closed with this table.

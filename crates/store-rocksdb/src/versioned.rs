@@ -12,10 +12,10 @@ use std::sync::Arc;
 use headwater_record::{Offset, Partition, RawRecord, Timestamp};
 use headwater_store::bytes::{Order, Scan, Version, VersionQuery, VersionedBytes, VersionedPut};
 use headwater_store::history::{self, HistoryTime, Span, Versions};
-use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreViews};
+use headwater_store::{Asked, Row, RowBuf, StateStore, Store, StoreError, StoreViews, View};
 
 use crate::key_value::key_of;
-use crate::segments::{Segments, ordered};
+use crate::segments::{LASTING, Segments, ordered};
 
 const NOTHING: u8 = 0;
 const VALUE: u8 = 1;
@@ -157,6 +157,21 @@ impl StateStore for Versioned {
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.rows.segments.views()
+    }
+    fn uncommitted(
+        &mut self,
+        asked: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let (low, high) = match asked.keys.only() {
+            Some(key) => (key, Some([&span_key(key, Timestamp::MAX)[..], &[0]].concat())),
+            None => (&[][..], None),
+        };
+        let Rows { segments, filled, .. } = &self.rows;
+        let in_segments = filled.iter().copied().chain([LASTING]);
+        let Some(segments) = segments.uncommitted(in_segments, (low, high.as_deref())) else { return Ok(None) };
+        let copy = Versioned { rows: Rows { segments, filled: filled.clone(), scratch: Vec::new() } };
+        self.rows.segments.show(Store::Versioned(Box::new(copy)), amend)
     }
     fn pending_bytes(&self) -> usize {
         self.rows.segments.pending_bytes()

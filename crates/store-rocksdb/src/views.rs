@@ -45,6 +45,16 @@ pub(crate) struct Source {
     pub(crate) database: Arc<Database>,
     pub(crate) offset: Option<Offset>,
     pub(crate) marks: Marks,
+    /// Of the last commit, once somebody has asked.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
+}
+
+impl Source {
+    /// The moment of the last commit.
+    pub(crate) fn snapshot(&mut self) -> Arc<Snapshot> {
+        let snapshot = self.snapshot.get_or_insert_with(|| Arc::new(Snapshot::of(&self.database)));
+        Arc::clone(snapshot)
+    }
 }
 
 /// Makes views of one store.
@@ -53,6 +63,13 @@ pub(crate) struct Views(pub(crate) Arc<Committed<Source>>);
 
 impl StoreViews for Views {
     fn committed(&self) -> Result<Option<Arc<View>>, StoreError> {
-        self.0.view(|source| Ok(Some(View::new(store_of(&source.spec, Table::view(source))?, source.offset))))
+        self.0.view(|source| {
+            let table = Table::view(source);
+            Ok(Some(View::new(store_of(&source.spec, table)?, source.offset)))
+        })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.is_closed()
     }
 }

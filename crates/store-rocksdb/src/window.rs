@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_record::{Offset, Partition, RawRecord, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
-use headwater_store::{Row, RowBuf, StateStore, StoreError, StoreViews};
+use headwater_store::{Asked, Row, RowBuf, StateStore, Store, StoreError, StoreViews, View};
 use headwater_window::key_format::{put_window_store_suffix, split_window_store_key};
 
 use crate::key_value::{key_of, row_of};
@@ -108,6 +108,30 @@ impl StateStore for Window {
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.segments.views()
+    }
+    fn uncommitted(
+        &mut self,
+        asked: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let span = self.segments.span_of_all(asked.from, asked.to);
+        let keys = asked.selection();
+        let bounds = match (keys, span) {
+            // One row: it is found at once.
+            (KeySelection::One(key), Some(span)) if span.from == span.to && !self.retain_duplicates => {
+                let low = self.row_key(key, span.from, 0);
+                let high = [&low[..], &[0]].concat();
+                (low, Some(high))
+            }
+            (_, Some(span)) => self.bounds(keys, span),
+            (_, None) => (Vec::new(), None),
+        };
+        let in_segments = span.into_iter().flat_map(Span::segments);
+        let Some(segments) = self.segments.uncommitted(in_segments, (&bounds.0, bounds.1.as_deref())) else {
+            return Ok(None);
+        };
+        let copy = Window { segments, time_ordered: self.time_ordered, retain_duplicates: self.retain_duplicates };
+        self.segments.show(Store::Window(Box::new(copy)), amend)
     }
     fn pending_bytes(&self) -> usize {
         self.segments.pending_bytes()

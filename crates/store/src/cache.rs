@@ -7,7 +7,8 @@
 //! The cache only keeps. Who writes an evicted or flushed entry to its store and hands it on is the owner, who borrows the
 //! payload out of the cache meanwhile ([`RecordCache::lend`]): flushing may come back and use the cache again.
 
-use std::cell::Cell;
+mod budget;
+
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::ops::Bound;
@@ -17,41 +18,12 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use smallvec::SmallVec;
 
+pub use self::budget::Budget;
 #[cfg(test)]
 use self::tests::CountingHasher as KeyHasher;
 use crate::RecordContext;
 #[cfg(not(test))]
 use hashbrown::DefaultHashBuilder as KeyHasher;
-
-/// How many bytes the record caches of a thread may hold together (`statestore.cache.max.bytes` divided by the threads).
-#[derive(Debug)]
-pub struct Budget {
-    max: usize,
-    used: Cell<usize>,
-}
-
-impl Budget {
-    /// At most `max` bytes.
-    pub fn new(max: usize) -> Self {
-        Budget { max, used: Cell::new(0) }
-    }
-
-    /// The most there may be.
-    pub fn max(&self) -> usize {
-        self.max
-    }
-
-    /// What all caches hold now.
-    pub fn used(&self) -> usize {
-        self.used.get()
-    }
-
-    /// Whether caches hold more than they may.
-    #[inline]
-    pub fn is_exceeded(&self) -> bool {
-        self.used.get() > self.max
-    }
-}
 
 /// What an entry weighs: Java's `LRUNode#size`.
 pub fn entry_bytes(key: usize, value: usize, context: Option<&RecordContext>) -> usize {
@@ -286,7 +258,7 @@ impl<T> RecordCache<T> {
     fn renew(&mut self, slot: u32, bytes: usize, dirty: bool) -> Place {
         let mut generation = 0;
         if let Some(entry) = self.slots.get_mut(slot as usize) {
-            self.budget.used.set(self.budget.used.get() + bytes - entry.bytes);
+            self.budget.changes(entry.bytes, bytes);
             entry.bytes = bytes;
             entry.generation = entry.generation.wrapping_add(1);
             generation = entry.generation;
@@ -354,7 +326,7 @@ impl<T> RecordCache<T> {
         if let Ok(found) = self.table.find_entry(entry.hash, |other| *other == slot) {
             found.remove();
         }
-        self.budget.used.set(self.budget.used.get() - entry.bytes);
+        self.budget.changes(entry.bytes, 0);
         entry.bytes = 0;
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(slot);
@@ -380,6 +352,18 @@ impl<T> RecordCache<T> {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &T)> {
         let slots = self.table.iter().filter_map(|slot| self.slots.get(*slot as usize));
         slots.filter_map(|slot| Some((slot.key.as_slice(), slot.payload.as_ref()?)))
+    }
+
+    /// The entries that were changed since the last flush, in the order of their last update, those that are lent left out.
+    pub fn dirty(&self) -> impl Iterator<Item = (&[u8], &T)> {
+        let slot_at = |slot: u32| self.slots.get(slot as usize);
+        let slots = std::iter::successors(slot_at(self.dirty.first), move |slot| slot_at(slot.dirty?.after));
+        slots.filter_map(|slot| Some((slot.key.as_slice(), slot.payload.as_ref()?)))
+    }
+
+    /// The entry of `key`, if it was changed since the last flush and is not lent. That counts as no use of it.
+    pub fn peek_dirty(&self, key: &[u8]) -> Option<&T> {
+        self.slots.get(self.find(key)? as usize).filter(|slot| slot.dirty.is_some())?.payload.as_ref()
     }
 
     /// The entries whose keys lie between `from` and `to`, both included, by their key. Entries that are lent have a place too.
@@ -469,7 +453,7 @@ impl<T> RecordCache<T> {
 impl<T> Drop for RecordCache<T> {
     fn drop(&mut self) {
         let held: usize = self.slots.iter().map(|slot| slot.bytes).sum();
-        self.budget.used.set(self.budget.used.get() - held);
+        self.budget.changes(held, 0);
     }
 }
 

@@ -6,7 +6,8 @@
 //! [`history`] decides for versioned stores of every make; [`join`] says how a join of streams keeps what has no partner yet.
 //!
 //! Iteration is by [`bytes::Scan`]: a bounded batch of entries and a place to go on from. No iterator is ever open, so none can
-//! be forgotten and writing while iterating is always allowed. Other threads read a store as its last commit left it, through a [`View`].
+//! be forgotten and writing while iterating is always allowed. Other threads read a store through a [`View`]: as its last commit left it, or as it
+//! was at one moment.
 //!
 //! **Architecture Invariant:** this crate has no clock and no thread, and does not know topologies or Kafka clients.
 #![forbid(unsafe_code)]
@@ -31,4 +32,4 @@ pub use error::StoreError;
 pub use row::{Row, RowBuf, RowFormat, RowRef};
 pub use spec::{LoggedHeaders, Logging, StoreKind, StoreSpec, StoreType};
 pub use supplier::{MemoryBudget, OpenContext, StateStore, Store, StoreSupplier};
-pub use view::{Committed, StoreViews, View};
+pub use view::{Asked, Committed, StoreViews, View};

@@ -1,5 +1,6 @@
 //! Opening stores, and what all of them can do.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use headwater_record::{Offset, Partition, RawRecord};
 
 use crate::bytes::{KeyValueBytes, SessionBytes, VersionedBytes, WindowBytes};
 use crate::suppress::SuppressBytes;
-use crate::{StoreError, StoreSpec, StoreViews};
+use crate::{Asked, StoreError, StoreSpec, StoreViews, View};
 
 /// What every store can do.
 ///
@@ -82,6 +83,33 @@ pub trait StateStore: Send + Sync {
     /// Where other threads get views of it. `None`: this make has none, and only its task reads the store.
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         None
+    }
+
+    /// A view of the store as it is now, with what is not committed: of that it shows what is `asked` for at least. It is a copy, into which
+    /// `amend` writes before it is given out what lies in a record cache. `None`: of this make only what was committed is seen.
+    ///
+    /// The store's thread makes it between two records. It is to cost what was written lately, not what the store holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when it cannot be made.
+    fn uncommitted(
+        &mut self,
+        asked: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        let _ = (asked, amend);
+        Ok(None)
+    }
+
+    /// Answers a question of a store of one's own, which nobody else understands (`CustomQuery`). `None`: neither does this one.
+    ///
+    /// It is asked of what [`StateStore::views`] and [`StateStore::uncommitted`] give, on the thread of whoever asks.
+    ///
+    /// # Errors
+    /// [`StoreError`], when it cannot be answered.
+    fn query(&self, query: &dyn Any) -> Result<Option<Box<dyn Any>>, StoreError> {
+        let _ = query;
+        Ok(None)
     }
 
     /// Memory held for what is not durable yet, in bytes.

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use headwater_record::Offset;
+use headwater_record::{Offset, Timestamp};
 
+use crate::bytes::{KeyRange, KeySelection};
 use crate::{Store, StoreError};
 
 /// A store as one commit left it. Any thread reads it, however long, while the task goes on and commits again.
@@ -54,6 +55,32 @@ impl fmt::Debug for View {
     }
 }
 
+/// What somebody is going to read of a store, no more.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Of these keys.
+    pub keys: KeyRange<'a>,
+    /// The windows that start, or the sessions that end, from this time on.
+    pub from: Timestamp,
+    /// Up to this time, which is included.
+    pub to: Timestamp,
+}
+
+impl Asked<'_> {
+    /// Everything.
+    pub const ALL: Asked<'static> = Asked { keys: KeyRange::ALL, from: Timestamp::ZERO, to: Timestamp::MAX };
+
+    /// Whether the entry of `key` at `time` is read.
+    pub fn contains(&self, key: &[u8], time: Timestamp) -> bool {
+        self.keys.contains(key) && self.from <= time && time <= self.to
+    }
+
+    /// The keys, and perhaps those that bound them.
+    pub fn selection(&self) -> KeySelection<'_> {
+        self.keys.selection()
+    }
+}
+
 /// Where other threads get the views of one store.
 pub trait StoreViews: Send + Sync + fmt::Debug {
     /// The store as its last commit left it. `None`: this store makes views only once they are asked for, which they are now; the
@@ -62,6 +89,11 @@ pub trait StoreViews: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::Closed`], [`StoreError::Io`].
     fn committed(&self) -> Result<Option<Arc<View>>, StoreError>;
+
+    /// Whether the store is closed, so that nothing more is to be had.
+    fn is_closed(&self) -> bool {
+        matches!(self.committed(), Err(StoreError::Closed { .. }))
+    }
 }
 
 /// What a store and those who hand out its views share: `T`, of which views are made. A store keeps it up to date with its commits,
@@ -80,6 +112,15 @@ struct Shared<T> {
     handed_out: Vec<Weak<View>>,
 }
 
+impl<T> Shared<T> {
+    fn hand_out(&mut self, view: View) -> Arc<View> {
+        let view = Arc::new(view);
+        self.handed_out.retain(|view| view.strong_count() > 0);
+        self.handed_out.push(Arc::downgrade(&view));
+        view
+    }
+}
+
 impl<T> Committed<T> {
     /// Of the store `name`.
     pub fn new(name: &str, source: T) -> Self {
@@ -95,6 +136,23 @@ impl<T> Committed<T> {
         Some(done)
     }
 
+    /// Looks at what views are made of, between two commits; `None` once the store is closed.
+    pub fn look<R>(&self, look: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.shared().source.as_mut().map(look)
+    }
+
+    /// Gives out another view of the store, which ends with it too.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`].
+    pub fn hand_out(&self, view: View) -> Result<Arc<View>, StoreError> {
+        let mut shared = self.shared();
+        if shared.source.is_none() {
+            return Err(StoreError::Closed { store: self.name.clone() });
+        }
+        Ok(shared.hand_out(view))
+    }
+
     /// The view of the last commit, which `make` makes when it is asked for first; it may have none to give.
     ///
     /// # Errors
@@ -108,11 +166,15 @@ impl<T> Committed<T> {
             return Ok(Some(Arc::clone(view)));
         }
         let Some(source) = &mut shared.source else { return Err(StoreError::Closed { store: self.name.clone() }) };
-        let Some(view) = make(source)?.map(Arc::new) else { return Ok(None) };
-        shared.handed_out.retain(|view| view.strong_count() > 0);
-        shared.handed_out.push(Arc::downgrade(&view));
+        let Some(view) = make(source)? else { return Ok(None) };
+        let view = shared.hand_out(view);
         shared.view = Some(Arc::clone(&view));
         Ok(Some(view))
+    }
+
+    /// Whether the store is closed.
+    pub fn is_closed(&self) -> bool {
+        self.shared().source.is_none()
     }
 
     /// Ends all views; returns when nobody reads any.

@@ -18,6 +18,7 @@ mod window;
 mod write_behind;
 
 use headwater_record::Timestamp;
+use headwater_store::{Asked, Store};
 use headwater_window::Window;
 
 use crate::{ProcessError, TaskContext};
@@ -59,6 +60,15 @@ pub trait FlushStore {
     /// Lets go of the nodes that hear of changes. Nodes hold states and states hold nodes, so that a task which closes must cut
     /// them apart.
     fn release(&self);
+
+    /// Writes into `copy`, a copy of the store that somebody else is going to read, what lies in the cache of what is `asked` for.
+    ///
+    /// # Errors
+    /// When a value has no bytes, or it cannot be written.
+    fn show(&self, asked: &Asked<'_>, copy: &mut Store) -> Result<(), ProcessError> {
+        let _ = (asked, copy);
+        Ok(())
+    }
 
     /// What a window or session store has, seen through its cache: entries that the store has forgotten may still lie there.
     ///

@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{RawRecord, Timestamp};
-use headwater_store::StoreError;
 use headwater_store::cache::Budget;
+use headwater_store::{Asked, Store, StoreError};
 
 use crate::context::Emit;
 use crate::node::NodeSpec;
@@ -371,6 +371,15 @@ impl TaskGraph {
     /// Takes it away again, for good; whether there was any.
     pub fn give_up_stream_times(&mut self, clock: &mut TaskClock) -> bool {
         self.times.give_up(clock)
+    }
+
+    /// Writes into `copy`, a copy of `store` that somebody else is going to read, what lies in its cache of what is `asked` for.
+    ///
+    /// # Errors
+    /// When a value has no bytes, or it cannot be written.
+    pub fn show_cached(&self, store: StoreId, asked: &Asked<'_>, copy: &mut Store) -> Result<(), ProcessError> {
+        let state = self.states.flushed.iter().find(|(id, _)| *id == store);
+        state.map_or(Ok(()), |(_, state)| state.show(asked, copy))
     }
 
     /// What a window or session store has, seen through its cache; `None` for one that has no cache.

@@ -42,6 +42,8 @@ pub(super) enum Order {
     GiveUp(Claim),
     /// What came last was handed out; go on from here.
     Fetch(Claim, From),
+    /// Not of the consumer: its poll is to end.
+    Wakeup,
 }
 
 /// What became of a question.
@@ -123,6 +125,8 @@ impl Fetcher {
             Order::Claim(claim, partition, at) => self.plan.claim(claim, partition, at),
             Order::GiveUp(claim) => self.plan.give_up(claim),
             Order::Fetch(claim, from) => self.plan.fetch(claim, from),
+            // Nobody hears it when the consumer is gone.
+            Order::Wakeup => drop(self.tell.send(Heard::Wakeup)),
         }
     }
 

@@ -44,6 +44,8 @@ pub(super) enum Heard {
     Failed(Claim, ClientError),
     /// Nobody answers, for now.
     Silence(ClientError),
+    /// Somebody wants the poll to end.
+    Wakeup,
 }
 
 /// A partition in a fetch.

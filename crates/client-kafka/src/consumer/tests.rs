@@ -55,6 +55,7 @@ fn ordered(orders: &mut UnboundedReceiver<Order>) -> Vec<String> {
         Order::Claim(claim, partition, at) => format!("{} is {partition} from {at:?}", claim.0),
         Order::GiveUp(claim) => format!("{} is given up", claim.0),
         Order::Fetch(claim, from) => format!("{} from {} of {}", claim.0, from.offset, from.epoch),
+        Order::Wakeup => "wake up".to_owned(),
     };
     std::iter::from_fn(|| orders.try_recv().ok()).map(line).collect()
 }
@@ -167,4 +168,24 @@ fn a_damaged_answer_is_told_and_nothing_more_is_ordered() {
     assert!(matches!(&error, ClientError::Malformed { partition: of, .. } if *of == partition(0)), "{error}");
     assert_eq!(ordered(&mut orders), [""; 0]);
     assert_eq!(consumer.position(&partition(0)), Some(Offset::ZERO));
+}
+
+#[test]
+fn a_poll_that_waits_is_woken_from_another_thread() {
+    let (mut consumer, mut orders, tell) = assigned(1);
+    let wakeup = consumer.wakeup();
+    let woken = std::thread::spawn(move || {
+        wakeup();
+        assert_eq!(ordered(&mut orders), ["wake up"]);
+        tell.send(Heard::Wakeup).expect("it is heard");
+        (orders, tell)
+    });
+    let long = Deadline::after(SystemClock.now(), Duration::from_hours(1));
+    consumer.poll(long, &mut Vec::new()).expect("nothing went wrong");
+    let (orders, tell) = woken.join().expect("it does not panic");
+    drop((orders, tell));
+    assert!(
+        matches!(consumer.poll(long, &mut Vec::new()), Err(ClientError::Closed)),
+        "it still hears that the fetcher has ended"
+    );
 }

@@ -8,6 +8,7 @@ use headwater_record::{Deadline, Partition};
 use super::{GlobalThreadState, State, ThreadState};
 use crate::Error;
 use crate::global::{GlobalProgress, GlobalThread};
+use crate::host;
 use crate::instance::{Health, Instance, LagInfo, Metadata, ThreadMetadata};
 use crate::query::Queries;
 use crate::thread::{RestoreWorker, StreamThread};
@@ -51,6 +52,7 @@ impl Driven {
     /// Takes one turn of each of its threads: first that of the thread that fills global stores, then of each stream thread its
     /// restore worker's and its own. An error of a thread goes to the uncaught error handler, as it would with threads.
     pub fn turn(&mut self) {
+        host::take_turns();
         self.turn_global();
         if !self.instance.globals.is_filled() && self.instance.status.closing().is_none() {
             return;
@@ -112,7 +114,8 @@ impl Driven {
         self.instance.status.state()
     }
 
-    /// Reads the stores that are here, from any thread.
+    /// Reads the stores that are here, from any thread. One that takes the turns can read what was committed only: for what is not, it
+    /// would have to wait for itself.
     pub fn queries(&self) -> Queries {
         Queries::of(&self.instance)
     }

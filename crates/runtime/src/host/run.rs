@@ -23,6 +23,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 thread_local! {
     static OWN: Cell<bool> = const { Cell::new(false) };
+    static TAKES_TURNS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that this thread takes the turns of an application by hand.
+pub(crate) fn take_turns() {
+    TAKES_TURNS.set(true);
+}
+
+/// Whether this thread took turns by hand: an answer that comes with one it would wait for in vain.
+pub(crate) fn takes_turns() -> bool {
+    TAKES_TURNS.get()
 }
 
 /// Whether this is a thread of an application, which must not wait for its end.

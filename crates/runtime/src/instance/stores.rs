@@ -9,7 +9,8 @@ use headwater_record::Partition;
 use headwater_store::StoreViews;
 use headwater_topology::TaskId;
 
-use super::{Gate, TaskPhase, TaskRole};
+use super::{Asks, Gate, TaskPhase, TaskRole};
+use crate::query::Position;
 use crate::task::TaskStores;
 
 /// A store of a task.
@@ -20,6 +21,8 @@ pub(crate) struct OpenStore {
     pub(crate) phase: TaskPhase,
     /// `None`: stores of this make have none.
     pub(crate) views: Option<Arc<dyn StoreViews>>,
+    /// Where the thread is asked that has the task.
+    pub(crate) asks: Asks,
 }
 
 impl OpenStore {
@@ -33,6 +36,8 @@ impl OpenStore {
 #[derive(Debug, Default)]
 pub(crate) struct LocalStores {
     open: DashMap<String, BTreeMap<Partition, OpenStore>>,
+    /// How much of its input what each task that processes has committed has seen.
+    positions: DashMap<TaskId, Arc<Position>>,
     /// How often views were asked for that are there only after a commit.
     asked: AtomicU64,
     /// Opened when they were served.
@@ -41,10 +46,11 @@ pub(crate) struct LocalStores {
 
 impl LocalStores {
     /// A task has opened its stores.
-    pub(crate) fn opened(&self, stores: &TaskStores, role: TaskRole) {
+    pub(crate) fn opened(&self, stores: &TaskStores, role: TaskRole, asks: &Asks) {
         let task = stores.id;
+        self.positions.remove(&task);
         for store in stores.stores.values().map(headwater_store::Store::state) {
-            let open = OpenStore { task, role, phase: TaskPhase::Created, views: store.views() };
+            let open = OpenStore { task, role, phase: TaskPhase::Created, views: store.views(), asks: asks.clone() };
             self.open.entry(store.name().to_owned()).or_default().insert(task.partition, open);
         }
     }
@@ -62,6 +68,16 @@ impl LocalStores {
                 (open.role, open.phase) = (role, phase);
             }
         }
+    }
+
+    /// The task has committed, or goes on from, what has seen so much of its input.
+    pub(crate) fn committed(&self, task: TaskId, position: Arc<Position>) {
+        self.positions.insert(task, position);
+    }
+
+    /// How much of its input what the task has committed has seen, at least; empty where that is not known.
+    pub(crate) fn position(&self, task: TaskId) -> Arc<Position> {
+        self.positions.get(&task).map(|position| Arc::clone(&position)).unwrap_or_default()
     }
 
     /// The store's partitions that are here, or `only` this one.

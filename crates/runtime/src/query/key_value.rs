@@ -2,12 +2,14 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use headwater_store::Store;
-use headwater_store::bytes::{Entry, KeyRange, Order};
+use headwater_store::bytes::{Entry, Order};
+use headwater_store::{RowBuf, Store};
 use headwater_topology::state::Stamped;
 
+use super::typed::{KeyBounds, one};
 use super::{StoreIterator, Typed, other_kind};
 use crate::Error;
+use crate::instance::Part;
 
 /// A key-value store, for reading (Java's `ReadOnlyKeyValueStore`, `KeyQuery`, `RangeQuery`); see [`Queries`](super::Queries).
 ///
@@ -31,12 +33,15 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
     /// # Errors
     /// See [`ReadOnlyKeyValueStore`].
     pub fn get_with_timestamp(&self, key: &K) -> Result<Option<Stamped<V>>, Error> {
+        self.row(key)?.map(|row| self.0.stamped(&row)).transpose()
+    }
+
+    pub(super) fn row(&self, key: &K) -> Result<Option<RowBuf>, Error> {
         let key = self.0.key_bytes(key)?;
-        let row = self.0.first(|store| match store {
+        self.0.first(&Part::of(one(&key)), |store| match store {
             Store::KeyValue(store) => store.get(&key),
             other => other_kind(other),
-        })?;
-        row.map(|row| self.0.stamped(&row)).transpose()
+        })
     }
 
     /// The entries whose keys lie within `keys`, by the order of their bytes, in each partition.
@@ -83,13 +88,13 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
         self.reverse_range(..)
     }
 
-    /// About how many entries there are.
+    /// About how many entries there are: as of the last commit.
     ///
     /// # Errors
     /// See [`ReadOnlyKeyValueStore`].
     pub fn approximate_num_entries(&self) -> Result<u64, Error> {
         let mut all = 0_u64;
-        for view in self.0.views()? {
+        for view in self.0.committed_views()? {
             let entries = view.read(|store| match store {
                 Store::KeyValue(store) => Ok(store.approximate_len()),
                 other => other_kind(other),
@@ -99,28 +104,30 @@ impl<K: 'static, V: 'static> ReadOnlyKeyValueStore<K, V> {
         Ok(all)
     }
 
-    fn scan(&self, (from, to): (Bound<Vec<u8>>, Bound<Vec<u8>>), order: Order) -> Result<StoreIterator<(K, V)>, Error> {
-        let typed = self.0.clone();
+    fn scan(&self, keys: KeyBounds, order: Order) -> Result<StoreIterator<(K, V)>, Error> {
+        self.scan_as(keys, order, Typed::value)
+    }
+
+    /// What `make` makes of rows.
+    pub(super) fn scan_as<T: 'static>(
+        &self,
+        keys: KeyBounds,
+        order: Order,
+        make: impl Fn(&Typed<K, V>, &RowBuf) -> Result<T, Error> + Send + 'static,
+    ) -> Result<StoreIterator<(K, T)>, Error> {
+        let (typed, part) = (self.0.clone(), Part::of(keys));
         Ok(StoreIterator::over(
-            self.0.views()?,
+            self.0.views(&part)?,
             move |store, after: Option<&Entry>, limit, into| {
-                let range = KeyRange { from: slice(&from), to: slice(&to) };
+                let range = part.range();
                 let rest = after.map_or(range, |after| range.after(&after.key, order));
                 match store {
                     Store::KeyValue(store) => store.scan(rest, order, limit, into),
                     other => other_kind(other),
                 }
             },
-            move |entry| Ok(Some((typed.key(&entry.key)?, typed.value(&entry.row)?))),
+            move |entry| Ok(Some((typed.key(&entry.key)?, make(&typed, &entry.row)?))),
         ))
-    }
-}
-
-fn slice(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
-    match bound {
-        Bound::Included(key) => Bound::Included(key),
-        Bound::Excluded(key) => Bound::Excluded(key),
-        Bound::Unbounded => Bound::Unbounded,
     }
 }
 

@@ -1,15 +1,16 @@
 //! Session stores.
 
-use std::ops::{Bound, RangeBounds};
+use std::ops::RangeBounds;
 
 use headwater_record::Timestamp;
-use headwater_store::Store;
 use headwater_store::bytes::{Order, SessionEntry, SessionQuery};
+use headwater_store::{RowBuf, Store};
 use headwater_window::{Window, Windowed};
 
-use super::window::selection;
+use super::typed::{KeyBounds, one};
 use super::{StoreIterator, Typed, other_kind};
 use crate::Error;
+use crate::instance::Part;
 
 /// A session store, for reading (Java's `ReadOnlySessionStore`, `WindowRangeQuery#withKey`); see [`Queries`](super::Queries).
 ///
@@ -30,7 +31,8 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
         end: impl Into<Timestamp>,
     ) -> Result<Option<V>, Error> {
         let (key, start, end) = (self.0.key_bytes(key)?, start.into(), end.into());
-        let row = self.0.first(|store| match store {
+        let part = Part { times: (end, end), ..Part::of(one(&key)) };
+        let row = self.0.first(&part, |store| match store {
             Store::Session(store) => store.fetch(&key, start, end),
             other => other_kind(other),
         })?;
@@ -89,16 +91,28 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
 
     fn scan(
         &self,
-        keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
-        (earliest_end, latest_start): (Timestamp, Timestamp),
+        keys: KeyBounds,
+        times: (Timestamp, Timestamp),
         order: Order,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        let (typed, bounds) = (self.0.clone(), keys.clone());
+        self.scan_as(keys, times, order, Typed::value)
+    }
+
+    /// What `make` makes of rows.
+    pub(super) fn scan_as<T: 'static>(
+        &self,
+        keys: KeyBounds,
+        (earliest_end, latest_start): (Timestamp, Timestamp),
+        order: Order,
+        make: impl Fn(&Typed<K, V>, &RowBuf) -> Result<T, Error> + Send + 'static,
+    ) -> Result<StoreIterator<(Windowed<K>, T)>, Error> {
+        let part = Part { times: (earliest_end, Timestamp::MAX), ..Part::of(keys.clone()) };
+        let (typed, bounds) = (self.0.clone(), keys);
         Ok(StoreIterator::over(
-            self.0.views()?,
+            self.0.views(&part)?,
             move |store, after: Option<&SessionEntry>, limit, into| match store {
                 Store::Session(store) => {
-                    let keys = selection(&keys);
+                    let keys = part.range().selection();
                     let query = SessionQuery { keys, earliest_end, latest_end: Timestamp::MAX, latest_start };
                     store.scan(query, order, after, limit, into)
                 }
@@ -109,7 +123,7 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
                     return Ok(None);
                 }
                 let session = Window::new(entry.start, entry.end);
-                Ok(Some((Windowed::new(typed.key(&entry.key)?, session), typed.value(&entry.row)?)))
+                Ok(Some((Windowed::new(typed.key(&entry.key)?, session), make(&typed, &entry.row)?)))
             },
         ))
     }

@@ -4,8 +4,10 @@ use headwater_record::Timestamp;
 use headwater_store::Store;
 use headwater_store::bytes::{Order, Version, VersionQuery};
 
+use super::typed::one;
 use super::{StoreIterator, Typed, other_kind};
 use crate::Error;
+use crate::instance::Part;
 
 /// A version of a value (Java's `VersionedRecord`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +34,7 @@ impl<K: 'static, V: 'static> ReadOnlyVersionedStore<K, V> {
     /// See [`ReadOnlyVersionedStore`].
     pub fn get(&self, key: &K) -> Result<Option<VersionedRecord<V>>, Error> {
         let key = self.0.key_bytes(key)?;
-        let version = self.0.first(|store| match store {
+        let version = self.0.first(&Part::of(one(&key)), |store| match store {
             Store::Versioned(store) => store.get(&key),
             other => other_kind(other),
         })?;
@@ -45,7 +47,7 @@ impl<K: 'static, V: 'static> ReadOnlyVersionedStore<K, V> {
     /// See [`ReadOnlyVersionedStore`].
     pub fn get_as_of(&self, key: &K, as_of: impl Into<Timestamp>) -> Result<Option<VersionedRecord<V>>, Error> {
         let (key, as_of) = (self.0.key_bytes(key)?, as_of.into());
-        let version = self.0.first(|store| match store {
+        let version = self.0.first(&Part::of(one(&key)), |store| match store {
             Store::Versioned(store) => store.get_as_of(&key, as_of),
             other => other_kind(other),
         })?;
@@ -62,14 +64,21 @@ impl<K: 'static, V: 'static> ReadOnlyVersionedStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<VersionedRecord<V>>, Error> {
-        let (key, from, to) = (self.0.key_bytes(key)?, from.into(), to.into());
+        self.scan(key, (from.into(), to.into()), Order::Forward)
+    }
+
+    pub(super) fn scan(
+        &self,
+        key: &K,
+        (from, to): (Timestamp, Timestamp),
+        order: Order,
+    ) -> Result<StoreIterator<VersionedRecord<V>>, Error> {
+        let key = self.0.key_bytes(key)?;
         let typed = self.0.clone();
         Ok(StoreIterator::over(
-            self.0.views()?,
+            self.0.views(&Part::of(one(&key)))?,
             move |store, after: Option<&Version>, limit, into| match store {
-                Store::Versioned(store) => {
-                    store.scan(VersionQuery { key: &key, from, to }, Order::Forward, after, limit, into)
-                }
+                Store::Versioned(store) => store.scan(VersionQuery { key: &key, from, to }, order, after, limit, into),
                 other => other_kind(other),
             },
             move |version| record(&typed, &version).map(Some),

@@ -1,16 +1,18 @@
 //! Window stores.
 
-use std::ops::{Bound, RangeBounds};
+use std::ops::RangeBounds;
 use std::time::Duration;
 
 use headwater_record::Timestamp;
-use headwater_store::bytes::{KeySelection, Order, WindowEntry, WindowQuery};
-use headwater_store::{Store, StoreKind};
+use headwater_store::bytes::{Order, WindowEntry, WindowQuery};
+use headwater_store::{RowBuf, Store, StoreKind};
 use headwater_topology::state::Stamped;
 use headwater_window::{Window, Windowed};
 
-use super::{StoreIterator, Typed, other_kind, times};
+use super::typed::{KeyBounds, one};
+use super::{StoreIterator, Typed, other_kind};
 use crate::Error;
+use crate::instance::Part;
 
 /// A window store, for reading (Java's `ReadOnlyWindowStore`, `WindowKeyQuery`, `WindowRangeQuery`); see [`Queries`](super::Queries).
 /// Times are those at which windows start, both ends included.
@@ -35,7 +37,8 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
     /// See [`ReadOnlyWindowStore`].
     pub fn fetch_with_timestamp(&self, key: &K, start: impl Into<Timestamp>) -> Result<Option<Stamped<V>>, Error> {
         let (key, start) = (self.0.key_bytes(key)?, start.into());
-        let row = self.0.first(|store| match store {
+        let part = Part { times: (start, start), ..Part::of(one(&key)) };
+        let row = self.0.first(&part, |store| match store {
             Store::Window(store) => store.fetch(&key, start),
             other => other_kind(other),
         })?;
@@ -52,7 +55,7 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        self.scan(self.0.only(key)?, times(from, to), Order::Forward)
+        self.scan(self.0.only(key)?, (from.into(), to.into()), Order::Forward)
     }
 
     /// As [`ReadOnlyWindowStore::fetch_windows`], the latest first (Java's `backwardFetch`).
@@ -65,7 +68,7 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        self.scan(self.0.only(key)?, times(from, to), Order::Backward)
+        self.scan(self.0.only(key)?, (from.into(), to.into()), Order::Backward)
     }
 
     /// The windows of all keys within `keys` that start from `from` to `to`, in the order of the store.
@@ -78,7 +81,7 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        self.scan(self.0.between(&keys)?, times(from, to), Order::Forward)
+        self.scan(self.0.between(&keys)?, (from.into(), to.into()), Order::Forward)
     }
 
     /// As [`ReadOnlyWindowStore::fetch_keys`], the other way round.
@@ -91,7 +94,7 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         from: impl Into<Timestamp>,
         to: impl Into<Timestamp>,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        self.scan(self.0.between(&keys)?, times(from, to), Order::Backward)
+        self.scan(self.0.between(&keys)?, (from.into(), to.into()), Order::Backward)
     }
 
     /// The windows of all keys that start from `from` to `to` (Java's `fetchAll`).
@@ -116,20 +119,31 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
 
     fn scan(
         &self,
-        keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
-        (from, to): (Timestamp, Timestamp),
+        keys: KeyBounds,
+        times: (Timestamp, Timestamp),
         order: Order,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        self.scan_as(keys, times, order, Typed::value)
+    }
+
+    /// What `make` makes of rows.
+    pub(super) fn scan_as<T: 'static>(
+        &self,
+        keys: KeyBounds,
+        times: (Timestamp, Timestamp),
+        order: Order,
+        make: impl Fn(&Typed<K, V>, &RowBuf) -> Result<T, Error> + Send + 'static,
+    ) -> Result<StoreIterator<(Windowed<K>, T)>, Error> {
         let size = match self.0.kind {
             StoreKind::Window { window_size, .. } => window_size,
             _ => Duration::ZERO,
         };
-        let (typed, bounds) = (self.0.clone(), keys.clone());
+        let (typed, part, bounds) = (self.0.clone(), Part { times, ..Part::of(keys.clone()) }, keys);
         Ok(StoreIterator::over(
-            self.0.views()?,
+            self.0.views(&part)?,
             move |store, after: Option<&WindowEntry>, limit, into| match store {
                 Store::Window(store) => {
-                    let query = WindowQuery { keys: selection(&keys), from, to };
+                    let query = WindowQuery { keys: part.range().selection(), from: times.0, to: times.1 };
                     store.scan(query, order, after, limit, into)
                 }
                 other => other_kind(other),
@@ -139,23 +153,8 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
                     return Ok(None);
                 }
                 let window = Window::new(entry.start, entry.start.plus(size));
-                Ok(Some((Windowed::new(typed.key(&entry.key)?, window), typed.value(&entry.row)?)))
+                Ok(Some((Windowed::new(typed.key(&entry.key)?, window), make(&typed, &entry.row)?)))
             },
         ))
-    }
-}
-
-/// The keys within the bounds, and perhaps those that are excluded.
-pub(super) fn selection((from, to): &(Bound<Vec<u8>>, Bound<Vec<u8>>)) -> KeySelection<'_> {
-    match (from, to) {
-        (Bound::Included(from), Bound::Included(to)) if from == to => KeySelection::One(from),
-        _ => KeySelection::Between(key_of(from), key_of(to)),
-    }
-}
-
-fn key_of(bound: &Bound<Vec<u8>>) -> Option<&[u8]> {
-    match bound {
-        Bound::Included(key) | Bound::Excluded(key) => Some(key),
-        Bound::Unbounded => None,
     }
 }

@@ -2,10 +2,12 @@
 
 mod commit;
 mod process;
+mod show;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_client::{CommittedOffset, RecordBatch, Watermarks};
@@ -22,6 +24,7 @@ use crate::intake::{PartitionGroup, Readiness};
 use crate::metric;
 use crate::offset_metadata::OffsetMetadata;
 use crate::output::RecordCollector;
+use crate::query::Position;
 
 /// How a task behaves.
 #[derive(Clone, Debug)]
@@ -115,6 +118,8 @@ pub struct StreamTask {
     last_input: Option<LastInput>,
     /// What was committed last of each input partition, by this task.
     committed: BTreeMap<TopicPartition, CommittedOffset>,
+    /// How much of its input what was committed has seen, by this task or those before it.
+    position: Arc<Position>,
     /// How many dropped records the metric knows of.
     told_dropped: u64,
     /// The right to its directory. Declared last: stores are closed before somebody else may open them.
@@ -149,6 +154,10 @@ impl StreamTask {
             let known = committed.get(partition);
             (known.map(|known| known.offset), known.map_or(Timestamp::UNKNOWN, |known| known.partition_time))
         });
+        let mut position = Position::default();
+        for (partition, committed) in &committed {
+            position.committed(partition, committed.offset);
+        }
         let clock = TaskClock {
             stream_time: group.stream_time(),
             now,
@@ -174,6 +183,7 @@ impl StreamTask {
             punctuated: false,
             last_input,
             committed: BTreeMap::new(),
+            position: Arc::new(position),
             told_dropped: 0,
             claim,
         };

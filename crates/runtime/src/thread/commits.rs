@@ -93,6 +93,11 @@ impl StreamThread {
             tracing::debug!(thread = self.cx.number, error = %failure, "a last commit failed; trying again");
             at = self.member.pause(again);
         };
+        if result.is_ok() {
+            for task in &committing {
+                cx.instance.stores.committed(task.id(), task.committed_position());
+            }
+        }
         if is_any {
             metric::commit_took(self.cx.number, self.cx.now().since(began));
         }

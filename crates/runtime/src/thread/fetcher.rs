@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headwater_client::{ClientError, Consumer, RecordBatch, StartAt};
+use headwater_client::{ClientError, Consumer, RecordBatch, StartAt, Wakeup};
 use headwater_record::{Deadline, Offset, Timestamp, TopicPartition};
 
 use super::context::ThreadContext;
@@ -40,6 +40,11 @@ impl Fetcher {
             positions_not_before: now,
             finding: false,
         })
+    }
+
+    /// What ends a poll that waits.
+    pub(super) fn wakeup(&self) -> Wakeup {
+        self.consumer.wakeup()
     }
 
     pub(super) fn assign(&mut self, partitions: &[(TopicPartition, StartAt)]) -> Result<(), ClientError> {

@@ -2,6 +2,7 @@
 
 mod describe;
 mod moves;
+mod readers;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use self::work::Turns;
 use super::context::ThreadContext;
 use super::state_updater::StateUpdater;
 use crate::assignment::LATEST_OFFSET;
-use crate::instance::{TaskPhase, TaskRole};
+use crate::instance::{Inbox, TaskPhase, TaskRole};
 use crate::membership::Assignment;
 use crate::output::RecordCollector;
 use crate::task::{ClosedTask, StreamTask, TaskStores};
@@ -70,6 +71,16 @@ struct Entry {
     told: Option<(TaskRole, TaskPhase)>,
 }
 
+impl Entry {
+    /// The task, if it processes.
+    fn active(&mut self) -> Option<&mut StreamTask> {
+        match &mut self.state {
+            TaskState::Running(active) => Some(active),
+            _ => None,
+        }
+    }
+}
+
 /// All tasks of a thread.
 pub(super) struct TaskManager {
     cx: ThreadContext,
@@ -79,6 +90,8 @@ pub(super) struct TaskManager {
     /// What the record caches of the tasks may use together.
     cache: Rc<Budget>,
     turns: Turns,
+    /// What those ask who read stores from elsewhere.
+    inbox: Inbox,
     assigned: bool,
     revoked: bool,
     /// How often tasks came or went: what was asked about them before that says nothing any more.
@@ -91,13 +104,14 @@ pub(super) struct TaskManager {
 
 impl TaskManager {
     /// No tasks yet; their stores are brought up to date by `updater`.
-    pub(super) fn new(cx: &ThreadContext, updater: StateUpdater) -> Self {
+    pub(super) fn new(cx: &ThreadContext, updater: StateUpdater, inbox: Inbox) -> Self {
         TaskManager {
             entries: BTreeMap::new(),
             owners: BTreeMap::new(),
             updater,
             cache: Rc::new(Budget::new(cx.config().cache_bytes_per_thread())),
             turns: Turns::default(),
+            inbox,
             assigned: false,
             revoked: false,
             epoch: 0,
@@ -203,10 +217,7 @@ impl TaskManager {
 
     /// The task, if it processes.
     pub(super) fn active(&mut self, task: TaskId) -> Option<&mut StreamTask> {
-        match &mut self.entries.get_mut(&task)?.state {
-            TaskState::Running(active) => Some(active),
-            _ => None,
-        }
+        self.entries.get_mut(&task)?.active()
     }
 
     pub(super) fn actives(&self) -> impl Iterator<Item = &StreamTask> {
@@ -269,28 +280,6 @@ impl TaskManager {
                 tracing::warn!(task = %task.id(), %error, "a store could not bring to disk what was committed");
             }
         }
-    }
-
-    /// Whether somebody waits for views that stores have after a commit only, so that one is to be made out of turn. Those of tasks
-    /// that have nothing to commit have them at once, unless a transaction is `open`: what an `init` wrote waits for its end.
-    pub(super) fn views_wanted(&mut self, open: bool) -> bool {
-        let asked = self.cx.instance.stores.asked();
-        if asked == self.views_served {
-            return false;
-        }
-        let mut waits = false;
-        for task in self.actives_mut() {
-            if open || task.commit_needed() {
-                waits = true;
-            } else if let Err(error) = task.show_committed() {
-                tracing::warn!(task = %task.id(), %error, "a store has no view for those who ask");
-            }
-        }
-        if !waits {
-            self.views_served = asked;
-            self.cx.instance.stores.gate().open();
-        }
-        waits
     }
 
     pub(super) fn commit_needed(&self) -> bool {

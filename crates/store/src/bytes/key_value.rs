@@ -2,7 +2,7 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use crate::bytes::{Order, Scan};
+use crate::bytes::{KeySelection, Order, Scan};
 use crate::{Row, RowBuf, RowRef, StateStore, StoreError};
 
 /// A stretch of keys.
@@ -29,6 +29,23 @@ impl<'a> KeyRange<'a> {
     /// Whether `key` lies in it.
     pub fn contains(self, key: &[u8]) -> bool {
         RangeBounds::<[u8]>::contains(&(self.from, self.to), key)
+    }
+
+    /// The one key that lies in it, if it names one.
+    pub fn only(self) -> Option<&'a [u8]> {
+        match (self.from, self.to) {
+            (Bound::Included(from), Bound::Included(to)) if from == to => Some(from),
+            _ => None,
+        }
+    }
+
+    /// The keys in it, and perhaps those that are excluded.
+    pub fn selection(self) -> KeySelection<'a> {
+        let key_of = |bound| match bound {
+            Bound::Included(key) | Bound::Excluded(key) => Some(key),
+            Bound::Unbounded => None,
+        };
+        self.only().map_or_else(|| KeySelection::Between(key_of(self.from), key_of(self.to)), KeySelection::One)
     }
 
     /// What is left after `last` was read in `order`.

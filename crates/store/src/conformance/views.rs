@@ -9,9 +9,13 @@ use headwater_record::{Offset, Timestamp};
 use super::Check;
 use super::setting::{Setting, text, value};
 use crate::bytes::{KeyRange, KeySelection, Order, SessionQuery, VersionQuery, WindowQuery};
-use crate::{Row, RowFormat, StateStore, Store, StoreError, StoreKind, View};
+use crate::{Asked, Row, RowFormat, StateStore, Store, StoreError, StoreKind, View};
 
-pub(super) const KEY_VALUE: &[Check] = &[("a view shows what was committed, and ends with its store", committed)];
+pub(super) const KEY_VALUE: &[Check] = &[
+    ("a view shows what was committed, and ends with its store", committed),
+    ("a view of what was not committed stays as it was", uncommitted),
+    ("a view shows what a record cache has", amended),
+];
 pub(super) const WINDOW: &[Check] = &[("a view of windows stays as it was", windows)];
 pub(super) const SESSION: &[Check] = &[("a view of sessions stays as it was", sessions)];
 pub(super) const VERSIONED: &[Check] = &[("a view of versions stays as it was", versions)];
@@ -72,28 +76,98 @@ fn committed(setting: &Setting<'_>) {
     }
 }
 
-/// Has `step` write more and more, and looks at each commit's view when all is written: it must show what `show` saw of the store.
+/// As the others, of keys without times.
+fn uncommitted(setting: &Setting<'_>) {
+    let store = Store::KeyValue(setting.key_value(RowFormat::Timestamped));
+    let step = |store: &mut Store, n: u32| {
+        let Store::KeyValue(store) = store else { setting.fail("it is a store of its kind") };
+        let text = n.to_string();
+        let row = (!n.is_multiple_of(6)).then_some(Row::timestamped(text.as_bytes(), at(i64::from(n))));
+        setting.done("put", store.put(&key(n), row));
+    };
+    let show = |store: &Store, asked: &Asked<'_>| {
+        let Store::KeyValue(store) = store else { setting.fail("a view is a store of its kind") };
+        let of_one = setting.done("get", store.get(b"c")).map(|row| value(&row));
+        (
+            setting.scan(store.as_ref(), asked.keys, Order::Forward, 2),
+            setting.scan(store.as_ref(), asked.keys, Order::Backward, 3),
+            of_one,
+        )
+    };
+    stay(setting, store, &parts(), step, show);
+}
+
+/// What is written into a view before it is given out is seen in it, and nowhere else.
+fn amended(setting: &Setting<'_>) {
+    let mut store = setting.key_value(RowFormat::Timestamped);
+    if view(setting, store.as_mut()).is_none() {
+        return;
+    }
+    setting.put(store.as_mut(), "a", "1");
+    setting.put(store.as_mut(), "gone", "1");
+    let given = store.uncommitted(&Asked::ALL, &mut |copy| {
+        let Store::KeyValue(copy) = copy else { setting.fail("a view is a store of its kind") };
+        setting.put(copy.as_mut(), "a", "2");
+        setting.put(copy.as_mut(), "b", "2");
+        setting.delete(copy.as_mut(), "gone");
+    });
+    let given = setting.done("uncommitted", given).unwrap_or_else(|| setting.fail("there is a view"));
+    setting.same("it shows what was written into it", rows(setting, &given), vec![row("a", "2"), row("b", "2")]);
+    let held = setting.scan(store.as_ref(), KeyRange::ALL, Order::Forward, 2);
+    setting.same("the store does not", held, vec![row("a", "1"), row("gone", "1")]);
+}
+
+/// A view of what the store has now.
+fn now(setting: &Setting<'_>, store: &mut Store, asked: &Asked<'_>) -> Arc<View> {
+    let view = setting.done("uncommitted", store.state_mut().uncommitted(asked, &mut |_| ()));
+    view.unwrap_or_else(|| setting.fail("a store that has views of commits has one of what it holds now"))
+}
+
+/// Has `step` write more and more, and looks at all views when all is written: that of a commit, and those of what was not committed, must
+/// show what `show` saw of the store. Those are asked for everything, and for each part in `asked` that they are to show.
 fn stay<T: PartialEq + Debug>(
     setting: &Setting<'_>,
     mut store: Store,
+    asked: &[Asked<'_>],
     mut step: impl FnMut(&mut Store, u32),
-    show: impl Fn(&Store) -> T,
+    show: impl Fn(&Store, &Asked<'_>) -> T,
 ) {
     if view(setting, store.state_mut()).is_none() {
         return;
     }
     let mut seen = Vec::new();
     for commit in 0..20_u32 {
-        (0..15).for_each(|n| step(&mut store, commit * 15 + n));
+        for n in 0..15 {
+            step(&mut store, commit * 15 + n);
+            if n % 5 == 3 {
+                for asked in asked.iter().chain([&Asked::ALL]) {
+                    let view = now(setting, &mut store, asked);
+                    seen.push((show(&store, asked), view, asked));
+                }
+            }
+        }
         setting.done("commit", store.state_mut().commit(Some(Offset::new(i64::from(commit)))));
         if let Some(view) = view(setting, store.state_mut()) {
-            seen.push((show(&store), view));
+            seen.push((show(&store, &Asked::ALL), view, &Asked::ALL));
         }
     }
-    for (expected, view) in seen {
-        let found = setting.done("read", view.read(|store| Ok(show(store))));
-        setting.same("a view shows the store as of its commit", found, expected);
+    for (expected, view, asked) in &seen {
+        let found = setting.done("read", view.read(|store| Ok(show(store, asked))));
+        setting.same("a view shows the store as it was", &found, expected);
     }
+    drop(store);
+    for (_, view, _) in seen {
+        let ended = matches!(view.read(|_| Ok(())), Err(StoreError::Closed { .. }));
+        setting.same("views end with their store", ended, true);
+    }
+}
+
+/// Of some keys, at all times and some.
+fn parts() -> Vec<Asked<'static>> {
+    let keys = [KeyRange::inclusive(Some(b"c"), Some(b"c")), KeyRange::inclusive(Some(b"b"), Some(b"d"))];
+    let times = [(0, i64::MAX), (40, 90), (151, 151), (160, 270)];
+    let part = |keys| times.map(|(from, to)| Asked { keys, from: at(from), to: at(to) });
+    keys.into_iter().flat_map(part).collect()
 }
 
 fn at(millis: i64) -> Timestamp {
@@ -117,17 +191,18 @@ fn windows(setting: &Setting<'_>) {
             let row = (!n.is_multiple_of(6)).then_some(Row::timestamped(text.as_bytes(), at(start)));
             let _ = setting.done("put", store.put(&key(n), at(start), row));
         };
-        let show = |store: &Store| {
+        let show = |store: &Store, asked: &Asked<'_>| {
             let Store::Window(store) = store else { setting.fail("a view is a store of its kind") };
             let scan = |keys| {
-                let (query, mut entries) = (WindowQuery { keys, from: at(0), to: Timestamp::MAX }, Vec::new());
+                let (query, mut entries) = (WindowQuery { keys, from: asked.from, to: asked.to }, Vec::new());
                 let _ = setting.done("scan", store.scan(query, Order::Forward, None, 1_000, &mut entries));
                 let show = |entry: &crate::bytes::WindowEntry| (text(&entry.key), entry.start, value(&entry.row));
                 entries.iter().map(show).collect::<Vec<_>>()
             };
-            (scan(KeySelection::Between(None, None)), scan(KeySelection::One(b"c")), store.observed_time())
+            let one = setting.done("fetch", store.fetch(b"c", asked.from)).map(|row| value(&row));
+            (scan(asked.selection()), scan(KeySelection::One(b"c")), one, store.observed_time())
         };
-        stay(&setting, store, step, show);
+        stay(&setting, store, &parts(), step, show);
     }
 }
 
@@ -144,24 +219,22 @@ fn sessions(setting: &Setting<'_>) {
             let start = at(end - i64::from(n % 3));
             let _ = setting.done("put", store.put(&key(n), start, at(end), row));
         };
-        let show = |store: &Store| {
+        let show = |store: &Store, asked: &Asked<'_>| {
             let Store::Session(store) = store else { setting.fail("a view is a store of its kind") };
             let scan = |keys| {
-                let query = SessionQuery {
-                    keys,
-                    earliest_end: at(0),
-                    latest_end: Timestamp::MAX,
-                    latest_start: Timestamp::MAX,
-                };
+                let (earliest_end, latest_end) = (asked.from, asked.to);
+                let query = SessionQuery { keys, earliest_end, latest_end, latest_start: Timestamp::MAX };
                 let mut entries = Vec::new();
                 let _ = setting.done("scan", store.scan(query, Order::Forward, None, 1_000, &mut entries));
                 let show =
                     |entry: &crate::bytes::SessionEntry| (text(&entry.key), entry.start, entry.end, value(&entry.row));
                 entries.iter().map(show).collect::<Vec<_>>()
             };
-            (scan(KeySelection::Between(None, None)), scan(KeySelection::One(b"c")))
+            // Several keys up to a time are looked for by their times, which is of no use for a part of them.
+            let several = asked.keys.only().is_none() && asked.to < Timestamp::MAX;
+            (if several { Vec::new() } else { scan(asked.selection()) }, scan(KeySelection::One(b"c")))
         };
-        stay(&setting, store, step, show);
+        stay(&setting, store, &parts(), step, show);
     }
 }
 
@@ -177,7 +250,7 @@ fn versions(setting: &Setting<'_>) {
         let put = store.put(&key(n), (!n.is_multiple_of(6)).then_some(text.as_bytes()), at(time));
         let _ = setting.done("put", put);
     };
-    let show = |store: &Store| {
+    let show = |store: &Store, asked: &Asked<'_>| {
         let Store::Versioned(store) = store else { setting.fail("a view is a store of its kind") };
         let of = |key: &[u8]| {
             let mut found = Vec::new();
@@ -187,7 +260,8 @@ fn versions(setting: &Setting<'_>) {
             let show = |version: &crate::bytes::Version| (value(&version.row), version.valid_from(), version.valid_to);
             found.iter().chain(&latest).map(show).collect::<Vec<_>>()
         };
-        [of(b"a"), of(b"b"), of(b"c"), of(b"d"), of(b"e")]
+        ["a", "b", "c", "d", "e"]
+            .map(|key| if asked.keys.contains(key.as_bytes()) { of(key.as_bytes()) } else { Vec::new() })
     };
-    stay(setting, store, step, show);
+    stay(setting, store, &parts(), step, show);
 }

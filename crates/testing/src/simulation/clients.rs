@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use headwater_client::{
     Admin, ClientConfig, ClientError, ClientSupplier, Consumer, GroupMembership, NewTopic, OffsetSpec, Producer,
-    RecordBatch, StartAt, TopicDescription, Watermarks,
+    RecordBatch, StartAt, TopicDescription, Wakeup, Watermarks,
 };
 use headwater_client_memory::Cluster;
 use headwater_record::{Clock, Deadline, Offset, Topic, TopicPartition};
@@ -109,6 +109,9 @@ impl Consumer for WatchedConsumer {
             }
         }
         result
+    }
+    fn wakeup(&self) -> Wakeup {
+        self.inner.wakeup()
     }
     fn position(&self, partition: &TopicPartition) -> Option<Offset> {
         let position = self.inner.position(partition)?;

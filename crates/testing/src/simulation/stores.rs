@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use headwater_record::{Offset, OwnedRecord, Partition, RawRecord};
-use headwater_store::{OpenContext, StateStore, Store, StoreError, StoreKind, StoreSpec, StoreSupplier, StoreViews};
+use headwater_store::{
+    Asked, OpenContext, StateStore, Store, StoreError, StoreKind, StoreSpec, StoreSupplier, StoreViews, View,
+};
 
 use self::kinds::Rows;
 use super::disk::{Disk, Journal};
@@ -203,6 +205,13 @@ impl<S: StateStore + Rows + ?Sized> StateStore for Watched<S> {
     }
     fn views(&self) -> Option<Arc<dyn StoreViews>> {
         self.inner.views()
+    }
+    fn uncommitted(
+        &mut self,
+        asked: &Asked<'_>,
+        amend: &mut dyn FnMut(&mut Store),
+    ) -> Result<Option<Arc<View>>, StoreError> {
+        self.inner.uncommitted(asked, amend)
     }
     fn pending_bytes(&self) -> usize {
         self.journal.as_ref().map_or_else(|| self.inner.pending_bytes(), Journal::pending_bytes)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use headwater_client::{
     Admin, ClientConfig, ClientError, ClientSupplier, Consumer, GroupMembership, NewTopic, OffsetSpec, Producer,
-    RecordBatch, StartAt, TopicDescription, Watermarks,
+    RecordBatch, StartAt, TopicDescription, Wakeup, Watermarks,
 };
 use headwater_client_memory::Cluster;
 use headwater_record::{Clock, Deadline, Offset, Topic, TopicPartition};
@@ -132,6 +132,10 @@ impl Consumer for Recorded<Box<dyn Consumer>> {
         let patience = self.patience(until);
         self.hear(|heard| heard.longest_poll = heard.longest_poll.max(patience));
         self.client.poll(until, into)
+    }
+
+    fn wakeup(&self) -> Wakeup {
+        self.client.wakeup()
     }
 
     fn position(&self, partition: &TopicPartition) -> Option<Offset> {

@@ -278,6 +278,16 @@ impl<K: 'static, V: 'static> Core<K, V> {
         self.logged_headers == LoggedHeaders::Always
     }
 
+    /// Has `put` write into a copy of the store what lies in the cache.
+    pub(super) fn write_copy(
+        &self,
+        cached: &Cached<V>,
+        put: impl FnOnce(Option<Row<'_>>) -> Result<(), StoreError>,
+    ) -> Result<(), ProcessError> {
+        let Some((unwritten, context)) = cached.unwritten() else { return Ok(()) };
+        self.write(unwritten, context, |row| Ok(put(row)?))
+    }
+
     /// Writes what leaves the cache, and hands the change on: `read` reads the row that is there, `write` writes, and `hand_on`
     /// knows the key.
     pub(super) fn write_back<O>(
@@ -302,11 +312,10 @@ impl<K: 'static, V: 'static> Core<K, V> {
         if to.is_some() && cached.value.is_none() && old_row.is_none() {
             return Ok(());
         }
-        let Some(context) = &cached.context else { return Ok(()) };
+        let Some((unwritten, context)) = cached.unwritten() else { return Ok(()) };
         let timestamp = if cached.value.is_some() { cached.timestamp } else { context.timestamp };
-        let value = cached.value.as_ref();
         cx.within(context.clone(), |cx| {
-            write(cx, Write { value, timestamp: cached.timestamp, encoded: cached.encoded.as_deref() }, context)?;
+            write(cx, unwritten, context)?;
             let Some(to) = to else { return Ok(()) };
             let old = match old_row.filter(|_| send_old) {
                 Some(row) => Some(self.decode(&row)?.value),

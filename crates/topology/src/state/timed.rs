@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use headwater_record::{Headers, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put};
-use headwater_store::{RecordContext, Row, RowBuf, RowFormat, Store, StoreError, StoreKind};
+use headwater_store::{Asked, RecordContext, Row, RowBuf, RowFormat, Store, StoreError, StoreKind};
 use headwater_window::{Window, Windowed};
 
 use super::core::{Core, Write};
@@ -40,6 +40,11 @@ pub trait Timed: Sized + 'static {
     }
     /// The key's bytes and the window, of the bytes of both.
     fn split<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], Window)>;
+    /// The one window that lies between the times that are asked for, where they tell it.
+    fn only(&self, asked: &Asked<'_>) -> Option<Window> {
+        let _ = asked;
+        None
+    }
     /// The time by which entries expire and are ordered.
     fn time(window: Window) -> Timestamp;
     /// No wanted window of a key lies before this one in the order of bytes.

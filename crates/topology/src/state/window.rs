@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use headwater_record::{Headers, Timestamp};
 use headwater_store::bytes::{KeySelection, Order, Put, Scan, WindowBytes, WindowEntry, WindowQuery};
-use headwater_store::{Row, RowBuf, Store, StoreError, StoreKind};
+use headwater_store::{Asked, Row, RowBuf, Store, StoreError, StoreKind};
 use headwater_window::key_format::{put_window_store_suffix, split_window_store_key};
 use headwater_window::{Window, Windowed};
 
@@ -75,6 +75,10 @@ impl Timed for ByWindow {
     fn split<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], Window)> {
         let (key, start, _) = split_window_store_key(bytes)?;
         Some((key, self.window(start)))
+    }
+
+    fn only(&self, asked: &Asked<'_>) -> Option<Window> {
+        (asked.from == asked.to).then(|| self.window(asked.from))
     }
 
     fn time(window: Window) -> Timestamp {

@@ -9,6 +9,7 @@ use headwater_store::cache::{Budget, Evicted, Found, Place, RecordCache, entry_b
 use headwater_store::{RecordContext, RowFormat};
 
 use super::Stamped;
+use super::core::Write;
 use crate::caught::caught;
 use crate::{FailureKind, ProcessError, StoreId, TaskContext};
 
@@ -24,6 +25,12 @@ pub(super) struct Cached<V> {
 }
 
 impl<V> Cached<V> {
+    /// What is to be written, and where from; `None` of what was only read.
+    pub(super) fn unwritten(&self) -> Option<(Write<'_, V>, &RecordContext)> {
+        let (value, encoded) = (self.value.as_ref(), self.encoded.as_deref());
+        Some((Write { value, timestamp: self.timestamp, encoded }, self.context.as_ref()?))
+    }
+
     pub(super) fn into_stamped(self) -> Option<Stamped<V>> {
         Some(Stamped { value: self.value?, timestamp: self.timestamp })
     }
@@ -95,6 +102,21 @@ impl<V> WriteBehind<V> {
     /// The entries. Not to be borrowed while something is handed on.
     pub(super) fn entries(&self) -> &RefCell<RecordCache<Cached<V>>> {
         &self.entries
+    }
+
+    /// Hands what is not written back yet to `take`, in the order of the last updates: what is `asked` for, or the entry of `only` one key.
+    pub(super) fn each_unwritten(
+        &self,
+        only: Option<&[u8]>,
+        asked: impl Fn(&[u8]) -> bool,
+        mut take: impl FnMut(&[u8], &Cached<V>) -> Result<(), ProcessError>,
+    ) -> Result<(), ProcessError> {
+        let entries = self.entries.borrow();
+        if let Some(key) = only {
+            return entries.peek_dirty(key).map_or(Ok(()), |cached| take(key, cached));
+        }
+        let mut asked_for = entries.dirty().filter(|(key, _)| asked(key));
+        asked_for.try_for_each(|(key, cached)| take(key, cached))
     }
 
     /// Finds the entry of `key`, or makes a place for one, which is to be [kept](WriteBehind::keep_written) or

@@ -100,6 +100,7 @@ fn heard(plan: &mut Plan) -> Vec<String> {
         Heard::Watermarks(claim, marks) => format!("{} to {}", claim.0, marks.high),
         Heard::Failed(claim, error) => format!("{}: {error}", claim.0),
         Heard::Silence(error) => format!("{error}"),
+        Heard::Wakeup => "wake up".to_owned(),
     };
     plan.heard().map(line).collect()
 }

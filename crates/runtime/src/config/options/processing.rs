@@ -76,9 +76,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         "default.interactive.query.isolation.level",
         Kind::Word(&["READ_UNCOMMITTED", "READ_COMMITTED"]),
         Some("READ_UNCOMMITTED"),
-        "What queries of transactional stores see.",
+        "What queries see: all that was written until now, in record caches and open transactions too, or what was committed. A query that says it itself wins.",
     )
-    .no_effect("queries read what was committed, as `READ_COMMITTED` says; what is not committed yet cannot be read from outside"),
+    .effective("application/queries::the_setting_says_what_is_read"),
     setting("rocksdb.config.setter", Kind::Text, Some(""), "Class that configures RocksDB.").only_default(
         "classes cannot be loaded; the memory of RocksDB is set by `Builder::stores`, with `RocksDbStores::new(MemoryBudget)`",
     ),

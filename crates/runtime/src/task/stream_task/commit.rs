@@ -1,5 +1,7 @@
 //! A task's part in a commit, step by step, and its end.
 
+use std::sync::Arc;
+
 use headwater_client::CommittedOffset;
 use headwater_record::{Timestamp, TopicPartition};
 use headwater_store::StoreError;
@@ -90,6 +92,10 @@ impl StreamTask {
         self.punctuated = false;
         self.clock.commit_requested = false;
         self.clock.remembered_anew = false;
+        let position = Arc::make_mut(&mut self.position);
+        for (partition, committed) in &offsets {
+            position.committed(partition, committed.offset);
+        }
         self.committed.extend(offsets);
         self.note_contained(output);
         let task = self.spec.id;
@@ -105,18 +111,6 @@ impl StreamTask {
         }
         result?;
         note_offsets(&self.changelogs, &self.claim).map_err(|error| TaskError::Directory { task, error })
-    }
-
-    /// Of a task that has nothing to commit: has stores in memory show what they have to those who read them from elsewhere. Those on
-    /// disk need not be asked, and write nothing outside a commit.
-    ///
-    /// # Errors
-    /// What a store says; the others do all the same.
-    pub(crate) fn show_committed(&mut self) -> Result<(), StoreError> {
-        let show = |store: &SharedStore| {
-            store.write(|store| if store.state().is_persistent() { Ok(()) } else { store.state_mut().commit(None) })
-        };
-        self.stores.values().map(show).fold(Ok(()), Result::and)
     }
 
     /// How much the stores hold that is not committed.

@@ -148,7 +148,7 @@ impl TaskManager {
         let stores = TaskStores::open(&instance.topology, &spec, &choice, claim).map_err(Trouble::Open)?;
         let Some(entry) = self.entries.get_mut(&task) else { return Ok(false) };
         tracing::debug!(%task, wanted = ?entry.target, "opened a task");
-        instance.stores.opened(&stores, entry.stands().0);
+        instance.stores.opened(&stores, entry.stands().0, &self.inbox.asks());
         entry.told = None;
         let active = entry.target == TargetRole::Active;
         entry.state = TaskState::Suspended(stores);
@@ -187,6 +187,7 @@ impl TaskManager {
         let parts = Parts { topology, spec, stores, globals: instance.globals.stores(), committed, settings };
         let started = StreamTask::start(parts, collector, now).map_err(Trouble::Task)?;
         tracing::debug!(task = %id, "a task processes");
+        instance.stores.committed(id, started.committed_position());
         fetcher.assign(&assign)?;
         entry.state = TaskState::Running(Box::new(started));
         self.tell_readers(id);

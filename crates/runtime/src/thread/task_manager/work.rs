@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_record::{Deadline, Timestamp};
 
-use super::TaskManager;
+use super::{Entry, TaskManager};
 use crate::error::Trouble;
 use crate::metric;
 use crate::output::RecordCollector;
@@ -33,23 +33,26 @@ impl TaskManager {
         let instance = Arc::clone(&self.cx.instance);
         let (clock, status) = (&*instance.environment.clock, &instance.status);
         let (mut now, mut taken, mut processed, mut is_over) = (began, 0, 0, false);
+        let mut is_asked = false;
         for id in self.turns.records.order(self.actives().map(StreamTask::id)) {
-            let Some(task) = self.active(id) else { continue };
+            let TaskManager { entries, inbox, .. } = self;
+            let Some(task) = entries.get_mut(&id).and_then(Entry::active) else { continue };
             let most = taken + limit;
             task.process(collector, now, &mut |record| {
                 taken += 1;
                 processed += usize::from(record == Taken::Processed);
                 now = now.max(clock.coarse());
                 is_over = end.passed(now) || status.is_closing();
-                (taken < most && !is_over).then_some(now)
+                is_asked = inbox.is_asked();
+                (taken < most && !is_over && !is_asked).then_some(now)
             })?;
-            if is_over || collector.is_full() {
+            if is_over || is_asked || collector.is_full() {
                 self.turns.records.stopped_at(id);
                 break;
             }
         }
         if taken > 0 {
-            self.turns.pace.took(self.cx.now().since(began), is_over);
+            self.turns.pace.took(self.cx.now().since(began), is_over || is_asked);
             metric::records_processed(processed);
         }
         Ok(taken > 0)

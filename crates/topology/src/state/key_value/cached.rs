@@ -1,11 +1,12 @@
 //! A key-value store behind its record cache: what lies there, and how it leaves.
 
 use headwater_record::{Headers, Timestamp};
-use headwater_store::RecordContext;
 use headwater_store::cache::Place;
+use headwater_store::{Asked, RecordContext, Store};
 
 use super::KeyValueState;
 use crate::caught::caught;
+use crate::state::core::wrong_kind;
 use crate::state::write_behind::Cached;
 use crate::state::{FlushStore, FlushTo, Stamped};
 use crate::{ProcessError, TaskContext, Update};
@@ -144,5 +145,18 @@ impl<K: 'static, V: 'static> FlushStore for KeyValueState<K, V> {
 
     fn evict(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
         self.keep_to_budget(cx)
+    }
+
+    fn show(&self, asked: &Asked<'_>, copy: &mut Store) -> Result<(), ProcessError> {
+        let Some(cache) = &self.cache else { return Ok(()) };
+        let copy = match copy {
+            Store::KeyValue(copy) => copy,
+            other => return Err(wrong_kind(other, "a key-value store").into()),
+        };
+        cache.each_unwritten(
+            asked.keys.only(),
+            |key| asked.keys.contains(key),
+            |key, cached| caught(|| self.core.write_copy(cached, |row| copy.put(key, row))),
+        )
     }
 }

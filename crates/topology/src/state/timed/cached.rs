@@ -2,7 +2,7 @@
 
 use headwater_record::{Headers, Timestamp};
 use headwater_store::cache::Found;
-use headwater_store::{RecordContext, StoreError};
+use headwater_store::{Asked, RecordContext, Row, Store, StoreError};
 use headwater_window::{Window, Windowed};
 
 use super::{ChangeOf, KeyBuf, Timed, TimedState};
@@ -133,6 +133,23 @@ impl<K: 'static, V: 'static, T: Timed> FlushStore for TimedState<K, V, T> {
 
     fn evict(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
         self.keep_to_budget(cx)
+    }
+
+    fn show(&self, asked: &Asked<'_>, copy: &mut Store) -> Result<(), ProcessError> {
+        let Some(cache) = &self.cache else { return Ok(()) };
+        let only = asked.keys.only().zip(self.timed.only(asked)).map(|(key, window)| {
+            let mut bytes = key.to_vec();
+            self.timed.put_suffix(window, &mut bytes);
+            bytes
+        });
+        let is_asked =
+            |bytes: &[u8]| self.timed.split(bytes).is_some_and(|(key, window)| asked.contains(key, T::time(window)));
+        cache.each_unwritten(only.as_deref(), is_asked, |bytes, cached| {
+            let (key, window) = self.split(bytes)?;
+            // One that is too old for the store is not there after the next commit either.
+            let put = |row: Option<Row<'_>>| self.timed.put(copy, key, window, row).map(|_| ());
+            caught(|| self.core.write_copy(cached, put))
+        })
     }
 
     fn seen(&self) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
