@@ -16,6 +16,7 @@ mod group;
 mod member;
 mod pace;
 mod question;
+mod rebalances;
 mod sampler;
 mod shutdown;
 mod state_updater;
@@ -33,6 +34,7 @@ use self::context::ThreadContext;
 use self::fetcher::Fetcher;
 use self::member::Member;
 use self::question::Question;
+use self::rebalances::Rebalances;
 use self::sampler::Sampler;
 use self::shutdown::{Ending, Shutdown};
 use self::state_updater::Asker;
@@ -54,6 +56,7 @@ pub(crate) struct StreamThread {
     asker: Asker,
     upkeep: Upkeep,
     sampler: Sampler,
+    rebalances: Rebalances,
     shutdown: Shutdown,
     state: ThreadState,
 }
@@ -69,6 +72,7 @@ impl StreamThread {
         let mut collector = RecordCollector::new(cx.producer()?, clock, settings, instance.handlers.clone());
         collector.obey(member.lease());
         let (updater, asker, worker) = state_updater::make(&cx)?;
+        let before = instance.threads.of(number).map(|before| before.rebalances.clone()).unwrap_or_default();
         let thread = StreamThread {
             member,
             tasks: TaskManager::new(&cx, updater),
@@ -77,7 +81,8 @@ impl StreamThread {
             committer: Committer::new(&cx, now),
             asker,
             upkeep: Upkeep::new(now),
-            sampler: Sampler::new(&cx, now),
+            sampler: Sampler::new(now),
+            rebalances: Rebalances::after(before, now),
             shutdown: Shutdown::new(),
             state: ThreadState::Starting,
             cx,
@@ -92,7 +97,8 @@ impl StreamThread {
     /// # Errors
     /// What ends the thread; [`StreamThread::abandon`] is to be called then.
     pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(), Error> {
-        self.sampler.turn(self.state, &self.tasks, &self.fetcher, now);
+        self.rebalances.turn(self.member.is_stable(), self.state == ThreadState::Running, now);
+        self.tell_if_due(now);
         self.check_shutdown_requested(now)?;
         self.group_turn(now)?;
         match self.shutdown.ending {

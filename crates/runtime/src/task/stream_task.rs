@@ -115,6 +115,8 @@ pub struct StreamTask {
     last_input: Option<LastInput>,
     /// What was committed last of each input partition, by this task.
     committed: BTreeMap<TopicPartition, CommittedOffset>,
+    /// How often it was committed.
+    commits: u64,
     /// How many dropped records the metric knows of.
     told_dropped: u64,
     /// The right to its directory. Declared last: stores are closed before somebody else may open them.
@@ -174,6 +176,7 @@ impl StreamTask {
             punctuated: false,
             last_input,
             committed: BTreeMap::new(),
+            commits: 0,
             told_dropped: 0,
             claim,
         };
@@ -209,6 +212,16 @@ impl StreamTask {
     /// When the store cannot be read.
     pub fn seen_through_cache(&self, store: StoreId) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
         self.graph.seen_through_cache(store)
+    }
+
+    /// Its live nodes: what they counted and keep back.
+    pub fn graph(&self) -> &TaskGraph {
+        &self.graph
+    }
+
+    /// How often it was committed.
+    pub fn commits(&self) -> u64 {
+        self.commits
     }
 
     /// The greatest timestamp of the records taken so far, -1 before the first.

@@ -94,7 +94,11 @@ impl StreamThread {
             at = self.member.pause(again);
         };
         if is_any {
-            metric::commit_took(self.cx.number, self.cx.now().since(began));
+            let ended = self.cx.now();
+            metric::commit_took(self.cx.number, ended.since(began));
+            if result.is_ok() {
+                self.committer.note(ended, ended.since(began));
+            }
         }
         result
     }

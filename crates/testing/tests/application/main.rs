@@ -20,6 +20,7 @@ mod queries;
 mod rebalances;
 mod recorder;
 mod settings;
+mod sight;
 mod standbys;
 mod threads;
 mod topologies;

@@ -2,7 +2,7 @@
 
 use headwater_record::{Headers, Timestamp};
 use headwater_store::RecordContext;
-use headwater_store::cache::Place;
+use headwater_store::cache::{CacheUse, Place};
 
 use super::KeyValueState;
 use crate::caught::caught;
@@ -56,7 +56,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         }
         cache.keep_read(key, cached, row_bytes);
         self.keep_to_budget(cx)?;
-        match cache.lend(key) {
+        match cache.lend_new(key) {
             Some((place, cached)) => Ok((Some(place), Some(cached))),
             None => Ok((None, self.load(key)?.map(|(cached, _)| cached))),
         }
@@ -144,5 +144,9 @@ impl<K: 'static, V: 'static> FlushStore for KeyValueState<K, V> {
 
     fn evict(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
         self.keep_to_budget(cx)
+    }
+
+    fn cache_use(&self) -> Option<CacheUse> {
+        self.cache.as_ref().map(|cache| cache.entries().borrow().usage())
     }
 }

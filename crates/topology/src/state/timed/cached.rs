@@ -1,7 +1,7 @@
 //! A window or session store behind its record cache: what lies there, and how it leaves.
 
 use headwater_record::{Headers, Timestamp};
-use headwater_store::cache::Found;
+use headwater_store::cache::{CacheUse, Found};
 use headwater_store::{RecordContext, StoreError};
 use headwater_window::{Window, Windowed};
 
@@ -133,6 +133,10 @@ impl<K: 'static, V: 'static, T: Timed> FlushStore for TimedState<K, V, T> {
 
     fn evict(&self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
         self.keep_to_budget(cx)
+    }
+
+    fn cache_use(&self) -> Option<CacheUse> {
+        self.cache.as_ref().map(|cache| cache.entries().borrow().usage())
     }
 
     fn seen(&self) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
