@@ -27,6 +27,7 @@ use headwater_topology::node::NodeSpec;
 
 pub use self::close::CloseOptions;
 pub use self::counted::{CommitMetadata, NodeMetadata, Rebalance, RestoreProgress};
+pub(crate) use self::explain::why_nothing;
 pub use self::explain::{Explanation, TaskExplanation};
 pub(crate) use self::gate::Gate;
 pub use self::globals::GlobalProgress;

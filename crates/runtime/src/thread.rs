@@ -20,6 +20,7 @@ mod rebalances;
 mod sampler;
 mod shutdown;
 mod state_updater;
+mod summary;
 mod task_manager;
 mod upkeep;
 
@@ -38,6 +39,7 @@ use self::rebalances::Rebalances;
 use self::sampler::Sampler;
 use self::shutdown::{Ending, Shutdown};
 use self::state_updater::Asker;
+use self::summary::Summary;
 use self::task_manager::TaskManager;
 use self::upkeep::Upkeep;
 use crate::error::{TaskFailure, Trouble, decide};
@@ -57,6 +59,7 @@ pub(crate) struct StreamThread {
     upkeep: Upkeep,
     sampler: Sampler,
     rebalances: Rebalances,
+    summary: Summary,
     shutdown: Shutdown,
     state: ThreadState,
 }
@@ -83,6 +86,7 @@ impl StreamThread {
             upkeep: Upkeep::new(now),
             sampler: Sampler::new(now),
             rebalances: Rebalances::after(before, now),
+            summary: Summary::new(instance.config.log_summary_interval(), now),
             shutdown: Shutdown::new(),
             state: ThreadState::Starting,
             cx,

@@ -38,6 +38,13 @@ pub enum HoldKind {
     TableJoin,
 }
 
+impl HoldKind {
+    /// Whether nothing is handed on before something has closed.
+    pub fn waits_for_end(self) -> bool {
+        matches!(self, HoldKind::WindowFinals | HoldKind::Suppressed)
+    }
+}
+
 impl fmt::Display for HoldKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -4,4 +4,5 @@
 
 mod explained;
 mod moving;
+mod summary;
 mod world;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use headwater_record::{Timestamp, TopicPartition};
 use headwater_topology::{HoldKind, TaskId, Topology};
 
-use self::reasons::why_nothing;
+pub(crate) use self::reasons::why_nothing;
 use super::utc::{Span, Utc};
 use super::{InputProgress, NodeMetadata, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata};
 use crate::{Error, ErrorKind};

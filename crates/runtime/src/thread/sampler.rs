@@ -109,6 +109,7 @@ impl StreamThread {
             rebalances: self.rebalances.all(),
         };
         let thread = self.sampler.follow(thread);
+        self.summary.turn(&thread);
         self.cx.instance.threads.tells(thread);
     }
 }
