@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use headwater::memory::{Cluster, ClusterConfig, Waiting};
 use headwater::prelude::*;
-use headwater::record::{Headers, Topic};
+use headwater::record::{Headers, Offset, Topic};
 use headwater::runtime::{CloseOptions, Snapshot, SystemClock, TaskPhase, TaskRole};
 
 /// Only ends a test that hangs.
@@ -75,7 +75,7 @@ fn wait_for(what: &str, instances: &[&KafkaStreams], done: impl Fn(&[Snapshot]) 
 /// Nothing is behind.
 fn is_through(snapshot: &Snapshot, read: i64) -> bool {
     let inputs = snapshot.threads.iter().flat_map(|thread| thread.tasks.values()).flat_map(|task| task.inputs.values());
-    inputs.filter_map(|input| input.committed).map(|offset| offset.value()).sum::<i64>() == read
+    inputs.filter_map(|input| input.committed).map(Offset::value).sum::<i64>() == read
 }
 
 #[test]

@@ -30,11 +30,13 @@ use crate::{Error, ErrorKind};
 /// let builder = StreamsBuilder::new();
 /// let windows = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
 /// let counts = builder.stream::<String, String>("in").group_by_key().windowed_by(windows).count();
-/// counts.suppress(Suppressed::until_window_closes(BufferConfig::unbounded()).with_name("final")).to_stream().to("out");
+/// let finals = Suppressed::until_window_closes(BufferConfig::unbounded()).with_name("final");
+/// counts.suppress(finals).to_stream().select_key(|key, _| key.key.clone()).to("out");
 /// let cluster = Cluster::new(Arc::new(SystemClock));
 /// cluster.create_topic("in", 1)?;
 /// cluster.create_topic("out", 1)?;
-/// let streams = KafkaStreams::builder(builder.build()?).application_id("counts").on(&cluster).start()?;
+/// let streams = KafkaStreams::builder(builder.build()?).application_id("counts").on(&cluster);
+/// let streams = streams.set("dsl.store.suppliers.class", "in_memory").start()?;
 /// let explanation = loop {
 ///     let explanation = streams.explain("final")?;
 ///     if explanation.kind.is_some() {

@@ -34,7 +34,7 @@ pub(crate) fn why_nothing(task: &TaskMetadata, node: &NodeMetadata, at: Timestam
     for (reason, count) in &node.dropped {
         reasons.push(format!("{count} records were left out: {reason}"));
     }
-    reasons.extend(node.held.as_ref().and_then(held));
+    reasons.extend(node.held.as_ref().map(held));
     reasons
 }
 
@@ -77,9 +77,9 @@ fn inputs(task: &TaskMetadata, at: Timestamp) -> Vec<String> {
 }
 
 /// What is kept back, and until when.
-fn held(held: &Held) -> Option<String> {
+fn held(held: &Held) -> String {
     if !held.stream_time.is_known() {
-        return Some("its stream time is not known: no record has come to it yet".to_owned());
+        return "its stream time is not known: no record has come to it yet".to_owned();
     }
     let waiting = match (held.records, held.bytes) {
         (Some(records), Some(bytes)) => format!("{records} records wait ({bytes} bytes); "),
@@ -99,11 +99,11 @@ fn held(held: &Held) -> Option<String> {
             format!("{what} at stream time {}, {ahead} later", Utc(due))
         }
         (None, _) if held.records == Some(0) => "nothing waits".to_owned(),
-        (None, HoldKind::StreamJoin) if held.records.is_none() => return Some(now),
+        (None, HoldKind::StreamJoin) if held.records.is_none() => return now,
         (None, _) => {
             let wait = Span(Duration::from_millis(u64::try_from(held.wait_ms).unwrap_or(0)));
             format!("a window closes when that is {wait} past its end")
         }
     };
-    Some(format!("{waiting}{now}; {next}"))
+    format!("{waiting}{now}; {next}")
 }
