@@ -10,7 +10,8 @@ use headwater_store::bytes::VersionedPut;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, StoreHandle, TableState};
 use headwater_topology::{
-    BoxError, Change, Inlet, MakeInlet, NodeId, Outlet, Port, ProcessError, StoreId, Table, TaskContext, Update,
+    BoxError, Change, DropReason, Inlet, MakeInlet, NodeId, Outlet, Port, ProcessError, StoreId, Table, TaskContext,
+    Update,
 };
 
 use crate::old_values::OldValues;
@@ -68,12 +69,12 @@ struct Side<K: 'static, A: 'static, B, W: 'static> {
 impl<K: 'static, A: 'static, B, W: 'static> Inlet<Table<K, A>> for Side<K, A, B, W> {
     fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, A>) -> Result<(), ProcessError> {
         if self.serdes.key_is_null(update.key) {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         let Change { new, old, is_latest } = update.change;
         if self.latest_only && !is_latest {
-            cx.drop_record();
+            cx.drop_record(DropReason::Superseded);
             return Ok(());
         }
         let mut joined = None;

@@ -176,3 +176,8 @@ struct ComingFromJava;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/queries.md")]
 struct QueriesPage;
+
+/// The code of `docs/looking-inside.md` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/looking-inside.md")]
+struct LookingInsidePage;

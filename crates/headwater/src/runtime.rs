@@ -18,8 +18,10 @@
 
 #[doc(inline)]
 pub use headwater_runtime::application::{
-    Closed, GlobalThreadState, Health, InputProgress, KeyQueryMetadata, LagInfo, Metadata, StateListener,
-    StreamsMetadata, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata, ThreadState, UncaughtHandler,
+    CacheUse, Closed, CommitMetadata, DropReason, Explanation, GlobalThreadState, Health, Held, HoldKind,
+    InputProgress, KeyQueryMetadata, LagInfo, Metadata, NodeMetadata, Rebalance, RestoreProgress, Snapshot,
+    StateListener, StreamsMetadata, TaskExplanation, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata, ThreadState,
+    UncaughtHandler,
 };
 #[doc(inline)]
 pub use headwater_runtime::assignment::HostPort;

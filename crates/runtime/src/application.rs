@@ -23,11 +23,14 @@ use crate::global::GlobalProgress;
 use crate::host::{self, Threads};
 use crate::instance::Instance;
 pub use crate::instance::{
-    CloseOptions, GlobalThreadState, Health, InputProgress, KeyQueryMetadata, LagInfo, Metadata, State, StateListener,
-    StreamsMetadata, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata, ThreadState, UncaughtHandler, UncaughtResponse,
+    CloseOptions, CommitMetadata, Explanation, GlobalThreadState, Health, InputProgress, KeyQueryMetadata, LagInfo,
+    Metadata, NodeMetadata, Rebalance, RestoreProgress, Snapshot, State, StateListener, StreamsMetadata,
+    TaskExplanation, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata, ThreadState, UncaughtHandler, UncaughtResponse,
 };
 use crate::query::Queries;
 use crate::{Error, ErrorKind};
+pub use headwater_store::cache::CacheUse;
+pub use headwater_topology::{DropReason, Held, HoldKind};
 
 /// For how long a dropped application is waited for.
 const PATIENCE_OF_DROP: Duration = Duration::from_secs(30);
@@ -84,6 +87,20 @@ impl<D> KafkaStreams<D> {
     #[doc(alias = "allLocalStorePartitionLags")]
     pub fn local_store_lags(&self) -> BTreeMap<String, BTreeMap<Partition, LagInfo>> {
         self.instance.threads.store_lags()
+    }
+
+    /// All that can be seen of this instance: its threads, tasks, nodes and stores, with what they counted.
+    pub fn snapshot(&self) -> Snapshot {
+        self.instance.snapshot()
+    }
+
+    /// Why the node of this name hands nothing on, or as much as it does: for each task that has it here, its stream time, which partition
+    /// holds that back and since when, what waits, and until when.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Topology`] when there is no such node.
+    pub fn explain(&self, node: &str) -> Result<Explanation, Error> {
+        self.instance.explain(node)
     }
 
     /// Whether this instance is alive, whether it does its work, and why not.

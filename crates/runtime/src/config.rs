@@ -337,6 +337,12 @@ impl StreamsConfig {
         self.consumer_millis("retry.backoff.ms")
     }
 
+    /// `log.summary.interval.ms`; `None` when no summary is logged, as for 0 and less.
+    pub fn log_summary_interval(&self) -> Option<Duration> {
+        let millis = u64::try_from(self.number(&["log.summary.interval.ms"])).ok()?;
+        (millis > 0).then(|| Duration::from_millis(millis))
+    }
+
     /// `metadata.max.age.ms`.
     pub fn metadata_max_age(&self) -> Duration {
         self.consumer_millis("metadata.max.age.ms")

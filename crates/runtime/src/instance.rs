@@ -4,18 +4,22 @@
 
 mod asks;
 mod close;
+mod counted;
+mod explain;
 mod gate;
 mod globals;
 mod health;
 mod local;
 mod metadata;
 mod patterns;
+mod snapshot;
 mod state;
 mod status;
 mod stores;
 mod uncaught;
+mod utc;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use headwater_record::Topic;
@@ -24,6 +28,9 @@ use headwater_topology::node::NodeSpec;
 
 pub(crate) use self::asks::{Answer, Ask, Asks, Inbox, Part, Seen};
 pub use self::close::CloseOptions;
+pub use self::counted::{CommitMetadata, NodeMetadata, Rebalance, RestoreProgress};
+pub(crate) use self::explain::why_nothing;
+pub use self::explain::{Explanation, TaskExplanation};
 pub(crate) use self::gate::Gate;
 pub use self::globals::GlobalProgress;
 pub(crate) use self::globals::{Globals, shared};
@@ -34,6 +41,7 @@ pub use self::local::{InputProgress, LagInfo, TaskMetadata, TaskPhase, TaskRole,
 pub(crate) use self::metadata::StreamsMetadataState;
 pub use self::metadata::{KeyQueryMetadata, Metadata, StreamsMetadata};
 pub(crate) use self::patterns::SourcePatterns;
+pub use self::snapshot::Snapshot;
 pub use self::state::{GlobalThreadState, State, ThreadState};
 pub use self::status::StateListener;
 pub(crate) use self::status::{Closing, Status};
@@ -44,7 +52,7 @@ use crate::changelog::RestoreListener;
 use crate::directory::StateDirectory;
 use crate::handler::ExceptionHandlers;
 use crate::membership::Assignment;
-use crate::{Environment, StreamsConfig};
+use crate::{Environment, Error, StreamsConfig};
 
 /// One instance of an application.
 pub(crate) struct Instance {
@@ -100,7 +108,13 @@ impl Instance {
         let states = self.status.thread_states();
         let state_of = |number: usize| states.iter().find(|(thread, _)| *thread == number).map(|(_, state)| *state);
         let told = self.threads.all().into_iter().map(Arc::unwrap_or_clone);
-        told.map(|thread| ThreadMetadata { state: state_of(thread.number).unwrap_or(thread.state), ..thread }).collect()
+        let now = told.map(|thread| {
+            let state = state_of(thread.number).unwrap_or(thread.state);
+            // Who has ended has no tasks any more, and tells nothing.
+            let tasks = if state == ThreadState::Dead { BTreeMap::new() } else { thread.tasks };
+            ThreadMetadata { state, tasks, ..thread }
+        });
+        now.collect()
     }
 
     /// Whether it is well.
@@ -113,6 +127,23 @@ impl Instance {
             patience: self.config.max_poll_interval(),
             now: self.environment.clock.now(),
         })
+    }
+
+    /// All that can be seen of it.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            at: self.environment.clock.now(),
+            state: self.status.state(),
+            health: self.health(),
+            threads: self.local_threads(),
+            global_state: self.status.global_state(),
+            globals: self.globals.progress(),
+        }
+    }
+
+    /// Why the node hands nothing on, or as much as it does.
+    pub(crate) fn explain(&self, node: &str) -> Result<Explanation, Error> {
+        Explanation::of(&self.topology, node, &self.local_threads(), self.environment.clock.now())
     }
 
     /// Takes in where tasks are, as the group's leader told it with this instance's own.

@@ -95,6 +95,8 @@ pub struct RecordCollector {
     lease: Option<Lease>,
     // Records that were given up since it was last told.
     abandoned: u64,
+    // Records that have arrived.
+    sent: u64,
 }
 
 impl RecordCollector {
@@ -122,6 +124,7 @@ impl RecordCollector {
             transaction,
             lease: None,
             abandoned: 0,
+            sent: 0,
         }
     }
 
@@ -259,6 +262,11 @@ impl RecordCollector {
     /// How many records were handed to the producer and have no answer yet.
     pub fn under_way(&self) -> u64 {
         self.partitions.iter().map(PartitionState::under_way).sum()
+    }
+
+    /// How many records have arrived.
+    pub fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// What failed of the records of `task` that no handler let pass. It stays until the task is registered again.

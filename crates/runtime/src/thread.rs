@@ -16,9 +16,11 @@ mod group;
 mod member;
 mod pace;
 mod question;
+mod rebalances;
 mod sampler;
 mod shutdown;
 mod state_updater;
+mod summary;
 mod task_manager;
 mod upkeep;
 
@@ -33,9 +35,11 @@ use self::context::ThreadContext;
 use self::fetcher::Fetcher;
 use self::member::Member;
 use self::question::Question;
+use self::rebalances::Rebalances;
 use self::sampler::Sampler;
 use self::shutdown::{Ending, Shutdown};
 use self::state_updater::Asker;
+use self::summary::Summary;
 use self::task_manager::TaskManager;
 use self::upkeep::Upkeep;
 use crate::error::{TaskFailure, Trouble, decide};
@@ -54,6 +58,8 @@ pub(crate) struct StreamThread {
     asker: Asker,
     upkeep: Upkeep,
     sampler: Sampler,
+    rebalances: Rebalances,
+    summary: Summary,
     shutdown: Shutdown,
     state: ThreadState,
 }
@@ -69,6 +75,7 @@ impl StreamThread {
         let mut collector = RecordCollector::new(cx.producer()?, clock, settings, instance.handlers.clone());
         collector.obey(member.lease());
         let (updater, asker, worker) = state_updater::make(&cx)?;
+        let before = instance.threads.of(number).map(|before| before.rebalances.clone()).unwrap_or_default();
         let thread = StreamThread {
             member,
             tasks: TaskManager::new(&cx, updater, Inbox::new(fetcher.wakeup())),
@@ -77,7 +84,9 @@ impl StreamThread {
             committer: Committer::new(&cx, now),
             asker,
             upkeep: Upkeep::new(now),
-            sampler: Sampler::new(&cx, now),
+            sampler: Sampler::new(now),
+            rebalances: Rebalances::after(before, now),
+            summary: Summary::new(instance.config.log_summary_interval(), now),
             shutdown: Shutdown::new(),
             state: ThreadState::Starting,
             cx,
@@ -92,7 +101,8 @@ impl StreamThread {
     /// # Errors
     /// What ends the thread; [`StreamThread::abandon`] is to be called then.
     pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(), Error> {
-        self.sampler.turn(self.state, &self.tasks, &self.fetcher, now);
+        self.rebalances.turn(self.member.is_stable(), self.state == ThreadState::Running, now);
+        self.tell_if_due(now);
         self.tasks.answer_readers();
         self.check_shutdown_requested(now)?;
         self.group_turn(now)?;

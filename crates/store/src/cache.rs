@@ -18,21 +18,11 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use smallvec::SmallVec;
 
-pub use self::budget::Budget;
+pub use self::budget::{Budget, CacheUse, entry_bytes};
 #[cfg(test)]
 use self::tests::CountingHasher as KeyHasher;
-use crate::RecordContext;
 #[cfg(not(test))]
 use hashbrown::DefaultHashBuilder as KeyHasher;
-
-/// What an entry weighs: Java's `LRUNode#size`.
-pub fn entry_bytes(key: usize, value: usize, context: Option<&RecordContext>) -> usize {
-    const NODE: usize = 24;
-    const DIRTY: usize = 1;
-    // An entry that was only read has a context too, an empty one.
-    const EMPTY_CONTEXT: usize = 8 + 8 + 4;
-    key + NODE + DIRTY + value + context.map_or(EMPTY_CONTEXT, RecordContext::weight)
-}
 
 /// A place in the cache. It says whether the entry there is still the one that was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +103,8 @@ pub struct RecordCache<T> {
     // Slots by key, once somebody asked for a range.
     order: Option<BTreeMap<Vec<u8>, u32>>,
     budget: Rc<Budget>,
+    hits: u64,
+    misses: u64,
 }
 
 impl<T> RecordCache<T> {
@@ -128,6 +120,8 @@ impl<T> RecordCache<T> {
             dirty: empty,
             order: None,
             budget,
+            hits: 0,
+            misses: 0,
         }
     }
 
@@ -151,9 +145,27 @@ impl<T> RecordCache<T> {
         self.table.find(hash, |slot| self.slots.get(*slot as usize).is_some_and(|slot| slot.is(hash, key))).copied()
     }
 
+    /// How it was used.
+    pub fn usage(&self) -> CacheUse {
+        CacheUse { entries: self.len(), hits: self.hits, misses: self.misses }
+    }
+
+    #[inline]
+    fn count(&mut self, hit: bool) {
+        if hit { self.hits += 1 } else { self.misses += 1 }
+    }
+
     /// Finds an entry and marks it as used. `None` also while it is lent.
     #[inline]
     pub fn find_used(&mut self, key: &[u8]) -> Option<Place> {
+        let place = self.find_uncounted(key);
+        self.count(place.is_some());
+        place
+    }
+
+    /// As [`RecordCache::find_used`], of an entry that was just put there: it was looked for, and counted, before.
+    #[inline]
+    pub fn find_uncounted(&mut self, key: &[u8]) -> Option<Place> {
         let slot = self.find(key)?;
         let generation = self.slots.get(slot as usize).filter(|slot| slot.payload.is_some())?.generation;
         self.touch(slot);
@@ -165,12 +177,14 @@ impl<T> RecordCache<T> {
     pub fn find_or_reserve(&mut self, key: &[u8]) -> (Place, Found) {
         let (slot, is_new) = self.find_or_insert(key);
         let entry = self.slots.get(slot as usize);
+        let place = Place { slot, generation: entry.map_or(0, |entry| entry.generation) };
         let found = match entry.map(|entry| entry.payload.is_some()) {
             Some(true) => Found::Entry,
             _ if is_new => Found::Reserved,
             _ => Found::Lent,
         };
-        (Place { slot, generation: entry.map_or(0, |entry| entry.generation) }, found)
+        self.count(found == Found::Entry);
+        (place, found)
     }
 
     /// Whether an entry of this key is there, lent or not.

@@ -8,6 +8,7 @@ use headwater_store::RecordContext;
 
 use crate::caught::caught;
 use crate::handler::{DeadLetter, Decision, ErrorContext, HandlerResponse, ProductionErrorOrigin};
+use crate::tally::{DropReason, Tally};
 use crate::{BoxError, FailureKind, ProcessError, StoreId, TaskId};
 
 /// A topic that a task writes to, as the task's output numbers it.
@@ -91,6 +92,9 @@ pub struct TaskClock {
     pub now: Timestamp,
     /// Records dropped since the task began: late, null where null is not allowed, or let pass by a handler.
     pub dropped: u64,
+    /// Why those were dropped that no node was charged with yet.
+    #[doc(hidden)]
+    pub left_out: Vec<DropReason>,
     /// Whether user code asked for a commit.
     pub commit_requested: bool,
     /// What nodes keep with the committed offsets, by their own keys (Java's `ProcessorMetadata`).
@@ -107,6 +111,7 @@ impl Default for TaskClock {
             stream_time: Timestamp::UNKNOWN,
             now: Timestamp::ZERO,
             dropped: 0,
+            left_out: Vec::new(),
             commit_requested: false,
             remembered: BTreeMap::new(),
             remembered_anew: false,
@@ -189,10 +194,26 @@ impl<'a> TaskContext<'a> {
         }
     }
 
-    /// Counts a record that is left out.
-    #[inline]
-    pub fn drop_record(&mut self) {
+    /// Counts a record that is left out. It is charged to the node that is at work.
+    pub fn drop_record(&mut self, reason: DropReason) {
         self.clock.dropped += 1;
+        self.clock.left_out.push(reason);
+    }
+
+    /// How many were left out that nobody was charged with yet.
+    #[inline]
+    pub(crate) fn left_out(&self) -> usize {
+        self.clock.left_out.len()
+    }
+
+    /// Charges all that were left out after the first `since` to `tally`.
+    #[cold]
+    pub(crate) fn charge(&mut self, since: usize, tally: &Tally) {
+        while self.clock.left_out.len() > since
+            && let Some(reason) = self.clock.left_out.pop()
+        {
+            tally.leave_out(reason);
+        }
     }
 
     /// Asks for a commit soon (`ProcessorContext#commit`).
@@ -408,7 +429,7 @@ impl<'a> TaskContext<'a> {
         }
         match response.decision {
             Decision::Continue => {
-                self.drop_record();
+                self.drop_record(DropReason::let_go(kind));
                 Ok(())
             }
             Decision::Fail => Err(ProcessError::failed(kind, message, Some(error))),

@@ -6,11 +6,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use headwater_record::{Headers, RawRecord, Record, Timestamp};
 
 use crate::caught::caught;
+use crate::tally::Tally;
 use crate::{ProcessError, TaskContext};
 
 /// A family of items, one for each lifetime: [`Stream`] or [`Table`].
@@ -168,16 +170,23 @@ pub trait RawInlet {
 struct Child<E: Edge> {
     name: Arc<str>,
     inlet: Box<dyn Inlet<E>>,
+    tally: Rc<Tally>,
 }
 
 impl<E: Edge> Child<E> {
-    /// Hands `item` over. A failure is the child's, at the time of the item.
+    /// Hands `item` over. A failure is the child's, at the time of the item; so is what was left out and is no child's of its own.
     #[inline]
     fn push(&mut self, cx: &mut TaskContext<'_>, item: E::Item<'_>) -> Result<(), ProcessError> {
-        caught(|| self.inlet.push(cx, item)).or_else(|error| {
+        let left_out = cx.left_out();
+        self.tally.take();
+        let pushed = caught(|| self.inlet.push(cx, item)).or_else(|error| {
             let (timestamp, headers) = E::stamp(item);
             cx.node_failed(&self.name, timestamp, headers, error)
-        })
+        });
+        if cx.left_out() > left_out {
+            cx.charge(left_out, &self.tally);
+        }
+        pushed
     }
 }
 
@@ -200,11 +209,11 @@ impl<E: Edge> Default for Outlet<E> {
 impl<E: Edge> Outlet<E> {
     /// The outlet of a node that is tested alone: `all` takes what goes to all children, `catch` what goes to one by its name.
     pub fn catching(all: Box<dyn Inlet<E>>, catch: Catch<E>) -> Self {
-        Outlet { children: vec![Child { name: "".into(), inlet: all }], catch: Some(catch) }
+        Outlet { children: vec![Child { name: "".into(), inlet: all, tally: Rc::default() }], catch: Some(catch) }
     }
 
-    pub(crate) fn add(&mut self, name: Arc<str>, inlet: Box<dyn Inlet<E>>) {
-        self.children.push(Child { name, inlet });
+    pub(crate) fn add(&mut self, name: Arc<str>, inlet: Box<dyn Inlet<E>>, tally: Rc<Tally>) {
+        self.children.push(Child { name, inlet, tally });
     }
 
     /// Hands `item` to every child in turn.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use headwater_record::{Offset, Partition, Record, Timestamp, Topic};
 
-use crate::{NodeId, Outlet, ProcessError, PunctuationType, ScheduleId, Stream, TaskContext, TaskId};
+use crate::{DropReason, NodeId, Outlet, ProcessError, PunctuationType, ScheduleId, Stream, TaskContext, TaskId};
 
 pub use self::fixed_key::{FixedKey, FixedKeyContext, FixedKeyProcessor, FixedKeyRecord};
 pub use self::node::{ProcessorNode, ProcessorSupplier, StoreAccess};
@@ -278,7 +278,7 @@ impl<'a, 't, K: 'static, V: 'static> ProcessorContext<'a, 't, K, V> {
 
     /// Counts a record that this processor leaves out, in the task's `dropped-records`.
     pub fn drop_record(&mut self) {
-        self.task.drop_record();
+        self.task.drop_record(DropReason::ByProcessor);
     }
 
     /// The task.

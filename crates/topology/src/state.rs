@@ -18,6 +18,7 @@ mod window;
 mod write_behind;
 
 use headwater_record::Timestamp;
+use headwater_store::cache::CacheUse;
 use headwater_store::{Asked, Store};
 use headwater_window::Window;
 
@@ -76,6 +77,11 @@ pub trait FlushStore {
     /// When the store cannot be read, or a value has no bytes.
     fn seen(&self) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
         Ok(None)
+    }
+
+    /// How its record cache was used; `None` where it has none.
+    fn cache_use(&self) -> Option<CacheUse> {
+        None
     }
 }
 

@@ -30,6 +30,11 @@ impl StreamTime {
         now
     }
 
+    /// Stream time; -1 before the first record.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.millis())
+    }
+
     /// Stream time, milliseconds; -1 before the first record.
     #[inline]
     pub fn millis(&self) -> i64 {

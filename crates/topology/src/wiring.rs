@@ -1,4 +1,4 @@
-//! From a frozen topology to the live graph of one task.
+//! From a frozen topology to the live graph of one task ([`TaskGraph`](crate::TaskGraph)): what its nodes find there when they come alive.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -7,17 +7,18 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use headwater_record::{RawRecord, Timestamp};
+use headwater_store::StoreError;
 use headwater_store::cache::Budget;
-use headwater_store::{Asked, Store, StoreError};
 
 use crate::context::Emit;
 use crate::node::NodeSpec;
 use crate::processor::{ProcessorTable, Wrapped};
-use crate::state::{FlushStore, SeenEntry};
+use crate::state::FlushStore;
 use crate::stream_time::StreamTimes;
+use crate::tally::Tallies;
+use crate::task_graph::{Flushed, States};
 use crate::{
-    Edge, Inlet, MakeInlet, NodeId, Outlet, ProcessError, RawInlet, SharedStore, StoreId, StreamTime, TaskClock,
+    Edge, Held, Inlet, MakeInlet, NodeId, Outlet, ProcessError, RawInlet, SharedStore, StoreId, StreamTime,
     TaskContext, TaskId, Topology, WiringError,
 };
 
@@ -33,24 +34,15 @@ pub struct Wiring<'a> {
     cache: Rc<Budget>,
     // Nodes and states with more than one owner, by what they are. The only downcasts there are: once per extra owner and task.
     shared: HashMap<Share, Box<dyn Any>>,
-    states: States,
-    times: StreamTimes,
-    processors: ProcessorTable,
+    pub(crate) states: States,
+    pub(crate) times: StreamTimes,
+    pub(crate) processors: ProcessorTable,
+    pub(crate) tallies: Tallies,
+    pub(crate) watches: Vec<Watch>,
 }
 
-/// The typed states of a task. They let go of their nodes when it ends, and so free all that it held.
-#[derive(Default)]
-struct States {
-    all: Vec<Rc<dyn FlushStore>>,
-    /// Those that the task flushes.
-    flushed: Vec<(StoreId, Rc<dyn FlushStore>)>,
-}
-
-impl Drop for States {
-    fn drop(&mut self) {
-        self.all.iter().for_each(|state| state.release());
-    }
-}
+/// What a node says of what it keeps back, when it is asked.
+pub(crate) type Watch = (NodeId, Box<dyn Fn() -> Held>);
 
 #[derive(PartialEq, Eq, Hash)]
 enum Share {
@@ -88,6 +80,8 @@ impl<'a> Wiring<'a> {
             states: States::default(),
             times: StreamTimes::default(),
             processors: ProcessorTable::default(),
+            tallies: Tallies::default(),
+            watches: Vec::new(),
         }
     }
 
@@ -175,7 +169,10 @@ impl<'a> Wiring<'a> {
         if made {
             self.states.all.push(Rc::clone(&state) as Rc<dyn FlushStore>);
             if flushes(&state) {
-                self.states.flushed.push((store, Rc::clone(&state) as Rc<dyn FlushStore>));
+                let uses = |(_, spec): &(NodeId, &NodeSpec)| spec.keeps == Some(store) || spec.stores.contains(&store);
+                let node = self.topology.nodes().find(uses).map(|(node, _)| node);
+                let tally = node.map(|node| self.tallies.add(None, node)).unwrap_or_default();
+                self.states.flushed.push(Flushed { store, state: Rc::clone(&state) as Rc<dyn FlushStore>, tally });
             }
         }
         Ok(state)
@@ -215,7 +212,7 @@ impl<'a> Wiring<'a> {
             if let Some(wrapper) = topology.wrapper_of(child) {
                 inlet = Box::new(Wrapped { node: Arc::clone(&name), wrapper, inner: inlet });
             }
-            outlet.add(name, inlet);
+            outlet.add(name, inlet, self.tallies.add(Some(node), child));
         }
         Ok(outlet)
     }
@@ -264,6 +261,12 @@ impl<'a> Wiring<'a> {
         self.times.add(&name)
     }
 
+    /// Has `node` say what it keeps back whenever somebody asks ([`TaskGraph::held`]): once a second, so that it must not look
+    /// through a store.
+    pub fn watch(&mut self, node: NodeId, held: impl Fn() -> Held + 'static) {
+        self.watches.push((node, Box::new(held)));
+    }
+
     /// The processors that were made so far, for nodes of the Processor API.
     pub fn processors(&mut self) -> &mut ProcessorTable {
         &mut self.processors
@@ -273,147 +276,5 @@ impl<'a> Wiring<'a> {
 impl fmt::Debug for Wiring<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wiring").field("task", &self.task).finish_non_exhaustive()
-    }
-}
-
-/// The live graph of one task. It stays on its thread.
-pub struct TaskGraph {
-    /// Sources with their nodes.
-    sources: Vec<(NodeId, Box<dyn RawInlet>)>,
-    states: States,
-    times: StreamTimes,
-    processors: ProcessorTable,
-}
-
-impl TaskGraph {
-    /// Brings the nodes of `sources` and all below them to life. [`TaskGraph::init`] comes next.
-    ///
-    /// # Errors
-    /// When a serde is missing, a store is not there or of another type.
-    pub fn wire(
-        topology: &Topology,
-        task: TaskId,
-        sources: &[NodeId],
-        emit: &mut dyn Emit,
-        stores: &HashMap<StoreId, SharedStore>,
-        cache: Rc<Budget>,
-    ) -> Result<Self, WiringError> {
-        let mut wiring = Wiring::new(topology, task, emit, stores, cache);
-        let sources = topology
-            .nodes()
-            .filter(|(node, _)| sources.contains(node))
-            .filter_map(|(node, spec)| Some((node, spec.source.as_ref()?)))
-            .map(|(node, make)| Ok((node, make(&mut wiring)?)))
-            .collect::<Result<Vec<_>, WiringError>>()?;
-        let mut states = wiring.states;
-        let order = topology.store_order();
-        states.flushed.sort_by_key(|(store, _)| order.iter().position(|other| other == store));
-        Ok(TaskGraph { sources, states, times: wiring.times, processors: wiring.processors })
-    }
-
-    /// Has operators go on with the stream time that was kept, and calls every processor's `init`, in the order in which nodes were added.
-    ///
-    /// # Errors
-    /// [`WiringError::Init`] for the first that fails.
-    pub fn init(&mut self, cx: &mut TaskContext<'_>) -> Result<(), WiringError> {
-        self.times.take_over(cx.clock);
-        self.processors.init(cx)
-    }
-
-    /// The inlet of source `node`.
-    pub fn source(&mut self, node: NodeId) -> Option<&mut dyn RawInlet> {
-        self.sources.iter_mut().find(|(id, _)| *id == node).map(|(_, inlet)| inlet.as_mut() as &mut dyn RawInlet)
-    }
-
-    /// Pushes one record from source `node`; what processors put off until the record is done is done then.
-    ///
-    /// # Errors
-    /// What no handler let pass.
-    pub fn push(
-        &mut self,
-        node: NodeId,
-        cx: &mut TaskContext<'_>,
-        raw: RawRecord<'_>,
-        timestamp: Timestamp,
-    ) -> Result<(), ProcessError> {
-        if let Some((_, inlet)) = self.sources.iter_mut().find(|(id, _)| *id == node) {
-            inlet.push_raw(cx, raw, timestamp)?;
-        }
-        self.settle(cx)
-    }
-
-    /// Flushes caches that outgrew their budget while a node that does not own them was writing.
-    fn settle(&mut self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
-        while let Some(store) = cx.deferred.pop() {
-            if let Some((_, state)) = self.states.flushed.iter().find(|(id, _)| *id == store) {
-                state.evict(cx)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Flushes all record caches, in the order of stores: part of a commit.
-    ///
-    /// # Errors
-    /// What no handler let pass, as [`crate::FailureKind::Flush`].
-    pub fn flush(&mut self, cx: &mut TaskContext<'_>) -> Result<(), ProcessError> {
-        for (_, state) in &self.states.flushed {
-            state.flush(cx)?;
-        }
-        self.settle(cx)
-    }
-
-    /// Puts what operators know of stream time to what is kept with the offsets.
-    pub fn keep_stream_times(&self, clock: &mut TaskClock) {
-        self.times.keep(clock);
-    }
-
-    /// Takes it away again, for good; whether there was any.
-    pub fn give_up_stream_times(&mut self, clock: &mut TaskClock) -> bool {
-        self.times.give_up(clock)
-    }
-
-    /// Writes into `copy`, a copy of `store` that somebody else is going to read, what lies in its cache of what is `asked` for.
-    ///
-    /// # Errors
-    /// When a value has no bytes, or it cannot be written.
-    pub fn show_cached(&self, store: StoreId, asked: &Asked<'_>, copy: &mut Store) -> Result<(), ProcessError> {
-        let state = self.states.flushed.iter().find(|(id, _)| *id == store);
-        state.map_or(Ok(()), |(_, state)| state.show(asked, copy))
-    }
-
-    /// What a window or session store has, seen through its cache; `None` for one that has no cache.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn seen_through_cache(&self, store: StoreId) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
-        let state = self.states.flushed.iter().find(|(id, _)| *id == store);
-        state.map_or(Ok(None), |(_, state)| state.seen())
-    }
-
-    /// Fires the punctuators whose time has come. Returns whether any did.
-    ///
-    /// # Errors
-    /// What no handler let pass.
-    pub fn punctuate(&mut self, cx: &mut TaskContext<'_>, kind: crate::PunctuationType) -> Result<bool, ProcessError> {
-        let fired = self.processors.punctuate(cx, kind)?;
-        self.settle(cx)?;
-        Ok(fired)
-    }
-
-    /// When the next wall clock punctuation is due.
-    pub fn next_wall_clock(&self) -> Option<Timestamp> {
-        self.processors.next_wall_clock()
-    }
-
-    /// Calls every processor's `close`.
-    pub fn close(&mut self) {
-        self.processors.close();
-    }
-}
-
-impl fmt::Debug for TaskGraph {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskGraph").field("sources", &self.sources.len()).finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use headwater_record::Record;
 use headwater_store::RowFormat;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, StoreHandle, TableState};
-use headwater_topology::{Draft, Inlet, NodeId, Port, ProcessError, StoreId, Stream, TaskContext};
+use headwater_topology::{Draft, DropReason, Inlet, NodeId, Port, ProcessError, StoreId, Stream, TaskContext};
 
 use super::folding::Folding;
 use super::missing_serde::{GivenBy, missing_serde};
@@ -39,7 +39,7 @@ struct Aggregate<K: 'static, V: 'static, A: 'static> {
 impl<K: 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Aggregate<K, V, A> {
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
         if self.input.key_is_null(record.key) || self.input.value_is_null(record.value) {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         let first = || self.folding.first(&self.result);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_record::Record;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{KeyValueState, StoreHandle};
-use headwater_topology::{Inlet, Outlet, Port, ProcessError, Stream, TaskContext};
+use headwater_topology::{DropReason, Inlet, Outlet, Port, ProcessError, Stream, TaskContext};
 
 use crate::serdes::Serdes;
 use crate::{GlobalKTable, KStream};
@@ -39,7 +39,7 @@ impl<K: 'static, V: 'static, KG: 'static, VG: 'static, W: 'static> Inlet<Stream<
         let mapped = (self.select)(record.key, record.value)?;
         let no_key = self.table.key_serde().is_null(&mapped);
         if self.input.value_is_null(record.value) || no_key && !self.left {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         let found = if no_key { None } else { self.state.get(cx, &mapped)? };

@@ -8,7 +8,9 @@ use headwater_record::{Headers, Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
 use headwater_topology::state::{BySession, Found, KeyBuf, Keys, SessionState, Wanted};
-use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, StreamTime, TaskContext, TopologyError, Update};
+use headwater_topology::{
+    Change, Draft, DropReason, Inlet, ProcessError, Stream, StreamTime, TaskContext, TopologyError, Update,
+};
 use headwater_window::{SessionWindowedSerde, SessionWindows, Window, Windowed};
 
 use super::emit_final::EmitFinal;
@@ -60,7 +62,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SessionAggregate<K, V, A> {
         let alone = Window::new(record.timestamp, record.timestamp);
         let session = merged.iter().fold(alone, |session, found| session.merged(&found.window));
         if session.end.millis() < close {
-            cx.drop_record();
+            cx.drop_record(DropReason::Late);
             return Ok(());
         }
         // Everything that may fail comes before the first change.
@@ -162,7 +164,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SessionAggregate<K, V, A> {
 impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for SessionAggregate<K, V, A> {
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
         if self.input.key_is_null(record.key) {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         let open = millis(self.windows.grace()).saturating_add(millis(self.windows.inactivity_gap()));
@@ -215,6 +217,7 @@ pub(crate) fn kept_by_sessions<K: 'static, A>(
         named: materialized.name.is_some(),
         grace: windows.grace().saturating_add(windows.inactivity_gap()),
         emit,
+        next_end: Arc::new(|_| None),
         windowed: |key, _| Arc::new(SessionWindowedSerde::new(key)),
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use headwater_record::{Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_topology::state::{Found, KeyBuf, Stamped, Wanted};
-use headwater_topology::{Inlet, ProcessError, Stream, TaskContext};
+use headwater_topology::{DropReason, Inlet, ProcessError, Stream, TaskContext};
 use headwater_window::{SlidingWindows, Window};
 
 use super::window_aggregate::{WindowNode, millis};
@@ -216,7 +216,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
     ) -> Result<(), ProcessError> {
         let window = checked(window)?;
         if window.end.millis() < close {
-            cx.drop_record();
+            cx.drop_record(DropReason::Late);
             return Ok(());
         }
         let first = || {
@@ -243,7 +243,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
         close: i64,
     ) -> Result<(), ProcessError> {
         if window.end.millis() < close {
-            cx.drop_record();
+            cx.drop_record(DropReason::Late);
             return Ok(());
         }
         self.node.fold(cx, key, window, record)
@@ -279,13 +279,13 @@ fn checked(window: Window) -> Result<Window, ProcessError> {
 impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for SlidingAggregate<K, V, A> {
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
         if self.node.input.key_is_null(record.key) || self.node.input.value_is_null(record.value) {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         let time = record.timestamp.millis();
         let close = self.node.time.observe(record.timestamp).saturating_sub(self.grace);
         if time.saturating_add(self.difference) < close {
-            cx.drop_record();
+            cx.drop_record(DropReason::Late);
             return Ok(());
         }
         if time < self.difference {

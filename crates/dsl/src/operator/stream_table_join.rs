@@ -10,7 +10,7 @@ use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{StoreHandle, WaitingState};
 use headwater_topology::{
-    Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, TaskContext, TopologyError,
+    Draft, DropReason, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, TaskContext, TopologyError,
 };
 
 use super::{ForJoin, GivenBy, missing_serde, repartition_for_join};
@@ -47,7 +47,7 @@ impl<K: 'static, V: 'static, VT, W: 'static> Inlet<Stream<K, V>> for TableJoin<K
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
         let no_key = self.input.key_is_null(record.key);
         if self.input.value_is_null(record.value) || no_key && !self.rows.left {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         let Some(waiting) = &self.waiting else { return self.rows.join(cx, record, no_key) };
@@ -115,8 +115,12 @@ pub(crate) fn stream_table_join<K: 'static, V: 'static, VT: 'static, W: 'static>
             let (table, out) = (views.open(wiring, node)?, wiring.outlet(node)?);
             let waiting = waiting.as_ref();
             let waiting = waiting.map(|(id, handle, grace)| WaitingState::open(wiring, node, (*id, handle), *grace));
+            let waiting = waiting.transpose()?;
+            if let Some(state) = waiting.clone() {
+                wiring.watch(node, move || state.held());
+            }
             let rows = Rows { table, join: Arc::clone(&join), left, out };
-            Ok(Box::new(TableJoin { input: input.clone(), rows, waiting: waiting.transpose()? }))
+            Ok(Box::new(TableJoin { input: input.clone(), rows, waiting }))
         }),
     );
     KStream::at(Port::new(draft, node), serdes.key_only(), false)

@@ -9,8 +9,8 @@ use headwater_store::StoreSpec;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, Stamped, StoreHandle, TableState};
 use headwater_topology::{
-    Change, Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, Table, TaskContext, Update, Wiring,
-    WiringError,
+    Change, Draft, DropReason, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, Table, TaskContext, Update,
+    Wiring, WiringError,
 };
 
 use super::aggregate::row_format;
@@ -34,7 +34,7 @@ struct TableSource<K: 'static, I: 'static, V: 'static> {
 impl<K: 'static, I: 'static, V: Clone + 'static> Inlet<Stream<K, I>> for TableSource<K, I, V> {
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, I>) -> Result<(), ProcessError> {
         if self.serdes.key_is_null(record.key) {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         let value = (self.row)(record.value).filter(|value| !self.serdes.value_is_null(value)).cloned();

@@ -9,7 +9,9 @@ use headwater_record::{Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec, StoreType};
 use headwater_topology::state::{ByWindow, KeyBuf, Keys, WindowState};
-use headwater_topology::{Change, Draft, Inlet, ProcessError, Stream, StreamTime, TaskContext, TopologyError, Update};
+use headwater_topology::{
+    Change, Draft, DropReason, Inlet, ProcessError, Stream, StreamTime, TaskContext, TopologyError, Update,
+};
 use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed, Windows};
 
 use super::emit_final::EmitFinal;
@@ -56,6 +58,17 @@ impl Shape {
             Shape::Own(windows) => windows.retention(),
             Shape::Unlimited(_) => Duration::from_millis(i64::MAX as u64),
             Shape::Sliding(windows) => windows.retention(),
+        }
+    }
+
+    /// When the first window ends that is open where those are closed that ended up to `close_ms`.
+    fn next_end_ms(&self, close_ms: i64) -> Option<i64> {
+        match self {
+            Shape::Time(windows) => {
+                let mut open = windows.windows_for(Timestamp::from_millis(close_ms.max(0)));
+                open.next().map(|window| window.end.millis())
+            }
+            Shape::Own(_) | Shape::Unlimited(_) | Shape::Sliding(_) => None,
         }
     }
 
@@ -164,7 +177,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowAggregate<K, V, A> {
                 if window.end.millis() > close_ms {
                     self.node.fold(cx, key, window, record)
                 } else {
-                    cx.drop_record();
+                    cx.drop_record(DropReason::Late);
                     Ok(())
                 }
             };
@@ -208,7 +221,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowAggregate<K, V, A> {
 impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for WindowAggregate<K, V, A> {
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
         if self.node.input.key_is_null(record.key) {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         let close_ms = self.node.time.observe(record.timestamp).saturating_sub(millis(self.shape.grace()));
@@ -261,6 +274,10 @@ pub(crate) fn kept_by_windows<K: 'static, A>(
         named: materialized.name.is_some(),
         grace: shape.grace(),
         emit,
+        next_end: {
+            let shape = shape.clone();
+            Arc::new(move |close_ms| shape.next_end_ms(close_ms))
+        },
         windowed: |key, store| Arc::new(TimeWindowedSerde::new(key, store.kind.window_size().unwrap_or_default())),
     }
 }

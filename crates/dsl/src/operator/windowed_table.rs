@@ -6,15 +6,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_record::SharedSerde;
+use headwater_record::{SharedSerde, Timestamp};
 use headwater_store::StoreSpec;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, Timed, TimedState};
-use headwater_topology::{Draft, Inlet, NodeId, Outlet, Port, StoreId, Stream, StreamTime, Table};
+use headwater_topology::{
+    Draft, Held, HoldKind, Inlet, NodeId, Outlet, Port, StoreId, Stream, StreamTime, Table, Wiring,
+};
 use headwater_window::Windowed;
 
 use super::aggregate::KeptIn;
 use super::emit_final::EmitFinal;
+use super::window_aggregate::millis;
 use crate::grouped_stream::Placed;
 use crate::old_values::OldValues;
 use crate::serdes::Serdes;
@@ -24,6 +27,10 @@ use crate::{EmitStrategy, KStream, KTable};
 /// The children of a node, who hear of changes from itself or from its store's cache.
 pub(crate) type SharedOutlet<K, A> = Rc<RefCell<Outlet<Table<Windowed<K>, A>>>>;
 
+/// When the first window ends that is still open where those are closed that ended up to a time, in milliseconds; `None` where that
+/// depends on the records.
+pub(crate) type NextEnd = Arc<dyn Fn(i64) -> Option<i64> + Send + Sync>;
+
 /// How an aggregate is kept.
 pub(crate) struct Kept<K> {
     pub(crate) store: StoreSpec,
@@ -32,6 +39,7 @@ pub(crate) struct Kept<K> {
     /// For how long windows take records after their end.
     pub(crate) grace: Duration,
     pub(crate) emit: EmitStrategy,
+    pub(crate) next_end: NextEnd,
     /// The serde of windowed keys.
     pub(crate) windowed: fn(SharedSerde<K>, &StoreSpec) -> SharedSerde<Windowed<K>>,
 }
@@ -53,6 +61,8 @@ pub(crate) struct Live<K: 'static, V: 'static, A: 'static, T> {
 pub(crate) struct KeptInTime<K: 'static, A: 'static> {
     kept: KeptIn<K, A>,
     emit: EmitStrategy,
+    grace: Duration,
+    next_end: NextEnd,
 }
 
 impl<K: 'static, A: 'static> KeptInTime<K, A> {
@@ -64,6 +74,7 @@ impl<K: 'static, A: 'static> KeptInTime<K, A> {
         make: impl Fn(Live<K, V, A, T>) -> Box<dyn Inlet<Stream<K, V>>> + Send + Sync + 'static,
     ) {
         let (id, handle, emit) = (self.kept.id, self.kept.handle.clone(), self.emit);
+        let (grace, next_end) = (self.grace, Arc::clone(&self.next_end));
         let (input, result) = (stream.serdes.clone(), self.kept.serdes.clone());
         stream.port.listen(
             node,
@@ -76,10 +87,32 @@ impl<K: 'static, A: 'static> KeptInTime<K, A> {
                     state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
                 }
                 let (input, result, time) = (input.clone(), result.clone(), wiring.stream_time(id));
+                watch(wiring, node, (time.clone(), grace, Arc::clone(&next_end)), finals.is_some());
                 Ok(make(Live { input, result, state, out, send_old, time, finals }))
             }),
         );
     }
+}
+
+/// Has `node` say how its windows stand.
+fn watch(
+    wiring: &mut Wiring<'_>,
+    node: NodeId,
+    (time, grace, next_end): (StreamTime, Duration, NextEnd),
+    finals: bool,
+) {
+    let wait_ms = millis(grace);
+    wiring.watch(node, move || {
+        let next_end = time.now().is_known().then(|| next_end(time.millis().saturating_sub(wait_ms))).flatten();
+        Held {
+            kind: if finals { HoldKind::WindowFinals } else { HoldKind::WindowUpdates },
+            stream_time: time.now(),
+            wait_ms,
+            due: next_end.map(|end| Timestamp::from_millis(end).plus(grace)),
+            records: None,
+            bytes: None,
+        }
+    });
 }
 
 /// A table by windows or sessions in a draft: what handles of it have.
@@ -98,14 +131,14 @@ pub(crate) struct InTime<K: 'static, A: 'static> {
 impl<K: 'static, A: 'static> InTime<K, A> {
     /// Adds the store `store` for the node `name`.
     pub(crate) fn add<T: Timed>(draft: &Draft, name: &str, store: &str, serdes: Serdes<K, A>, kept: Kept<K>) -> Self {
-        let Kept { store: spec, named, emit, windowed, .. } = kept;
+        let Kept { store: spec, named, emit, windowed, grace, next_end } = kept;
         let key = serdes.key.clone().map(|key| windowed(key, &spec));
         let outer: Serdes<Windowed<K>, A> = Serdes::of(key, serdes.value.clone());
         let id = draft.add_store(spec);
         let kept = KeptIn::new(draft, name, id, store, serdes);
         let views = Views::in_time::<T>(kept.as_ref().map(|kept| (id, kept.handle.clone())));
         let store = Queryable::in_time(kept.as_ref().map(|kept| kept.handle.clone()).filter(|_| named));
-        let kept = kept.map(|kept| KeptInTime { kept, emit });
+        let kept = kept.map(|kept| KeptInTime { kept, emit, grace, next_end });
         InTime { id, serdes: outer, store, views, kept }
     }
 }

@@ -9,7 +9,7 @@ use super::{GlobalThreadState, State, ThreadState};
 use crate::Error;
 use crate::global::{GlobalProgress, GlobalThread};
 use crate::host;
-use crate::instance::{Health, Instance, LagInfo, Metadata, ThreadMetadata};
+use crate::instance::{Explanation, Health, Instance, LagInfo, Metadata, Snapshot, ThreadMetadata};
 use crate::query::Queries;
 use crate::thread::{RestoreWorker, StreamThread};
 
@@ -137,6 +137,20 @@ impl Driven {
     #[doc(alias = "allLocalStorePartitionLags")]
     pub fn local_store_lags(&self) -> BTreeMap<String, BTreeMap<Partition, LagInfo>> {
         self.instance.threads.store_lags()
+    }
+
+    /// All that can be seen of this instance: its threads, tasks, nodes and stores, with what they counted.
+    pub fn snapshot(&self) -> Snapshot {
+        self.instance.snapshot()
+    }
+
+    /// Why the node of this name hands nothing on, or as much as it does: for each task that has it here, its stream time, which partition
+    /// holds that back and since when, what waits, and until when.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Topology`](crate::ErrorKind::Topology) when there is no such node.
+    pub fn explain(&self, node: &str) -> Result<Explanation, Error> {
+        self.instance.explain(node)
     }
 
     /// Whether this instance is alive, whether it does its work, and why not.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use headwater_record::Timestamp;
 
-use super::local::{TaskRole, ThreadMetadata};
-use super::{GlobalThreadState, State, TaskPhase, ThreadState};
+use super::local::{TaskMetadata, TaskRole, ThreadMetadata};
+use super::{GlobalThreadState, Rebalance, State, TaskPhase, ThreadState};
 use crate::changelog::StoreProgress;
 
 /// Whether an instance is alive, and whether it does its work.
@@ -36,7 +36,7 @@ use crate::changelog::StoreProgress;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Starting it anew would not help: no thread has died or stands still, and it is not closed.
+    /// Starting it anew would not help: no thread has died or stands still, no rebalance is stuck, and it is not closed.
     pub live: bool,
     /// It is live, runs, and processes all its active tasks.
     pub ready: bool,
@@ -77,7 +77,7 @@ impl Health {
         let lives =
             |number| signs.threads.iter().any(|(thread, state)| *thread == number && *state != ThreadState::Dead);
         for thread in signs.told.iter().filter(|thread| lives(thread.number)) {
-            let (number, silent, waited) = (thread.number, now.since(thread.told), now.since(thread.since));
+            let (number, silent) = (thread.number, now.since(thread.told));
             if silent > patience {
                 let seconds = silent.as_secs();
                 dead.push(format!(
@@ -85,11 +85,13 @@ impl Health {
                 ));
                 continue;
             }
-            if thread.state != ThreadState::Running && waited > patience && !restores(thread) && !state.is_ending() {
-                let seconds = waited.as_secs();
+            if !state.is_ending()
+                && let Some(stands) = rebalances_for(thread, patience, now).filter(|stands| *stands > patience)
+            {
+                let (state, seconds) = (thread.state, stands.as_secs());
+                let why = open_rebalance(thread).map_or_else(String::new, |open| format!(" ({})", open.reason));
                 dead.push(format!(
-                    "stream thread {number} has been {} for {seconds} s: the rebalance does not end",
-                    thread.state
+                    "stream thread {number} is {state}, in a rebalance for {seconds} s{why}: the rebalance does not end"
                 ));
             }
             let waiting = thread
@@ -109,7 +111,19 @@ impl Health {
     }
 }
 
-/// Restoring may take long, and is no standstill.
-fn restores(thread: &ThreadMetadata) -> bool {
-    thread.tasks.values().any(|task| task.role == TaskRole::Active && task.phase == TaskPhase::Restoring)
+fn open_rebalance(thread: &ThreadMetadata) -> Option<&Rebalance> {
+    thread.rebalances.last().filter(|last| last.ended.is_none())
+}
+
+/// How long the thread has been kept from its work by its group; `None` when it is not. To restore may take long, and is no standstill
+/// as long as it goes on. Tasks that stay are processed meanwhile, so that the thread's state alone does not tell.
+fn rebalances_for(thread: &ThreadMetadata, patience: Duration, now: Timestamp) -> Option<Duration> {
+    let goes_on = |task: &TaskMetadata| task.restore.is_some_and(|restore| now.since(restore.moved) <= patience);
+    let restores = thread.tasks.values().any(goes_on);
+    match open_rebalance(thread) {
+        Some(open) if open.assigned.is_none() && restores => Some(now.since(open.round_began)),
+        Some(open) if !restores => Some(now.since(open.began)),
+        None if thread.state != ThreadState::Running && !restores => Some(now.since(thread.since)),
+        _ => None,
+    }
 }

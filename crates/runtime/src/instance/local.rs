@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use headwater_record::{Offset, Partition, Timestamp, TopicPartition};
-use headwater_topology::TaskId;
+use headwater_store::cache::CacheUse;
+use headwater_topology::{DropReason, TaskId};
 
-use super::ThreadState;
+use super::{CommitMetadata, NodeMetadata, Rebalance, RestoreProgress, ThreadState};
 use crate::changelog::StoreProgress;
 
 /// What a stream thread has, as of [`told`](ThreadMetadata::told) (Java's `ThreadMetadata`).
@@ -26,6 +27,18 @@ pub struct ThreadMetadata {
     pub told: Timestamp,
     /// Its tasks.
     pub tasks: BTreeMap<TaskId, TaskMetadata>,
+    /// Records that went through its tasks.
+    pub processed: u64,
+    /// Records that it fetched from input topics.
+    pub fetched: u64,
+    /// Records that lie in output topics and changelogs by its doing.
+    pub sent: u64,
+    /// Records that were handed to its producer and have no answer yet.
+    pub under_way: u64,
+    /// What it committed.
+    pub commits: CommitMetadata,
+    /// The last rebalances that it went through, the newest last; of those before them nothing is kept.
+    pub rebalances: Vec<Rebalance>,
 }
 
 /// Whether a task processes here, or is kept up to date for when it must.
@@ -77,6 +90,18 @@ pub struct TaskMetadata {
     pub stream_time: Timestamp,
     /// How far its stores are while they are brought up to date; a standby's always.
     pub stores: Vec<StoreProgress>,
+    /// How that goes on, of an active task that is being restored.
+    pub restore: Option<RestoreProgress>,
+    /// Its nodes by their names; none of a task that does not process.
+    pub nodes: BTreeMap<Arc<str>, NodeMetadata>,
+    /// Records that its nodes left out, and those that could not be written and were let go, by the reason.
+    pub dropped: BTreeMap<DropReason, u64>,
+    /// How its record caches were used, by the names of their stores.
+    pub caches: BTreeMap<String, CacheUse>,
+    /// How often it was committed.
+    pub commits: u64,
+    /// Empty input partitions that it waits for while others have records (`max.task.idle.ms`), and since when, as far as was seen.
+    pub waits_for: BTreeMap<TopicPartition, Timestamp>,
 }
 
 /// How far an input partition is. Offsets are those of the next record.
@@ -92,12 +117,20 @@ pub struct InputProgress {
     pub buffered: usize,
     /// The greatest timestamp of the records taken from it, -1 before the first.
     pub partition_time: Timestamp,
+    /// Since when, by the wall clock, it is at this position, as far as was seen.
+    pub since: Timestamp,
 }
 
 impl InputProgress {
     /// Of a partition of which nothing is known.
-    pub const UNKNOWN: InputProgress =
-        InputProgress { position: None, committed: None, end: None, buffered: 0, partition_time: Timestamp::UNKNOWN };
+    pub const UNKNOWN: InputProgress = InputProgress {
+        position: None,
+        committed: None,
+        end: None,
+        buffered: 0,
+        partition_time: Timestamp::UNKNOWN,
+        since: Timestamp::UNKNOWN,
+    };
 
     /// How many offsets lie between the next record and the end; `None` while either is not known.
     pub fn lag(&self) -> Option<u64> {
@@ -130,8 +163,13 @@ pub(crate) struct LocalThreads {
 
 impl LocalThreads {
     /// Takes what a thread tells.
-    pub(crate) fn tells(&self, thread: ThreadMetadata) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(thread.number, Arc::new(thread));
+    pub(crate) fn tells(&self, thread: Arc<ThreadMetadata>) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(thread.number, thread);
+    }
+
+    /// What a thread, or the one that was in its place before, told last.
+    pub(crate) fn of(&self, number: usize) -> Option<Arc<ThreadMetadata>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<ThreadMetadata>> {

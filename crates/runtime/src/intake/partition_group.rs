@@ -214,6 +214,16 @@ impl PartitionGroup {
         }
     }
 
+    /// The empty partitions that are waited for as of `now`, while others have records.
+    pub fn waits_for(&self, now: Timestamp) -> impl Iterator<Item = &TopicPartition> {
+        let waits = self.max_idle.is_some() && self.queues.iter().any(|queue| !queue.is_empty());
+        let is_waited_for = move |(queue, idle): &(&PartitionQueue, &Idle)| {
+            let may_come = idle.lag != Some(0) || idle.deadline.is_none_or(|deadline| now < deadline);
+            waits && queue.is_empty() && !idle.is_passed_over && may_come
+        };
+        self.queues.iter().zip(&self.idle).filter(is_waited_for).map(|(queue, _)| queue.partition())
+    }
+
     /// How many records wait in all queues.
     pub fn buffered(&self) -> usize {
         self.queues.iter().map(PartitionQueue::buffered).sum()

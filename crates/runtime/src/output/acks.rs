@@ -38,6 +38,7 @@ impl RecordCollector {
     fn arrived(&mut self, to: PartitionRef, base_offset: Offset, count: u32) {
         let Some(partition) = self.partitions.get_mut(to.index()) else { return };
         let store = partition.store;
+        self.sent += u64::from(count);
         let (mut left, mut end) = (count, base_offset.value());
         while left > 0
             && let Some((lane, taken)) = partition.answered(left)

@@ -120,6 +120,8 @@ pub struct StreamTask {
     committed: BTreeMap<TopicPartition, CommittedOffset>,
     /// How much of its input what was committed has seen, by this task or those before it.
     position: Arc<Position>,
+    /// How often it was committed.
+    commits: u64,
     /// How many dropped records the metric knows of.
     told_dropped: u64,
     /// The right to its directory. Declared last: stores are closed before somebody else may open them.
@@ -184,6 +186,7 @@ impl StreamTask {
             last_input,
             committed: BTreeMap::new(),
             position: Arc::new(position),
+            commits: 0,
             told_dropped: 0,
             claim,
         };
@@ -219,6 +222,16 @@ impl StreamTask {
     /// When the store cannot be read.
     pub fn seen_through_cache(&self, store: StoreId) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
         self.graph.seen_through_cache(store)
+    }
+
+    /// Its live nodes: what they counted and keep back.
+    pub fn graph(&self) -> &TaskGraph {
+        &self.graph
+    }
+
+    /// How often it was committed.
+    pub fn commits(&self) -> u64 {
+        self.commits
     }
 
     /// The greatest timestamp of the records taken so far, -1 before the first.

@@ -99,7 +99,11 @@ impl StreamThread {
             }
         }
         if is_any {
-            metric::commit_took(self.cx.number, self.cx.now().since(began));
+            let ended = self.cx.now();
+            metric::commit_took(self.cx.number, ended.since(began));
+            if result.is_ok() {
+                self.committer.note(ended, ended.since(began));
+            }
         }
         result
     }

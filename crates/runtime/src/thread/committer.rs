@@ -1,11 +1,14 @@
 //! When the thread commits, with which guarantee, and what is tried again.
 
+use std::time::Duration;
+
 use headwater_record::Timestamp;
 
 use super::context::ThreadContext;
 use crate::Error;
 use crate::commit::{CommitFailure, ProcessingGuarantee, SYNC_INTERVAL, Schedule};
 use crate::error::{TaskFailure, Trouble, decide};
+use crate::instance::CommitMetadata;
 
 /// How long a commit is tried that fails in a way that passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,13 +31,22 @@ pub(super) struct Committer {
     purging: bool,
     /// When stores last brought to disk what was committed.
     synced: Timestamp,
+    committed: CommitMetadata,
 }
 
 impl Committer {
     pub(super) fn new(cx: &ThreadContext, now: Timestamp) -> Self {
         let guarantee = cx.config().guarantee();
         let schedule = Schedule::new(cx.config().commit_interval(), now);
-        Committer { cx: cx.clone(), guarantee, schedule, purged: now, purging: false, synced: now }
+        Committer {
+            cx: cx.clone(),
+            guarantee,
+            schedule,
+            purged: now,
+            purging: false,
+            synced: now,
+            committed: CommitMetadata::default(),
+        }
     }
 
     pub(super) fn guarantee(&self) -> ProcessingGuarantee {
@@ -61,6 +73,16 @@ impl Committer {
                 "a commit took longer than commit.interval.ms, and records wait meanwhile: raise commit.interval.ms, or see why the brokers answer late"
             );
         }
+    }
+
+    /// A commit of anything came about at `now`, and took so long.
+    pub(super) fn note(&mut self, now: Timestamp, took: Duration) {
+        self.committed = CommitMetadata { count: self.committed.count + 1, last: Some(now), took };
+    }
+
+    /// What was committed.
+    pub(super) fn committed(&self) -> CommitMetadata {
+        self.committed
     }
 
     /// Nothing is committed for a while: the group takes no offsets.

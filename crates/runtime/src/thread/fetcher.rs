@@ -25,6 +25,8 @@ pub(super) struct Fetcher {
     positions_not_before: Timestamp,
     /// Whether it was asked where they go on, and there is no answer yet.
     finding: bool,
+    /// Records that were fetched.
+    fetched: u64,
 }
 
 impl Fetcher {
@@ -39,6 +41,7 @@ impl Fetcher {
             lost_positions: BTreeMap::new(),
             positions_not_before: now,
             finding: false,
+            fetched: 0,
         })
     }
 
@@ -69,6 +72,7 @@ impl Fetcher {
         for batch in batches.drain(..) {
             let Some(task) = tasks.owner(batch.partition()) else { continue };
             metric::records_consumed(batch.remaining());
+            self.fetched += batch.remaining() as u64;
             let partition = batch.partition().clone();
             task.enqueue(batch)?;
             let buffered = task.intake().queue(&partition).map_or(0, PartitionQueue::buffered);
@@ -116,6 +120,11 @@ impl Fetcher {
                 task.heard(&partition, position, heard);
             }
         }
+    }
+
+    /// How many records were fetched.
+    pub(super) fn fetched(&self) -> u64 {
+        self.fetched
     }
 
     /// Where a partition ended when last heard of.

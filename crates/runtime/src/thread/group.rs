@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use headwater_client::GroupResponse;
+use headwater_client::{GroupRequest, GroupResponse};
 use headwater_record::{Deadline, Partition, Timestamp, Topic, TopicPartition};
 
 use super::StreamThread;
@@ -86,7 +86,12 @@ impl StreamThread {
 
     fn act(&mut self, now: Timestamp, action: Action) -> Result<Option<Event>, Error> {
         match action {
-            Action::Send(request) => self.member.send(request)?,
+            Action::Send(request) => {
+                if let GroupRequest::Join(join) = &request {
+                    self.rebalances.joins(join.reason.as_deref().unwrap_or("first join"), now);
+                }
+                self.member.send(request)?;
+            }
             Action::KeepAlive(heartbeats) => self.member.connection().keep_alive(heartbeats),
             Action::DescribeTasks => {
                 return Ok(Some(Event::TasksDescribed { offset_sums: self.tasks.offset_sums() }));

@@ -1,6 +1,8 @@
-//! What the record caches of a thread hold together.
+//! What the record caches of a thread may hold, what their entries weigh, and how they are used.
 
 use std::cell::Cell;
+
+use crate::RecordContext;
 
 /// How many bytes the record caches of a thread may hold together (`statestore.cache.max.bytes` divided by the threads).
 #[derive(Debug)]
@@ -36,4 +38,24 @@ impl Budget {
     pub(super) fn changes(&self, before: usize, now: usize) {
         self.used.set(self.used.get() + now - before);
     }
+}
+
+/// How a record cache is used, since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheUse {
+    /// Entries that are there now.
+    pub entries: usize,
+    /// How often what was looked for was there (of `hits + misses`, Java's `hit-ratio`).
+    pub hits: u64,
+    /// How often it was not.
+    pub misses: u64,
+}
+
+/// What an entry weighs: Java's `LRUNode#size`.
+pub fn entry_bytes(key: usize, value: usize, context: Option<&RecordContext>) -> usize {
+    const NODE: usize = 24;
+    const DIRTY: usize = 1;
+    // An entry that was only read has a context too, an empty one.
+    const EMPTY_CONTEXT: usize = 8 + 8 + 4;
+    key + NODE + DIRTY + value + context.map_or(EMPTY_CONTEXT, RecordContext::weight)
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use headwater_client::ClientError;
+use headwater_client_memory::Api;
 use headwater_record::{Offset, Timestamp, TopicPartition};
 use headwater_runtime::application::{Health, TaskPhase, TaskRole, ThreadState};
 use headwater_runtime::{CloseOptions, Driven, State, UncaughtResponse};
@@ -85,6 +87,41 @@ fn a_rebalance_that_does_not_end_is_not_healthy() {
     let health = instances[0].health();
     assert!(!health.live, "{health:?}");
     assert!(health.reasons.iter().any(|reason| reason.contains("the rebalance does not end")), "{health:?}");
+}
+
+#[test]
+fn a_rebalance_that_does_not_end_is_not_healthy_though_tasks_that_stay_go_on() {
+    let mut world = World::new();
+    let mut instances = vec![world.instance(1)];
+    world.feed(10);
+    world.settle(&mut instances);
+    world.run(&mut instances, 60);
+    assert!(is_well(&instances[0].health()));
+    // The second makes the group rebalance, and the first hears nothing of what comes of it.
+    let client = format!("{}-consumer", instances[0].local_threads()[0].name);
+    let silent = ClientError::TimedOut { request: "JoinGroup".to_owned() };
+    world.cluster.faults().of_client(client).fail_next(Api::JoinGroup, u32::MAX, silent);
+    instances.push(world.instance(2));
+    let comes_round = |instances: &mut [Driven], seconds: usize| {
+        for _ in 0..seconds {
+            world.run(instances, 1);
+            world.clock.advance(Duration::from_millis(980));
+        }
+        world.run(instances, 1);
+    };
+    comes_round(&mut instances, 200);
+    assert_eq!(instances[0].thread_states(), [(1, ThreadState::Running)]);
+    assert!(instances[0].health().live, "{:?}", instances[0].health());
+    comes_round(&mut instances, 120);
+    assert_eq!(instances[0].thread_states(), [(1, ThreadState::Running)], "it goes on with its tasks");
+    let health = instances[0].health();
+    assert!(!health.live && !health.ready, "{health:?}");
+    let said = "(group is already rebalancing): the rebalance does not end";
+    assert!(health.reasons.iter().any(|reason| reason.contains(said)), "{health:?}");
+    world.cluster.faults().forget_rules();
+    world.run_until(&mut instances, "both are well again", |instances| {
+        instances.iter().all(|instance| is_well(&instance.health()))
+    });
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod queries;
 mod rebalances;
 mod recorder;
 mod settings;
+mod sight;
 mod standbys;
 mod threads;
 mod topologies;

@@ -8,8 +8,8 @@ use headwater_record::{Encoded, Headers, OwnedRecord, Partition, RawHeaders, Raw
 use crate::caught::caught;
 use crate::handler::ProductionErrorOrigin;
 use crate::{
-    BoxError, Destination, Inlet, NodeId, OutputTopic, ProcessError, RecordContext, Stream, TaskContext, Wiring,
-    WiringError,
+    BoxError, Destination, DropReason, Inlet, NodeId, OutputTopic, ProcessError, RecordContext, Stream, TaskContext,
+    Wiring, WiringError,
 };
 
 /// Names the topic of each record (Java's `TopicNameExtractor`).
@@ -131,7 +131,7 @@ impl<K: 'static, V: 'static> Inlet<Stream<K, V>> for SinkNode<K, V> {
             None => None,
         };
         if chosen.as_ref().is_some_and(Vec::is_empty) {
-            cx.drop_record();
+            cx.drop_record(DropReason::NoPartition);
             return Ok(());
         }
         let key = match encode(&*self.key, name, record.key, &mut self.key_bytes) {

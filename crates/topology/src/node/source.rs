@@ -7,7 +7,8 @@ use headwater_record::{Offset, Partition, RawRecord, Record, SerdeError, SharedS
 
 use crate::caught::caught;
 use crate::{
-    FailureKind, Half, NodeId, NullError, Outlet, ProcessError, RawInlet, Stream, TaskContext, Wiring, WiringError,
+    DropReason, FailureKind, Half, NodeId, NullError, Outlet, ProcessError, RawInlet, Stream, TaskContext, Wiring,
+    WiringError,
 };
 
 /// A record as a [`TimestampExtractor`] sees it (Java's `ConsumerRecord`).
@@ -216,7 +217,7 @@ impl<K: 'static, V: 'static> RawInlet for SourceNode<K, V> {
         let Some(decoded) = self.decode(cx, raw)? else { return Ok(None) };
         let timestamp = self.extract(cx, raw, &decoded, partition_time)?;
         if !timestamp.is_known() {
-            cx.drop_record();
+            cx.drop_record(DropReason::NoTimestamp);
             return Ok(None);
         }
         let (topic, partition, offset) = cx.input();

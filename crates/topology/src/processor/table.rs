@@ -8,6 +8,7 @@ use headwater_record::Timestamp;
 
 use crate::caught::caught;
 use crate::punctuate::Punctuations;
+use crate::tally::Tally;
 use crate::{NodeId, ProcessError, PunctuationType, RecordContext, ScheduleId, TaskContext, WiringError};
 
 /// A processor in a running task, as the task sees it.
@@ -34,17 +35,30 @@ pub trait LiveProcessor {
     fn close(&self);
 }
 
+/// A processor of a node.
+struct Entry {
+    node: NodeId,
+    processor: Rc<dyn LiveProcessor>,
+    /// What is left out by it outside of a record.
+    tally: Rc<Tally>,
+}
+
 /// All processors of a task, and their schedules.
 #[derive(Default)]
 pub struct ProcessorTable {
-    processors: Vec<(NodeId, Rc<dyn LiveProcessor>)>,
+    processors: Vec<Entry>,
     punctuations: Rc<RefCell<Punctuations>>,
 }
 
 impl ProcessorTable {
     /// Adds a processor of `node`, which may have several: tables that it looks at bring their own.
     pub fn add(&mut self, node: NodeId, processor: Rc<dyn LiveProcessor>) {
-        self.processors.push((node, processor));
+        self.processors.push(Entry { node, processor, tally: Rc::default() });
+    }
+
+    /// Has each node's processors count by the tally that `of` gives for it.
+    pub(crate) fn count_by(&mut self, mut of: impl FnMut(NodeId) -> Rc<Tally>) {
+        self.processors.iter_mut().for_each(|entry| entry.tally = of(entry.node));
     }
 
     /// The schedules that all share.
@@ -53,10 +67,11 @@ impl ProcessorTable {
     }
 
     pub(crate) fn init(&mut self, cx: &mut TaskContext<'_>) -> Result<(), WiringError> {
-        self.processors.sort_by_key(|(node, _)| *node);
-        for (_, processor) in &self.processors {
+        self.processors.sort_by_key(|entry| entry.node);
+        for Entry { processor, tally, .. } in &self.processors {
             caught(|| processor.init(cx))
                 .map_err(|error| WiringError::Init { node: processor.name().to_owned(), error })?;
+            cx.charge(0, tally);
         }
         Ok(())
     }
@@ -70,13 +85,15 @@ impl ProcessorTable {
         loop {
             let Some(schedule) = self.punctuations.borrow_mut().due(kind, time) else { return Ok(fired) };
             fired = true;
-            if let Some((_, processor)) =
-                self.processors.iter().find(|(node, own)| *node == schedule.node && own.has(schedule.id))
+            let mut all = self.processors.iter();
+            if let Some(Entry { processor, tally, .. }) =
+                all.find(|entry| entry.node == schedule.node && entry.processor.has(schedule.id))
             {
                 cx.outside_input(RecordContext::punctuation(time), |cx| {
                     caught(|| processor.punctuate(cx, schedule.id, time))
                         .or_else(|error| cx.punctuator_failed(processor.name(), error))
                 })?;
+                cx.charge(0, tally);
             }
             self.punctuations.borrow_mut().fired(kind, schedule, time);
         }
@@ -88,14 +105,14 @@ impl ProcessorTable {
     }
 
     pub(crate) fn close(&self) {
-        for (_, processor) in &self.processors {
-            processor.close();
+        for entry in &self.processors {
+            entry.processor.close();
         }
     }
 }
 
 impl fmt::Debug for ProcessorTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.processors.iter().map(|(_, processor)| processor.name())).finish()
+        f.debug_list().entries(self.processors.iter().map(|entry| entry.processor.name())).finish()
     }
 }

@@ -151,6 +151,11 @@ impl<K: 'static> JoinState<K> {
         first.first().map(|entry| Ok(JoinKey::decode(&entry.key)?.timestamp)).transpose()
     }
 
+    /// How many keys and times there are at which records wait, about.
+    pub fn approximate_len(&self) -> u64 {
+        self.core.read_bytes(|store| Ok(store.approximate_len())).unwrap_or_default()
+    }
+
     /// The key whose bytes these are.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use super::core::{Core, Write};
 use super::walk::Walks;
 use super::write_behind::WriteBehind;
 use super::{FlushTo, Stamped, StoreHandle};
-use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
+use crate::{Change, DropReason, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
 
 pub use self::scan::{Found, Keys, entries_of};
 
@@ -382,7 +382,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     ) -> Result<(), ProcessError> {
         self.core.write(write, context, |row| {
             if self.core.store.write(|store| self.timed.put(store, key, window, row))? == Put::Expired {
-                cx.drop_record();
+                cx.drop_record(DropReason::Late);
             }
             self.core.with_buffer(|bytes| {
                 bytes.extend_from_slice(key);

@@ -10,7 +10,7 @@ use headwater_store::{RecordContext, Store, StoreError};
 
 use super::core::{Core, Write, wrong_kind};
 use super::{FlushStore, FlushTo, Stamped, StoreHandle};
-use crate::{Change, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
+use crate::{Change, DropReason, ProcessError, StoreId, TaskContext, Update, Wiring, WiringError};
 
 /// A versioned store with types: serdes and changelog around the bytes (Java's `VersionedKeyValueStore`, KIP-889). It has no
 /// record cache.
@@ -201,7 +201,7 @@ impl<K: 'static, V: 'static> VersionedState<K, V> {
             let value = row.map(|row| row.value);
             put = self.write_bytes(|store| store.put(key, value, timestamp))?;
             if put == VersionedPut::Expired {
-                cx.drop_record();
+                cx.drop_record(DropReason::Late);
             }
             self.core.log_raw(cx, key, value, timestamp, RawHeaders::NONE)
         })?;

@@ -14,7 +14,7 @@ use headwater_store::{Row, Store, StoreError};
 use super::core::Core;
 use super::{FlushStore, StoreHandle};
 use crate::caught::caught;
-use crate::{NodeId, ProcessError, StoreId, StreamTime, TaskContext, Wiring, WiringError};
+use crate::{Held, HoldKind, NodeId, ProcessError, StoreId, StreamTime, TaskContext, Wiring, WiringError};
 
 /// Records that are read at once.
 const SCAN: usize = 256;
@@ -79,6 +79,20 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
     fn note(&self, time: Timestamp) {
         self.time.observe(time);
         self.earliest_ms.set(self.earliest_ms.get().min(time.millis()));
+    }
+
+    /// What waits, and until when.
+    pub fn held(&self) -> Held {
+        let records = self.core.read_bytes(|store| Ok(store.approximate_len())).unwrap_or_default();
+        let due = self.earliest_ms.get().saturating_add(self.grace_ms);
+        Held {
+            kind: HoldKind::TableJoin,
+            stream_time: self.time.now(),
+            wait_ms: self.grace_ms,
+            due: (records > 0).then(|| Timestamp::from_millis(due)),
+            records: Some(records),
+            bytes: None,
+        }
     }
 
     /// Until when, included, what waits is due.

@@ -200,6 +200,13 @@ impl<V> WriteBehind<V> {
         Some((place, entries.lend(place)?))
     }
 
+    /// As [`WriteBehind::lend`], of an entry that was just read into the cache.
+    pub(super) fn lend_new(&self, key: &[u8]) -> Option<(Place, Cached<V>)> {
+        let mut entries = self.entries.borrow_mut();
+        let place = entries.find_uncounted(key)?;
+        Some((place, entries.lend(place)?))
+    }
+
     #[inline]
     pub(super) fn give_back(&self, place: Place, cached: Cached<V>) {
         self.entries.borrow_mut().give_back(place, cached);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use headwater_record::{Headers, Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_topology::state::{KeyValueState, Stamped};
-use headwater_topology::{Inlet, Outlet, ProcessError, Stream, Table, TaskContext, Update};
+use headwater_topology::{DropReason, Inlet, Outlet, ProcessError, Stream, Table, TaskContext, Update};
 
 use super::address::{Address, Told};
 use super::wire::{Instruction, Parcel, Received, SUBSCRIPTION, Subscription, put_prefix, put_response};
@@ -31,7 +31,7 @@ impl<K: 'static, K2: 'static> Inlet<Stream<Option<K2>, Received<K>>> for Receive
     ) -> Result<(), ProcessError> {
         let subscription = &record.value.subscription;
         if record.key.is_none() && subscription.instruction != Instruction::PropagateNullIfNoFkValAvailable {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         if subscription.version > SUBSCRIPTION {
@@ -131,8 +131,9 @@ pub(super) struct Tell<K: 'static, K2, V2> {
 
 impl<K: 'static, K2: 'static, V2: 'static> Inlet<Table<K2, V2>> for Tell<K, K2, V2> {
     fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K2, V2>) -> Result<(), ProcessError> {
-        if self.foreign_key.is_null(update.key) || self.latest_only && !update.change.is_latest {
-            cx.drop_record();
+        let is_null = self.foreign_key.is_null(update.key);
+        if is_null || self.latest_only && !update.change.is_latest {
+            cx.drop_record(if is_null { DropReason::Null } else { DropReason::Superseded });
             return Ok(());
         }
         let Tell { foreign_key, subscriptions, prefix, respond, .. } = self;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_record::Record;
-use headwater_topology::{Inlet, Outlet, ProcessError, Stream, TaskContext};
+use headwater_topology::{DropReason, Inlet, Outlet, ProcessError, Stream, TaskContext};
 
 use super::address::Told;
 use super::hash::murmur3;
@@ -39,7 +39,7 @@ impl<K: 'static, V: 'static, V2: 'static, W: 'static> Inlet<Stream<K, Response<V
             Ok(())
         })?;
         let Some(joined) = joined else {
-            cx.drop_record();
+            cx.drop_record(DropReason::Superseded);
             return Ok(());
         };
         self.out.push(cx, record.with_value(&joined))

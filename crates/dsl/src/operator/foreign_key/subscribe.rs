@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use headwater_record::Record;
-use headwater_topology::{Change, Inlet, Outlet, ProcessError, Stream, Table, TaskContext, Update};
+use headwater_topology::{Change, DropReason, Inlet, Outlet, ProcessError, Stream, Table, TaskContext, Update};
 
 use super::address::{Address, Told};
 use super::hash::{Hash, murmur3};
@@ -68,7 +68,7 @@ impl<K: 'static, V: 'static, K2: 'static> Inlet<Table<K, V>> for Subscribe<K, V,
     fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, V>) -> Result<(), ProcessError> {
         let Change { new, old, is_latest } = update.change;
         if self.latest_only && !is_latest {
-            cx.drop_record();
+            cx.drop_record(DropReason::Superseded);
             return Ok(());
         }
         let old_key = self.foreign_key(update.key, old.as_ref())?;
@@ -86,7 +86,7 @@ impl<K: 'static, V: 'static, K2: 'static> Inlet<Table<K, V>> for Subscribe<K, V,
         };
         let sent = self.rows.send(before, now);
         if sent.dropped {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
         }
         let both = [(old_key, sent.to_old), (new_key, sent.to_new)];
         let mut hash = None;

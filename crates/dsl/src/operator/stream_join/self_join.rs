@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use headwater_record::Record;
 use headwater_topology::state::WindowState;
-use headwater_topology::{Inlet, MakeInlet, NodeId, Outlet, ProcessError, Stream, StreamTime, TaskContext};
+use headwater_topology::{
+    DropReason, Held, HoldKind, Inlet, MakeInlet, NodeId, Outlet, ProcessError, Stream, StreamTime, TaskContext,
+};
 use headwater_window::JoinWindows;
 
 use super::Join;
@@ -26,7 +28,7 @@ struct SelfJoin<K: 'static, V: 'static, W: 'static> {
 impl<K: 'static, V: 'static, W: 'static> Inlet<Stream<K, V>> for SelfJoin<K, V, W> {
     fn push(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>) -> Result<(), ProcessError> {
         if self.serdes.key_is_null(record.key) || self.serdes.value_is_null(record.value) {
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         let (own, time) = (Some(record.value), record.timestamp);
@@ -61,6 +63,15 @@ pub(super) fn self_join<K: 'static, V: 'static, W: 'static>(
     Arc::new(move |wiring| {
         let (state, out) = (kept.open(wiring)?, wiring.outlet(node)?);
         let (serdes, join, stream_time) = (kept.serdes.clone(), Arc::clone(&join), wiring.stream_time(kept.store));
+        let observed = stream_time.clone();
+        wiring.watch(node, move || Held {
+            kind: HoldKind::StreamJoin,
+            stream_time: observed.now(),
+            wait_ms: millis(windows.grace()),
+            due: None,
+            records: None,
+            bytes: None,
+        });
         Ok(Box::new(SelfJoin { serdes, windows, state, join, stream_time, out }))
     })
 }

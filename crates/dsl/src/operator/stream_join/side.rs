@@ -7,11 +7,14 @@ use std::sync::Arc;
 use headwater_record::{Record, SharedSerde, Timestamp};
 use headwater_store::join::JoinSide;
 use headwater_topology::state::{Fate, JoinState, Unjoined, WindowState};
-use headwater_topology::{Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, StreamTime, TaskContext};
+use headwater_topology::{
+    DropReason, Held, HoldKind, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, Stream, StreamTime, TaskContext,
+};
 use headwater_window::JoinWindows;
 
 use super::Join;
 use super::windowed::Kept;
+use crate::operator::window_aggregate::millis;
 use crate::serdes::Serdes;
 
 /// One side of a join that is wanted.
@@ -36,6 +39,25 @@ struct Time {
     first: Cell<i64>,
     /// When to look for closed windows again, by the wall clock.
     next_look: Cell<i64>,
+}
+
+impl Time {
+    /// What is kept back where so many records wait for a partner; `None` where none needs to.
+    fn held(&self, reach: JoinWindows, waiting: Option<u64>) -> Held {
+        let grace = millis(reach.grace());
+        let wait_ms = reach.after_ms().max(reach.before_ms()).saturating_add(grace);
+        // Which side the first is of is not known: no window of either closes earlier.
+        let soonest = reach.after_ms().min(reach.before_ms()).saturating_add(grace).saturating_add(1);
+        let due = self.first.get().saturating_add(soonest);
+        Held {
+            kind: HoldKind::StreamJoin,
+            stream_time: self.stream.now(),
+            wait_ms,
+            due: waiting.filter(|waiting| *waiting > 0).map(|_| Timestamp::from_millis(due)),
+            records: waiting,
+            bytes: None,
+        }
+    }
 }
 
 /// Records that have no partner yet.
@@ -70,7 +92,7 @@ impl<K: 'static, A: 'static, B: 'static, W: 'static> Side<K, A, B, W> {
     /// Hands on what can find no partner any more.
     fn hand_on_closed(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, A>) -> Result<(), ProcessError> {
         let Side { spec, waiting: Some(waiting), join, time, out, .. } = self else { return Ok(()) };
-        let grace = i64::try_from(spec.reach.grace().as_millis()).unwrap_or(i64::MAX);
+        let grace = millis(spec.reach.grace());
         let is_open = |from: i64, after: i64| from.saturating_add(after).saturating_add(grace) >= time.stream.millis();
         let now = cx.now().millis();
         if is_open(time.first.get(), spec.reach.after_ms()) || now < time.next_look.get() {
@@ -149,7 +171,7 @@ impl<K: 'static, A: 'static, B: 'static, W: 'static> Inlet<Stream<K, A>> for Sid
             if self.spec.alone && !no_value {
                 return self.hand_on_alone(cx, record);
             }
-            cx.drop_record();
+            cx.drop_record(DropReason::Null);
             return Ok(());
         }
         if record.timestamp.millis() == stream_ms {
@@ -187,6 +209,8 @@ pub(super) fn listen<K: 'static, A: 'static, B: 'static, W: 'static>(
                 let first = Cell::new(waits.map_or(i64::MAX, Timestamp::millis));
                 Ok(Time { stream: wiring.stream_time(left), first, next_look: Cell::new(i64::MIN) })
             })?;
+            let (waits, watched) = (waiting.as_ref().map(|waiting| Rc::clone(&waiting.state)), Rc::clone(&time));
+            wiring.watch(node, move || watched.held(spec.reach, waits.as_ref().map(|state| state.approximate_len())));
             let (others, out) = (others.open(wiring)?, wiring.outlet(node)?);
             let (serdes, join) = (own.serdes.clone(), Arc::clone(&join));
             Ok(Box::new(Side { spec, serdes, others, waiting, join, time, out }))

@@ -13,8 +13,8 @@ use headwater_store::{StoreKind, StoreSpec, StoreType};
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{Stamped, StoreHandle, SuppressState};
 use headwater_topology::{
-    Draft, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, StreamTime, Table, TaskContext, TopologyError, Update,
-    Wiring, WiringError,
+    Draft, Held, HoldKind, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, StreamTime, Table, TaskContext,
+    TopologyError, Update, Wiring, WiringError,
 };
 
 use self::meters::Meters;
@@ -223,6 +223,15 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
                 let state = SuppressState::open(wiring, id, &handle)?;
                 let meters = Meters::new(wiring, node, handle.name());
                 let (time, out) = (wiring.stream_time(id), wiring.outlet(node)?);
+                let (waiting, observed) = (Rc::clone(&state), time.clone());
+                wiring.watch(node, move || Held {
+                    kind: HoldKind::Suppressed,
+                    stream_time: observed.now(),
+                    wait_ms,
+                    due: waiting.first_time().map(|time| time.plus(wait)),
+                    records: Some(waiting.len() as u64),
+                    bytes: Some(waiting.bytes() as u64),
+                });
                 let suppress = Suppress { name, state, until, wait_ms, bounds, time, meters, out };
                 suppress.tell_buffered();
                 Ok(Box::new(suppress))

@@ -72,9 +72,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         "log.summary.interval.ms",
         Kind::Number(i64::MIN, i64::MAX),
         Some("120000"),
-        "How often a summary is logged.",
+        "How often each stream thread logs a summary of its work, with the nodes that hand nothing on and why, milliseconds; 0 and less: never.",
     )
-    .no_effect("no summary is logged"),
+    .effective("sight/summary::a_summary_is_logged_at_its_interval"),
     setting(
         "topology.description.push.enabled",
         Kind::Flag,

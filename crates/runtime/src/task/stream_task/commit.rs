@@ -88,6 +88,7 @@ impl StreamTask {
         offsets: Vec<(TopicPartition, CommittedOffset)>,
         output: &RecordCollector,
     ) -> Result<(), TaskError> {
+        self.commits += 1;
         self.group.mark_committed();
         self.punctuated = false;
         self.clock.commit_requested = false;

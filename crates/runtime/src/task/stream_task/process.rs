@@ -1,7 +1,7 @@
 //! Records through a task, and its punctuations.
 
 use headwater_record::{RawRecord, Timestamp};
-use headwater_topology::{FailureKind, ProcessError, PunctuationType, RecordContext, TaskContext, TaskGraph};
+use headwater_topology::{PunctuationType, RecordContext, TaskContext};
 
 use super::{StreamTask, Taken};
 use crate::intake::PartitionQueue;
@@ -48,7 +48,7 @@ impl StreamTask {
             let mut emit = output.lane(self.lane);
             let mut cx = TaskContext::new(task, &mut self.clock, &mut emit, &self.handlers);
             cx.at_input(input_context(queue, raw, raw.timestamp), raw);
-            let mut result = time_of(&mut self.graph, queue, &mut cx, raw);
+            let mut result = self.graph.timestamp(queue.node(), &mut cx, raw, queue.partition_time());
             if let Ok(Some(time)) = result {
                 if time != raw.timestamp {
                     cx.at_input(input_context(queue, raw, time), raw);
@@ -76,7 +76,7 @@ impl StreamTask {
                 let mut emit = output.lane(self.lane);
                 let mut cx = TaskContext::new(task, &mut self.clock, &mut emit, &self.handlers);
                 cx.at_input(input_context(queue, raw, raw.timestamp), raw);
-                time = time_of(&mut self.graph, queue, &mut cx, raw);
+                time = self.graph.timestamp(queue.node(), &mut cx, raw, queue.partition_time());
             }
             let Some(time) = time.map_err(|error| self.failed(output, error))? else {
                 self.group.pass(index, None).map_err(|error| TaskError::Input { task, error })?;
@@ -146,19 +146,5 @@ fn input_context(queue: &PartitionQueue, raw: RawRecord<'_>, timestamp: Timestam
         partition: queue.partition().partition,
         topic: Some(queue.partition().topic.clone()),
         headers: raw.headers.to_headers(),
-    }
-}
-
-/// The time of the head of `queue`, from its source; none when it is to be skipped.
-#[inline]
-fn time_of(
-    graph: &mut TaskGraph,
-    queue: &PartitionQueue,
-    cx: &mut TaskContext<'_>,
-    raw: RawRecord<'_>,
-) -> Result<Option<Timestamp>, ProcessError> {
-    match graph.source(queue.node()) {
-        Some(source) => source.timestamp(cx, raw, queue.partition_time()),
-        None => Err(ProcessError::failed(FailureKind::Input, format!("no source reads {}", queue.partition()), None)),
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Turns {
     records: Rotation,
     /// Whose punctuations are next.
     punctuations: Rotation,
+    /// Records that went through.
+    processed: u64,
 }
 
 impl TaskManager {
@@ -54,8 +56,14 @@ impl TaskManager {
         if taken > 0 {
             self.turns.pace.took(self.cx.now().since(began), is_over || is_asked);
             metric::records_processed(processed);
+            self.turns.processed += processed as u64;
         }
         Ok(taken > 0)
+    }
+
+    /// How many records went through.
+    pub(in crate::thread) fn processed(&self) -> u64 {
+        self.turns.processed
     }
 
     /// Fires what is due, as long as that is not too much for one turn. Returns whether anything was.

@@ -1,7 +1,7 @@
 //! A key-value store behind its record cache: what lies there, and how it leaves.
 
 use headwater_record::{Headers, Timestamp};
-use headwater_store::cache::Place;
+use headwater_store::cache::{CacheUse, Place};
 use headwater_store::{Asked, RecordContext, Store};
 
 use super::KeyValueState;
@@ -57,7 +57,7 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         }
         cache.keep_read(key, cached, row_bytes);
         self.keep_to_budget(cx)?;
-        match cache.lend(key) {
+        match cache.lend_new(key) {
             Some((place, cached)) => Ok((Some(place), Some(cached))),
             None => Ok((None, self.load(key)?.map(|(cached, _)| cached))),
         }
@@ -158,5 +158,9 @@ impl<K: 'static, V: 'static> FlushStore for KeyValueState<K, V> {
             |key| asked.keys.contains(key),
             |key, cached| caught(|| self.core.write_copy(cached, |row| copy.put(key, row))),
         )
+    }
+
+    fn cache_use(&self) -> Option<CacheUse> {
+        self.cache.as_ref().map(|cache| cache.entries().borrow().usage())
     }
 }

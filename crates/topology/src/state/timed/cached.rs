@@ -1,7 +1,7 @@
 //! A window or session store behind its record cache: what lies there, and how it leaves.
 
 use headwater_record::{Headers, Timestamp};
-use headwater_store::cache::Found;
+use headwater_store::cache::{CacheUse, Found};
 use headwater_store::{Asked, RecordContext, Row, Store, StoreError};
 use headwater_window::{Window, Windowed};
 
@@ -150,6 +150,10 @@ impl<K: 'static, V: 'static, T: Timed> FlushStore for TimedState<K, V, T> {
             let put = |row: Option<Row<'_>>| self.timed.put(copy, key, window, row).map(|_| ());
             caught(|| self.core.write_copy(cached, put))
         })
+    }
+
+    fn cache_use(&self) -> Option<CacheUse> {
+        self.cache.as_ref().map(|cache| cache.entries().borrow().usage())
     }
 
     fn seen(&self) -> Result<Option<Vec<SeenEntry>>, ProcessError> {

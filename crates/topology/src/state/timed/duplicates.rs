@@ -7,7 +7,7 @@ use headwater_window::Window;
 
 use super::{Timed, TimedState};
 use crate::state::window::{ByWindow, bytes};
-use crate::{ProcessError, TaskContext};
+use crate::{DropReason, ProcessError, TaskContext};
 
 /// Entries that are read at once.
 const SCAN: usize = 256;
@@ -38,7 +38,7 @@ impl<K: 'static, V: 'static> TimedState<K, V, ByWindow> {
             self.with_key(key, |buf| {
                 let row = encoded.map(|value| Row { value, timestamp, headers });
                 if self.core.store.write(|store| self.timed.put(store, buf.key(), window, row))? == Put::Expired {
-                    cx.drop_record();
+                    cx.drop_record(DropReason::Late);
                 }
                 buf.bytes.truncate(buf.key);
                 self.timed.put_log_suffix(window, &mut buf.bytes);
