@@ -18,7 +18,7 @@
 
 #[doc(inline)]
 pub use headwater_runtime::application::{
-    Closed, GlobalThreadState, Health, InputProgress, KeyQueryMetadata, LagInfo, Metadata, StateListener,
+    Closed, GlobalThreadState, Handle, Health, InputProgress, KeyQueryMetadata, LagInfo, Metadata, StateListener,
     StreamsMetadata, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata, ThreadState, UncaughtHandler,
 };
 #[doc(inline)]

@@ -3,12 +3,12 @@
 use std::ops::{Bound, RangeBounds};
 
 use headwater_record::Timestamp;
-use headwater_store::Store;
 use headwater_store::bytes::{Order, SessionEntry, SessionQuery};
+use headwater_store::{RowBuf, Store};
 use headwater_window::{Window, Windowed};
 
 use super::window::selection;
-use super::{StoreIterator, Typed, other_kind};
+use super::{StoreIterator, Typed, other_kind, times};
 use crate::Error;
 
 /// A session store, for reading (Java's `ReadOnlySessionStore`, `WindowRangeQuery#withKey`); see [`Queries`](super::Queries).
@@ -87,14 +87,51 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
         self.scan(self.0.between(&keys)?, (Timestamp::from_millis(0), Timestamp::MAX), Order::Forward)
     }
 
+    /// The sessions of the keys within `keys` that end at `earliest_end` or later and start at `latest_start` or earlier, in the order
+    /// of the store; with `last`, only those that come after that session, where a question before this one ended. It need not be there any
+    /// more, and is of one partition: see [`Queries::with_partition`](super::Queries::with_partition).
+    ///
+    /// # Errors
+    /// See [`ReadOnlySessionStore`].
+    pub fn find_sessions_after(
+        &self,
+        keys: impl RangeBounds<K>,
+        earliest_end: impl Into<Timestamp>,
+        latest_start: impl Into<Timestamp>,
+        last: Option<&Windowed<K>>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let entry = |last: &Windowed<K>| {
+            let row = RowBuf::timestamped(Vec::new(), Timestamp::UNKNOWN);
+            Ok::<_, Error>(SessionEntry {
+                key: self.0.key_bytes(&last.key)?,
+                start: last.start(),
+                end: last.end(),
+                row,
+            })
+        };
+        let last = last.map(entry).transpose()?;
+        self.scan_after(last, self.0.between(&keys)?, times(earliest_end, latest_start), Order::Forward)
+    }
+
     fn scan(
         &self,
+        keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        times: (Timestamp, Timestamp),
+        order: Order,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        self.scan_after(None, keys, times, order)
+    }
+
+    fn scan_after(
+        &self,
+        last: Option<SessionEntry>,
         keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
         (earliest_end, latest_start): (Timestamp, Timestamp),
         order: Order,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
         let (typed, bounds) = (self.0.clone(), keys.clone());
-        Ok(StoreIterator::over(
+        Ok(StoreIterator::after(
+            last,
             self.0.views()?,
             move |store, after: Option<&SessionEntry>, limit, into| match store {
                 Store::Session(store) => {

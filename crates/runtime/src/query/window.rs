@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use headwater_record::Timestamp;
 use headwater_store::bytes::{KeySelection, Order, WindowEntry, WindowQuery};
-use headwater_store::{Store, StoreKind};
+use headwater_store::{RowBuf, Store, StoreKind};
 use headwater_topology::state::Stamped;
 use headwater_window::{Window, Windowed};
 
@@ -94,6 +94,24 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         self.scan(self.0.between(&keys)?, times(from, to), Order::Backward)
     }
 
+    /// As [`ReadOnlyWindowStore::fetch_keys`], only those that come after the window `last`, where a question before this one ended; it need
+    /// not be there any more. It is of one partition: see [`Queries::with_partition`](super::Queries::with_partition).
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn fetch_keys_after(
+        &self,
+        keys: impl RangeBounds<K>,
+        from: impl Into<Timestamp>,
+        to: impl Into<Timestamp>,
+        last: &Windowed<K>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let row = RowBuf::timestamped(Vec::new(), Timestamp::UNKNOWN);
+        // After all that lie in that window.
+        let last = WindowEntry { key: self.0.key_bytes(&last.key)?, start: last.start(), sequence: i32::MAX, row };
+        self.scan_after(Some(last), self.0.between(&keys)?, times(from, to), Order::Forward)
+    }
+
     /// The windows of all keys that start from `from` to `to` (Java's `fetchAll`).
     ///
     /// # Errors
@@ -117,6 +135,16 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
     fn scan(
         &self,
         keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        times: (Timestamp, Timestamp),
+        order: Order,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        self.scan_after(None, keys, times, order)
+    }
+
+    fn scan_after(
+        &self,
+        last: Option<WindowEntry>,
+        keys: (Bound<Vec<u8>>, Bound<Vec<u8>>),
         (from, to): (Timestamp, Timestamp),
         order: Order,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
@@ -125,7 +153,8 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
             _ => Duration::ZERO,
         };
         let (typed, bounds) = (self.0.clone(), keys.clone());
-        Ok(StoreIterator::over(
+        Ok(StoreIterator::after(
+            last,
             self.0.views()?,
             move |store, after: Option<&WindowEntry>, limit, into| match store {
                 Store::Window(store) => {
