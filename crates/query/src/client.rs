@@ -174,8 +174,8 @@ impl ClientBuilder {
         self
     }
 
-    /// When the active task does not answer, a standby may that lacks at most so many offsets of the changelog, as of its last look at it, about a
-    /// second before. Without it no standby is asked.
+    /// When the active task does not answer, a standby may that lacks at most so many offsets of the changelog, as Kafka told it last: within about a
+    /// second, while Kafka answers it. Without it no standby is asked.
     pub fn max_staleness(mut self, offsets: u64) -> Self {
         self.options.max_staleness = Some(offsets);
         self

@@ -36,7 +36,7 @@ pub struct Source {
     pub partition: Option<Partition>,
     /// What for the instance has it.
     pub role: Role,
-    /// How many offsets a copy lacks of its changelog, as of the last look at it, about a second ago.
+    /// How many offsets what was read of a copy lacks of its changelog, as Kafka told it last: within about a second, while Kafka answers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
 }
@@ -288,6 +288,9 @@ pub struct Lag {
     /// The next record of the changelog that it will apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<i64>,
+    /// The next record that those who read the store do not see yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<i64>,
     /// Where the changelog ended when last heard of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<i64>,

@@ -215,6 +215,52 @@ async fn a_standby_answers_while_nobody_else_does_and_it_lacks_no_more_than_it_m
     assert!(0 < failed && failed < KEYS, "{failed}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_copy_has_applied_and_not_committed_is_lacking() {
+    let mut world = World::new();
+    let first = world.start().await;
+    (0..10 * KEYS).for_each(|n| world.feed(n));
+    let store = client(&first.host).key_value::<String, i64>("counts");
+    wait_for("all are counted", || async { (counts(&store).await == each(10)).then_some(()) }).await;
+    world.commit_interval_ms = 600_000;
+    let second = world.start().await;
+    let ask = |key: String, max_lag: u64| {
+        let host = second.host.clone();
+        async move { get(&host, &format!("/v1/stores/counts/keys/{key}?max_lag={max_lag}")).await }
+    };
+    // By key the partition of those that are copies there.
+    let mut copies = BTreeMap::new();
+    for key in (0..KEYS).map(key) {
+        let found = wait_for("it is there", || async {
+            let (status, answer) = ask(key.clone(), 1_000_000).await;
+            (status == 200).then_some(answer["source"].clone())
+        });
+        let source = found.await;
+        if source["role"] == "standby" {
+            copies.insert(key, source["partition"].as_i64().unwrap());
+        }
+    }
+    assert!(!copies.is_empty(), "half of the partitions are active at the first");
+    let (partitions, rounds): (BTreeSet<i64>, _) = (copies.values().copied().collect(), AtomicUsize::new(10));
+    wait_for("copies have applied what is new, and not committed it", || async {
+        let (_, lags) = get(&second.host, "/v1/lags").await;
+        let all = lags["lags"].as_array().unwrap().iter().filter(|lag| lag["store"] == "counts" && lag["lag"] == 0);
+        let (ahead, done): (Vec<_>, Vec<_>) = all.partition(|lag| lag["committed"].as_i64() < lag["end"].as_i64());
+        if done.iter().any(|lag| lag["partition"].as_i64().is_some_and(|partition| partitions.contains(&partition))) {
+            // The first questions have them commit once more, at some time.
+            let round = rounds.fetch_add(1, Ordering::Relaxed) as i64;
+            (round * KEYS..(round + 1) * KEYS).for_each(|n| world.feed(n));
+        }
+        let ahead: BTreeSet<i64> = ahead.iter().filter_map(|lag| lag["partition"].as_i64()).collect();
+        ahead.is_superset(&partitions).then_some(())
+    })
+    .await;
+    for key in copies.into_keys() {
+        let (status, answer) = ask(key.clone(), 0).await;
+        assert_eq!((status, &answer["error"]["code"]), (503, &json!("unavailable")), "{key}: {answer}");
+    }
+}
+
 /// Answers every request with `answer` of its path, after a pause, and counts them.
 async fn stub(
     pause: Duration,

@@ -61,7 +61,7 @@ impl<'a> Asked<'a> {
 
     fn lag(&self, partition: Partition) -> Option<u64> {
         let lags = self.shared.handle.local_store_lags();
-        Some(lags.get(self.name)?.get(&partition)?.offset_lag())
+        Some(lags.get(self.name)?.get(&partition)?.committed_lag())
     }
 
     /// The first partition from `least` on whose active task is here, as the group's metadata say.

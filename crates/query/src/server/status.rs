@@ -94,6 +94,7 @@ fn progress(store: &StoreProgress) -> wire::Lag {
         store: store.name.clone(),
         partition: store.changelog.partition,
         position: store.position.map(Offset::value),
+        committed: store.committed.map(Offset::value),
         end: store.end.map(Offset::value),
         lag: store.remaining(),
     }
@@ -105,6 +106,7 @@ pub(crate) fn lags(handle: &Handle) -> wire::Lags {
             store: store.clone(),
             partition,
             position: Some(lag.current_offset.value()),
+            committed: Some(lag.committed_offset.value()),
             end: Some(lag.end_offset.value()),
             lag: Some(lag.offset_lag()),
         })

@@ -40,6 +40,8 @@ pub fn topology() -> Topology {
 
 pub struct World {
     pub cluster: Cluster,
+    /// The `commit.interval.ms` of those that are started from now on.
+    pub commit_interval_ms: u32,
 }
 
 /// An instance and its server.
@@ -57,7 +59,7 @@ impl World {
         for topic in ["numbers", "prices", "raw", "shops"] {
             cluster.create_topic(topic, PARTITIONS).unwrap();
         }
-        World { cluster }
+        World { cluster, commit_interval_ms: 50 }
     }
 
     pub async fn start(&self) -> Instance {
@@ -83,9 +85,14 @@ impl World {
     fn streams(&self, state: &Path, port: u16) -> KafkaStreams {
         let builder = KafkaStreams::builder(topology()).application_id("asked").on(&self.cluster).state_dir(state);
         let builder = builder.set("dsl.store.suppliers.class", "in_memory").set("num.standby.replicas", "1");
-        let builder = builder.set("heartbeat.interval.ms", "200");
+        let builder = builder.set("heartbeat.interval.ms", "200").set("statestore.cache.max.bytes", "0");
         let builder = builder.set("application.server", format!("127.0.0.1:{port}"));
-        builder.set("commit.interval.ms", "50").set("poll.ms", "10").threads(1).start().unwrap()
+        builder
+            .set("commit.interval.ms", self.commit_interval_ms.to_string())
+            .set("poll.ms", "10")
+            .threads(1)
+            .start()
+            .unwrap()
     }
 
     /// The number `n` is its key's, and says how many that has had before.
