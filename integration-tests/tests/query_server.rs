@@ -110,7 +110,7 @@ impl Application {
         let builder =
             self.ports.iter().try_fold(Client::builder(), |all, port| all.seed(&format!("127.0.0.1:{port}")))?;
         let builder =
-            builder.bearer_token("sesame").deadline(Duration::from_secs(60)).attempt_time(Duration::from_secs(3));
+            builder.bearer_token("sesame").deadline(Duration::from_mins(1)).attempt_time(Duration::from_secs(3));
         Ok(max_staleness.into_iter().fold(builder, headwater::query::ClientBuilder::max_staleness).build()?)
     }
 
