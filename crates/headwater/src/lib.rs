@@ -180,8 +180,3 @@ struct ComingFromJava;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/queries.md")]
 struct QueriesPage;
-
-/// The code of `docs/query-server.md` compiles.
-#[cfg(all(doctest, feature = "query"))]
-#[doc = include_str!("../../../docs/query-server.md")]
-struct QueryServerPage;

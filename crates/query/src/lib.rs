@@ -22,3 +22,8 @@ pub use client::{
 };
 pub use key::KeyText;
 pub use server::{Builder, Limits, QueryServer, Serving};
+
+/// The code of `docs/query-server.md` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/query-server.md")]
+struct QueryServerPage;
