@@ -65,6 +65,7 @@
 //! | `rocksdb` | yes | state on disk, in RocksDB |
 //! | `json` | no | JSON: `#[derive(headwater::Json)]`, `record::serde::json` |
 //! | `protobuf` | no | Protocol Buffers: `#[derive(headwater::Protobuf)]`, `record::serde::protobuf` |
+//! | `query` | no | questions over the network: `query::QueryServer`, `query::Client` |
 //! | `testing` | no | `testing::TopologyTestDriver` |
 //!
 //! **Architecture Invariant:** this crate has no logic of its own but the choice of environment.
@@ -130,6 +131,9 @@ pub use headwater_derive::Json;
 pub use headwater_derive::Protobuf;
 #[doc(inline)]
 pub use headwater_dsl as dsl;
+#[cfg(feature = "query")]
+#[doc(inline)]
+pub use headwater_query as query;
 #[doc(inline)]
 pub use headwater_record as record;
 pub use headwater_runtime::{Error, ErrorKind, StreamsConfig};

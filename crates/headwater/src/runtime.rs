@@ -18,7 +18,7 @@
 
 #[doc(inline)]
 pub use headwater_runtime::application::{
-    CacheUse, Closed, CommitMetadata, DropReason, Explanation, GlobalThreadState, Health, Held, HoldKind,
+    CacheUse, Closed, CommitMetadata, DropReason, Explanation, GlobalThreadState, Handle, Health, Held, HoldKind,
     InputProgress, KeyQueryMetadata, LagInfo, Metadata, NodeMetadata, Rebalance, RestoreProgress, Snapshot,
     StateListener, StreamsMetadata, TaskExplanation, TaskMetadata, TaskPhase, TaskRole, ThreadMetadata, ThreadState,
     UncaughtHandler,

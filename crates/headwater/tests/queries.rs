@@ -191,6 +191,7 @@ fn read_everything(settings: Settings, isolation: IsolationLevel) {
         assert!(watcher.join().unwrap() > 0, "it was read while it was written");
     });
     look_at_everything(&queries_of(&first));
+    go_on(&queries_of(&first));
     first.close(CloseOptions::default().timeout(PATIENCE)).unwrap();
 }
 
@@ -321,6 +322,29 @@ fn ask_everything(queries: &Queries) {
     let shops = StateQueryRequest::in_store(&StoreHandle::<String, String>::named("shops"));
     let rome = queries.query(&shops.with_query(KeyQuery::with_key("s1".to_owned()))).unwrap();
     assert_eq!(rome.global_result.unwrap().result.unwrap().as_deref(), Some("Rome"));
+}
+
+/// A question goes on where another ended, whatever the order of the store.
+fn go_on(queries: &Queries) {
+    let all = (0, Timestamp::MAX);
+    let (mut windows_seen, mut sessions_seen) = (0, 0);
+    for partition in 0..PARTITIONS {
+        let queries = queries.clone().with_partition(partition);
+        let windows = queries.window_store(&StoreHandle::<String, i64>::named("windows")).unwrap();
+        let whole: Vec<_> = windows.fetch_keys(.., all.0, all.1).unwrap().map(Result::unwrap).collect();
+        let sessions = queries.session_store(&StoreHandle::<String, i64>::named("sessions")).unwrap();
+        let found: Vec<_> = sessions.fetch_keys(..).unwrap().map(Result::unwrap).collect();
+        for at in (0..whole.len()).step_by(7) {
+            let rest = windows.fetch_keys_after(.., all.0, all.1, &whole[at].0).unwrap();
+            assert_eq!(rest.map(Result::unwrap).collect::<Vec<_>>(), whole[at + 1..]);
+        }
+        for at in (0..found.len()).step_by(11) {
+            let rest = sessions.find_sessions_after(.., all.0, all.1, Some(&found[at].0)).unwrap();
+            assert_eq!(rest.map(Result::unwrap).collect::<Vec<_>>(), found[at + 1..]);
+        }
+        (windows_seen, sessions_seen) = (windows_seen + whole.len(), sessions_seen + found.len());
+    }
+    assert_eq!((windows_seen, sessions_seen), (12 * KEYS as usize, 1_200));
 }
 
 #[test]

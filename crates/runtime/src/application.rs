@@ -4,6 +4,7 @@ mod builder;
 mod checks;
 mod closed;
 mod driven;
+mod handle;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -17,6 +18,7 @@ use headwater_topology::Topology;
 pub use builder::Builder;
 pub use closed::Closed;
 pub use driven::Driven;
+pub use handle::Handle;
 
 use crate::environment::{DefaultEnvironment, NoDefault};
 use crate::global::GlobalProgress;
@@ -63,6 +65,11 @@ impl<D> KafkaStreams<D> {
     /// Where it stands.
     pub fn state(&self) -> State {
         self.instance.status.state()
+    }
+
+    /// What can be asked of it from any thread, for those who serve the answers.
+    pub fn handle(&self) -> Handle {
+        Handle::of(&self.instance)
     }
 
     /// Reads the stores that are here, from any thread.

@@ -62,7 +62,7 @@ pub enum IsolationLevel {
 /// Only what tasks have that process here is read. A partition that another instance has is not here: ask
 /// [`Metadata::for_key`](crate::application::Metadata::for_key) who has it. While tasks are moved or restored an answer is
 /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), as in Java, and comes when asked again; [`Queries::with_stale`] reads standbys and stores that are being restored too
-/// (their lag is in [`KafkaStreams::local_store_lags`](crate::KafkaStreams::local_store_lags)).
+/// ([`KafkaStreams::local_store_lags`](crate::KafkaStreams::local_store_lags) says what they lack).
 ///
 /// ```
 /// use std::sync::Arc;

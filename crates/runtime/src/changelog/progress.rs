@@ -14,6 +14,8 @@ pub struct StoreProgress {
     pub changelog: TopicPartition,
     /// The next record to apply; `None` while the changelog was not asked for yet.
     pub position: Option<Offset>,
+    /// The next record that those who read the store from elsewhere do not see yet: it is committed as far as that.
+    pub committed: Option<Offset>,
     /// Where it is complete (active tasks), or where the changelog ended when last heard of (standbys).
     pub end: Option<Offset>,
     /// How many records were applied.

@@ -19,6 +19,8 @@ pub(super) struct Reader {
     pub(super) range: RestoreRange,
     /// The next record to apply.
     pub(super) next: Offset,
+    /// The next record after what the store's last commit contains, which is what others see of it.
+    pub(super) committed: Offset,
     /// Records from here on are not applied (yet).
     pub(super) limit: Option<Offset>,
     /// How many records were applied.
@@ -63,6 +65,7 @@ impl Reader {
         Reader {
             range,
             next: range.from,
+            committed: range.from,
             limit,
             applied: 0,
             held: VecDeque::new(),

@@ -85,7 +85,13 @@ impl Updating {
         for reader in self.readers.iter_mut().flatten() {
             any |= std::mem::take(&mut reader.dirty);
         }
-        if any { Ok(self.stores.commit()?) } else { Ok(()) }
+        if any {
+            self.stores.commit()?;
+        }
+        for reader in self.readers.iter_mut().flatten() {
+            reader.committed = reader.next;
+        }
+        Ok(())
     }
 }
 
@@ -209,6 +215,7 @@ impl Updater {
                 name: changelog.name.clone(),
                 changelog: changelog.partition.clone(),
                 position: reader.map(|reader| reader.next),
+                committed: reader.map(|reader| reader.committed),
                 end: if task.active { end } else { end.max(heard) },
                 applied: reader.map_or(0, |reader| reader.applied),
             }

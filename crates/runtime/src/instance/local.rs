@@ -144,11 +144,18 @@ impl InputProgress {
 pub struct LagInfo {
     /// The next record of the changelog that the store will apply.
     pub current_offset: Offset,
+    /// The next record that those who read the store do not see yet: they see what was committed, every `commit.interval.ms`.
+    pub committed_offset: Offset,
     /// Where the changelog ended when last heard of.
     pub end_offset: Offset,
 }
 
 impl LagInfo {
+    /// How many offsets those who read the store lack ([`Queries::with_stale`](crate::query::Queries::with_stale)).
+    pub fn committed_lag(&self) -> u64 {
+        u64::try_from(self.end_offset.value().saturating_sub(self.committed_offset.value())).unwrap_or(0)
+    }
+
     /// How many offsets it lacks.
     pub fn offset_lag(&self) -> u64 {
         u64::try_from(self.end_offset.value().saturating_sub(self.current_offset.value())).unwrap_or(0)
@@ -181,9 +188,13 @@ impl LocalThreads {
         let mut lags: BTreeMap<String, BTreeMap<Partition, LagInfo>> = BTreeMap::new();
         for thread in self.all() {
             for store in thread.tasks.values().flat_map(|task| &task.stores) {
-                let (Some(current_offset), Some(end_offset)) = (store.position, store.end) else { continue };
+                let (Some(current_offset), Some(committed_offset), Some(end_offset)) =
+                    (store.position, store.committed, store.end)
+                else {
+                    continue;
+                };
                 let of_store = lags.entry(store.name.clone()).or_default();
-                of_store.insert(store.changelog.partition, LagInfo { current_offset, end_offset });
+                of_store.insert(store.changelog.partition, LagInfo { current_offset, committed_offset, end_offset });
             }
         }
         lags

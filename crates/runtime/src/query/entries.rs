@@ -38,7 +38,17 @@ impl<T: 'static> StoreIterator<T> {
         read: impl Fn(&Store, Option<&E>, usize, &mut Vec<E>) -> Result<Scan, StoreError> + Send + 'static,
         typed: impl Fn(E) -> Result<Option<T>, Error> + Send + 'static,
     ) -> Self {
-        let pages = Pages { views: views.into_iter(), view: None, page: Vec::new().into_iter(), last: None, read };
+        Self::after(None, views, read, typed)
+    }
+
+    /// The same, of the first view only what comes after `last`.
+    pub(super) fn after<E: Clone + Send + 'static>(
+        last: Option<E>,
+        views: Vec<Arc<View>>,
+        read: impl Fn(&Store, Option<&E>, usize, &mut Vec<E>) -> Result<Scan, StoreError> + Send + 'static,
+        typed: impl Fn(E) -> Result<Option<T>, Error> + Send + 'static,
+    ) -> Self {
+        let pages = Pages { views: views.into_iter(), view: None, page: Vec::new().into_iter(), last, read };
         let mut has_failed = false;
         let entries = pages.map(move |entry| entry.and_then(&typed)).filter_map(Result::transpose);
         StoreIterator(Box::new(entries.map_while(move |entry| {
@@ -71,7 +81,6 @@ where
                 return Some(Ok(entry));
             }
             if self.view.is_none() {
-                self.last = None;
                 self.view = Some(self.views.next()?);
             }
             let view = self.view.as_ref()?;
@@ -84,7 +93,7 @@ where
                     return Some(Err(error.into()));
                 }
             }
-            self.last = page.last().cloned();
+            self.last = self.view.as_ref().and(page.last().cloned());
             self.page = page.into_iter();
         }
     }

@@ -89,18 +89,51 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
         self.scan(self.0.between(&keys)?, (Timestamp::from_millis(0), Timestamp::MAX), Order::Forward)
     }
 
+    /// The sessions of the keys within `keys` that end at `earliest_end` or later and start at `latest_start` or earlier, in the order
+    /// of the store; with `last`, only those that come after that session, where a question before this one ended. It need not be there any
+    /// more, and is of one partition: see [`Queries::with_partition`](super::Queries::with_partition).
+    ///
+    /// # Errors
+    /// See [`ReadOnlySessionStore`].
+    pub fn find_sessions_after(
+        &self,
+        keys: impl RangeBounds<K>,
+        earliest_end: impl Into<Timestamp>,
+        latest_start: impl Into<Timestamp>,
+        last: Option<&Windowed<K>>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let entry = |last: &Windowed<K>| {
+            let row = RowBuf::timestamped(Vec::new(), Timestamp::UNKNOWN);
+            Ok::<_, Error>(SessionEntry {
+                key: self.0.key_bytes(&last.key)?,
+                start: last.start(),
+                end: last.end(),
+                row,
+            })
+        };
+        let last = last.map(entry).transpose()?;
+        self.scan_as(
+            last,
+            self.0.between(&keys)?,
+            (earliest_end.into(), latest_start.into()),
+            Order::Forward,
+            Typed::value,
+        )
+    }
+
     fn scan(
         &self,
         keys: KeyBounds,
         times: (Timestamp, Timestamp),
         order: Order,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        self.scan_as(keys, times, order, Typed::value)
+        self.scan_as(None, keys, times, order, Typed::value)
     }
 
-    /// What `make` makes of rows.
+    /// What `make` makes of rows, of those after `last`.
     pub(super) fn scan_as<T: 'static>(
         &self,
+        last: Option<SessionEntry>,
         keys: KeyBounds,
         (earliest_end, latest_start): (Timestamp, Timestamp),
         order: Order,
@@ -108,7 +141,8 @@ impl<K: 'static, V: 'static> ReadOnlySessionStore<K, V> {
     ) -> Result<StoreIterator<(Windowed<K>, T)>, Error> {
         let part = Part { times: (earliest_end, Timestamp::MAX), ..Part::of(keys.clone()) };
         let (typed, bounds) = (self.0.clone(), keys);
-        Ok(StoreIterator::over(
+        Ok(StoreIterator::after(
+            last,
             self.0.views(&part)?,
             move |store, after: Option<&SessionEntry>, limit, into| match store {
                 Store::Session(store) => {

@@ -97,6 +97,24 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         self.scan(self.0.between(&keys)?, (from.into(), to.into()), Order::Backward)
     }
 
+    /// As [`ReadOnlyWindowStore::fetch_keys`], only those that come after the window `last`, where a question before this one ended; it need
+    /// not be there any more. It is of one partition: see [`Queries::with_partition`](super::Queries::with_partition).
+    ///
+    /// # Errors
+    /// See [`ReadOnlyWindowStore`].
+    pub fn fetch_keys_after(
+        &self,
+        keys: impl RangeBounds<K>,
+        from: impl Into<Timestamp>,
+        to: impl Into<Timestamp>,
+        last: &Windowed<K>,
+    ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
+        let row = RowBuf::timestamped(Vec::new(), Timestamp::UNKNOWN);
+        // After all that lie in that window.
+        let last = WindowEntry { key: self.0.key_bytes(&last.key)?, start: last.start(), sequence: i32::MAX, row };
+        self.scan_as(Some(last), self.0.between(&keys)?, (from.into(), to.into()), Order::Forward, Typed::value)
+    }
+
     /// The windows of all keys that start from `from` to `to` (Java's `fetchAll`).
     ///
     /// # Errors
@@ -123,12 +141,13 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
         times: (Timestamp, Timestamp),
         order: Order,
     ) -> Result<StoreIterator<(Windowed<K>, V)>, Error> {
-        self.scan_as(keys, times, order, Typed::value)
+        self.scan_as(None, keys, times, order, Typed::value)
     }
 
-    /// What `make` makes of rows.
+    /// What `make` makes of rows, of those after `last`.
     pub(super) fn scan_as<T: 'static>(
         &self,
+        last: Option<WindowEntry>,
         keys: KeyBounds,
         times: (Timestamp, Timestamp),
         order: Order,
@@ -139,7 +158,8 @@ impl<K: 'static, V: 'static> ReadOnlyWindowStore<K, V> {
             _ => Duration::ZERO,
         };
         let (typed, part, bounds) = (self.0.clone(), Part { times, ..Part::of(keys.clone()) }, keys);
-        Ok(StoreIterator::over(
+        Ok(StoreIterator::after(
+            last,
             self.0.views(&part)?,
             move |store, after: Option<&WindowEntry>, limit, into| match store {
                 Store::Window(store) => {

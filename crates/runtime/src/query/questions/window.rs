@@ -43,7 +43,7 @@ macro_rules! window_queries {
             fn ask(&self, store: &Queried<K, V>) -> Option<Result<Self::Result, Error>> {
                 let store = store.window().filter(|store| $is_it(store.0.format))?;
                 let of_key = store.0.only(&self.key);
-                Some(of_key.and_then(|keys| store.scan_as(keys, (self.from, self.to), Order::Forward, $make)))
+                Some(of_key.and_then(|keys| store.scan_as(None, keys, (self.from, self.to), Order::Forward, $make)))
             }
         }
     )*};
@@ -87,12 +87,12 @@ macro_rules! window_range_queries {
                         let store = store.session().filter(|store| $is_it(store.0.format))?;
                         let times = (Timestamp::ZERO, Timestamp::MAX);
                         let of_key = store.0.only(key);
-                        Some(of_key.and_then(|keys| store.scan_as(keys, times, Order::Forward, $make)))
+                        Some(of_key.and_then(|keys| store.scan_as(None, keys, times, Order::Forward, $make)))
                     }
                     Range::Starts(from, to) => {
                         let store = store.window().filter(|store| $is_it(store.0.format))?;
                         let all = store.0.between(&..);
-                        Some(all.and_then(|keys| store.scan_as(keys, (*from, *to), Order::Forward, $make)))
+                        Some(all.and_then(|keys| store.scan_as(None, keys, (*from, *to), Order::Forward, $make)))
                     }
                 }
             }
