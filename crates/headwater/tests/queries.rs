@@ -444,7 +444,10 @@ impl Processor<String, i64, String, i64> for Stuck {
         record: Record<'_, String, i64>,
     ) -> Result<(), ProcessError> {
         match record.key.as_str() {
-            "stuck" => drop([self.0.wait(), self.0.wait()]),
+            "stuck" => {
+                self.0.wait();
+                self.0.wait();
+            }
             "dead" => return Err(ProcessError::user("it ends here")),
             _ => {}
         }
