@@ -66,15 +66,19 @@ impl<'a, K, V> Record<'a, K, V> {
         Record { headers, made: true, ..self }
     }
 
-    /// Lends `hand_on` this record as it is handed on: one that was made of another, with a header list of its own.
+    /// The header list that it is handed on with, if that is one of its own: where it was made of another one.
     #[inline]
     #[doc(hidden)]
-    pub fn handed_on<R>(self, hand_on: impl FnOnce(Record<'_, K, V>) -> R) -> R {
-        if !self.made {
-            return hand_on(self);
-        }
-        let own = self.headers.clone();
-        hand_on(Record { headers: &own, made: false, ..self })
+    pub fn own_headers(self) -> Option<Headers> {
+        self.made.then(|| self.headers.clone())
+    }
+
+    /// This record as it is handed on, with the header list of [`Record::own_headers`].
+    #[inline]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn handed_on(self, own: Option<&'a Headers>) -> Self {
+        Record { headers: own.unwrap_or(self.headers), made: false, ..self }
     }
 }
 

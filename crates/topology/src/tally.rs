@@ -92,15 +92,14 @@ pub struct EdgeCount {
 /// The counts of one edge.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    taken: Cell<u64>,
+    edge: usize,
     dropped: [Cell<u64>; DropReason::ALL.len()],
 }
 
 impl Tally {
-    /// One more record.
-    #[inline]
-    pub(crate) fn take(&self) {
-        self.taken.set(self.taken.get() + 1);
+    /// Which edge it is.
+    pub(crate) fn edge(&self) -> usize {
+        self.edge
     }
 
     /// One was left out.
@@ -118,18 +117,18 @@ pub(crate) struct Tallies(Vec<(Option<NodeId>, NodeId, Rc<Tally>)>);
 impl Tallies {
     /// Those of one edge more.
     pub(crate) fn add(&mut self, from: Option<NodeId>, to: NodeId) -> Rc<Tally> {
-        let tally = Rc::<Tally>::default();
+        let tally = Rc::new(Tally { edge: self.0.len(), ..Tally::default() });
         self.0.push((from, to, Rc::clone(&tally)));
         tally
     }
 
     /// What was counted so far, in the order of nodes. An edge that several inlets share is one.
-    pub(crate) fn counts(&self) -> Vec<EdgeCount> {
+    pub(crate) fn counts(&self, taken: &[u64]) -> Vec<EdgeCount> {
         let mut edges: BTreeMap<(NodeId, Option<NodeId>), EdgeCount> = BTreeMap::new();
         for (from, to, tally) in &self.0 {
             let new = || EdgeCount { from: *from, to: *to, taken: 0, dropped: BTreeMap::new() };
             let edge = edges.entry((*to, *from)).or_insert_with(new);
-            edge.taken += tally.taken.get();
+            edge.taken += taken.get(tally.edge).copied().unwrap_or_default();
             for (reason, count) in DropReason::ALL.iter().zip(&tally.dropped).filter(|(_, count)| count.get() > 0) {
                 *edge.dropped.entry(*reason).or_default() += count.get();
             }
@@ -147,14 +146,13 @@ mod tests {
         let mut tallies = Tallies::default();
         let (source, node) = (NodeId::new(0), NodeId::new(1));
         let (one, other) = (tallies.add(Some(source), node), tallies.add(Some(source), node));
-        tallies.add(None, source).take();
-        (0..3).for_each(|_| one.take());
-        other.take();
+        let first = tallies.add(None, source);
+        assert_eq!((one.edge(), other.edge(), first.edge()), (0, 1, 2));
         for reason in DropReason::ALL {
             other.leave_out(reason);
         }
         one.leave_out(DropReason::Late);
-        let counts = tallies.counts();
+        let counts = tallies.counts(&[3, 1, 1]);
         let seen: Vec<_> = counts.iter().map(|edge| (edge.from, edge.to, edge.taken)).collect();
         assert_eq!(seen, [(None, source, 1), (Some(source), node, 4)]);
         let dropped = counts.last().map(|edge| edge.dropped.clone()).unwrap_or_default();

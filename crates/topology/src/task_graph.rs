@@ -130,7 +130,7 @@ impl TaskGraph {
         };
         let time = source.inlet.timestamp(cx, raw, partition_time)?;
         if time.is_none() {
-            source.tally.take();
+            cx.take(source.tally.edge());
             cx.charge(0, &source.tally);
         }
         Ok(time)
@@ -148,7 +148,7 @@ impl TaskGraph {
         timestamp: Timestamp,
     ) -> Result<(), ProcessError> {
         if let Some(source) = self.sources.iter_mut().find(|source| source.node == node) {
-            source.tally.take();
+            cx.take(source.tally.edge());
             source.inlet.push_raw(cx, raw, timestamp)?;
             if cx.left_out() > 0 {
                 cx.charge(0, &source.tally);
@@ -207,8 +207,8 @@ impl TaskGraph {
     }
 
     /// What went along each edge since the task began.
-    pub fn edges(&self) -> Vec<EdgeCount> {
-        self.tallies.counts()
+    pub fn edges(&self, clock: &TaskClock) -> Vec<EdgeCount> {
+        self.tallies.counts(&clock.taken)
     }
 
     /// What operators with windows, and those that wait with records, keep back.

@@ -2,7 +2,7 @@
 
 use headwater_record::Partition;
 use headwater_runtime::application::KeyQueryMetadata;
-use headwater_runtime::query::Queries;
+use headwater_runtime::query::{IsolationLevel, Queries};
 
 use super::{Failure, Shared};
 use crate::stores::Served;
@@ -29,7 +29,8 @@ impl<'a> Asked<'a> {
         partition: Option<Partition>,
         read: impl Fn(&Queries) -> Result<T, Failure>,
     ) -> Result<(T, Source), Failure> {
-        let queries = self.shared.handle.queries();
+        // Pages of an answer must not show what is taken back before the next, and nobody far away holds up a stream thread.
+        let queries = self.shared.handle.queries().with_isolation(IsolationLevel::ReadCommitted);
         let Some(number) = partition else {
             return Ok((read(&queries)?, Source { partition, role: Role::Global, lag: None }));
         };

@@ -14,7 +14,9 @@ use headwater_client::{CommittedOffset, RecordBatch, Watermarks};
 use headwater_record::{Offset, Timestamp, TopicPartition};
 use headwater_store::cache::Budget;
 use headwater_topology::state::SeenEntry;
-use headwater_topology::{ProcessError, SharedStore, StoreId, TaskClock, TaskContext, TaskGraph, TaskId, Topology};
+use headwater_topology::{
+    EdgeCount, ProcessError, SharedStore, StoreId, TaskClock, TaskContext, TaskGraph, TaskId, Topology,
+};
 
 use super::last_input::LastInput;
 use super::{ChangelogPartition, TaskError, TaskInput, TaskSpec, TaskStores};
@@ -224,7 +226,12 @@ impl StreamTask {
         self.graph.seen_through_cache(store)
     }
 
-    /// Its live nodes: what they counted and keep back.
+    /// What went along each edge of its graph since it began.
+    pub fn edges(&self) -> Vec<EdgeCount> {
+        self.graph.edges(&self.clock)
+    }
+
+    /// Its live nodes: what they keep back.
     pub fn graph(&self) -> &TaskGraph {
         &self.graph
     }

@@ -52,6 +52,7 @@ fn restoring(position: i64, applied: u64) -> TaskMetadata {
         name: "counts".to_owned(),
         changelog: TopicPartition::new("counts-changelog", 0),
         position: Some(Offset::new(position)),
+        committed: None,
         end: Some(Offset::new(10_000)),
         applied,
     }];

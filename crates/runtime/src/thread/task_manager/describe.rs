@@ -93,7 +93,7 @@ impl TaskMetadata {
 fn nodes(task: &StreamTask, topology: &Topology) -> BTreeMap<Arc<str>, NodeMetadata> {
     let name = |node: NodeId| topology.node(node).map(|spec| Arc::clone(&spec.name));
     let mut nodes: BTreeMap<Arc<str>, NodeMetadata> = BTreeMap::new();
-    for edge in task.graph().edges() {
+    for edge in task.edges() {
         let Some(to) = name(edge.to) else { continue };
         if let Some(from) = edge.from.and_then(name) {
             *nodes.entry(from).or_default().handed_on.entry(Arc::clone(&to)).or_default() += edge.taken;
