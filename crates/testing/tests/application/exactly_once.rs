@@ -6,6 +6,7 @@ use std::time::Duration;
 use headwater_client::ClientError;
 use headwater_client_memory::Api;
 use headwater_record::{Clock, OwnedRecord, Topic};
+use headwater_runtime::query::IsolationLevel;
 use headwater_runtime::{Builder, CloseOptions, Driven, ErrorKind, NoDefault, State};
 use headwater_topology::BoxError;
 use headwater_topology::handler::{ErrorContext, HandlerResponse, ProductionErrorOrigin, ProductionExceptionHandler};
@@ -107,7 +108,8 @@ fn what_an_init_wrote_is_shown_once_it_is_committed() {
     let changelog = Topic::from(format!("{APPLICATION}-counts-changelog").as_str());
     let counts = StoreHandle::<String, String>::named("counts");
     let shown = |instance: &Driven| {
-        let store = instance.queries().key_value_store(&counts).ok()?;
+        let committed = instance.queries().with_isolation(IsolationLevel::ReadCommitted);
+        let store = committed.key_value_store(&counts).ok()?;
         store.all().ok().map(Iterator::count)
     };
     for _ in 0..2_000 {
