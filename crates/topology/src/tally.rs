@@ -89,7 +89,7 @@ pub struct EdgeCount {
     pub dropped: BTreeMap<DropReason, u64>,
 }
 
-/// The counts of one edge.
+/// One edge: its number, under which [`TaskClock::taken`](crate::TaskClock::taken) counts records, and what was left out.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     edge: usize,
