@@ -71,11 +71,11 @@ impl Session {
             }
             return Put::Stored;
         }
-        self.remove(key, start, end);
+        self.take_out(key, start, end);
         Put::Stored
     }
 
-    fn remove(&mut self, key: &[u8], start: i64, end: i64) {
+    fn take_out(&mut self, key: &[u8], start: i64, end: i64) {
         let Some(keys) = self.ends.get_mut(&end) else { return };
         let Some(starts) = keys.get_mut(key) else { return };
         starts.remove(&Reverse(start));
@@ -205,6 +205,11 @@ impl SessionBytes for Session {
         Ok(self.write(key, start.millis(), end.millis(), row))
     }
 
+    fn remove(&mut self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Put, StoreError> {
+        self.take_out(key, start.millis(), end.millis());
+        Ok(Put::Stored)
+    }
+
     fn fetch(&self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Option<RowBuf>, StoreError> {
         if end.millis() < self.retention.oldest() {
             return Ok(None);
@@ -289,6 +294,21 @@ mod tests {
     use super::Session;
     use crate::index::Key;
     use crate::retention::{Forgets, Retention};
+
+    /// As `InMemorySessionStore#remove`, which does not look at the time, where `put` of null does.
+    #[test]
+    fn what_is_removed_does_not_move_the_time() -> Result<(), StoreError> {
+        let retention = Retention::new(Duration::from_millis(50), Forgets::AtOnce);
+        let mut store = Session::new(&StoreSpec::new("s", StoreKind::KeyValue), retention);
+        let at = Timestamp::from_millis;
+        store.put(b"k", at(8), at(10), Some(Row::plain(b"v")))?;
+        store.remove(b"k", at(900), at(1_000))?;
+        assert!(store.fetch(b"k", at(8), at(10))?.is_some());
+        assert_eq!(store.observed_time(), at(10));
+        store.put(b"k", at(900), at(1_000), None)?;
+        assert!(store.fetch(b"k", at(8), at(10))?.is_none());
+        Ok(())
+    }
 
     #[test]
     fn the_index_holds_what_the_rows_say_and_nothing_else() -> Result<(), StoreError> {

@@ -17,6 +17,5 @@ pub mod random;
 pub mod report;
 pub mod restart;
 pub mod scenario;
-pub mod skip;
 pub mod suite;
 pub mod val;

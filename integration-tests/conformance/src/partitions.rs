@@ -21,11 +21,11 @@ pub use self::reason::Reason;
 pub use self::rule::{Plan, plan};
 
 use self::equal::{Topics, compare};
+use crate::differs;
 use crate::interpret::{Cache, Feeding, Run, Spread, Stores, spread};
 use crate::report::Verdict;
 use crate::scenario::{Action, Scenario};
 use crate::suite::{caught, outcome};
-use crate::{differs, skip};
 
 /// Scenarios in which a test driver does something else than an application, each with the reason.
 pub const EXCEPTIONS: &[(&str, &str)] =
@@ -33,9 +33,6 @@ pub const EXCEPTIONS: &[(&str, &str)] =
 
 /// Runs a scenario's program on so many partitions and on one, unless it is left out, and compares.
 pub fn judge(scenario: &Scenario, stores: Stores, partitions: Partition) -> Verdict {
-    if let Some(reason) = skip::reason(scenario, stores) {
-        return Verdict::Skipped(reason.to_owned());
-    }
     let name = scenario.name();
     let exception = EXCEPTIONS.iter().find(|(listed, _)| *listed == name).map(|(_, reason)| *reason);
     if let Some(reason) = differs::reason(&name).or(exception) {

@@ -16,11 +16,11 @@ use anyhow::Result;
 use headwater::testing::StateOnDisk;
 
 use crate::compare::compare;
+use crate::differs;
 use crate::interpret::{Cache, Cut, Run, Stores};
 use crate::report::Verdict;
 use crate::scenario::Scenario;
 use crate::suite::outcome;
-use crate::{differs, skip};
 
 use self::exceptions::Shows;
 
@@ -41,9 +41,6 @@ pub fn judge(scenario: &Scenario, stores: Stores, cuts: Cuts) -> Vec<Verdict> {
     let steps = scenario.steps.as_deref().unwrap_or_default();
     if steps.is_empty() {
         return Vec::new();
-    }
-    if let Some(reason) = skip::reason(scenario, stores) {
-        return vec![Verdict::Skipped(reason.to_owned())];
     }
     let exception = exceptions::of(&name);
     let stays_on_disk = stores == Stores::RocksDb && cuts.state == StateOnDisk::Kept;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::compare::compare;
+use crate::differs;
 use crate::interpret::{self, Run, Stores};
 use crate::outcome::Outcome;
 use crate::report::Verdict;
 use crate::scenario::Scenario;
-use crate::{differs, skip};
 
 /// The scenarios of this repository.
 pub fn own_scenarios() -> PathBuf {
@@ -61,11 +61,8 @@ pub fn chosen(path: &Path, filter: Option<&str>) -> Result<Vec<Scenario>> {
     Ok(chosen)
 }
 
-/// Runs one scenario, unless it is on one of the two lists, and compares.
+/// Runs one scenario, unless the language makes it impossible, and compares.
 pub fn judge(scenario: &Scenario, stores: Stores) -> Verdict {
-    if let Some(reason) = skip::reason(scenario, stores) {
-        return Verdict::Skipped(reason.to_owned());
-    }
     if let Some(reason) = differs::reason(&scenario.name()) {
         return Verdict::Differs(reason.to_owned());
     }

@@ -139,9 +139,6 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SessionAggregate<K, V, A> {
     /// Hands on the sessions that have closed since this was done last.
     fn emit(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close: i64) -> Result<(), ProcessError> {
         let Some(finals) = &mut self.finals else { return Ok(()) };
-        if !finals.is_due(cx, close) {
-            return Ok(());
-        }
         let (from, to) = (finals.last_close_ms().unwrap_or(0).max(0), close.saturating_sub(1));
         if to < from {
             return Ok(());
@@ -168,9 +165,15 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Session
             return Ok(());
         }
         let open = millis(self.windows.grace()).saturating_add(millis(self.windows.inactivity_gap()));
+        let closed = self.time.millis().saturating_sub(open);
+        let later = record.timestamp > self.time.now();
+        if later && self.finals.as_mut().is_some_and(|finals| finals.is_pressing(cx, record.timestamp, closed)) {
+            self.emit(cx, record, closed)?;
+        }
         let close = self.time.observe(record.timestamp).saturating_sub(open);
         self.state.with_key(record.key, |key| self.process(cx, key, record, close))?;
-        self.emit(cx, record, close)
+        let due = self.finals.as_mut().is_some_and(|finals| finals.is_due(cx, close));
+        if due { self.emit(cx, record, close) } else { Ok(()) }
     }
 }
 

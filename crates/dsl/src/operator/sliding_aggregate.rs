@@ -251,9 +251,6 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
 
     fn emit(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close: i64) -> Result<(), ProcessError> {
         let Some(finals) = &mut self.node.finals else { return Ok(()) };
-        if !finals.is_due(cx, close) {
-            return Ok(());
-        }
         let upper = close.saturating_sub(self.difference).saturating_sub(1);
         if upper < 0 {
             return Ok(());
@@ -283,6 +280,9 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Sliding
             return Ok(());
         }
         let time = record.timestamp.millis();
+        if let Some(closed) = self.node.pressing(cx, record.timestamp, self.grace) {
+            self.emit(cx, record, closed)?;
+        }
         let close = self.node.time.observe(record.timestamp).saturating_sub(self.grace);
         if time.saturating_add(self.difference) < close {
             cx.drop_record(DropReason::Late);
@@ -292,6 +292,6 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Sliding
             return self.node.state.with_key(record.key, |key| self.process_early(cx, key, record, close));
         }
         self.node.state.with_key(record.key, |key| self.process(cx, key, record, close))?;
-        self.emit(cx, record, close)
+        if self.node.is_due(cx, close) { self.emit(cx, record, close) } else { Ok(()) }
     }
 }

@@ -142,6 +142,18 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowNode<K, V, A> {
         self.state.update(cx, (record.key, key), window, at.0, at.1, Some(&first), &mut change)
     }
 
+    /// Until when windows are closed that are to be handed on before a record of this time is taken.
+    pub(crate) fn pressing(&mut self, cx: &TaskContext<'_>, time: Timestamp, open_ms: i64) -> Option<i64> {
+        let finals = self.finals.as_mut().filter(|_| time > self.time.now())?;
+        let closed_ms = self.time.millis().saturating_sub(open_ms);
+        finals.is_pressing(cx, time, closed_ms).then_some(closed_ms)
+    }
+
+    /// Whether windows are to be handed on as they close, and it is time to look for them.
+    pub(crate) fn is_due(&mut self, cx: &TaskContext<'_>, close_ms: i64) -> bool {
+        self.finals.as_mut().is_some_and(|finals| finals.is_due(cx, close_ms))
+    }
+
     /// Hands on the windows that start from `from_ms` to `to_ms`: they are closed.
     pub(crate) fn hand_on(
         &self,
@@ -190,11 +202,9 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowAggregate<K, V, A> {
         })
     }
 
+    /// Hands on the windows that have closed since this was done last.
     fn emit(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close_ms: i64) -> Result<(), ProcessError> {
         let Some(finals) = &mut self.node.finals else { return Ok(()) };
-        if !finals.is_due(cx, close_ms) {
-            return Ok(());
-        }
         let upper = close_ms.saturating_sub(self.shape.size_ms());
         if upper < 0 {
             return Ok(());
@@ -224,9 +234,13 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for WindowA
             cx.drop_record(DropReason::Null);
             return Ok(());
         }
-        let close_ms = self.node.time.observe(record.timestamp).saturating_sub(millis(self.shape.grace()));
+        let grace = millis(self.shape.grace());
+        if let Some(closed_ms) = self.node.pressing(cx, record.timestamp, grace) {
+            self.emit(cx, record, closed_ms)?;
+        }
+        let close_ms = self.node.time.observe(record.timestamp).saturating_sub(grace);
         self.fold(cx, record, close_ms)?;
-        self.emit(cx, record, close_ms)
+        if self.node.is_due(cx, close_ms) { self.emit(cx, record, close_ms) } else { Ok(()) }
     }
 }
 

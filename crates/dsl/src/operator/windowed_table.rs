@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_record::{SharedSerde, Timestamp};
-use headwater_store::StoreSpec;
+use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, Timed, TimedState};
 use headwater_topology::{
@@ -60,6 +60,7 @@ pub(crate) struct Live<K: 'static, V: 'static, A: 'static, T> {
 /// The store that an aggregate is kept in, in a draft.
 pub(crate) struct KeptInTime<K: 'static, A: 'static> {
     kept: KeptIn<K, A>,
+    kind: StoreKind,
     emit: EmitStrategy,
     grace: Duration,
     next_end: NextEnd,
@@ -73,7 +74,7 @@ impl<K: 'static, A: 'static> KeptInTime<K, A> {
         node: NodeId,
         make: impl Fn(Live<K, V, A, T>) -> Box<dyn Inlet<Stream<K, V>>> + Send + Sync + 'static,
     ) {
-        let (id, handle, emit) = (self.kept.id, self.kept.handle.clone(), self.emit);
+        let (id, handle, kind, emit) = (self.kept.id, self.kept.handle.clone(), self.kind, self.emit);
         let (grace, next_end) = (self.grace, Arc::clone(&self.next_end));
         let (input, result) = (stream.serdes.clone(), self.kept.serdes.clone());
         stream.port.listen(
@@ -82,7 +83,7 @@ impl<K: 'static, A: 'static> KeptInTime<K, A> {
                 let state = TimedState::open(wiring, id, &handle)?;
                 let out = Rc::new(RefCell::new(wiring.outlet(node)?));
                 let send_old = wiring.sends_old_values(node);
-                let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name()));
+                let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name(), kind));
                 if finals.is_none() {
                     state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
                 }
@@ -134,11 +135,12 @@ impl<K: 'static, A: 'static> InTime<K, A> {
         let Kept { store: spec, named, emit, windowed, grace, next_end } = kept;
         let key = serdes.key.clone().map(|key| windowed(key, &spec));
         let outer: Serdes<Windowed<K>, A> = Serdes::of(key, serdes.value.clone());
+        let kind = spec.kind;
         let id = draft.add_store(spec);
         let kept = KeptIn::new(draft, name, id, store, serdes);
         let views = Views::in_time::<T>(kept.as_ref().map(|kept| (id, kept.handle.clone())));
         let store = Queryable::in_time(kept.as_ref().map(|kept| kept.handle.clone()).filter(|_| named));
-        let kept = kept.map(|kept| KeptInTime { kept, emit, grace, next_end });
+        let kept = kept.map(|kept| KeptInTime { kept, kind, emit, grace, next_end });
         InTime { id, serdes: outer, store, views, kept }
     }
 }

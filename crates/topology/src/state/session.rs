@@ -73,6 +73,13 @@ impl Timed for BySession {
         }
     }
 
+    fn remove(&self, store: &mut Store, key: &[u8], window: Window) -> Result<Put, StoreError> {
+        match store {
+            Store::Session(store) => store.remove(key, window.start, window.end),
+            other => Err(wrong_kind(other, "a session store")),
+        }
+    }
+
     fn scan(
         &self,
         store: &Store,
@@ -115,8 +122,8 @@ impl<K: 'static, V: 'static> TimedState<K, V, BySession> {
         self.with_key(key, |buf| self.headers_in(buf, session))
     }
 
-    /// Sets or, with `None`, removes the value of `key` in `session` (`SessionStore#put`, `#remove`). `timestamp` is that of the
-    /// record which causes it, for the changelog.
+    /// Sets or, with `None`, removes the value of `key` in `session` (`SessionStore#put`). `timestamp` is that of the record which
+    /// causes it, for the changelog.
     ///
     /// # Errors
     /// As [`TimedState::fetch`]; and what a flush that this write made necessary met.
@@ -131,6 +138,23 @@ impl<K: 'static, V: 'static> TimedState<K, V, BySession> {
     ) -> Result<(), ProcessError> {
         let context = cx.record_context(timestamp, headers);
         self.with_key(key, |buf| self.set(cx, buf, session, value, Timestamp::UNKNOWN, context))
+    }
+
+    /// Removes the value of `key` in `session` (`SessionStore#remove`). Other than a [`put`](TimedState::put) of `None`, it does not
+    /// move the time by which a store in memory forgets, as in Java.
+    ///
+    /// # Errors
+    /// As [`TimedState::put`].
+    pub fn remove(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &K,
+        session: Window,
+        timestamp: Timestamp,
+        headers: &Headers,
+    ) -> Result<(), ProcessError> {
+        let context = cx.record_context(timestamp, headers);
+        self.with_key(key, |buf| self.take_out(cx, buf, session, context))
     }
 
     /// Goes through the sessions of `keys` that end at `earliest_end` or later and start at `latest_start` or earlier

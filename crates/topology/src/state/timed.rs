@@ -63,6 +63,13 @@ pub trait Timed: Sized + 'static {
     /// # Errors
     /// Those of the store.
     fn put(&self, store: &mut Store, key: &[u8], window: Window, row: Option<Row<'_>>) -> Result<Put, StoreError>;
+    /// Deletes one row, where a store tells that from a tombstone that is put.
+    ///
+    /// # Errors
+    /// Those of the store.
+    fn remove(&self, store: &mut Store, key: &[u8], window: Window) -> Result<Put, StoreError> {
+        self.put(store, key, window, None)
+    }
     /// Hands rows to `take` in `order`: those of `keys` that `wanted` asks for.
     ///
     /// # Errors
@@ -128,6 +135,8 @@ pub struct TimedState<K: 'static, V: 'static, T> {
     pub(super) timed: T,
     /// Entries of one segment lie together in the cache's order; 1 ms: by time alone.
     segment_ms: i64,
+    /// The store is in memory in place of one on disk that lies by keys, and has an order of its own.
+    sorts: bool,
     cache: Option<WriteBehind<V>>,
     flush_to: RefCell<Option<FlushTo<Windowed<K>, V>>>,
     walks: Walks,
@@ -148,9 +157,9 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         let kind = wiring.topology().store(id).map(|node| node.spec.kind);
         let wrong = || WiringError::StoreType { store: core.name.to_string() };
         let (kind, timed) = kind.and_then(|kind| Some((kind, T::of(kind)?))).ok_or_else(wrong)?;
-        let on_disk = core.store.read(|store| {
+        let (on_disk, persistent) = core.store.read(|store| {
             timed.resume(store);
-            Ok(store.state().does_as_on_disk())
+            Ok((store.state().does_as_on_disk(), store.state().is_persistent()))
         })?;
         let time_first = kind.is_time_ordered();
         let segment = kind.segment_interval().map_or(1, |interval| interval.as_millis().max(1));
@@ -162,6 +171,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
             core,
             timed,
             segment_ms: if by_segment { i64::try_from(segment).unwrap_or(i64::MAX) } else { 1 },
+            sorts: by_segment && !persistent,
             flush_to: RefCell::new(None),
             walks: Walks::default(),
         })
@@ -371,6 +381,22 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         Ok(self.core.store.read(|store| self.timed.fetch(store, key, window))?)
     }
 
+    /// Deletes the value in `window`; a store with a cache learns of it as of a tombstone.
+    pub(super) fn take_out(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &mut KeyBuf,
+        window: Window,
+        context: RecordContext,
+    ) -> Result<(), ProcessError> {
+        if self.is_cached() {
+            return self.set(cx, key, window, None, Timestamp::UNKNOWN, context);
+        }
+        self.note_write(key, window)?;
+        let (key, none) = (key.key(), Write::new(None, Timestamp::UNKNOWN));
+        self.write_by(cx, key, window, none, &context, |store, _| self.timed.remove(store, key, window))
+    }
+
     /// Writes a value, or a tombstone, to store and changelog.
     fn write(
         &self,
@@ -380,8 +406,21 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
         write: Write<'_, V>,
         context: &RecordContext,
     ) -> Result<(), ProcessError> {
+        self.write_by(cx, key, window, write, context, |store, row| self.timed.put(store, key, window, row))
+    }
+
+    #[inline]
+    fn write_by(
+        &self,
+        cx: &mut TaskContext<'_>,
+        key: &[u8],
+        window: Window,
+        write: Write<'_, V>,
+        context: &RecordContext,
+        put: impl FnOnce(&mut Store, Option<Row<'_>>) -> Result<Put, StoreError>,
+    ) -> Result<(), ProcessError> {
         self.core.write(write, context, |row| {
-            if self.core.store.write(|store| self.timed.put(store, key, window, row))? == Put::Expired {
+            if self.core.store.write(|store| put(store, row))? == Put::Expired {
                 cx.drop_record(DropReason::Late);
             }
             self.core.with_buffer(|bytes| {

@@ -165,6 +165,13 @@ impl SessionBytes for Watched<dyn SessionBytes> {
             Ok(put)
         })
     }
+    fn remove(&mut self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Put, StoreError> {
+        self.write(|inner, journal| {
+            let put = inner.remove(key, start, end)?;
+            note(journal, &session_key(key, start, end), None);
+            Ok(put)
+        })
+    }
     fn fetch(&self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Option<RowBuf>, StoreError> {
         self.call(Call::StoreGet, |inner| inner.fetch(key, start, end))
     }

@@ -220,6 +220,12 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
                 stored.push(Found { bytes: key, window, timestamp: row.timestamp(), row: Some(row) });
             })
         })?;
+        if self.sorts {
+            stored.sort_by(|one, other| {
+                let forward = self.compare((&one.bytes, one.window), (&other.bytes, other.window));
+                if order == Order::Backward { forward.reverse() } else { forward }
+            });
+        }
         if cached.is_empty() {
             return Ok(stored);
         }

@@ -16,14 +16,16 @@ pub(super) fn answer(
     words: &[&str],
 ) -> Result<String, ProcessError> {
     let Record { key, timestamp, headers, .. } = record;
-    let put = |cx: &mut TaskContext<'_>, start: &str, end: &str, value: Option<Val>| {
-        let window = Window::new(time(start)?, time(end)?);
-        store.put(cx, key, window, value, timestamp, headers).map(|()| "ok".to_owned())
-    };
     let (order, words) = direction(words);
     match words.as_slice() {
-        ["put", value, start, end] => put(cx, start, end, Some(Val::text(*value))),
-        ["remove", start, end] => put(cx, start, end, None),
+        ["put", value, start, end] => {
+            let (window, value) = (Window::new(time(start)?, time(end)?), Some(Val::text(*value)));
+            store.put(cx, key, window, value, timestamp, headers).map(|()| "ok".to_owned())
+        }
+        ["remove", start, end] => {
+            let window = Window::new(time(start)?, time(end)?);
+            store.remove(cx, key, window, timestamp, headers).map(|()| "ok".to_owned())
+        }
         ["get", start, end] => {
             let found = store.fetch(key, Window::new(time(start)?, time(end)?))?;
             Ok(found.unwrap_or_default().show())
