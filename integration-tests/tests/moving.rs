@@ -141,6 +141,13 @@ fn put(last: &mut Last, key: (usize, String), value: Option<String>) {
     };
 }
 
+/// The memory of this process that is resident, MiB.
+fn resident() -> Result<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm")?;
+    let resident: u64 = pages.split_whitespace().nth(1).unwrap_or_default().parse()?;
+    Ok(resident * 4096 / (1 << 20))
+}
+
 struct Fleet {
     broker: Broker,
     id: String,
@@ -208,6 +215,7 @@ fn every_operator_is_right_while_its_tasks_move() -> Result<()> {
     for instance in instances.iter().flatten().flatten() {
         wait_until_running(instance)?;
     }
+    let mut memory = Vec::new();
     for round in 0..MOVES {
         fleet.feed(records(round))?;
         let number = round % 2;
@@ -217,7 +225,13 @@ fn every_operator_is_right_while_its_tasks_move() -> Result<()> {
         let again = fleet.start(state.path(), number)?;
         wait_until_running(&again)?;
         instances[number] = Ok(Some(again));
+        memory.push(resident()?);
     }
+    // A move leaves nothing behind: one that kept a database open, or a task, would be some MiB each.
+    let (first, last) = memory.split_at(MOVES / 2);
+    let peak = |memory: &[u64]| memory.iter().max().copied().unwrap_or_default();
+    println!("MiB resident after each move: {memory:?}");
+    ensure!(peak(last) <= peak(first) + peak(first) / 4, "memory grows with each move: {memory:?} MiB");
     fleet.feed(records(MOVES))?;
     let (mut found, mut time) = (Last::new(), 0);
     let right = wait_for("all is written", PATIENCE, || {

@@ -16,6 +16,8 @@ use crate::{Error, ErrorKind};
 
 /// How long a restore worker waits for records before it looks for orders.
 const RESTORE_POLL: Duration = Duration::from_millis(50);
+/// How long the global thread waits for records before it looks whether it is to end.
+const GLOBAL_POLL: Duration = Duration::from_millis(100);
 /// How long a worker without tasks waits for orders at once.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// For how long those are waited for that were started before one could not be.
@@ -116,7 +118,7 @@ fn run_global(instance: &Arc<Instance>) {
                 none => none.insert(GlobalThread::new(instance, clock.now())?),
             };
             let now = clock.now();
-            pause = thread.turn(now, Deadline::after(now, instance.config.poll()))?;
+            pause = thread.turn(now, Deadline::after(now, instance.config.poll().min(GLOBAL_POLL)))?;
             Ok(())
         });
         match lived {

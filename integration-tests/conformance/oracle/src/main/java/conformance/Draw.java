@@ -171,7 +171,7 @@ class Draw {
             out[0] = any("int", "double", "bytes", "long", "string");
             switch (out[0]) {
                 case "int": return number + " > to_int";
-                case "double": return number + any(" > half", " > to_double");
+                case "double": return number + any(" > to_double > half", " > to_double");
                 case "bytes": return "v > to_bytes";
                 case "long": return number + " > plus:1";
                 default: return "v > to_string";
