@@ -21,7 +21,7 @@ use headwater_store::RowFormat;
 use headwater_store::cache::Budget;
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
-use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, naming};
+use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, known, naming};
 use regex::Regex;
 
 use super::builder::OwnHandlers;
@@ -79,6 +79,11 @@ pub(super) struct MadeOf {
     pub(super) task: TaskSettings,
 }
 
+/// A global store is filled past what cannot be decoded, whatever the application's handler says.
+fn of_global(handlers: ExceptionHandlers) -> ExceptionHandlers {
+    ExceptionHandlers { deserialization: Arc::new(LogAndContinueExceptionHandler::default()), ..handlers }
+}
+
 impl Live {
     pub(super) fn start(
         topology: Topology,
@@ -113,11 +118,7 @@ impl Live {
         let identity = GroupIdentity { group: application_id.to_owned(), generation: -1, ..GroupIdentity::default() };
 
         let now = clock.now();
-        // A global store is filled past what cannot be decoded, whatever the application's handler says.
-        let global_handlers = ExceptionHandlers {
-            deserialization: Arc::new(LogAndContinueExceptionHandler::default()),
-            ..handlers.clone()
-        };
+        let global_handlers = of_global(handlers.clone());
         let global_stores = stores.within("global").open(&topology, |store| store.global, setting)?;
         let global_stores = global_stores.into_iter().map(|(id, store)| (id, SharedStore::own(store))).collect();
         let global = GlobalTask::start(&topology, global_stores, global_handlers, Rc::clone(&cache), &mut output, now)?;
@@ -191,7 +192,9 @@ impl Live {
         let is_input = self.is_input(&to)?;
         let is_global = self.global.reads(&to.topic);
         if !is_input && !is_global {
-            return Err(DriverError::UnknownTopic { topic: topic.to_owned() });
+            let names = self.topology.input_names();
+            let known = known(topic, names.iter().map(String::as_str));
+            return Err(DriverError::UnknownTopic { topic: topic.to_owned(), known });
         }
         let offset = self.cluster.produce_to(&to, key, value, timestamp, headers)?;
         if is_input {
@@ -332,8 +335,17 @@ impl Live {
         self.dropped_before + running + self.global.dropped_records()
     }
 
+    /// What to say when nothing was written to `topic`: nothing if a sink writes there.
+    pub(crate) fn hint_of_output(&self, topic: &str) -> String {
+        let outputs = self.topology.output_names();
+        if outputs.contains(&topic) {
+            return String::new();
+        }
+        format!("; of topics that a sink writes to, {}", known(topic, outputs))
+    }
+
     pub(crate) fn store(&self, name: &str) -> Result<SharedStore, DriverError> {
-        let missing = || DriverError::NoSuchStore { store: name.to_owned(), kind: "state" };
+        let missing = || DriverError::NoSuchStore(self.topology.no_store(name));
         let id = self.topology.store_named(name).ok_or_else(missing)?;
         if let Some(store) = self.global.stores().get(&id) {
             return Ok(store.clone());
