@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use headwater_client::ClientConfig;
 use headwater_store::RowFormat;
+use headwater_topology::Application;
 use headwater_topology::node::OffsetReset;
 
 pub use clients::Role;
@@ -164,6 +165,18 @@ impl StreamsConfig {
     /// What the group's settings are may also be said with a consumer's prefix.
     fn consumer_text(&self, key: &str) -> &str {
         clients::value_for(&self.properties, Role::Membership, key).unwrap_or_else(|| self.text(&[key]))
+    /// All values: those that were given, and the defaults of others.
+    pub fn values(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let defaults = options::all().filter_map(|setting| Some((setting.key.to_owned(), setting.default?.to_owned())));
+        defaults.chain(given.iter().map(|(key, value)| (key.clone(), value.clone()))).collect()
+    }
+
+    /// What processors may ask of the application.
+    pub(crate) fn application(&self) -> Application {
+        let id = self.application_id();
+        Application { id: id.to_owned(), configs: Self::values(&self.properties), state_dir: self.state_dir().join(id) }
+    }
+
     }
 
     fn consumer_millis(&self, key: &str) -> Duration {

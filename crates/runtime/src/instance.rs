@@ -23,8 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use headwater_record::Topic;
-use headwater_topology::Topology;
 use headwater_topology::node::NodeSpec;
+use headwater_topology::{Application, Topology};
 
 pub(crate) use self::asks::{Answer, Ask, Asks, Inbox, Part, Seen};
 pub use self::close::CloseOptions;
@@ -57,6 +57,8 @@ use crate::{Environment, Error, StreamsConfig};
 /// One instance of an application.
 pub(crate) struct Instance {
     pub(crate) config: StreamsConfig,
+    /// What processors may ask of it.
+    pub(crate) application: Arc<Application>,
     pub(crate) topology: Topology,
     pub(crate) environment: Environment,
     pub(crate) directory: StateDirectory,

@@ -244,6 +244,7 @@ impl<D: DefaultEnvironment> Builder<D> {
             patterns,
             status: Status::new(self.state_listener),
             is_driven,
+            application: Arc::new(config.application()),
             config,
         }))
     }

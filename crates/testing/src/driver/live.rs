@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use headwater_client::{
 };
 use headwater_client_memory::{Cluster, ClusterConfig, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp, Topic, TopicPartition};
+use headwater_runtime::StreamsConfig;
 use headwater_runtime::commit::{Commit, ProcessingGuarantee};
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::output::{OutputSettings, RecordCollector};
@@ -21,7 +23,7 @@ use headwater_store::RowFormat;
 use headwater_store::cache::Budget;
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
-use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, known, naming};
+use headwater_topology::{Application, NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, known, naming};
 use regex::Regex;
 
 use super::builder::OwnHandlers;
@@ -84,6 +86,17 @@ fn of_global(handlers: ExceptionHandlers) -> ExceptionHandlers {
     ExceptionHandlers { deserialization: Arc::new(LogAndContinueExceptionHandler::default()), ..handlers }
 }
 
+/// What processors are told of their application.
+fn application(id: &str, settings: &BTreeMap<String, String>, stores: &StoreChoice) -> Application {
+    let mut configs = StreamsConfig::values(settings);
+    configs.insert(APPLICATION_ID.to_owned(), id.to_owned());
+    let state_dir = stores.directory().unwrap_or_else(|| {
+        let root = settings.get("state.dir").map(PathBuf::from);
+        root.unwrap_or_else(|| std::env::temp_dir().join("kafka-streams")).join(id)
+    });
+    Application { id: id.to_owned(), configs, state_dir }
+}
+
 impl Live {
     pub(super) fn start(
         topology: Topology,
@@ -121,7 +134,9 @@ impl Live {
         let global_handlers = of_global(handlers.clone());
         let global_stores = stores.within("global").open(&topology, |store| store.global, setting)?;
         let global_stores = global_stores.into_iter().map(|(id, store)| (id, SharedStore::own(store))).collect();
-        let global = GlobalTask::start(&topology, global_stores, global_handlers, Rc::clone(&cache), &mut output, now)?;
+        let application = Arc::new(application(application_id, settings, stores));
+        let (told, budget) = (Arc::clone(&application), Rc::clone(&cache));
+        let global = GlobalTask::start(&topology, global_stores, global_handlers, told, budget, &mut output, now)?;
         let global_topics = GlobalTask::topics(&topology).into_keys().map(|topic| (topic, Offset::ZERO)).collect();
 
         let (spec, patterns) = whole(&topology);
@@ -129,6 +144,7 @@ impl Live {
             max_task_idle: u64::try_from(idle).ok().map(Duration::from_millis),
             emit_interval: Duration::ZERO,
             handlers,
+            application,
             cache,
         };
         let stores = stores.within("0_0");

@@ -180,6 +180,7 @@ impl TaskManager {
         let settings = TaskSettings {
             max_task_idle: u64::try_from(instance.config.max_task_idle_ms()).ok().map(Duration::from_millis),
             emit_interval: Duration::from_secs(1),
+            application: Arc::clone(&instance.application),
             handlers: instance.handlers.clone(),
             cache: std::rc::Rc::clone(&self.cache),
         };
