@@ -26,7 +26,7 @@ pub use headwater_runtime::application::{
 #[doc(inline)]
 pub use headwater_runtime::assignment::HostPort;
 #[doc(inline)]
-pub use headwater_runtime::changelog::{RestoreListener, StoreProgress};
+pub use headwater_runtime::changelog::{RestoreListener, StandbyEnd, StandbyUpdateListener, StoreProgress};
 #[doc(inline)]
 pub use headwater_runtime::global::GlobalProgress;
 #[doc(inline)]

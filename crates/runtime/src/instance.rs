@@ -48,7 +48,7 @@ pub(crate) use self::status::{Closing, Status};
 pub(crate) use self::stores::{LocalStores, OpenStore};
 pub use self::uncaught::{UncaughtHandler, UncaughtResponse};
 
-use crate::changelog::RestoreListener;
+use crate::changelog::{RestoreListener, StandbyUpdateListener};
 use crate::directory::StateDirectory;
 use crate::handler::ExceptionHandlers;
 use crate::membership::Assignment;
@@ -64,6 +64,7 @@ pub(crate) struct Instance {
     pub(crate) directory: StateDirectory,
     pub(crate) handlers: ExceptionHandlers,
     pub(crate) restore_listener: Arc<dyn RestoreListener>,
+    pub(crate) standby_update_listener: Arc<dyn StandbyUpdateListener>,
     pub(crate) uncaught: Option<UncaughtHandler>,
     pub(crate) patterns: SourcePatterns,
     pub(crate) globals: Globals,
