@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "a test")]
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use headwater::memory::{Cluster, ManualClock};
@@ -38,6 +38,9 @@ impl Write for Log {
 
 /// What `work` logs.
 fn log_of(work: impl FnOnce()) -> String {
+    // Of a line that is first reached in a thread that nobody listens to, `tracing` takes it that nobody ever does.
+    static SOMEBODY: Once = Once::new();
+    SOMEBODY.call_once(|| tracing_subscriber::fmt().with_writer(std::io::sink).finish().init());
     let log = Log::default();
     let writer = log.clone();
     let logged = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).set_default();
@@ -57,6 +60,29 @@ fn settings_that_do_nothing_are_told_of_on_the_cluster_in_this_process_too() {
     assert!(log.lines().any(|line| line.contains("WARN") && line.ends_with(warned)), "{log}");
     let guarded = "Unexpected user-specified consumer config 'consumer.enable.auto.commit' found.";
     assert!(log.lines().any(|line| line.contains("ERROR") && line.contains(guarded)), "{log}");
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_setting_is_told_of_once_however_many_clients_have_no_use_for_it() {
+    let told = |key: &str| {
+        let log = log_of(|| {
+            let application = application().bootstrap_servers("127.0.0.1:1").set(key, "5").start();
+            let close = CloseOptions::default().timeout(Duration::from_secs(1));
+            application.expect("an application").close(close).expect("a close");
+        });
+        let lines: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains(key)).collect();
+        let [only] = lines[..] else { panic!("{lines:#?}") };
+        only.rsplit_once("builder: ").expect("who warns").1.to_owned()
+    };
+    let near =
+        "num.streams.thread was supplied but is not used: there is no such setting; did you mean num.stream.threads?";
+    assert_eq!(told("num.streams.thread"), near);
+    assert_eq!(told("colour.of.serde"), "colour.of.serde was supplied but is not used: there is no such setting");
+    let librdkafka = "queue.buffering.max.kbytes has no effect: use buffer.memory, in bytes";
+    assert_eq!(told("queue.buffering.max.kbytes"), librdkafka);
+    let prefixed = "consumer.max.poll.records has no effect: how many records a turn takes goes by how long they take";
+    assert_eq!(told("consumer.max.poll.records"), prefixed);
 }
 
 #[cfg(feature = "testing")]

@@ -8,14 +8,14 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
-use headwater_client::{ClientKind, ClientSupplier};
+use headwater_client::ClientSupplier;
 use headwater_topology::Topology;
 use uuid::Uuid;
 
 use super::checks::check;
 use super::{Driven, KafkaStreams, StateListener, UncaughtHandler};
 use crate::changelog::{RestoreListener, Silent, StandbyUpdateListener};
-use crate::config::Role;
+use crate::config::ROLES;
 use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
 use crate::global::GlobalPart;
@@ -172,7 +172,6 @@ impl<D: DefaultEnvironment> Builder<D> {
 
     fn instance(self, is_driven: bool) -> Result<Arc<Instance>, Error> {
         let config = StreamsConfig::from_properties(self.properties)?;
-        tell(&config);
         check(&self.topology, &config)?;
         let patterns = SourcePatterns::of(&self.topology)?;
         let mut handlers = ExceptionHandlers::configured(|key| config.given(key))
@@ -181,6 +180,7 @@ impl<D: DefaultEnvironment> Builder<D> {
         handlers.processing = self.processing.unwrap_or(handlers.processing);
         handlers.production = self.production.unwrap_or(handlers.production);
         let clients = self.clients.map_or_else(|| D::clients(&config), Ok)?;
+        tell(&config, clients.as_ref());
         check_clients(&config, clients.as_ref())?;
         let stores = self.stores.map_or_else(|| D::stores(&config), Ok)?;
         let clock = clients.clock();
@@ -218,7 +218,7 @@ impl<D: DefaultEnvironment> Builder<D> {
 }
 
 /// Says which settings do not do what they seem to.
-fn tell(config: &StreamsConfig) {
+fn tell(config: &StreamsConfig, clients: &dyn ClientSupplier) {
     for overridden in config.overridden() {
         if overridden.is_error {
             tracing::error!("{}", overridden.message);
@@ -226,20 +226,16 @@ fn tell(config: &StreamsConfig) {
             tracing::warn!("{}", overridden.message);
         }
     }
-    for warning in config.warnings() {
+    for warning in config.warnings_with(clients) {
         tracing::warn!("{warning}");
     }
 }
 
 /// Settings of clients are refused before a thread would fail with them.
 fn check_clients(config: &StreamsConfig, clients: &dyn ClientSupplier) -> Result<(), Error> {
-    let of = |role| config.client(role, config.application_id());
-    clients.check(ClientKind::Consumer, &of(Role::MainConsumer))?;
-    clients.check(ClientKind::Consumer, &of(Role::RestoreConsumer))?;
-    clients.check(ClientKind::Consumer, &of(Role::GlobalConsumer))?;
-    clients.check(ClientKind::Producer, &of(Role::Producer))?;
-    clients.check(ClientKind::Membership, &of(Role::Membership))?;
-    clients.check(ClientKind::Admin, &of(Role::Admin))?;
+    for (role, kind) in ROLES {
+        clients.check(kind, &config.client(role, config.application_id()))?;
+    }
     Ok(())
 }
 
