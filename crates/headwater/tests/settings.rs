@@ -318,3 +318,53 @@ fn settings_of_clients_that_cannot_be_are_refused_before_anything_starts() {
         assert!(error.contains(said), "{key}={value}: {error}");
     }
 }
+
+#[test]
+fn a_topic_of_dead_letters_that_is_not_there_is_told_of_at_the_start() {
+    let key = "errors.dead.letter.queue.topic.name";
+    let told = |settings: &[(&str, &str)]| {
+        let copies = |builder: &StreamsBuilder| builder.stream::<Option<String>, String>("in").to("out");
+        let log = log_of(|| drop(World::run(copies, settings)));
+        let lines = log.lines().filter(|line| line.contains("WARN") && line.contains(key));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let lines = told(&[(key, "lost"), ("num.stream.threads", "2")]);
+    let [only] = &lines[..] else { panic!("{lines:#?}") };
+    assert!(only.contains("the topic lost of errors.dead.letter.queue.topic.name does not exist: create it"), "{only}");
+    assert_eq!([told(&[(key, "dead")]), told(&[])], [Vec::<String>::new(), Vec::new()]);
+}
+
+/// Hands on what it may ask of its application.
+struct Asks;
+
+impl Processor<Option<String>, String, Option<String>, String> for Asks {
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, Option<String>, String>,
+        record: Record<'_, Option<String>, String>,
+    ) -> Result<(), ProcessError> {
+        let (own, state_dir) = (cx.app_configs_with_prefix("shop."), cx.state_dir().display().to_string());
+        let told = [
+            cx.application_id(),
+            &cx.app_configs()["commit.interval.ms"],
+            &cx.app_configs()["num.stream.threads"],
+            own.get("limit").map_or("", String::as_str),
+            &state_dir,
+        ];
+        cx.forward(record.with_value(&told.join(" ")))
+    }
+}
+
+#[test]
+fn a_processor_is_told_its_application_s_settings_and_where_its_state_lies() {
+    let settings = [("shop.limit", "5000"), ("state.dir", "/nowhere")];
+    let asks = |builder: &StreamsBuilder| {
+        builder.stream::<Option<String>, String>("in").process(|_| Ok(Asks), &[]).to("out");
+    };
+    let mut world = World::run(asks, &settings);
+    world.feed(&[b"x"]);
+    world.turn();
+    let out = world.cluster.records(&Topic::from("out"));
+    let told = String::from_utf8(out[0].1.value.clone().expect("a value").to_vec()).expect("text");
+    assert_eq!(told, "settings 1500 1 5000 /nowhere/settings/0_0");
+}

@@ -5,6 +5,7 @@
 mod asks;
 mod close;
 mod counted;
+mod dead_letters;
 mod explain;
 mod gate;
 mod globals;
@@ -29,6 +30,7 @@ use headwater_topology::{Application, Topology};
 pub(crate) use self::asks::{Answer, Ask, Asks, Inbox, Part, Seen};
 pub use self::close::CloseOptions;
 pub use self::counted::{CommitMetadata, NodeMetadata, Rebalance, RestoreProgress};
+pub(crate) use self::dead_letters::DeadLetters;
 pub(crate) use self::explain::why_nothing;
 pub use self::explain::{Explanation, TaskExplanation};
 pub(crate) use self::gate::Gate;
@@ -72,6 +74,7 @@ pub(crate) struct Instance {
     pub(crate) threads: LocalThreads,
     pub(crate) stores: LocalStores,
     pub(crate) status: Status,
+    pub(crate) dead_letters: DeadLetters,
     /// Whether somebody takes its turns by hand: to a test, what outlives its task is an error; in a service it is logged.
     pub(crate) is_driven: bool,
 }
