@@ -19,6 +19,7 @@ mod status;
 mod stores;
 mod uncaught;
 mod utc;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub use self::status::StateListener;
 pub(crate) use self::status::{Closing, Status};
 pub(crate) use self::stores::{LocalStores, OpenStore};
 pub use self::uncaught::{UncaughtHandler, UncaughtResponse};
+pub(crate) use self::watch::Watch;
 
 use crate::changelog::{RestoreListener, StandbyUpdateListener};
 use crate::directory::StateDirectory;
@@ -74,6 +76,7 @@ pub(crate) struct Instance {
     pub(crate) threads: LocalThreads,
     pub(crate) stores: LocalStores,
     pub(crate) status: Status,
+    pub(crate) watch: Watch,
     pub(crate) dead_letters: DeadLetters,
     /// Whether somebody takes its turns by hand: to a test, what outlives its task is an error; in a service it is logged.
     pub(crate) is_driven: bool,
@@ -130,6 +133,7 @@ impl Instance {
             threads: self.status.thread_states(),
             global: self.status.global_state(),
             told: self.local_threads(),
+            coordinator_silent_for: self.coordinator_silent_for(),
             patience: self.config.max_poll_interval(),
             now: self.environment.clock.now(),
         })
@@ -164,7 +168,8 @@ impl Instance {
 
     fn close(&self, options: CloseOptions, state: State) {
         let leave = options.leaves_group(self.config.group_instance_id().is_some());
-        self.status.close(Closing { leave, timeout: options.timeout_of_steps() }, state);
+        let since = self.environment.clock.now();
+        self.status.close(Closing { leave, timeout: options.timeout_of_steps(), since }, state);
     }
 
     /// Asks all threads to end.

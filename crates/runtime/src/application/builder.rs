@@ -23,7 +23,7 @@ use crate::handler::{
     DeserializationExceptionHandler, ExceptionHandlers, ProcessingExceptionHandler, ProductionExceptionHandler,
 };
 use crate::instance::{
-    DeadLetters, Globals, Instance, LocalStores, LocalThreads, SourcePatterns, Status, StreamsMetadataState,
+    DeadLetters, Globals, Instance, LocalStores, LocalThreads, SourcePatterns, Status, StreamsMetadataState, Watch,
 };
 use crate::task::keeps_state;
 use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
@@ -210,6 +210,7 @@ impl<D: DefaultEnvironment> Builder<D> {
             uncaught: self.uncaught,
             patterns,
             status: Status::new(self.state_listener),
+            watch: Watch::default(),
             dead_letters: DeadLetters::default(),
             is_driven,
             application: Arc::new(config.application()),

@@ -190,6 +190,7 @@ impl Slot {
             Some(live) => live,
             none => none.insert(StreamThread::new(instance, self.number, now)?),
         };
+        instance.tell_who_keeps_us_waiting(now);
         worker.turn(now, Deadline::NOW);
         thread.turn(now)?;
         if thread.has_ended() {

@@ -230,6 +230,7 @@ fn restore(instance: &Arc<Instance>, mut worker: RestoreWorker) {
     OWN.set(true);
     let clock = &instance.environment.clock;
     loop {
+        instance.tell_who_keeps_us_waiting(clock.now());
         let alive = if worker.is_idle() {
             worker.wait_for_order(IDLE_WAIT)
         } else {

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use headwater_record::Timestamp;
+
 use super::Gate;
 use super::state::{GlobalThreadState, Progress, State, ThreadState};
 use crate::Error;
@@ -25,6 +27,8 @@ pub(crate) struct Closing {
     pub(crate) leave: bool,
     /// How long all steps may take together, from when a thread hears of it: brokers may not answer.
     pub(crate) timeout: Duration,
+    /// When somebody wished it.
+    pub(crate) since: Timestamp,
 }
 
 /// Shared by the threads of one application and by its handle.
