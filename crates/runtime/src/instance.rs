@@ -56,7 +56,7 @@ use crate::changelog::{RestoreListener, StandbyUpdateListener};
 use crate::directory::StateDirectory;
 use crate::handler::ExceptionHandlers;
 use crate::membership::Assignment;
-use crate::{Environment, Error, StreamsConfig};
+use crate::{Environment, Error, StreamsConfig, metric};
 
 /// One instance of an application.
 pub(crate) struct Instance {
@@ -110,6 +110,14 @@ impl Instance {
         let nodes = parts.flat_map(|part| &part.nodes).filter_map(|node| self.topology.node(*node));
         let named = nodes.flat_map(NodeSpec::source_topics);
         named.map(|topic| Topic::from(topic.as_str())).collect()
+    }
+
+    /// The thread that fills global stores does so no longer.
+    pub(crate) fn global_thread_has_ended(&self) {
+        for one in self.globals.progress() {
+            metric::global_lag(&one.partition, 0);
+        }
+        self.status.global_is(GlobalThreadState::Dead);
     }
 
     /// What the stream threads told last, with where they stand now.

@@ -26,7 +26,7 @@ use crate::instance::{
     DeadLetters, Globals, Instance, LocalStores, LocalThreads, SourcePatterns, Status, StreamsMetadataState, Watch,
 };
 use crate::task::keeps_state;
-use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
+use crate::{Environment, Error, StoreMakers, StreamsConfig, host, metric};
 
 /// An application that is being put together. Settings are data ([`Builder::set`]); components are objects.
 #[must_use]
@@ -180,6 +180,7 @@ impl<D: DefaultEnvironment> Builder<D> {
         handlers.processing = self.processing.unwrap_or(handlers.processing);
         handlers.production = self.production.unwrap_or(handlers.production);
         let clients = self.clients.map_or_else(|| D::clients(&config), Ok)?;
+        metric::describe();
         tell(&config, clients.as_ref());
         check_clients(&config, clients.as_ref())?;
         let stores = self.stores.map_or_else(|| D::stores(&config), Ok)?;

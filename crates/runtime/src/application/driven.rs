@@ -95,7 +95,7 @@ impl Driven {
         });
         if is_dead {
             self.global = None;
-            status.global_is(GlobalThreadState::Dead);
+            self.instance.global_thread_has_ended();
         }
     }
 

@@ -82,7 +82,7 @@ pub(crate) fn spawn_all(instance: &Arc<Instance>) -> Result<Threads, Error> {
     if !instance.globals.is_empty() {
         let own = Arc::clone(instance);
         threads.spawn(instance, instance.global_thread_name(), move || run_global(&own)).inspect_err(|_| {
-            instance.status.global_is(GlobalThreadState::Dead);
+            instance.global_thread_has_ended();
             give_up(instance, 1);
         })?;
     }
@@ -146,7 +146,7 @@ struct GlobalEnd<'a> {
 
 impl Drop for GlobalEnd<'_> {
     fn drop(&mut self) {
-        self.instance.status.global_is(GlobalThreadState::Dead);
+        self.instance.global_thread_has_ended();
         self.instance.status.thread_leaves(|| self.instance.directory.release());
     }
 }

@@ -11,7 +11,7 @@ use headwater_record::Timestamp;
 
 use super::Gate;
 use super::state::{GlobalThreadState, Progress, State, ThreadState};
-use crate::Error;
+use crate::{Error, metric};
 
 /// So many steps may wait for a listener that takes long. Of more, it hears where they led, not by which way.
 const MOST_STEPS: usize = 100;
@@ -87,6 +87,9 @@ impl Status {
     pub(crate) fn thread_is(&self, thread: usize, state: ThreadState) {
         let steps = self.lock().progress.thread_is(thread, state);
         tracing::debug!(thread, %state, "a stream thread changed its state");
+        if state == ThreadState::Dead {
+            metric::thread_has_ended(thread);
+        }
         self.announce(steps);
     }
 
