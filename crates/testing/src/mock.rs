@@ -109,11 +109,15 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
     /// let mut mock = MockProcessorContext::<(), ()>::new();
     /// mock.set_app_configs([("application.id", "shop"), ("shop.limit.cents", "5000")]);
     /// mock.set_state_dir("/var/lib/shop");
-    /// assert_eq!(mock.with(|cx| cx.application_id().to_owned()), "shop");
-    /// assert_eq!(mock.with(|cx| cx.app_configs()["shop.limit.cents"].clone()), "5000");
-    /// assert_eq!(mock.with(|cx| cx.app_configs_with_prefix("shop.")["limit.cents"].clone()), "5000");
-    /// assert_eq!(mock.with(|cx| cx.app_configs()["num.stream.threads"].clone()), "1");
-    /// assert!(mock.with(|cx| cx.state_dir()).ends_with("lib/shop/0_0"));
+    /// mock.with(|cx| {
+    ///     assert_eq!(cx.application_id(), "shop");
+    ///     assert_eq!(cx.app_configs()["shop.limit.cents"], "5000");
+    ///     assert_eq!(cx.app_configs_with_prefix("shop.")["limit.cents"], "5000");
+    ///     assert_eq!(cx.app_configs()["num.stream.threads"], "1");
+    ///     assert_eq!(cx.state_dir(), std::path::Path::new("/var/lib/shop/0_0"));
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), headwater::processor::ProcessError>(())
     /// ```
     pub fn set_app_configs(&mut self, configs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) {
         let given = configs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
