@@ -58,6 +58,14 @@ impl ClientSupplier for KafkaClients {
         }
     }
 
+    fn unused(&self, kind: ClientKind, config: &ClientConfig) -> Vec<(String, Option<&'static str>)> {
+        match kind {
+            ClientKind::Consumer => KafkaConsumer::unused_settings(config),
+            ClientKind::Producer => KafkaProducer::unused_settings(config),
+            ClientKind::Admin | ClientKind::Membership => Vec::new(),
+        }
+    }
+
     fn consumer(&self, config: &ClientConfig) -> Result<Box<dyn Consumer>, ClientError> {
         Ok(Box::new(KafkaConsumer::new(self.io.clone(), config)?))
     }

@@ -4,13 +4,11 @@
 mod addresses;
 mod followed;
 
-use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError};
 
-pub(crate) use followed::tell_of_others;
+pub(crate) use followed::others;
 
 /// Values of `client.dns.lookup`. The first is what is done; canonical names matter to Kerberos alone.
 const DNS_LOOKUPS: [&str; 2] = ["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"];
@@ -117,14 +115,6 @@ pub(crate) fn flag(config: &ClientConfig, key: &str, default: bool) -> Result<bo
         Some("true") => Ok(true),
         Some("false") => Ok(false),
         Some(value) => Err(ClientError::Config(format!("{key}: {value:?} is neither true nor false"))),
-    }
-}
-
-/// Says once in the life of the process that a setting has no effect.
-fn ignored(key: &str, why: &str) {
-    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned()) {
-        tracing::warn!(key, why, "a client setting has no effect; leave it out");
     }
 }
 

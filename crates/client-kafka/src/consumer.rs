@@ -27,9 +27,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use self::fetcher::Order;
 use self::messages::{Claim, From, Heard, Records};
-use self::settings::Settings;
+use self::settings::{FOLLOWED, Settings};
 use crate::batch::Fetched;
 use crate::clock::remaining;
+use crate::config::others;
 use crate::io::Io;
 
 /// A partition that is read.
@@ -68,6 +69,11 @@ impl KafkaConsumer {
     /// Whether one can be made with these settings.
     pub(crate) fn check_settings(config: &ClientConfig) -> Result<(), ClientError> {
         Settings::of(config).map(drop)
+    }
+
+    /// Those on which it does not act.
+    pub(crate) fn unused_settings(config: &ClientConfig) -> Vec<(String, Option<&'static str>)> {
+        others(config, &FOLLOWED)
     }
 
     pub(crate) fn new(io: Io, config: &ClientConfig) -> Result<Self, ClientError> {

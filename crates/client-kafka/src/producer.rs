@@ -52,11 +52,11 @@ use self::gathering::Gathering;
 use self::memory::Memory;
 use self::sender::{Event, Heard, Sender};
 use self::sequences::Batch as _;
-use self::settings::Settings;
+use self::settings::{FOLLOWED, Settings};
 use self::transactional::Transactions;
 use crate::batch::Builder;
 use crate::clock::{SystemClock, remaining};
-use crate::config::Servers;
+use crate::config::{Servers, others};
 use crate::error::{About, of_code};
 use crate::io::Io;
 use crate::metadata::Brokers;
@@ -114,6 +114,11 @@ impl KafkaProducer {
     /// Whether one can be made with these settings.
     pub(crate) fn check_settings(config: &ClientConfig) -> Result<(), ClientError> {
         Settings::of(config).map(drop)
+    }
+
+    /// Those on which it does not act.
+    pub(crate) fn unused_settings(config: &ClientConfig) -> Vec<(String, Option<&'static str>)> {
+        others(config, &FOLLOWED)
     }
 
     pub(crate) fn new(io: Io, config: &ClientConfig) -> Result<Self, ClientError> {

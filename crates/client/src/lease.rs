@@ -142,6 +142,15 @@ impl Lease {
         }
     }
 
+    /// For how long the coordinator has not answered, if that is longer than a session: `None` as long as the silence can be fine, and
+    /// where there is no place in the group.
+    pub fn silent_for(&self) -> Option<Duration> {
+        let now = self.now();
+        let stands = self.lock();
+        let silent = now.since(stands.heard.filter(|_| stands.ended.is_none())?);
+        (silent >= stands.session).then_some(silent)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Stands> {
         self.stands.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -202,6 +211,21 @@ mod tests {
         holds_until(&clock, &lease, 113);
         lease.heartbeat(Timestamp::from_millis(101_000), &Ok(()));
         assert_eq!(lease.check(), Err(GroupError::Unconfirmed), "an earlier request says nothing new");
+    }
+
+    #[test]
+    fn silence_is_told_when_it_is_longer_than_a_session() {
+        let (clock, lease) = granted();
+        assert_eq!(Lease::new(Arc::new(clock.clone())).silent_for(), None, "nobody's place");
+        clock.set(109);
+        assert_eq!(lease.silent_for(), None);
+        clock.set(112);
+        assert_eq!(lease.silent_for(), Some(Duration::from_secs(12)));
+        lease.heartbeat(clock.now(), &Ok(()));
+        assert_eq!(lease.silent_for(), None);
+        clock.set(130);
+        lease.end();
+        assert_eq!(lease.silent_for(), None, "the place is given up");
     }
 
     #[test]

@@ -35,6 +35,13 @@ pub trait ClientSupplier: Send + Sync + std::fmt::Debug {
         Ok(())
     }
 
+    /// The settings of `config` on which no such client acts, each with the reason or what to set instead; without where nothing is known
+    /// of it. Whoever gives settings on tells of them, once each.
+    fn unused(&self, kind: ClientKind, config: &ClientConfig) -> Vec<(String, Option<&'static str>)> {
+        let _ = (kind, config);
+        Vec::new()
+    }
+
     /// A consumer.
     ///
     /// # Errors

@@ -86,6 +86,7 @@ mod table_join;
 mod foreign_key_join;
 
 mod process;
+mod processor_stores;
 
 mod branched_stream;
 mod changed;
@@ -120,6 +121,7 @@ pub use option::{
     BufferConfig, Consumed, Eager, Grouped, Joined, Materialized, NeverEarly, Printed, Produced, Repartitioned,
     StreamJoined, Strict, Suppressed, TableJoined, WhenFull, WindowedKey,
 };
+pub use processor_stores::ProcessorStores;
 pub use row::Row;
 pub use session_stream::SessionWindowedKStream;
 pub use stream::KStream;

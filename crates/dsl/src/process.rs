@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use headwater_topology::Port;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::processor::{
     FixedKey, FixedKeyProcessor, Processor, ProcessorNode, ProcessorSupplier, StoreAccess,
 };
-use headwater_topology::{Draft, NodeId, Port, TopologyError};
 
 use crate::serdes::Serdes;
-use crate::{KStream, settings};
+use crate::{KStream, ProcessorStores, settings};
 
 /// Makes processors that keep the key out of those that `supplier` makes.
 fn fixed_key<P: 'static>(supplier: impl ProcessorSupplier<P>) -> impl ProcessorSupplier<FixedKey<P>> {
@@ -41,7 +41,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(builder.build()?.describe().contains("KSTREAM-PROCESSOR-0000000001"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
-    pub fn process<P, K2, V2>(&self, supplier: impl ProcessorSupplier<P>, stores: &[&str]) -> KStream<K2, V2>
+    pub fn process<P, K2, V2>(
+        &self,
+        supplier: impl ProcessorSupplier<P>,
+        stores: impl ProcessorStores,
+    ) -> KStream<K2, V2>
     where
         P: Processor<K, V, K2, V2>,
         K2: 'static,
@@ -56,7 +60,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         name: &str,
         supplier: impl ProcessorSupplier<P>,
-        stores: &[&str],
+        stores: impl ProcessorStores,
     ) -> KStream<K2, V2>
     where
         P: Processor<K, V, K2, V2>,
@@ -91,7 +95,11 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     /// assert!(!builder.build()?.describe().contains("-repartition"));
     /// # Ok::<(), headwater::processor::TopologyErrors>(())
     /// ```
-    pub fn process_values<P, W>(&self, supplier: impl ProcessorSupplier<P>, stores: &[&str]) -> KStream<K, W>
+    pub fn process_values<P, W>(
+        &self,
+        supplier: impl ProcessorSupplier<P>,
+        stores: impl ProcessorStores,
+    ) -> KStream<K, W>
     where
         P: FixedKeyProcessor<K, V, W>,
         W: 'static,
@@ -105,7 +113,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         name: &str,
         supplier: impl ProcessorSupplier<P>,
-        stores: &[&str],
+        stores: impl ProcessorStores,
     ) -> KStream<K, W>
     where
         P: FixedKeyProcessor<K, V, W>,
@@ -124,7 +132,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         &self,
         name: String,
         supplier: impl ProcessorSupplier<P>,
-        stores: &[&str],
+        stores: impl ProcessorStores,
         serdes: Serdes<K2, V2>,
         repartition: bool,
     ) -> KStream<K2, V2>
@@ -135,18 +143,8 @@ impl<K: 'static, V: 'static> KStream<K, V> {
     {
         let node = self.draft().add_node(NodeSpec::processor(name, [self.node()]));
         self.draft().set_effect(node, settings::effect_of_process(&self.draft().settings(), repartition));
-        connect(self.draft(), node, stores);
+        stores.connect_to(self.draft(), node);
         self.port.listen(node, Arc::new(move |wiring| ProcessorNode::wire(wiring, node, &supplier)));
         KStream::at(Port::new(self.draft(), node), serdes, repartition)
-    }
-}
-
-/// Connects the stores of these names; that one is not there is a mistake.
-pub(crate) fn connect(draft: &Draft, node: NodeId, stores: &[&str]) {
-    for name in stores {
-        match draft.store_named(name) {
-            Some(store) => draft.connect(node, store),
-            None => draft.mistake(TopologyError::Invalid(format!("StateStore {name} is not added yet."))),
-        }
     }
 }

@@ -188,7 +188,32 @@ fn a_processor_must_name_stores_that_are_there() {
     let stream: Texts = texts(&builder, "in").process(forward, &["nowhere"]);
     stream.to("out");
     let mistakes = builder.build().expect_err("there is no store").to_string();
-    assert_eq!(mistakes, "Invalid topology: StateStore nowhere is not added yet.");
+    assert_eq!(mistakes, "Invalid topology: StateStore nowhere is not added yet. Of those that are, there is none");
+}
+
+#[test]
+fn processors_bring_their_stores_and_may_share_one() {
+    let spec = |name: &str| headwater_store::StoreSpec::new(name, headwater_store::StoreKind::KeyValue);
+    let builder = StreamsBuilder::new();
+    let named = StreamsBuilder::new();
+    let first: Texts = texts(&builder, "in").process(forward, [spec("seen"), spec("told")]);
+    let second: Texts = first.process_values(forward, vec![spec("seen")]);
+    second.to("out");
+    for name in ["seen", "told"] {
+        named.add_state_store(spec(name));
+    }
+    let first: Texts = texts(&named, "in").process(forward, &["seen", "told"]);
+    let second: Texts = first.process_values(forward, &["seen"]);
+    second.to("out");
+    let described = builder.build().expect("a topology").describe();
+    assert_eq!(described, named.build().expect("a topology").describe());
+    assert!(described.contains("(stores: [told, seen])"), "{described}");
+
+    let cached = headwater_store::StoreSpec { caching: true, ..spec("seen") };
+    let first: Texts = texts(&builder, "again").process(forward, [cached]);
+    first.to("other");
+    let mistake = builder.build().expect_err("it is another store").to_string();
+    assert_eq!(mistake, "Invalid topology: A different StateStore has already been added with the name seen");
 }
 
 #[test]

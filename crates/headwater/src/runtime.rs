@@ -26,7 +26,7 @@ pub use headwater_runtime::application::{
 #[doc(inline)]
 pub use headwater_runtime::assignment::HostPort;
 #[doc(inline)]
-pub use headwater_runtime::changelog::{RestoreListener, StoreProgress};
+pub use headwater_runtime::changelog::{RestoreListener, StandbyEnd, StandbyUpdateListener, StoreProgress};
 #[doc(inline)]
 pub use headwater_runtime::global::GlobalProgress;
 #[doc(inline)]
@@ -34,7 +34,7 @@ pub use headwater_runtime::query;
 #[doc(inline)]
 pub use headwater_runtime::{
     Builder, CloseOptions, DefaultEnvironment, Driven, Environment, Error, ErrorKind, KafkaStreams, NoDefault, State,
-    StoreMakers, StreamsConfig, SystemClock, UncaughtResponse, config, handler,
+    StoreMakers, StreamsConfig, SystemClock, UncaughtResponse, config, handler, metric,
 };
 // What an application is made of inside: public, since the test driver and the project's proofs drive it, and of no use to a service.
 #[doc(hidden)]

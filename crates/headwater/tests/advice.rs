@@ -66,12 +66,25 @@ fn a_store_that_is_taken_for_another_kind_is_named_with_both_kinds_and_the_proce
     };
     let hour = Duration::from_hours(1);
     let window = TopologyTestDriver::new(topology(StoreSpec::window("kept", hour, hour))).unwrap_err().to_string();
-    let said = "Processor keeper opens StateStore kept as a key-value store, but it is a window store";
+    let said =
+        "Processor keeper opens StateStore kept as a key-value store, but it is a window store: open it by `window`";
     assert!(window.ends_with(said), "{window}");
 
     let driver = TopologyTestDriver::new(topology(StoreSpec::key_value("kept"))).unwrap();
     let session = driver.session_store(&StoreHandle::<String, i64>::named("kept")).unwrap_err().to_string();
-    assert_eq!(session, "store kept is a key-value store, not a session store");
+    assert_eq!(session, "store kept is a key-value store, not a session store: open it by `key_value_store`");
+    let builder = StreamsBuilder::new();
+    builder.add_state_store(StoreSpec::key_value("kept"));
+    let visits = builder.stream::<String, String>("visits");
+    visits.process_named::<_, (), ()>(
+        "keeper",
+        |stores| Ok(Keeps(stores.key_value(&StoreHandle::named("ketp"))?)),
+        &["kept"],
+    );
+    let unknown = TopologyTestDriver::new(builder.build().unwrap()).unwrap_err().to_string();
+    let said = "Processor keeper has no access to StateStore ketp: there is no store ketp in the topology: did you mean kept? There is kept. Add it with `add_state_store`";
+    assert!(unknown.ends_with(said), "{unknown}");
+
     let missing = driver.session_store(&StoreHandle::<String, i64>::named("lost")).unwrap_err().to_string();
-    assert_eq!(missing, "the topology has no session store named lost");
+    assert_eq!(missing, "there is no store lost in the topology: there is kept");
 }

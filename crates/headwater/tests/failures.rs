@@ -254,3 +254,37 @@ fn a_handler_that_panics_is_fatal_and_not_asked_again() {
     let text = error.to_string();
     assert!(text.contains("Fatal user code error in processing error callback"), "{text}");
 }
+
+#[test]
+fn closures_decide_about_input_records_and_output() {
+    use headwater::runtime::handler::dead_letter;
+
+    let builder = StreamsBuilder::new();
+    let numbers = builder.stream::<String, i64>("in").try_map_values(|_, number| match number {
+        1 => Err("one"),
+        2 => Ok("bad".to_owned()),
+        _ => Ok("good".to_owned()),
+    });
+    numbers.to_with("out", Produced::with(String::default_serde(), Arc::new(Panics)));
+    let driver = TopologyTestDriver::builder(builder.build().unwrap())
+        .deserialization_handler_with(|context, raw, error| {
+            let letter = dead_letter("not-read", raw.key.as_deref(), raw.value.as_deref(), context, error);
+            HandlerResponse::resume().with_dead_letter(letter)
+        })
+        .processing_handler_with(|context, error| {
+            HandlerResponse::resume().with_dead_letter(dead_letter("not-processed", None, None, context, error))
+        })
+        .production_handler_with(|context, topic, _record, origin, error| {
+            assert_eq!((topic, origin), ("out", ProductionErrorOrigin::ValueSerialization));
+            HandlerResponse::resume().with_dead_letter(dead_letter("not-written", None, None, context, error))
+        })
+        .build()
+        .unwrap();
+    pipe(&driver, "in", "k", "no number", 1);
+    let numbers = driver.input_topic::<String, i64>("in");
+    for number in [1, 2, 3] {
+        numbers.pipe("k", number).unwrap();
+    }
+    let written = |topic: &str| driver.records(topic).len();
+    assert_eq!(["not-read", "not-processed", "not-written", "out"].map(written), [1, 1, 1, 1]);
+}

@@ -32,6 +32,52 @@ fn is_there(name: &str, sources: &[String]) -> bool {
     sources.iter().any(is_type) && method.is_none_or(has_method)
 }
 
+/// The methods of Kafka Streams 4.4 by which streams, tables and topologies are written down, as `javap` lists them.
+const JAVA: [(&str, &str); 13] = [
+    ("StreamsBuilder", "addGlobalStore addStateStore build globalTable stream table"),
+    (
+        "KStream",
+        "filter filterNot flatMap flatMapValues foreach groupBy groupByKey join leftJoin map mapValues merge outerJoin peek print \
+         process processValues repartition selectKey split to toTable",
+    ),
+    ("BranchedKStream", "branch defaultBranch noDefaultBranch"),
+    ("KGroupedStream", "aggregate cogroup count reduce windowedBy"),
+    ("KGroupedTable", "aggregate count reduce"),
+    ("TimeWindowedKStream", "aggregate count emitStrategy reduce"),
+    ("SessionWindowedKStream", "aggregate count emitStrategy reduce"),
+    ("CogroupedKStream", "aggregate cogroup windowedBy"),
+    ("TimeWindowedCogroupedKStream", "aggregate"),
+    ("SessionWindowedCogroupedKStream", "aggregate"),
+    (
+        "KTable",
+        "filter filterNot groupBy join leftJoin mapValues outerJoin queryableStoreName suppress toStream transformValues",
+    ),
+    (
+        "Topology",
+        "addGlobalStore addProcessor addReadOnlyStateStore addSink addSource addStateStore connectProcessorAndStateStores describe",
+    ),
+    ("KeyValueStore", "all delete get prefixScan put putAll putIfAbsent range"),
+];
+
+#[test]
+fn every_method_by_which_java_writes_topologies_has_its_row() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/coming-from-java.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let cells = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | ").map(|(java, _)| java));
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for cell in cells {
+        // `#method` is one of the class that was named before it.
+        let mut class = "";
+        for name in cell.split('`').skip(1).step_by(2).filter_map(|name| name.split_once('#')) {
+            class = if name.0.is_empty() { class } else { name.0 };
+            told.push((class, name.1.split('(').next().unwrap_or_default()));
+        }
+    }
+    let all = JAVA.iter().flat_map(|(class, methods)| methods.split_whitespace().map(move |method| (*class, method)));
+    let missing: Vec<_> = all.filter(|method| !told.contains(method)).collect();
+    assert!(missing.is_empty(), "no row for {missing:?}");
+}
+
 #[test]
 fn every_name_beside_one_of_java_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

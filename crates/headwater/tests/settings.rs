@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "a test")]
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use headwater::memory::{Cluster, ManualClock};
@@ -38,6 +38,9 @@ impl Write for Log {
 
 /// What `work` logs.
 fn log_of(work: impl FnOnce()) -> String {
+    // Of a line that is first reached in a thread that nobody listens to, `tracing` takes it that nobody ever does.
+    static SOMEBODY: Once = Once::new();
+    SOMEBODY.call_once(|| tracing_subscriber::fmt().with_writer(std::io::sink).finish().init());
     let log = Log::default();
     let writer = log.clone();
     let logged = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).set_default();
@@ -57,6 +60,29 @@ fn settings_that_do_nothing_are_told_of_on_the_cluster_in_this_process_too() {
     assert!(log.lines().any(|line| line.contains("WARN") && line.ends_with(warned)), "{log}");
     let guarded = "Unexpected user-specified consumer config 'consumer.enable.auto.commit' found.";
     assert!(log.lines().any(|line| line.contains("ERROR") && line.contains(guarded)), "{log}");
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_setting_is_told_of_once_however_many_clients_have_no_use_for_it() {
+    let told = |key: &str| {
+        let log = log_of(|| {
+            let application = application().bootstrap_servers("127.0.0.1:1").set(key, "5").start();
+            let close = CloseOptions::default().timeout(Duration::from_secs(1));
+            application.expect("an application").close(close).expect("a close");
+        });
+        let lines: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains(key)).collect();
+        let [only] = lines[..] else { panic!("{lines:#?}") };
+        only.rsplit_once("builder: ").expect("who warns").1.to_owned()
+    };
+    let near =
+        "num.streams.thread was supplied but is not used: there is no such setting; did you mean num.stream.threads?";
+    assert_eq!(told("num.streams.thread"), near);
+    assert_eq!(told("colour.of.serde"), "colour.of.serde was supplied but is not used: there is no such setting");
+    let librdkafka = "queue.buffering.max.kbytes has no effect: use buffer.memory, in bytes";
+    assert_eq!(told("queue.buffering.max.kbytes"), librdkafka);
+    let prefixed = "consumer.max.poll.records has no effect: how many records a turn takes goes by how long they take";
+    assert_eq!(told("consumer.max.poll.records"), prefixed);
 }
 
 #[cfg(feature = "testing")]
@@ -291,4 +317,54 @@ fn settings_of_clients_that_cannot_be_are_refused_before_anything_starts() {
         let error = refused(key, value);
         assert!(error.contains(said), "{key}={value}: {error}");
     }
+}
+
+#[test]
+fn a_topic_of_dead_letters_that_is_not_there_is_told_of_at_the_start() {
+    let key = "errors.dead.letter.queue.topic.name";
+    let told = |settings: &[(&str, &str)]| {
+        let copies = |builder: &StreamsBuilder| builder.stream::<Option<String>, String>("in").to("out");
+        let log = log_of(|| drop(World::run(copies, settings)));
+        let lines = log.lines().filter(|line| line.contains("WARN") && line.contains(key));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let lines = told(&[(key, "lost"), ("num.stream.threads", "2")]);
+    let [only] = &lines[..] else { panic!("{lines:#?}") };
+    assert!(only.contains("the topic lost of errors.dead.letter.queue.topic.name does not exist: create it"), "{only}");
+    assert_eq!([told(&[(key, "dead")]), told(&[])], [Vec::<String>::new(), Vec::new()]);
+}
+
+/// Hands on what it may ask of its application.
+struct Asks;
+
+impl Processor<Option<String>, String, Option<String>, String> for Asks {
+    fn process(
+        &mut self,
+        cx: &mut ProcessorContext<'_, '_, Option<String>, String>,
+        record: Record<'_, Option<String>, String>,
+    ) -> Result<(), ProcessError> {
+        let (own, state_dir) = (cx.app_configs_with_prefix("shop."), cx.state_dir().display().to_string());
+        let told = [
+            cx.application_id(),
+            &cx.app_configs()["commit.interval.ms"],
+            &cx.app_configs()["num.stream.threads"],
+            own.get("limit").map_or("", String::as_str),
+            &state_dir,
+        ];
+        cx.forward(record.with_value(&told.join(" ")))
+    }
+}
+
+#[test]
+fn a_processor_is_told_its_application_s_settings_and_where_its_state_lies() {
+    let settings = [("shop.limit", "5000"), ("state.dir", "/nowhere")];
+    let asks = |builder: &StreamsBuilder| {
+        builder.stream::<Option<String>, String>("in").process(|_| Ok(Asks), &[]).to("out");
+    };
+    let mut world = World::run(asks, &settings);
+    world.feed(&[b"x"]);
+    world.turn();
+    let out = world.cluster.records(&Topic::from("out"));
+    let told = String::from_utf8(out[0].1.value.clone().expect("a value").to_vec()).expect("text");
+    assert_eq!(told, "settings 1500 1 5000 /nowhere/settings/0_0");
 }

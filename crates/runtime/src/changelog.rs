@@ -24,7 +24,7 @@ use crate::directory::DirectoryError;
 use crate::task::{StoresError, TaskStores};
 
 pub(crate) use self::chunk::Chunk;
-pub use self::listener::{RestoreListener, Silent, StandbyEnd, StandbyListener};
+pub use self::listener::{RestoreListener, Silent, StandbyEnd, StandbyUpdateListener};
 pub use self::plan::{LogBounds, RestoreRange, Truncated, restore_range};
 pub use self::progress::{StoreProgress, TaskProgress};
 pub use self::source_offsets::{GroupOffsets, SourceOffsets};

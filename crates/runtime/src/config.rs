@@ -15,10 +15,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use headwater_client::ClientConfig;
+use headwater_client::{ClientConfig, ClientSupplier};
 use headwater_store::RowFormat;
+use headwater_topology::Application;
 use headwater_topology::node::OffsetReset;
 
+pub(crate) use clients::ROLES;
 pub use clients::Role;
 pub use guards::Overridden;
 pub use names::UnknownSetting;
@@ -120,25 +122,59 @@ impl StreamsConfig {
     /// What should be said about settings that have no effect, a line for each: those that are known, and those that nobody knows
     /// (Java: "These configurations were supplied but are not used yet").
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for (key, value) in &self.properties {
+        self.unused().into_values().collect()
+    }
+
+    /// As [`StreamsConfig::warnings`], by the key as it was given.
+    fn unused(&self) -> BTreeMap<&str, String> {
+        let mut unused = BTreeMap::new();
+        for (key, value) in self.iter() {
             if let Some(unknown) = UnknownSetting::named(key) {
-                warnings.push(format!("{key} was supplied but is not used: {unknown}"));
+                unused.insert(key, format!("{key} was supplied but is not used: {unknown}"));
             }
             let Some(setting) = options::find(key) else { continue };
             match setting.support {
                 Support::NoEffect(reason) if !parse::is_default(setting, value) => {
-                    warnings.push(format!("{key} has no effect: {reason}"));
+                    unused.insert(key, format!("{key} has no effect: {reason}"));
                 }
                 _ => {}
             }
         }
-        warnings
+        unused
+    }
+
+    /// As [`StreamsConfig::warnings`], with what the clients of `supplier` do not act on: one line for each key, however many clients have it.
+    pub(crate) fn warnings_with(&self, supplier: &dyn ClientSupplier) -> Vec<String> {
+        let mut unused = self.unused();
+        for (role, kind) in clients::ROLES {
+            for (key, why) in supplier.unused(kind, &self.client(role, "")) {
+                let Some(given) = clients::given_for(&self.properties, role, &key) else { continue };
+                if let Some(why) = why {
+                    unused.insert(given, format!("{given} has no effect: {why}"));
+                } else {
+                    let told = || format!("{given} was supplied but is not used: this client has no such setting");
+                    unused.entry(given).or_insert_with(told);
+                }
+            }
+        }
+        unused.into_values().collect()
     }
 
     /// The value that was given for `key`, as it was given.
     pub fn given(&self, key: &str) -> Option<&str> {
         self.properties.get(key).map(String::as_str)
+    }
+
+    /// All values: those that were given, and the defaults of others.
+    pub fn values(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let defaults = options::all().filter_map(|setting| Some((setting.key.to_owned(), setting.default?.to_owned())));
+        defaults.chain(given.iter().map(|(key, value)| (key.clone(), value.clone()))).collect()
+    }
+
+    /// What processors may ask of the application.
+    pub(crate) fn application(&self) -> Application {
+        let id = self.application_id();
+        Application { id: id.to_owned(), configs: Self::values(&self.properties), state_dir: self.state_dir().join(id) }
     }
 
     /// All that was given, ordered by key.

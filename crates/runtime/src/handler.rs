@@ -1,12 +1,32 @@
 //! Who decides about failed records: Java's exception handlers by their names, and how a task asks them.
 //!
-//! A handler of one's own, which keeps what it cannot process:
+//! A handler of one's own is a closure:
+//!
+//! ```
+//! use headwater::prelude::*;
+//! use headwater::runtime::handler::HandlerResponse;
+//! use headwater::testing::TopologyTestDriver;
+//!
+//! let builder = StreamsBuilder::new();
+//! builder.stream::<String, String>("amounts").try_map_values(|_, text| text.parse::<i64>()).to("numbers");
+//! // An application is given it in the same way: `KafkaStreams::builder(topology).processing_handler_with(..)`.
+//! let driver = TopologyTestDriver::builder(builder.build()?)
+//!     .processing_handler_with(|context, error| {
+//!         eprintln!("{} of {:?}: {error}", context.record.offset, context.record.topic);
+//!         HandlerResponse::resume()
+//!     })
+//!     .build()?;
+//! driver.input_topic::<String, String>("amounts").pipe_all([("a", "one"), ("b", "2")])?;
+//! assert_eq!(driver.output_topic::<String, i64>("numbers").read_values()?, [2]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Or a type, here one which keeps what it cannot process:
 //!
 //! ```
 //! use headwater::prelude::*;
 //! use headwater::processor::BoxError;
-//! use headwater::processor::handler::{ErrorContext, HandlerResponse, ProcessingExceptionHandler};
-//! use headwater::runtime::handler::dead_letter;
+//! use headwater::runtime::handler::{ErrorContext, HandlerResponse, ProcessingExceptionHandler, dead_letter};
 //! use headwater::testing::TopologyTestDriver;
 //!
 //! /// Lets a record pass, and keeps it in the topic `failed`.
@@ -32,6 +52,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod closure;
 mod dead_letter;
 mod defaults;
 
@@ -39,16 +60,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use headwater_record::OwnedRecord;
-use headwater_topology::handler::{
-    DeserializationExceptionHandler, ErrorContext, HandlerResponse, ProcessingExceptionHandler, ProductionErrorOrigin,
-    ProductionExceptionHandler,
-};
 use headwater_topology::{BoxError, Handlers};
 
+pub use closure::FromFn;
 pub use dead_letter::dead_letter;
 pub use defaults::{
     DefaultProductionExceptionHandler, LogAndContinueExceptionHandler, LogAndContinueProcessingExceptionHandler,
     LogAndFailExceptionHandler, LogAndFailProcessingExceptionHandler,
+};
+#[doc(inline)]
+pub use headwater_topology::handler::{
+    DeadLetter, Decision, DeserializationExceptionHandler, ErrorContext, HandlerResponse, ProcessingExceptionHandler,
+    ProductionErrorOrigin, ProductionExceptionHandler,
 };
 
 const DESERIALIZATION: &str = "deserialization.exception.handler";
@@ -56,7 +79,7 @@ const DESERIALIZATION_DEPRECATED: &str = "default.deserialization.exception.hand
 const PROCESSING: &str = "processing.exception.handler";
 const PRODUCTION: &str = "production.exception.handler";
 const PRODUCTION_DEPRECATED: &str = "default.production.exception.handler";
-const DEAD_LETTERS: &str = "errors.dead.letter.queue.topic.name";
+pub(crate) const DEAD_LETTERS: &str = "errors.dead.letter.queue.topic.name";
 
 /// A setting that names an exception handler which is not one of Kafka Streams' own.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]

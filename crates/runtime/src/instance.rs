@@ -5,6 +5,7 @@
 mod asks;
 mod close;
 mod counted;
+mod dead_letters;
 mod explain;
 mod gate;
 mod globals;
@@ -18,17 +19,19 @@ mod status;
 mod stores;
 mod uncaught;
 mod utc;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use headwater_record::Topic;
-use headwater_topology::Topology;
 use headwater_topology::node::NodeSpec;
+use headwater_topology::{Application, Topology};
 
 pub(crate) use self::asks::{Answer, Ask, Asks, Inbox, Part, Seen};
 pub use self::close::CloseOptions;
 pub use self::counted::{CommitMetadata, NodeMetadata, Rebalance, RestoreProgress};
+pub(crate) use self::dead_letters::DeadLetters;
 pub(crate) use self::explain::why_nothing;
 pub use self::explain::{Explanation, TaskExplanation};
 pub(crate) use self::gate::Gate;
@@ -47,21 +50,25 @@ pub use self::status::StateListener;
 pub(crate) use self::status::{Closing, Status};
 pub(crate) use self::stores::{LocalStores, OpenStore};
 pub use self::uncaught::{UncaughtHandler, UncaughtResponse};
+pub(crate) use self::watch::Watch;
 
-use crate::changelog::RestoreListener;
+use crate::changelog::{RestoreListener, StandbyUpdateListener};
 use crate::directory::StateDirectory;
 use crate::handler::ExceptionHandlers;
 use crate::membership::Assignment;
-use crate::{Environment, Error, StreamsConfig};
+use crate::{Environment, Error, StreamsConfig, metric};
 
 /// One instance of an application.
 pub(crate) struct Instance {
     pub(crate) config: StreamsConfig,
+    /// What processors may ask of it.
+    pub(crate) application: Arc<Application>,
     pub(crate) topology: Topology,
     pub(crate) environment: Environment,
     pub(crate) directory: StateDirectory,
     pub(crate) handlers: ExceptionHandlers,
     pub(crate) restore_listener: Arc<dyn RestoreListener>,
+    pub(crate) standby_update_listener: Arc<dyn StandbyUpdateListener>,
     pub(crate) uncaught: Option<UncaughtHandler>,
     pub(crate) patterns: SourcePatterns,
     pub(crate) globals: Globals,
@@ -69,6 +76,8 @@ pub(crate) struct Instance {
     pub(crate) threads: LocalThreads,
     pub(crate) stores: LocalStores,
     pub(crate) status: Status,
+    pub(crate) watch: Watch,
+    pub(crate) dead_letters: DeadLetters,
     /// Whether somebody takes its turns by hand: to a test, what outlives its task is an error; in a service it is logged.
     pub(crate) is_driven: bool,
 }
@@ -103,6 +112,14 @@ impl Instance {
         named.map(|topic| Topic::from(topic.as_str())).collect()
     }
 
+    /// The thread that fills global stores does so no longer.
+    pub(crate) fn global_thread_has_ended(&self) {
+        for one in self.globals.progress() {
+            metric::global_lag(&one.partition, 0);
+        }
+        self.status.global_is(GlobalThreadState::Dead);
+    }
+
     /// What the stream threads told last, with where they stand now.
     pub(crate) fn local_threads(&self) -> Vec<ThreadMetadata> {
         let states = self.status.thread_states();
@@ -124,6 +141,7 @@ impl Instance {
             threads: self.status.thread_states(),
             global: self.status.global_state(),
             told: self.local_threads(),
+            coordinator_silent_for: self.coordinator_silent_for(),
             patience: self.config.max_poll_interval(),
             now: self.environment.clock.now(),
         })
@@ -158,7 +176,8 @@ impl Instance {
 
     fn close(&self, options: CloseOptions, state: State) {
         let leave = options.leaves_group(self.config.group_instance_id().is_some());
-        self.status.close(Closing { leave, timeout: options.timeout_of_steps() }, state);
+        let since = self.environment.clock.now();
+        self.status.close(Closing { leave, timeout: options.timeout_of_steps(), since }, state);
     }
 
     /// Asks all threads to end.

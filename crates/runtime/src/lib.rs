@@ -29,7 +29,7 @@ mod instance;
 pub mod intake;
 pub mod internal_topics;
 pub mod membership;
-mod metric;
+pub mod metric;
 pub mod offset_metadata;
 pub mod output;
 pub mod query;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use headwater_record::Partition;
 use headwater_store::{Store, StoreError, StoreKind};
+use headwater_topology::opened_by;
 use headwater_topology::state::StoreHandle;
 
 pub use self::entries::StoreIterator;
@@ -171,9 +172,11 @@ impl Queries {
     ) -> Result<Typed<K, V>, Error> {
         let (topology, name) = (&self.instance.topology, handle.name());
         let found = topology.store_named(name).and_then(|id| Some((id, topology.store(id)?)));
-        let (id, node) = found.ok_or_else(|| Error::config(format!("there is no store {name} in the topology")))?;
+        let (id, node) = found.ok_or_else(|| Error::config(topology.no_store(name)))?;
         if let Some((wanted, _)) = wanted.filter(|(_, is_it)| !is_it(node.spec.kind)) {
-            return Err(Error::config(format!("store {name} is no {wanted} store, but {:?}", node.spec.kind)));
+            let kind = node.spec.kind.name();
+            let cure = opened_by(kind, "_store");
+            return Err(Error::config(format!("store {name} is no {wanted} store, but a {kind} store: {cure}")));
         }
         Ok(Typed {
             queries: self.clone(),

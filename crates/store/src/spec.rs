@@ -140,6 +140,18 @@ pub enum StoreType {
     Custom(Arc<dyn StoreSupplier>),
 }
 
+/// Of the user's own, one is the same only as itself.
+impl PartialEq for StoreType {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (StoreType::Custom(one), StoreType::Custom(other)) => {
+                std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+            }
+            (one, other) => std::mem::discriminant(one) == std::mem::discriminant(other),
+        }
+    }
+}
+
 impl fmt::Debug for StoreType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -177,7 +189,7 @@ pub enum LoggedHeaders {
 }
 
 /// A store that is wanted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoreSpec {
     /// Its name, unique in the topology.
     pub name: String,

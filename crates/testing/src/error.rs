@@ -9,16 +9,19 @@ use headwater_runtime::error::Trouble;
 use headwater_runtime::handler::UnknownHandler;
 use headwater_runtime::task::TaskError;
 use headwater_store::StoreError;
+use headwater_topology::opened_by;
 
 /// What went wrong in a test driver.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DriverError {
     /// The topology does not read the topic.
-    #[error("Unknown topic: {topic}")]
+    #[error("Unknown topic: {topic}; of topics that the topology reads, {known}")]
     UnknownTopic {
         /// Which.
         topic: String,
+        /// Which was meant, perhaps, and which there are.
+        known: String,
     },
     /// A record has a negative timestamp.
     #[error("Timestamp must not be negative: {timestamp}")]
@@ -33,10 +36,12 @@ pub enum DriverError {
         topic: String,
     },
     /// Nothing was ever written to the topic.
-    #[error("Uninitialized topic: {topic}")]
+    #[error("Uninitialized topic: {topic}{hint}")]
     UninitializedTopic {
         /// Where.
         topic: String,
+        /// Which was meant, perhaps, and which there are, if no sink writes to the topic; empty if one does.
+        hint: String,
     },
     /// A store outlived its task: a processor of the topology put its state where it is kept after `close`.
     #[error("store {0} is still held after its task has closed: keep states only in the processor that opened them")]
@@ -63,15 +68,13 @@ pub enum DriverError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The topology has no such store.
-    #[error("the topology has no {kind} store named {store}")]
-    NoSuchStore {
-        /// Its name.
-        store: String,
-        /// What was asked for.
-        kind: &'static str,
-    },
+    #[error("{0}")]
+    NoSuchStore(
+        /// Which was asked for, which was meant, perhaps, and which there are.
+        String,
+    ),
     /// The store is of another kind.
-    #[error("store {store} is a {kind} store, not a {wanted} store")]
+    #[error("store {store} is a {kind} store, not a {wanted} store: {}", opened_by(kind, "_store"))]
     StoreKind {
         /// Its name.
         store: String,

@@ -3,18 +3,21 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use headwater_record::{DefaultSerde, Headers, Offset, Partition, RawRecord, Record, Timestamp, Topic};
+use headwater_runtime::StreamsConfig;
 use headwater_runtime::handler::ExceptionHandlers;
 use headwater_store::cache::Budget;
 use headwater_store::{OpenContext, StoreSpec, StoreSupplier};
 use headwater_store_memory::MemoryStores;
 use headwater_topology::processor::{Processor, ProcessorContext, ProcessorSupplier, Schedules, StoreAccess};
 use headwater_topology::{
-    Destination, Emit, FailureKind, Inlet, NodeRef, Outlet, OutputTopic, ProcessError, Punctuations, RecordContext,
-    Scheduled, SharedStore, SourceSpec, StoreId, Stream, TaskClock, TaskContext, TaskId, Topology, TopologyBuilder,
-    Wiring,
+    Application, Destination, Emit, FailureKind, Inlet, NodeRef, Outlet, OutputTopic, ProcessError, Punctuations,
+    RecordContext, Scheduled, SharedStore, SourceSpec, StoreId, Stream, TaskClock, TaskContext, TaskId, Topology,
+    TopologyBuilder, Wiring,
 };
 
 use crate::{DriverError, TestRecord};
@@ -96,6 +99,41 @@ impl<K: Clone + 'static, V: Clone + 'static> MockProcessorContext<K, V> {
             out: RefCell::new(out),
             stores: Vec::new(),
         }
+    }
+
+    /// Gives the application these settings, beside the defaults of others; `application.id` is its name.
+    ///
+    /// ```
+    /// use headwater::testing::MockProcessorContext;
+    ///
+    /// let mut mock = MockProcessorContext::<(), ()>::new();
+    /// mock.set_app_configs([("application.id", "shop"), ("shop.limit.cents", "5000")]);
+    /// mock.set_state_dir("/var/lib/shop");
+    /// mock.with(|cx| {
+    ///     assert_eq!(cx.application_id(), "shop");
+    ///     assert_eq!(cx.app_configs()["shop.limit.cents"], "5000");
+    ///     assert_eq!(cx.app_configs_with_prefix("shop.")["limit.cents"], "5000");
+    ///     assert_eq!(cx.app_configs()["num.stream.threads"], "1");
+    ///     assert_eq!(cx.state_dir(), std::path::Path::new("/var/lib/shop/0_0"));
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), headwater::processor::ProcessError>(())
+    /// ```
+    pub fn set_app_configs(&mut self, configs: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>) {
+        let given = configs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        let configs = StreamsConfig::values(&given);
+        let id = configs.get("application.id").cloned().unwrap_or_default();
+        self.set_application(|application| Application { id, configs, state_dir: application.state_dir });
+    }
+
+    /// Says in which directory each task has one for its state.
+    pub fn set_state_dir(&mut self, directory: impl Into<PathBuf>) {
+        self.set_application(|application| Application { state_dir: directory.into(), ..application });
+    }
+
+    fn set_application(&mut self, change: impl FnOnce(Application) -> Application) {
+        let application = &mut self.clock.borrow_mut().application;
+        *application = Arc::new(change(Application::clone(application)));
     }
 
     /// Adds a store that the processor may use: see [`MockProcessorContext::make`].

@@ -36,12 +36,7 @@ impl<K, V> Typed<K, V> {
         is_it: impl Fn(&Store) -> bool,
     ) -> Result<Self, DriverError> {
         let (name, live) = (handle.name(), driver.live.borrow());
-        let store = match live.store(name) {
-            Err(DriverError::NoSuchStore { store, .. }) => {
-                return Err(DriverError::NoSuchStore { store, kind: wanted });
-            }
-            other => other?,
-        };
+        let store = live.store(name)?;
         if !store.read(|store| Ok(is_it(store)))? {
             let (store, kind) = (name.to_owned(), live.kind_of(name));
             return Err(DriverError::StoreKind { store, kind, wanted });
@@ -78,7 +73,7 @@ impl<K, V> TestKeyValueStore<K, V> {
             Store::KeyValue(store) => Ok(Some(look(store.as_ref()))),
             _ => Ok(None),
         })?;
-        found.ok_or_else(|| DriverError::NoSuchStore { store: self.0.name.clone(), kind: "key-value" })
+        found.ok_or_else(|| DriverError::NoSuchStore(self.0.name.clone()))
     }
 
     /// The value of `key`.

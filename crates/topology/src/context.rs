@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use headwater_record::{Headers, Offset, OwnedRecord, Partition, RawHeaders, RawRecord, Timestamp, Topic};
 use headwater_store::RecordContext;
@@ -9,7 +10,7 @@ use headwater_store::RecordContext;
 use crate::caught::caught;
 use crate::handler::{DeadLetter, Decision, ErrorContext, HandlerResponse, ProductionErrorOrigin};
 use crate::tally::{DropReason, Tally};
-use crate::{BoxError, FailureKind, ProcessError, StoreId, TaskId};
+use crate::{Application, BoxError, FailureKind, ProcessError, StoreId, TaskId};
 
 /// A topic that a task writes to, as the task's output numbers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,6 +107,8 @@ pub struct TaskClock {
     pub remembered_anew: bool,
     /// How long to wait between two emissions of closed windows (internal setting of Java, 1 s; 0 in the test driver).
     pub emit_interval_ms: i64,
+    /// What processors may ask of their application.
+    pub application: Arc<Application>,
 }
 
 impl Default for TaskClock {
@@ -120,6 +123,7 @@ impl Default for TaskClock {
             remembered: BTreeMap::new(),
             remembered_anew: false,
             emit_interval_ms: 1000,
+            application: Arc::default(),
         }
     }
 }

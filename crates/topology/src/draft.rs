@@ -256,6 +256,14 @@ impl Draft {
         store
     }
 
+    /// Adds a store that a processor brings; another may have brought the same.
+    pub fn bring_store(&self, spec: StoreSpec) -> StoreId {
+        let same = self
+            .store_named(&spec.name)
+            .filter(|id| self.store(*id).is_some_and(|store| store.own && store.spec == spec));
+        same.unwrap_or_else(|| self.add_own_store(spec))
+    }
+
     /// Changes what is wanted of a store, as long as the topology is in the making.
     pub fn change_store(&self, store: StoreId, change: impl FnOnce(&mut StoreNode)) {
         if let Some(node) = self.state().graph.stores.get_mut(store.index()) {
@@ -271,6 +279,11 @@ impl Draft {
     /// The store of this name.
     pub fn store_named(&self, name: &str) -> Option<StoreId> {
         self.state().graph.store_named(name)
+    }
+
+    /// The names of all stores, in the order in which they were added.
+    pub(crate) fn store_names(&self) -> Vec<String> {
+        self.state().graph.stores.iter().map(|store| store.spec.name.clone()).collect()
     }
 
     /// Connects `store` to `node`.

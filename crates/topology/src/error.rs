@@ -91,7 +91,10 @@ pub enum WiringError {
         store: String,
     },
     /// A processor takes a store for one of another kind.
-    #[error("Processor {processor} opens StateStore {store} as a {wanted} store, but it is a {kind} store")]
+    #[error(
+        "Processor {processor} opens StateStore {store} as a {wanted} store, but it is a {kind} store: {}",
+        crate::opened_by(kind, "")
+    )]
     StoreKind {
         /// Which processor.
         processor: String,

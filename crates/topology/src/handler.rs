@@ -74,12 +74,14 @@ impl HandlerResponse {
 }
 
 /// Decides about input bytes that are no record (`DeserializationExceptionHandler`).
+#[diagnostic::on_unimplemented(note = "a closure is given to `deserialization_handler_with`")]
 pub trait DeserializationExceptionHandler: Send + Sync + fmt::Debug {
     /// `raw` could not be decoded because of `error`.
     fn handle(&self, context: &ErrorContext<'_>, raw: &OwnedRecord, error: &BoxError) -> HandlerResponse;
 }
 
 /// Decides about a record that a node failed on (`ProcessingExceptionHandler`).
+#[diagnostic::on_unimplemented(note = "a closure is given to `processing_handler_with`")]
 pub trait ProcessingExceptionHandler: Send + Sync + fmt::Debug {
     /// The node named in `context` failed with `error`.
     fn handle(&self, context: &ErrorContext<'_>, error: &BoxError) -> HandlerResponse;
@@ -97,6 +99,7 @@ pub enum ProductionErrorOrigin {
 }
 
 /// Decides about a record that could not be written (`ProductionExceptionHandler`).
+#[diagnostic::on_unimplemented(note = "a closure is given to `production_handler_with`")]
 pub trait ProductionExceptionHandler: Send + Sync + fmt::Debug {
     /// A record for `topic` could not be written because of `error`. `record` has its bytes, as far as there were any.
     fn handle(

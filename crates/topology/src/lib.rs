@@ -12,6 +12,7 @@
 //! decides about failures ([`Handlers`]) is given to it.
 #![forbid(unsafe_code)]
 
+mod application;
 pub mod by_hand;
 mod caught;
 mod context;
@@ -27,6 +28,7 @@ pub mod handler;
 mod held;
 mod id;
 mod java_order;
+mod known;
 pub mod naming;
 pub mod node;
 mod plan;
@@ -43,6 +45,7 @@ mod tally;
 mod task_graph;
 mod wiring;
 
+pub use application::Application;
 pub use by_hand::{NodeRef, SinkSpec, SourceSpec, TopologyBuilder};
 pub use context::{Destination, Emit, Handlers, OutputTopic, TaskClock, TaskContext};
 pub use draft::Draft;
@@ -54,6 +57,7 @@ pub use frozen::Topology;
 pub use headwater_store::RecordContext;
 pub use held::{Held, HoldKind};
 pub use id::{NodeId, StoreId, SubtopologyId, TaskId, TaskIdError};
+pub use known::{known, nearest, opened_by};
 pub use plan::StreamJoin;
 pub use port::{MakeInlet, Port};
 pub use punctuate::{PunctuationType, Punctuations, ScheduleId, Scheduled};

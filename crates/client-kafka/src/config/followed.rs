@@ -1,9 +1,7 @@
-//! Settings that clients of our own do not follow: each is told of once, with what to do instead.
+//! Settings that clients of our own do not follow, with what to do instead.
 #![forbid(unsafe_code)]
 
 use headwater_client::ClientConfig;
-
-use super::ignored;
 
 const NO_CLASSES: &str = "a class of the JVM cannot be loaded here";
 const NO_METRICS: &str = "metrics go to the recorder of the crate `metrics`";
@@ -83,21 +81,17 @@ const REASONS: [(&str, &str); 44] = [
     ("topic.metadata.refresh.interval.ms", "use metadata.max.age.ms"),
 ];
 
-/// Tells of each setting that is not among `followed` that it has no effect.
-pub(crate) fn tell_of_others(config: &ClientConfig, followed: &[&str]) {
-    for (key, why) in others(config, followed) {
-        ignored(key, why);
-    }
-}
-
-fn others<'a>(config: &'a ClientConfig, followed: &[&str]) -> impl Iterator<Item = (&'a str, &'static str)> {
+/// The settings that are not among `followed`, and why they have no effect, where that is known.
+pub(crate) fn others(config: &ClientConfig, followed: &[&str]) -> Vec<(String, Option<&'static str>)> {
     let nothing_to_say = |key: &str, value: &str| {
         NOTHING_TO_SAY.iter().any(|(known, usual)| *known == key && usual.is_none_or(|usual| usual == value.trim()))
     };
-    config.iter().filter(move |(key, value)| !followed.contains(key) && !nothing_to_say(key, value)).map(|(key, _)| {
+    let others = config.iter().filter(|(key, value)| !followed.contains(key) && !nothing_to_say(key, value));
+    let with_reason = others.map(|(key, _)| {
         let reason = REASONS.iter().find(|(known, _)| *known == key);
-        (key, reason.map_or("there is no such setting of this client", |(_, why)| *why))
-    })
+        (key.to_owned(), reason.map(|(_, why)| *why))
+    });
+    with_reason.collect()
 }
 
 #[cfg(test)]
@@ -113,13 +107,14 @@ mod tests {
             .with("send.buffer.bytes", "7")
             .with("queue.buffering.max.kbytes", "1")
             .with("lingr.ms", "1");
-        let told: Vec<_> = others(&config, &["acks"]).collect();
+        let told = others(&config, &["acks"]);
+        let told: Vec<_> = told.iter().map(|(key, why)| (key.as_str(), *why)).collect();
         assert_eq!(
             told,
             [
-                ("lingr.ms", "there is no such setting of this client"),
-                ("queue.buffering.max.kbytes", "use buffer.memory, in bytes"),
-                ("send.buffer.bytes", THE_SYSTEM_DECIDES),
+                ("lingr.ms", None),
+                ("queue.buffering.max.kbytes", Some("use buffer.memory, in bytes")),
+                ("send.buffer.bytes", Some(THE_SYSTEM_DECIDES)),
             ]
         );
     }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use headwater_client::{ClientConfig, ClientError};
 
-use crate::config::{Servers, flag, millis, number, tell_of_others};
+use crate::config::{Servers, flag, millis, number};
 use crate::connection::FRAME_LIMIT;
 
 /// An answer may go beyond this by one batch, and must stay below the longest frame.
 const MOST_BYTES: i32 = (FRAME_LIMIT / 2) as i32;
 
-const FOLLOWED: [&str; 15] = [
+pub(crate) const FOLLOWED: [&str; 15] = [
     "bootstrap.servers",
     "check.crcs",
     "client.id",
@@ -56,7 +56,6 @@ impl Settings {
     /// # Errors
     /// [`ClientError::Config`] for values that cannot be.
     pub(super) fn of(config: &ClientConfig) -> Result<Self, ClientError> {
-        tell_of_others(config, &FOLLOWED);
         let committed_only = match config.value("isolation.level").map(str::trim) {
             None | Some("read_uncommitted") => false,
             Some("read_committed") => true,

@@ -8,7 +8,7 @@ use headwater_client::{ClientConfig, ClientError};
 
 use super::sequences::Rules;
 use crate::batch::{Codec, Compression};
-use crate::config::{flag, millis, number, retry_backoff, tell_of_others};
+use crate::config::{flag, millis, number, retry_backoff};
 
 /// What `batch.size` is unless it is set, bytes.
 ///
@@ -20,7 +20,7 @@ const BATCH_SIZE: i32 = 256 << 10;
 /// The broker remembers the last five batches of a producer, and so finds those that came twice.
 const MOST_IN_FLIGHT: i32 = 5;
 
-const FOLLOWED: [&str; 23] = [
+pub(crate) const FOLLOWED: [&str; 23] = [
     "acks",
     "batch.size",
     "bootstrap.servers",
@@ -83,7 +83,6 @@ impl Settings {
     /// # Errors
     /// [`ClientError::Config`] for values that are none, and for those that do not go together.
     pub(super) fn of(config: &ClientConfig) -> Result<Self, ClientError> {
-        tell_of_others(config, &FOLLOWED);
         let acks = acks(config)?;
         let retries = number(config, "retries", i32::MAX)?;
         let max_in_flight = number(config, "max.in.flight.requests.per.connection", MOST_IN_FLIGHT)?;

@@ -5,4 +5,5 @@
 mod explained;
 mod moving;
 mod summary;
+mod waiting;
 mod world;

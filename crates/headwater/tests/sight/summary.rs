@@ -12,7 +12,7 @@ use crate::world::World;
 
 /// Where log lines are kept.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -24,7 +24,7 @@ impl Write for Log {
 }
 
 /// The lines that `work` logs with these words.
-fn logged(words: &str, work: impl FnOnce()) -> Vec<String> {
+pub(crate) fn logged(words: &str, work: impl FnOnce()) -> Vec<String> {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();

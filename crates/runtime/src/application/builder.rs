@@ -1,29 +1,32 @@
 //! From a topology, settings and components to a running application.
 
+mod components;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
-use headwater_client::{ClientKind, ClientSupplier};
+use headwater_client::ClientSupplier;
 use headwater_topology::Topology;
-use headwater_topology::handler::{
-    DeserializationExceptionHandler, ProcessingExceptionHandler, ProductionExceptionHandler,
-};
 use uuid::Uuid;
 
 use super::checks::check;
-use super::{Driven, KafkaStreams, State, StateListener, UncaughtHandler, UncaughtResponse};
-use crate::changelog::{RestoreListener, Silent};
-use crate::config::Role;
+use super::{Driven, KafkaStreams, StateListener, UncaughtHandler};
+use crate::changelog::{RestoreListener, Silent, StandbyUpdateListener};
+use crate::config::ROLES;
 use crate::directory::StateDirectory;
 use crate::environment::DefaultEnvironment;
 use crate::global::GlobalPart;
-use crate::handler::ExceptionHandlers;
-use crate::instance::{Globals, Instance, LocalStores, LocalThreads, SourcePatterns, Status, StreamsMetadataState};
+use crate::handler::{
+    DeserializationExceptionHandler, ExceptionHandlers, ProcessingExceptionHandler, ProductionExceptionHandler,
+};
+use crate::instance::{
+    DeadLetters, Globals, Instance, LocalStores, LocalThreads, SourcePatterns, Status, StreamsMetadataState, Watch,
+};
 use crate::task::keeps_state;
-use crate::{Environment, Error, StoreMakers, StreamsConfig, host};
+use crate::{Environment, Error, StoreMakers, StreamsConfig, host, metric};
 
 /// An application that is being put together. Settings are data ([`Builder::set`]); components are objects.
 #[must_use]
@@ -35,6 +38,7 @@ pub struct Builder<D> {
     state_listener: Option<StateListener>,
     uncaught: Option<UncaughtHandler>,
     restore_listener: Arc<dyn RestoreListener>,
+    standby_update_listener: Arc<dyn StandbyUpdateListener>,
     deserialization: Option<Arc<dyn DeserializationExceptionHandler>>,
     processing: Option<Arc<dyn ProcessingExceptionHandler>>,
     production: Option<Arc<dyn ProductionExceptionHandler>>,
@@ -53,6 +57,7 @@ impl<D: DefaultEnvironment> Builder<D> {
             state_listener: None,
             uncaught: None,
             restore_listener: Arc::new(Silent),
+            standby_update_listener: Arc::new(Silent),
             deserialization: None,
             processing: None,
             production: None,
@@ -130,45 +135,6 @@ impl<D: DefaultEnvironment> Builder<D> {
         self
     }
 
-    /// Calls `listener` at each step of the application's state, with the state before and the one after.
-    pub fn state_listener(mut self, listener: impl Fn(State, State) + Send + Sync + 'static) -> Self {
-        self.state_listener = Some(Arc::new(listener));
-        self
-    }
-
-    /// Asks `handler` what becomes of the application when a thread fails; without one, this instance closes.
-    pub fn uncaught_error_handler(
-        mut self,
-        handler: impl Fn(&Error) -> UncaughtResponse + Send + Sync + 'static,
-    ) -> Self {
-        self.uncaught = Some(Arc::new(handler));
-        self
-    }
-
-    /// Tells `listener` how restoring goes on.
-    pub fn restore_listener(mut self, listener: impl RestoreListener + 'static) -> Self {
-        self.restore_listener = Arc::new(listener);
-        self
-    }
-
-    /// Asks `handler` about input that is no record, instead of the one that the settings name.
-    pub fn deserialization_handler(mut self, handler: impl DeserializationExceptionHandler + 'static) -> Self {
-        self.deserialization = Some(Arc::new(handler));
-        self
-    }
-
-    /// Asks `handler` about records that an operator failed on, instead of the one that the settings name.
-    pub fn processing_handler(mut self, handler: impl ProcessingExceptionHandler + 'static) -> Self {
-        self.processing = Some(Arc::new(handler));
-        self
-    }
-
-    /// Asks `handler` about records that could not be written, instead of the one that the settings name.
-    pub fn production_handler(mut self, handler: impl ProductionExceptionHandler + 'static) -> Self {
-        self.production = Some(Arc::new(handler));
-        self
-    }
-
     /// Names the process where the state directory knows no name yet, instead of by chance: for runs that are to be repeatable.
     pub fn process_id(mut self, id: u128) -> Self {
         self.process_id = Some(Uuid::from_u128(id));
@@ -206,7 +172,6 @@ impl<D: DefaultEnvironment> Builder<D> {
 
     fn instance(self, is_driven: bool) -> Result<Arc<Instance>, Error> {
         let config = StreamsConfig::from_properties(self.properties)?;
-        tell(&config);
         check(&self.topology, &config)?;
         let patterns = SourcePatterns::of(&self.topology)?;
         let mut handlers = ExceptionHandlers::configured(|key| config.given(key))
@@ -215,6 +180,8 @@ impl<D: DefaultEnvironment> Builder<D> {
         handlers.processing = self.processing.unwrap_or(handlers.processing);
         handlers.production = self.production.unwrap_or(handlers.production);
         let clients = self.clients.map_or_else(|| D::clients(&config), Ok)?;
+        metric::describe();
+        tell(&config, clients.as_ref());
         check_clients(&config, clients.as_ref())?;
         let stores = self.stores.map_or_else(|| D::stores(&config), Ok)?;
         let clock = clients.clock();
@@ -240,17 +207,21 @@ impl<D: DefaultEnvironment> Builder<D> {
             directory,
             handlers,
             restore_listener: self.restore_listener,
+            standby_update_listener: self.standby_update_listener,
             uncaught: self.uncaught,
             patterns,
             status: Status::new(self.state_listener),
+            watch: Watch::default(),
+            dead_letters: DeadLetters::default(),
             is_driven,
+            application: Arc::new(config.application()),
             config,
         }))
     }
 }
 
 /// Says which settings do not do what they seem to.
-fn tell(config: &StreamsConfig) {
+fn tell(config: &StreamsConfig, clients: &dyn ClientSupplier) {
     for overridden in config.overridden() {
         if overridden.is_error {
             tracing::error!("{}", overridden.message);
@@ -258,20 +229,16 @@ fn tell(config: &StreamsConfig) {
             tracing::warn!("{}", overridden.message);
         }
     }
-    for warning in config.warnings() {
+    for warning in config.warnings_with(clients) {
         tracing::warn!("{warning}");
     }
 }
 
 /// Settings of clients are refused before a thread would fail with them.
 fn check_clients(config: &StreamsConfig, clients: &dyn ClientSupplier) -> Result<(), Error> {
-    let of = |role| config.client(role, config.application_id());
-    clients.check(ClientKind::Consumer, &of(Role::MainConsumer))?;
-    clients.check(ClientKind::Consumer, &of(Role::RestoreConsumer))?;
-    clients.check(ClientKind::Consumer, &of(Role::GlobalConsumer))?;
-    clients.check(ClientKind::Producer, &of(Role::Producer))?;
-    clients.check(ClientKind::Membership, &of(Role::Membership))?;
-    clients.check(ClientKind::Admin, &of(Role::Admin))?;
+    for (role, kind) in ROLES {
+        clients.check(kind, &config.client(role, config.application_id()))?;
+    }
     Ok(())
 }
 

@@ -95,7 +95,7 @@ impl Driven {
         });
         if is_dead {
             self.global = None;
-            status.global_is(GlobalThreadState::Dead);
+            self.instance.global_thread_has_ended();
         }
     }
 
@@ -190,6 +190,7 @@ impl Slot {
             Some(live) => live,
             none => none.insert(StreamThread::new(instance, self.number, now)?),
         };
+        instance.tell_who_keeps_us_waiting(now);
         worker.turn(now, Deadline::NOW);
         thread.turn(now)?;
         if thread.has_ended() {

@@ -36,7 +36,7 @@ pub enum StandbyEnd {
 }
 
 /// Hears about the stores of standbys. It is called in the thread that restores, and must not take long.
-pub trait StandbyListener: Send + Sync + std::fmt::Debug {
+pub trait StandbyUpdateListener: Send + Sync + std::fmt::Debug {
     /// The store follows its changelog from `from` on.
     fn on_start(&self, changelog: &TopicPartition, store: &str, from: Offset) {
         let _ = (changelog, store, from);
@@ -74,4 +74,4 @@ pub struct Silent;
 
 impl RestoreListener for Silent {}
 
-impl StandbyListener for Silent {}
+impl StandbyUpdateListener for Silent {}

@@ -132,7 +132,7 @@ impl Updater {
                 let range = reader.range;
                 self.listener.on_start(&changelog.partition, &changelog.name, range.from, range.to);
             } else {
-                self.standby_listener.on_start(&changelog.partition, &changelog.name, reader.next);
+                self.standby_update_listener.on_start(&changelog.partition, &changelog.name, reader.next);
                 let (store, partition, from) = (&changelog.name, &changelog.partition, reader.range.from);
                 tracing::info!(task = %id, store, changelog = %partition, %from, "following the changelog of a standby");
             }

@@ -12,7 +12,7 @@ use headwater_topology::TaskId;
 use super::chunk::Chunk;
 use super::reader::{Applied, Fetch, Reader};
 use super::{
-    RestoreListener, Restoring, Silent, SourceOffsets, Standby, StandbyEnd, StandbyListener, StoreProgress,
+    RestoreListener, Restoring, Silent, SourceOffsets, Standby, StandbyEnd, StandbyUpdateListener, StoreProgress,
     TaskProgress, UpdateFailure,
 };
 use crate::commit::SYNC_INTERVAL;
@@ -104,7 +104,7 @@ pub struct Updater {
     pub(super) source_offsets: Box<dyn SourceOffsets>,
     pub(super) settings: UpdaterSettings,
     pub(super) listener: Arc<dyn RestoreListener>,
-    pub(super) standby_listener: Arc<dyn StandbyListener>,
+    pub(super) standby_update_listener: Arc<dyn StandbyUpdateListener>,
     pub(super) tasks: BTreeMap<TaskId, Updating>,
     pub(super) owners: HashMap<TopicPartition, TaskId>,
     /// When new tasks are tried again.
@@ -139,7 +139,7 @@ impl Updater {
             source_offsets,
             settings,
             listener,
-            standby_listener: Arc::new(Silent),
+            standby_update_listener: Arc::new(Silent),
             tasks: BTreeMap::new(),
             owners: HashMap::new(),
             retry_at: None,
@@ -154,8 +154,8 @@ impl Updater {
 
     /// With somebody who hears about standbys.
     #[must_use]
-    pub fn with_standby_listener(mut self, listener: Arc<dyn StandbyListener>) -> Self {
-        self.standby_listener = listener;
+    pub fn with_standby_update_listener(mut self, listener: Arc<dyn StandbyUpdateListener>) -> Self {
+        self.standby_update_listener = listener;
         self
     }
 
@@ -174,18 +174,10 @@ impl Updater {
         self.tasks.insert(stores.id, Updating { active, stores, readers: None, trouble_since: None });
     }
 
-    /// Makes a standby an active task, to give it back as [`Updated::Restored`]. Whether there was such a standby.
-    pub fn promote(&mut self, id: TaskId) -> bool {
-        let is_standby = self.tasks.get(&id).is_some_and(|task| !task.active);
-        if is_standby && let Some(stores) = self.release(id, StandbyEnd::Promoted) {
-            self.add(stores, true);
-        }
-        is_standby
-    }
-
-    /// Gives a task's stores back as they are, committed unless that fails. `None` when the task is not here (any more).
-    pub fn remove(&mut self, id: TaskId) -> Option<(TaskStores, Result<(), UpdateFailure>)> {
-        let mut stores = self.release(id, StandbyEnd::Migrated)?;
+    /// Gives a task's stores back as they are, committed unless that fails; `end` is what its listener hears of a standby. `None` when
+    /// the task is not here (any more).
+    pub fn remove(&mut self, id: TaskId, end: StandbyEnd) -> Option<(TaskStores, Result<(), UpdateFailure>)> {
+        let mut stores = self.release(id, end)?;
         let committed = stores.commit().map_err(UpdateFailure::from);
         Some((stores, committed))
     }
@@ -319,7 +311,7 @@ impl Updater {
                 self.listener.on_batch(partition, name, last, records);
             } else {
                 let heard = self.consumer.watermarks(partition).map(|heard| heard.high);
-                self.standby_listener.on_batch(partition, name, id, last, records, heard);
+                self.standby_update_listener.on_batch(partition, name, id, last, records, heard);
             }
         }
         let is_full = store.state().pending_bytes() > self.settings.pending_bytes;
@@ -395,7 +387,13 @@ impl Updater {
             }
             if !task.active {
                 let heard = self.heard_end(&changelog.partition);
-                self.standby_listener.on_suspended(&changelog.partition, &changelog.name, reader.next, heard, end);
+                self.standby_update_listener.on_suspended(
+                    &changelog.partition,
+                    &changelog.name,
+                    reader.next,
+                    heard,
+                    end,
+                );
             } else if !reader.ended {
                 self.listener.on_suspended(&changelog.partition, &changelog.name, reader.applied);
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use headwater_client::ClientConfig;
+use headwater_client::{ClientConfig, ClientKind};
 
 use super::StreamsConfig;
 use super::names::{self, Family};
@@ -86,10 +86,31 @@ impl Role {
     }
 }
 
+/// Every role, with the kind of its client.
+pub(crate) const ROLES: [(Role, ClientKind); 6] = [
+    (Role::MainConsumer, ClientKind::Consumer),
+    (Role::RestoreConsumer, ClientKind::Consumer),
+    (Role::GlobalConsumer, ClientKind::Consumer),
+    (Role::Producer, ClientKind::Producer),
+    (Role::Membership, ClientKind::Membership),
+    (Role::Admin, ClientKind::Admin),
+];
+
+/// The key with which the setting `key` of a client of `role` was given, and its value: prefixed ones first.
+fn find<'a>(properties: &'a BTreeMap<String, String>, role: Role, key: &str) -> Option<(&'a str, &'a str)> {
+    let prefixed = role.prefixes().iter().rev().find_map(|prefix| properties.get_key_value(&format!("{prefix}{key}")));
+    let found = prefixed.or_else(|| properties.get_key_value(key));
+    found.map(|(key, value)| (key.as_str(), value.as_str()))
+}
+
 /// The setting of `key` for a client of `role`, prefixed ones first.
 pub(super) fn value_for<'a>(properties: &'a BTreeMap<String, String>, role: Role, key: &str) -> Option<&'a str> {
-    let prefixed = role.prefixes().iter().rev().find_map(|prefix| properties.get(&format!("{prefix}{key}")));
-    prefixed.or_else(|| properties.get(key)).map(String::as_str)
+    find(properties, role, key).map(|(_, value)| value)
+}
+
+/// The key with which [`value_for`] was given.
+pub(super) fn given_for<'a>(properties: &'a BTreeMap<String, String>, role: Role, key: &str) -> Option<&'a str> {
+    find(properties, role, key).map(|(key, _)| key)
 }
 
 impl StreamsConfig {

@@ -112,7 +112,16 @@ fn task(
     // What tasks read is the store itself: nothing may wait in a cache before it.
     let cache = Rc::new(Budget::new(0));
     let handlers = handlers(instance);
-    Ok(GlobalTask::start(&instance.topology, shared(places), handlers, cache, output, now).map_err(Trouble::Task)?)
+    Ok(GlobalTask::start(
+        &instance.topology,
+        shared(places),
+        handlers,
+        Arc::clone(&instance.application),
+        cache,
+        output,
+        now,
+    )
+    .map_err(Trouble::Task)?)
 }
 
 /// The application's handlers; about processors of global stores they decide only if they are asked to.

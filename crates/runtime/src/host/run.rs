@@ -84,7 +84,7 @@ pub(crate) fn spawn_all(instance: &Arc<Instance>) -> Result<Threads, Error> {
     if !instance.globals.is_empty() {
         let own = Arc::clone(instance);
         threads.spawn(instance, instance.global_thread_name(), move || run_global(&own)).inspect_err(|_| {
-            instance.status.global_is(GlobalThreadState::Dead);
+            instance.global_thread_has_ended();
             give_up(instance, 1);
         })?;
     }
@@ -148,7 +148,7 @@ struct GlobalEnd<'a> {
 
 impl Drop for GlobalEnd<'_> {
     fn drop(&mut self) {
-        self.instance.status.global_is(GlobalThreadState::Dead);
+        self.instance.global_thread_has_ended();
         self.instance.status.thread_leaves(|| self.instance.directory.release());
     }
 }
@@ -232,6 +232,7 @@ fn restore(instance: &Arc<Instance>, mut worker: RestoreWorker) {
     OWN.set(true);
     let clock = &instance.environment.clock;
     loop {
+        instance.tell_who_keeps_us_waiting(clock.now());
         let alive = if worker.is_idle() {
             worker.wait_for_order(IDLE_WAIT)
         } else {

@@ -109,7 +109,7 @@ impl Explanation {
         threads: &[ThreadMetadata],
         at: Timestamp,
     ) -> Result<Self, Error> {
-        let node = topology.node_named(name).ok_or_else(|| unknown(topology, name))?;
+        let node = topology.node_named(name).ok_or_else(|| Error::new(ErrorKind::Topology, topology.no_node(name)))?;
         let part = topology.subtopologies().iter().find(|part| part.nodes.contains(&node)).map(|part| part.id);
         let tasks = threads.iter().flat_map(|thread| thread.tasks.iter().map(|(id, task)| (thread.number, *id, task)));
         let has_it = |(_, id, task): &(usize, TaskId, &TaskMetadata)| {
@@ -120,14 +120,6 @@ impl Explanation {
         let kind = tasks.iter().find_map(|task| task.node.held).map(|held| held.kind);
         Ok(Explanation { node: name.to_owned(), at, kind, tasks })
     }
-}
-
-/// There is no such node; but perhaps one that is called about so.
-fn unknown(topology: &Topology, name: &str) -> Error {
-    let names = topology.nodes().map(|(_, node)| &node.name);
-    let near = names.map(|other| (strsim::osa_distance(name, other), other)).min();
-    let near = near.map(|(_, near)| format!(": did you mean {near}?")).unwrap_or_default();
-    Error::new(ErrorKind::Topology, format!("the topology has no node {name}{near} `Topology::describe` names all"))
 }
 
 impl fmt::Display for Explanation {

@@ -52,6 +52,8 @@ pub(crate) struct Signs {
     pub(crate) global: Option<GlobalThreadState>,
     /// What the stream threads told last.
     pub(crate) told: Vec<ThreadMetadata>,
+    /// For how long the group's coordinator has not answered, if that is longer than a session.
+    pub(crate) coordinator_silent_for: Option<Duration>,
     /// How long a thread may be silent, and a rebalance may take (`max.poll.interval.ms`).
     pub(crate) patience: Duration,
     pub(crate) now: Timestamp,
@@ -73,6 +75,12 @@ impl Health {
         }
         if signs.global == Some(GlobalThreadState::Dead) && !state.is_ending() {
             dead.push("the thread that fills global stores has died".to_owned());
+        }
+        if let Some(silent) = signs.coordinator_silent_for.filter(|_| !state.is_ending()) {
+            unready.push(format!(
+                "the group's coordinator has not answered for {} s, longer than session.timeout.ms: others may have been given its tasks",
+                silent.as_secs()
+            ));
         }
         let lives =
             |number| signs.threads.iter().any(|(thread, state)| *thread == number && *state != ThreadState::Dead);

@@ -191,7 +191,7 @@ impl Metadata<'_> {
         handle: &StoreHandle<K, V>,
         choose: impl FnOnce(i32) -> Result<Partition, Error>,
     ) -> Result<KeyQueryMetadata, Error> {
-        let unknown = || Error::config(format!("there is no store {} in the topology", handle.name()));
+        let unknown = || Error::config(self.topology.no_store(handle.name()));
         let id = self.topology.store_named(handle.name()).ok_or_else(unknown)?;
         if self.topology.store(id).is_some_and(|store| store.global) {
             let active = self.this_host.clone().or_else(|| self.hosts.all().first().map(|host| (*host).clone()));

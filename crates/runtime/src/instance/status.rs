@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
+use headwater_record::Timestamp;
+
 use super::Gate;
 use super::state::{GlobalThreadState, Progress, State, ThreadState};
-use crate::Error;
+use crate::{Error, metric};
 
 /// So many steps may wait for a listener that takes long. Of more, it hears where they led, not by which way.
 const MOST_STEPS: usize = 100;
@@ -25,6 +27,8 @@ pub(crate) struct Closing {
     pub(crate) leave: bool,
     /// How long all steps may take together, from when a thread hears of it: brokers may not answer.
     pub(crate) timeout: Duration,
+    /// When somebody wished it.
+    pub(crate) since: Timestamp,
 }
 
 /// Shared by the threads of one application and by its handle.
@@ -83,6 +87,9 @@ impl Status {
     pub(crate) fn thread_is(&self, thread: usize, state: ThreadState) {
         let steps = self.lock().progress.thread_is(thread, state);
         tracing::debug!(thread, %state, "a stream thread changed its state");
+        if state == ThreadState::Dead {
+            metric::thread_has_ended(thread);
+        }
         self.announce(steps);
     }
 

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use headwater_record::{RawRecord, Timestamp, Topic, TopicPartition};
 use headwater_store::cache::Budget;
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::{
-    NodeId, ProcessError, RecordContext, SharedStore, StoreId, TaskClock, TaskContext, TaskGraph, TaskId, Topology,
+    Application, NodeId, ProcessError, RecordContext, SharedStore, StoreId, TaskClock, TaskContext, TaskGraph, TaskId,
+    Topology,
 };
 
 use crate::handler::ExceptionHandlers;
@@ -38,6 +40,7 @@ impl GlobalTask {
         topology: &Topology,
         stores: HashMap<StoreId, SharedStore>,
         handlers: ExceptionHandlers,
+        application: Arc<Application>,
         cache: Rc<Budget>,
         output: &mut RecordCollector,
         now: Timestamp,
@@ -51,7 +54,7 @@ impl GlobalTask {
         nodes.sort_unstable();
         nodes.dedup();
         let graph = TaskGraph::wire(topology, NO_TASK, &nodes, &mut emit, &stores, cache).map_err(wired)?;
-        let clock = TaskClock { now, ..TaskClock::default() };
+        let clock = TaskClock { now, application, ..TaskClock::default() };
         let mut task = GlobalTask { graph, sources, stores, clock, handlers, lane };
         let mut cx = TaskContext::new(NO_TASK, &mut task.clock, &mut emit, &task.handlers);
         task.graph.init(&mut cx).map_err(wired)?;

@@ -15,7 +15,7 @@ use headwater_record::{Offset, Timestamp, TopicPartition};
 use headwater_store::cache::Budget;
 use headwater_topology::state::SeenEntry;
 use headwater_topology::{
-    EdgeCount, ProcessError, SharedStore, StoreId, TaskClock, TaskContext, TaskGraph, TaskId, Topology,
+    Application, EdgeCount, ProcessError, SharedStore, StoreId, TaskClock, TaskContext, TaskGraph, TaskId, Topology,
 };
 
 use super::last_input::LastInput;
@@ -37,6 +37,8 @@ pub struct TaskSettings {
     pub emit_interval: Duration,
     /// Who decides about failed records.
     pub handlers: ExceptionHandlers,
+    /// What processors may ask of it.
+    pub application: Arc<Application>,
     /// What the record caches of the thread may use together.
     pub cache: Rc<Budget>,
 }
@@ -167,6 +169,7 @@ impl StreamTask {
             now,
             emit_interval_ms: i64::try_from(settings.emit_interval.as_millis()).unwrap_or(i64::MAX),
             remembered: remembered(&committed),
+            application: settings.application,
             ..TaskClock::default()
         };
         let wired = |error| TaskError::Wiring { task, error };

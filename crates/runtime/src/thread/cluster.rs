@@ -35,6 +35,7 @@ impl Cluster {
 
     /// Asks, and waits for the answer as long as one request may take.
     pub(super) fn answer(&mut self, question: Question, now: Timestamp) -> Answer {
+        self.cx.instance.look_for_dead_letters(self.admin.as_mut(), self.cx.answer_by(now));
         match question {
             Question::Topics => Answer::Topics(self.survey(now)),
             Question::Plan { number, group } => Answer::Plan { number, plan: self.plan(&group, now) },

@@ -51,9 +51,11 @@ impl Member {
         let (config, clients) = (cx.config(), &cx.instance.environment.clients);
         let name = cx.instance.thread_name(cx.number);
         let member = config.client(Role::Membership, &format!("{name}-consumer"));
+        let connection = clients.membership(config.application_id(), &member)?;
+        cx.instance.watch.takes_part(cx.number, connection.lease());
         Ok(Member {
             cx: cx.clone(),
-            connection: clients.membership(config.application_id(), &member)?,
+            connection,
             membership: Membership::new(settings(cx), now),
             leading: Leading::default(),
             responses: VecDeque::new(),

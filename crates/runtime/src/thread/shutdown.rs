@@ -93,6 +93,8 @@ impl StreamThread {
         tracing::info!(thread = self.cx.number, "a stream thread closes");
         self.shutdown.ending = Ending::Draining;
         self.become_state(ThreadState::PendingShutdown);
+        let watch = &self.cx.instance.watch;
+        watch.waits_for(self.cx.number, "brokers that do not answer to its last commit");
         self.commit_last(&self.tasks.ids(), now)?;
         self.tasks.close(&mut self.collector, &mut self.fetcher)?;
         self.tell(now, Event::Close { leave })
@@ -104,6 +106,12 @@ impl StreamThread {
         self.tasks.close_those_back();
         let closing = self.cx.instance.status.closing();
         let has_waited = closing.is_some_and(|closing| self.shutdown.has_waited(closing, now));
+        let waits_for = if self.tasks.is_empty() {
+            "the group's coordinator, which has not answered that it leaves"
+        } else {
+            "stores that are being restored or followed, to be closed"
+        };
+        self.cx.instance.watch.waits_for(self.cx.number, waits_for);
         if self.tasks.is_empty() && (self.member.is_ended() || has_waited) {
             self.shutdown.ending = Ending::Done;
         } else {

@@ -17,7 +17,7 @@ pub(crate) use self::worker::RestoreWorker;
 use super::context::ThreadContext;
 use super::question::Question;
 use crate::Error;
-use crate::changelog::{TaskProgress, UpdateFailure};
+use crate::changelog::{StandbyEnd, TaskProgress, UpdateFailure};
 use crate::task::TaskStores;
 
 /// How soon the thread looks again for what the worker gives back.
@@ -33,8 +33,8 @@ pub(super) enum Order {
     Restore(TaskStores),
     /// Keep a standby up to date.
     Follow(TaskStores),
-    /// Give a task back.
-    Remove(TaskId),
+    /// Give a task back, which is to be this if it was a standby.
+    Remove(TaskId, StandbyEnd),
     /// Ask the cluster.
     Ask(Question),
 }
@@ -110,6 +110,7 @@ mod tests {
     use headwater_topology::TaskId;
 
     use super::{Asker, MOST_QUESTIONS, Order, Question, SharedProgress, StateUpdater, sync_channel};
+    use crate::changelog::StandbyEnd;
     use crate::thread::question::Answer;
 
     #[test]
@@ -118,9 +119,9 @@ mod tests {
         let ((_from_worker, reports), (_to_thread, answers)) = (sync_channel(1), sync_channel(1));
         let mut asker = Asker { orders: orders.clone(), answers, under_way: 0 };
         let mut updater = StateUpdater { orders, reports, progress: SharedProgress::default(), broken: false };
-        assert!(updater.send(Order::Remove(TaskId::new(0, 0))).is_none());
-        let back = updater.send(Order::Remove(TaskId::new(0, 1)));
-        assert!(matches!(back, Some(Order::Remove(task)) if task == TaskId::new(0, 1)));
+        assert!(updater.send(Order::Remove(TaskId::new(0, 0), StandbyEnd::Migrated)).is_none());
+        let back = updater.send(Order::Remove(TaskId::new(0, 1), StandbyEnd::Migrated));
+        assert!(matches!(back, Some(Order::Remove(task, _)) if task == TaskId::new(0, 1)));
         assert!(!asker.ask(Question::Topics), "questions go the same way");
         to_worker.try_recv().unwrap();
         assert!(asker.ask(Question::Topics));

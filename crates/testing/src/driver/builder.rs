@@ -6,15 +6,16 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use headwater_record::Timestamp;
+use headwater_record::{OwnedRecord, Timestamp};
 use headwater_runtime::StoreMakers;
 use headwater_runtime::config::UnknownSetting;
-use headwater_runtime::handler::ExceptionHandlers;
+use headwater_runtime::handler::{ExceptionHandlers, FromFn};
 use headwater_store::StoreSupplier;
-use headwater_topology::Topology;
 use headwater_topology::handler::{
-    DeserializationExceptionHandler, ProcessingExceptionHandler, ProductionExceptionHandler,
+    DeserializationExceptionHandler, ErrorContext, HandlerResponse, ProcessingExceptionHandler, ProductionErrorOrigin,
+    ProductionExceptionHandler,
 };
+use headwater_topology::{BoxError, Topology};
 
 use super::TopologyTestDriver;
 use super::live::Live;
@@ -107,6 +108,15 @@ impl Builder {
         self
     }
 
+    /// Asks a closure about input that is no record: where it lies, its bytes, what is wrong.
+    #[must_use]
+    pub fn deserialization_handler_with(
+        self,
+        handler: impl Fn(&ErrorContext<'_>, &OwnedRecord, &BoxError) -> HandlerResponse + Send + Sync + 'static,
+    ) -> Self {
+        self.deserialization_handler(FromFn(handler))
+    }
+
     /// Asks `handler` about records that an operator failed on, instead of the one that the settings name.
     #[must_use]
     pub fn processing_handler(mut self, handler: impl ProcessingExceptionHandler + 'static) -> Self {
@@ -114,11 +124,33 @@ impl Builder {
         self
     }
 
+    /// Asks a closure about records that an operator failed on: where, and why.
+    #[must_use]
+    pub fn processing_handler_with(
+        self,
+        handler: impl Fn(&ErrorContext<'_>, &BoxError) -> HandlerResponse + Send + Sync + 'static,
+    ) -> Self {
+        self.processing_handler(FromFn(handler))
+    }
+
     /// Asks `handler` about records that could not be written, instead of the one that the settings name.
     #[must_use]
     pub fn production_handler(mut self, handler: impl ProductionExceptionHandler + 'static) -> Self {
         self.handlers.production = Some(Arc::new(handler));
         self
+    }
+
+    /// Asks a closure about records that could not be written: where they came from, their topic, their bytes, what was tried, and why
+    /// it failed.
+    #[must_use]
+    pub fn production_handler_with(
+        self,
+        handler: impl Fn(&ErrorContext<'_>, &str, &OwnedRecord, ProductionErrorOrigin, &BoxError) -> HandlerResponse
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.production_handler(FromFn(handler))
     }
 
     /// Opens stores that are not to lie in memory with `supplier`, in `directory`. Without it, they lie in memory too.

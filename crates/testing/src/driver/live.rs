@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use headwater_client::{
 };
 use headwater_client_memory::{Cluster, ClusterConfig, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, OwnedRecord, Timestamp, Topic, TopicPartition};
+use headwater_runtime::StreamsConfig;
 use headwater_runtime::commit::{Commit, ProcessingGuarantee};
 use headwater_runtime::handler::{ExceptionHandlers, LogAndContinueExceptionHandler};
 use headwater_runtime::output::{OutputSettings, RecordCollector};
@@ -21,7 +23,7 @@ use headwater_store::RowFormat;
 use headwater_store::cache::Budget;
 use headwater_topology::node::{NodeKind, SourceTopics};
 use headwater_topology::state::{self, SeenEntry};
-use headwater_topology::{NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, naming};
+use headwater_topology::{Application, NodeId, PunctuationType, SharedStore, StoreId, TaskId, Topology, known, naming};
 use regex::Regex;
 
 use super::builder::OwnHandlers;
@@ -79,6 +81,22 @@ pub(super) struct MadeOf {
     pub(super) task: TaskSettings,
 }
 
+/// A global store is filled past what cannot be decoded, whatever the application's handler says.
+fn of_global(handlers: ExceptionHandlers) -> ExceptionHandlers {
+    ExceptionHandlers { deserialization: Arc::new(LogAndContinueExceptionHandler::default()), ..handlers }
+}
+
+/// What processors are told of their application.
+fn application(id: &str, settings: &BTreeMap<String, String>, stores: &StoreChoice) -> Application {
+    let mut configs = StreamsConfig::values(settings);
+    configs.insert(APPLICATION_ID.to_owned(), id.to_owned());
+    let state_dir = stores.directory().unwrap_or_else(|| {
+        let root = settings.get("state.dir").map(PathBuf::from);
+        root.unwrap_or_else(|| std::env::temp_dir().join("kafka-streams")).join(id)
+    });
+    Application { id: id.to_owned(), configs, state_dir }
+}
+
 impl Live {
     pub(super) fn start(
         topology: Topology,
@@ -113,14 +131,12 @@ impl Live {
         let identity = GroupIdentity { group: application_id.to_owned(), generation: -1, ..GroupIdentity::default() };
 
         let now = clock.now();
-        // A global store is filled past what cannot be decoded, whatever the application's handler says.
-        let global_handlers = ExceptionHandlers {
-            deserialization: Arc::new(LogAndContinueExceptionHandler::default()),
-            ..handlers.clone()
-        };
+        let global_handlers = of_global(handlers.clone());
         let global_stores = stores.within("global").open(&topology, |store| store.global, setting)?;
         let global_stores = global_stores.into_iter().map(|(id, store)| (id, SharedStore::own(store))).collect();
-        let global = GlobalTask::start(&topology, global_stores, global_handlers, Rc::clone(&cache), &mut output, now)?;
+        let application = Arc::new(application(application_id, settings, stores));
+        let (told, budget) = (Arc::clone(&application), Rc::clone(&cache));
+        let global = GlobalTask::start(&topology, global_stores, global_handlers, told, budget, &mut output, now)?;
         let global_topics = GlobalTask::topics(&topology).into_keys().map(|topic| (topic, Offset::ZERO)).collect();
 
         let (spec, patterns) = whole(&topology);
@@ -128,6 +144,7 @@ impl Live {
             max_task_idle: u64::try_from(idle).ok().map(Duration::from_millis),
             emit_interval: Duration::ZERO,
             handlers,
+            application,
             cache,
         };
         let stores = stores.within("0_0");
@@ -191,7 +208,9 @@ impl Live {
         let is_input = self.is_input(&to)?;
         let is_global = self.global.reads(&to.topic);
         if !is_input && !is_global {
-            return Err(DriverError::UnknownTopic { topic: topic.to_owned() });
+            let names = self.topology.input_names();
+            let known = known(topic, names.iter().map(String::as_str));
+            return Err(DriverError::UnknownTopic { topic: topic.to_owned(), known });
         }
         let offset = self.cluster.produce_to(&to, key, value, timestamp, headers)?;
         if is_input {
@@ -332,8 +351,17 @@ impl Live {
         self.dropped_before + running + self.global.dropped_records()
     }
 
+    /// What to say when nothing was written to `topic`: nothing if a sink writes there.
+    pub(crate) fn hint_of_output(&self, topic: &str) -> String {
+        let outputs = self.topology.output_names();
+        if outputs.contains(&topic) {
+            return String::new();
+        }
+        format!("; of topics that a sink writes to, {}", known(topic, outputs))
+    }
+
     pub(crate) fn store(&self, name: &str) -> Result<SharedStore, DriverError> {
-        let missing = || DriverError::NoSuchStore { store: name.to_owned(), kind: "state" };
+        let missing = || DriverError::NoSuchStore(self.topology.no_store(name));
         let id = self.topology.store_named(name).ok_or_else(missing)?;
         if let Some(store) = self.global.stores().get(&id) {
             return Ok(store.clone());

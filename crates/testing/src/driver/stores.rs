@@ -37,6 +37,11 @@ impl Default for StoreChoice {
 }
 
 impl StoreChoice {
+    /// Where stores on disk lie, if they do.
+    pub(super) fn directory(&self) -> Option<PathBuf> {
+        self.persistent.as_ref().map(|(_, directory)| directory.clone())
+    }
+
     /// The same, with what lies on disk in this folder of the directory.
     pub(super) fn within(&self, folder: &str) -> Self {
         let persistent = self.persistent.as_ref();

@@ -26,7 +26,7 @@ impl<K, V> TestVersionedStore<K, V> {
             Store::Versioned(store) => look(store.as_ref()).map(Some),
             _ => Ok(None),
         })?;
-        found.ok_or_else(|| DriverError::NoSuchStore { store: self.0.name.clone(), kind: "versioned" })
+        found.ok_or_else(|| DriverError::NoSuchStore(self.0.name.clone()))
     }
 
     fn typed(&self, version: &Version) -> Result<Stamped<V>, DriverError> {

@@ -58,13 +58,15 @@ impl<K, V> TestOutputTopic<K, V> {
     /// [`DriverError::Serde`] for bytes that are none of the types.
     pub fn read_record(&self) -> Result<TestRecord<K, V>, DriverError> {
         let record = {
-            let outputs = &mut self.live.borrow_mut().outputs;
-            outputs.read(&self.topic).ok_or_else(|| {
+            let live = &mut *self.live.borrow_mut();
+            let record = live.outputs.read(&self.topic);
+            record.ok_or_else(|| {
                 let topic = self.topic.clone();
-                if outputs.knows(&topic) {
+                if live.outputs.knows(&topic) {
                     DriverError::EmptyTopic { topic }
                 } else {
-                    DriverError::UninitializedTopic { topic }
+                    let hint = live.hint_of_output(&topic);
+                    DriverError::UninitializedTopic { topic, hint }
                 }
             })?
         };

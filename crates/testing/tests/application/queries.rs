@@ -218,10 +218,10 @@ fn what_cannot_be_read_is_said() {
     let error = queries.window_store(&counts).unwrap_err();
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
-        (ErrorKind::Config, "store counts is no window store, but KeyValue")
+        (ErrorKind::Config, "store counts is no window store, but a key-value store: open it by `key_value_store`")
     );
     let error = queries.key_value_store(&StoreHandle::<String, i64>::named("count")).unwrap_err();
-    assert_eq!(error.to_string(), "there is no store count in the topology");
+    assert_eq!(error.to_string(), "there is no store count in the topology: did you mean counts? There is counts");
 }
 
 #[test]

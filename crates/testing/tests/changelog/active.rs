@@ -2,7 +2,7 @@
 
 use headwater_client_memory::Tombstones;
 use headwater_record::Offset;
-use headwater_runtime::changelog::{Restoring, Updated};
+use headwater_runtime::changelog::{Restoring, StandbyEnd, Updated};
 use headwater_runtime::task::{ConfiguredStores, OpenError, StoreChoice, keeps_state};
 use headwater_topology::TaskId;
 
@@ -161,9 +161,9 @@ fn a_task_that_is_taken_away_keeps_what_it_has_restored() {
     let mut updater = world.updater();
     updater.restore(Restoring(world.open(&spec)));
     assert!(world.turn(&mut updater).is_empty());
-    let (stores, committed) = updater.remove(spec.id).unwrap();
+    let (stores, committed) = updater.remove(spec.id, StandbyEnd::Migrated).unwrap();
     assert_eq!(committed, Ok(()));
-    assert!(updater.remove(spec.id).is_none());
+    assert!(updater.remove(spec.id, StandbyEnd::Migrated).is_none());
     drop(stores);
     assert_eq!(world.heard.take(), ["start a app-a-changelog-0 0..5", "batch a 1 2", "suspended a 2"]);
     drop(world.restored(&spec));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_record::Offset;
-use headwater_runtime::changelog::{Restoring, Standby, StandbyListener, Updated};
+use headwater_runtime::changelog::{Restoring, Standby, StandbyEnd, StandbyUpdateListener, Updated};
 use headwater_runtime::task::{StoreChoice, TaskStores};
 use headwater_topology::TaskId;
 
@@ -21,7 +21,7 @@ fn a_standby_follows_the_changelog_and_goes_on_as_active_without_reading_anythin
     assert!(world.turn(&mut updater).is_empty());
     let progress = &updater.progress()[&spec.id];
     assert_eq!((progress.active, progress.remaining(), progress.offset_sum), (false, Some(0), 6));
-    let (stores, committed) = updater.remove(spec.id).unwrap();
+    let (stores, committed) = updater.remove(spec.id, StandbyEnd::Migrated).unwrap();
     assert_eq!(committed, Ok(()));
     assert_eq!(keys(&stores, world.store("a")).len(), 7);
     assert!(world.heard.take().is_empty(), "a standby is not restored");
@@ -116,7 +116,7 @@ fn a_standby_of_a_source_topic_does_not_overtake_the_application() {
         assert!(world.turn(&mut updater).is_empty());
     }
     assert_eq!(applied(&updater), 8);
-    let (stores, _) = updater.remove(spec.id).unwrap();
+    let (stores, _) = updater.remove(spec.id, StandbyEnd::Migrated).unwrap();
     assert_eq!(stores.changelogs[0].offset, Some(Offset::new(7)));
 }
 
@@ -128,13 +128,13 @@ fn a_standby_of_a_source_topic_that_is_taken_away_claims_nothing_it_has_only_rea
     world.fill(&log, 0, 6);
     world.commit_offset(&log, 2);
     let mut updater = world.followed(&spec);
-    let (stores, _) = updater.remove(spec.id).unwrap();
+    let (stores, _) = updater.remove(spec.id, StandbyEnd::Migrated).unwrap();
     assert_eq!(stores.changelogs[0].offset, Some(Offset::new(1)));
     world.commit_offset(&log, 6);
     updater.follow(Standby(stores));
     world.clock.advance(Duration::from_millis(1));
     assert!(world.turn(&mut updater).is_empty());
-    let (stores, _) = updater.remove(spec.id).unwrap();
+    let (stores, _) = updater.remove(spec.id, StandbyEnd::Migrated).unwrap();
     assert_eq!(keys(&stores, world.store("a")).len(), 6);
 }
 
@@ -143,21 +143,23 @@ fn a_standby_that_is_promoted_keeps_what_it_has_and_is_restored_from_there() {
     let world = World::new();
     let (spec, log) = (world.spec(0, &["a"]), changelog("a", 0));
     world.fill(&log, 0, 3);
-    let mut updater = world.updater().with_standby_listener(Arc::clone(&world.heard) as Arc<dyn StandbyListener>);
+    let mut updater =
+        world.updater().with_standby_update_listener(Arc::clone(&world.heard) as Arc<dyn StandbyUpdateListener>);
     updater.follow(Standby(world.open(&spec)));
     assert!(world.turn(&mut updater).is_empty());
     let expected = ["follow a app-a-changelog-0 0", "loaded a 0_0 2 3 of Some(3)"];
     assert_eq!(world.heard.take(), expected);
     world.fill(&log, 3, 2);
-    assert!(updater.promote(spec.id));
-    assert!(!updater.promote(spec.id), "it is a standby no longer");
+    let (stores, committed) = updater.remove(spec.id, StandbyEnd::Promoted).unwrap();
+    committed.unwrap();
+    updater.restore(Restoring(stores));
     let stores = world.until_restored(&mut updater);
     assert_eq!(keys(&stores, world.store("a")).len(), 5);
     let expected = ["left a 3 of Some(3) Promoted", "start a app-a-changelog-0 3..5", "batch a 4 2", "end a 2"];
     assert_eq!(world.heard.take(), expected);
     updater.follow(Standby(stores));
     assert!(world.turn(&mut updater).is_empty());
-    assert!(updater.remove(spec.id).is_some());
+    assert!(updater.remove(spec.id, StandbyEnd::Migrated).is_some());
     assert_eq!(world.heard.take(), ["follow a app-a-changelog-0 5", "left a 5 of Some(5) Migrated"]);
 }
 

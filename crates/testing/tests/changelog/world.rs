@@ -13,7 +13,8 @@ use headwater_client::{
 use headwater_client_memory::{Cluster, ManualClock};
 use headwater_record::{Clock, Deadline, Headers, Offset, Timestamp, TopicPartition};
 use headwater_runtime::changelog::{
-    GroupOffsets, RestoreListener, Restoring, Standby, StandbyEnd, StandbyListener, Updated, Updater, UpdaterSettings,
+    GroupOffsets, RestoreListener, Restoring, Standby, StandbyEnd, StandbyUpdateListener, Updated, Updater,
+    UpdaterSettings,
 };
 use headwater_runtime::directory::StateDirectory;
 use headwater_runtime::task::{ConfiguredStores, StoreChoice, TaskSpec, TaskStore, TaskStores};
@@ -37,7 +38,7 @@ impl Heard {
     }
 }
 
-impl StandbyListener for Heard {
+impl StandbyUpdateListener for Heard {
     fn on_start(&self, changelog: &TopicPartition, store: &str, from: Offset) {
         self.push(format!("follow {store} {changelog} {from}"));
     }

@@ -55,14 +55,19 @@ fn nothing_to_read_says_whether_anything_was_ever_written() {
     let driver = TopologyTestDriver::new(forward()).unwrap();
     let output = driver.output_topic::<Key, String>("out");
     assert!(output.is_empty());
-    assert!(matches!(output.read_value(), Err(DriverError::UninitializedTopic { topic }) if topic == "out"));
+    assert!(matches!(output.read_value(), Err(DriverError::UninitializedTopic { topic, .. }) if topic == "out"));
+    let error = driver.output_topic::<Key, String>("outs").read_value().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Uninitialized topic: outs; of topics that a sink writes to, did you mean out? There is out"
+    );
 }
 
 #[test]
 fn a_topic_that_nobody_reads_is_an_error() {
     let driver = TopologyTestDriver::new(forward()).unwrap();
     let error = driver.input_topic::<Key, String>("other").pipe_value("x".to_owned()).unwrap_err();
-    assert_eq!(error.to_string(), "Unknown topic: other");
+    assert_eq!(error.to_string(), "Unknown topic: other; of topics that the topology reads, there is in");
 }
 
 #[test]
@@ -268,7 +273,7 @@ fn a_pattern_reads_every_topic_that_matches_all_of_it() {
     }
     assert_eq!(driver.output_topic::<Key, String>("out").read_values().unwrap(), ["in-1", "in-22", "in-1"]);
     let error = driver.input_topic::<Key, String>("in-x").pipe_value(String::new()).unwrap_err();
-    assert_eq!(error.to_string(), "Unknown topic: in-x");
+    assert_eq!(error.to_string(), "Unknown topic: in-x; of topics that the topology reads, there is /in-[0-9]+/");
 }
 
 #[test]

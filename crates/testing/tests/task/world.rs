@@ -90,6 +90,7 @@ impl World {
             max_task_idle: self.max_task_idle,
             emit_interval: Duration::from_secs(1),
             handlers: self.handlers.clone(),
+            application: Arc::default(),
             cache: Rc::new(Budget::new(0)),
         };
         let parts = Parts { topology: &self.topology, spec, stores, globals: HashMap::new(), committed, settings };

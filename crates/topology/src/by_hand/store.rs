@@ -79,7 +79,7 @@ impl TopologyBuilder {
     fn connect_one(&self, processor: &str, store: &str) {
         let invalid = |words: String| self.draft.mistake(TopologyError::Invalid(words));
         let Some(id) = self.draft.store_named(store) else {
-            return invalid(format!("StateStore {store} is not added yet."));
+            return invalid(self.draft.no_store_yet(store));
         };
         if self.draft.store(id).is_some_and(|node| node.global) {
             return invalid(format!(

@@ -101,6 +101,11 @@ pub trait FixedKeyProcessor<K, VIn, VOut>: 'static {
 pub struct FixedKeyContext<'c, 'a, 't, K: 'static, V: 'static>(&'c mut ProcessorContext<'a, 't, K, V>);
 
 impl<'t, K: 'static, V: 'static> FixedKeyContext<'_, '_, 't, K, V> {
+    /// What a processor may do that may change keys.
+    pub(crate) fn whole(&self) -> &ProcessorContext<'_, 't, K, V> {
+        self.0
+    }
+
     /// Hands `record` to every child.
     ///
     /// # Errors

@@ -35,6 +35,12 @@ impl<'a, 'w> StoreAccess<'a, 'w> {
         let topology = self.wiring.topology();
         let node = topology.node(self.node);
         let store = topology.store_named(name);
+        if store.is_none() {
+            let (processor, unknown) = (self.wiring.name(self.node), topology.no_store(name));
+            return Err(WiringError::NoAccess(format!(
+                "Processor {processor} has no access to StateStore {name}: {unknown}. Add it with `add_state_store`"
+            )));
+        }
         let allowed = store.filter(|store| {
             node.is_some_and(|node| node.stores.contains(store))
                 || topology.store(*store).is_some_and(|store| store.global)

@@ -105,6 +105,53 @@ impl<K: 'static, V: 'static> KeyValueState<K, V> {
         at.into().with(|timestamp, headers| self.put(cx.as_mut(), key, Some(value), timestamp, headers))
     }
 
+    /// Sets or, with `None`, deletes the values of these keys, one after the other (`KeyValueStore#putAll`).
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
+    /// use headwater::testing::TopologyTestDriver;
+    ///
+    /// /// Keeps the lines of an order under their numbers, and forgets those that are empty.
+    /// struct Lines(Rc<KeyValueState<i64, String>>);
+    /// impl Processor<String, String, (), ()> for Lines {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
+    ///         order: Record<'_, String, String>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         let lines = (1..).zip(order.value.lines());
+    ///         let lines = lines.map(|(number, line)| (number, (!line.is_empty()).then(|| line.to_owned())));
+    ///         self.0.put_all(cx, lines, &order)
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let lines = StoreHandle::<i64, String>::named("lines");
+    /// builder.add_state_store(StoreSpec::key_value("lines"));
+    /// let orders = builder.stream::<String, String>("orders");
+    /// orders.process::<_, (), ()>(|stores| Ok(Lines(stores.key_value(&StoreHandle::named("lines"))?)), &["lines"]);
+    /// let driver = TopologyTestDriver::new(builder.build()?)?;
+    /// driver.input_topic::<String, String>("orders").pipe_all([("a", "pens\nink\n\nnibs"), ("a", "\nred ink")])?;
+    /// let kept = driver.key_value_store(&lines)?.all()?;
+    /// assert_eq!(kept, [(2, "red ink".to_owned()), (4, "nibs".to_owned())]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`KeyValueState::put`]; what comes before the entry that failed is put.
+    pub fn put_all<'t, 'a>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        entries: impl IntoIterator<Item = (K, Option<V>)>,
+        at: impl Into<At<'a>>,
+    ) -> Result<(), ProcessError> {
+        at.into().with(|timestamp, headers| {
+            let mut entries = entries.into_iter();
+            entries.try_for_each(|(key, value)| self.put(cx.as_mut(), &key, value, timestamp, headers))
+        })
+    }
+
     /// Deletes the value of `key` (`KeyValueStore#delete`).
     ///
     /// # Errors

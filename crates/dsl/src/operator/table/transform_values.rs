@@ -7,9 +7,8 @@ use headwater_topology::{BoxError, ProcessError};
 
 use super::step::{TableStep, table_step};
 use crate::derivation::Derivation;
-use crate::process::connect;
 use crate::transformer::transformers;
-use crate::{KTable, Materialized, ValueTransformerWithKey};
+use crate::{KTable, Materialized, ProcessorStores, ValueTransformerWithKey};
 
 impl<K: 'static, V: 'static> KTable<K, V> {
     /// Makes another value for each key, and is asked about deleted keys too (`KTable#transformValues` with a transformer that
@@ -106,7 +105,11 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     /// are asked for (by a join, a grouping or a suppression), it is called for the old value, too. Neither happens to a table
     /// that is kept in a store, with [`KTable::transform_values_using_with`].
     #[must_use]
-    pub fn transform_values_using<T, W>(&self, supplier: impl ProcessorSupplier<T>, stores: &[&str]) -> KTable<K, W>
+    pub fn transform_values_using<T, W>(
+        &self,
+        supplier: impl ProcessorSupplier<T>,
+        stores: impl ProcessorStores,
+    ) -> KTable<K, W>
     where
         T: ValueTransformerWithKey<K, V, W>,
         W: 'static,
@@ -118,7 +121,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     pub fn transform_values_using_with<T, W>(
         &self,
         supplier: impl ProcessorSupplier<T>,
-        stores: &[&str],
+        stores: impl ProcessorStores,
         materialized: Materialized<K, W>,
     ) -> KTable<K, W>
     where
@@ -131,13 +134,13 @@ impl<K: 'static, V: 'static> KTable<K, V> {
     fn transformed<W: 'static>(
         &self,
         derivation: Derivation<K, V, W>,
-        stores: &[&str],
+        stores: impl ProcessorStores,
         materialized: Option<Materialized<K, W>>,
     ) -> KTable<K, W> {
         let (prefix, serdes) = ("KTABLE-TRANSFORMVALUES-", self.serdes.key_only());
         let table =
             table_step(self, TableStep { prefix, materialized, serdes, derivation, swallow: false, burns: false });
-        connect(table.draft(), table.node(), stores);
+        stores.connect_to(table.draft(), table.node());
         table
     }
 }

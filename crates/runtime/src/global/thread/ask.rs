@@ -28,6 +28,7 @@ impl GlobalThread {
         match self.counts(until).and_then(|counts| self.bounds(&counts, until)) {
             Ok(bounds) => {
                 self.trouble_since = None;
+                self.instance.look_for_dead_letters(self.admin.as_mut(), until);
                 self.open(&bounds, anew, now)
             }
             Err(error @ ClientError::UnknownTopic { .. }) => {

@@ -58,7 +58,8 @@ impl RestoreWorker {
         };
         let listener = Arc::clone(&cx.instance.restore_listener);
         Ok(RestoreWorker {
-            updater: Updater::new(consumer, admin, Box::new(offsets), settings, listener),
+            updater: Updater::new(consumer, admin, Box::new(offsets), settings, listener)
+                .with_standby_update_listener(Arc::clone(&cx.instance.standby_update_listener)),
             orders,
             reports,
             held: VecDeque::new(),
@@ -139,9 +140,9 @@ impl RestoreWorker {
         match order {
             Order::Restore(stores) => self.updater.restore(Restoring(stores)),
             Order::Follow(stores) => self.updater.follow(Standby(stores)),
-            Order::Remove(task) => {
+            Order::Remove(task, end) => {
                 // One that is not here any more has been given back already.
-                if let Some((stores, committed)) = self.updater.remove(task) {
+                if let Some((stores, committed)) = self.updater.remove(task, end) {
                     self.held.push_back(Report::Removed(stores, committed));
                 }
             }

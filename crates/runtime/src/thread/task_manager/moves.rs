@@ -9,7 +9,7 @@ use headwater_record::{Timestamp, Topic, TopicPartition};
 use headwater_topology::TaskId;
 
 use super::{TargetRole, TaskManager, TaskState};
-use crate::changelog::UpdateFailure;
+use crate::changelog::{StandbyEnd, UpdateFailure};
 use crate::error::{TaskFailure, Trouble, decide};
 use crate::instance::Instance;
 use crate::membership::{Assignment, MembershipError};
@@ -128,9 +128,11 @@ impl TaskManager {
     fn ask_back(&mut self, task: TaskId) {
         if let Some(entry) = self.entries.get_mut(&task)
             && matches!(entry.state, TaskState::Updating { .. })
-            && self.updater.send(Order::Remove(task)).is_none()
         {
-            entry.state = TaskState::Returning;
+            let end = if entry.target == TargetRole::Active { StandbyEnd::Promoted } else { StandbyEnd::Migrated };
+            if self.updater.send(Order::Remove(task, end)).is_none() {
+                entry.state = TaskState::Returning;
+            }
         }
     }
 
@@ -178,6 +180,7 @@ impl TaskManager {
         let assign: Vec<(TopicPartition, StartAt)> = of_task().map(|(partition, (at, _))| (partition, at)).collect();
         let instance = &self.cx.instance;
         let settings = TaskSettings {
+            application: Arc::clone(&instance.application),
             max_task_idle: u64::try_from(instance.config.max_task_idle_ms()).ok().map(Duration::from_millis),
             emit_interval: Duration::from_secs(1),
             handlers: instance.handlers.clone(),

@@ -25,8 +25,8 @@ pub(super) fn answer(
             store.put_if_absent(cx, key, Some(Val::text(*value)), timestamp, headers).map(shown)
         }
         ["put_all", value, other, other_value] => {
-            put(cx, key, Some(Val::text(*value)))?;
-            put(cx, &Val::text(*other), Some(Val::text(*other_value))).map(ok)
+            let entries = [(key.clone(), Some(Val::text(*value))), (Val::text(*other), Some(Val::text(*other_value)))];
+            store.put_all(cx, entries, &record).map(ok)
         }
         ["delete"] => store.delete(cx, key, timestamp, headers).map(shown),
         ["get"] => store.get(cx, key).map(shown),
