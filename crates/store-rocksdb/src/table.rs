@@ -1,6 +1,7 @@
 //! One store in its task's database: rows by key on disk, over them what was written lately, beside them the changelog offset.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use headwater_store::{
 use rocksdb::{Direction, IteratorMode, ReadOptions, WriteBatch};
 
 use crate::RocksDbStores;
+use crate::bulk::MUCH_BYTES;
 use crate::database::{Database, Family};
 use crate::error::failed;
 use crate::layout::{self, META, OFFSET_KEY, OFFSETS_PREFIX, SEQUENCE_KEY, TIME_KEY, TYPE_KEY, describe};
@@ -47,6 +49,8 @@ pub(crate) struct Table {
     /// Rows with lesser keys are to go with the next commit.
     forget_before: Option<Vec<u8>>,
     pace: Pace,
+    /// Whether what is pending was restored, without a look at what was there.
+    is_restored_unread: bool,
 }
 
 /// What a store that forgets must know again after a restart.
@@ -90,6 +94,7 @@ impl Table {
         }
         let database = make.databases.of_task(&make.shared, spec, context)?;
         database.claim(&spec.name, &make.shared)?;
+        database.drop_row_file(&spec.name);
         let mut table = Table::over(spec, Arc::clone(&database), Share::of(&make.shared.room));
         let source = Source { spec: spec.clone(), database, offset: None, marks: Marks::NONE, snapshot: None };
         table.views = Some(Arc::new(Committed::new(&spec.name, source)));
@@ -123,6 +128,7 @@ impl Table {
             marks: Marks::NONE,
             forget_before: None,
             pace: Pace::default(),
+            is_restored_unread: false,
         }
     }
 
@@ -353,29 +359,70 @@ impl Table {
 
     /// Begins to bring to disk what was committed, of the other stores of the task too.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.database.spare.clear();
         self.database.flush(false).map_err(|error| self.failed("writing", &error))
     }
 
-    /// Writes what is pending, the offset and the marks in one batch.
+    /// Writes what is pending, the offset and the marks in one batch; the rows before it, where many were restored.
     pub(crate) fn commit(&mut self, changelog: Option<Offset>, marks: Marks) -> Result<(), StoreError> {
         self.keep_pace()?;
+        let is_restored_unread = std::mem::take(&mut self.is_restored_unread);
         let offset = changelog.or(self.offset);
-        let forget_before = self.forget_before.as_ref();
         let is_known = |(partition, offset): (&Partition, &Offset)| self.offsets.get(partition) == Some(offset);
         let same_offsets = offset == self.offset && self.new_offsets.iter().all(is_known);
-        if self.overlay.is_settled() && forget_before.is_none() && same_offsets && marks == self.marks {
+        if self.overlay.is_settled() && self.forget_before.is_none() && same_offsets && marks == self.marks {
             self.settle();
             return Ok(());
         }
-        let (rows, meta) = (self.family(&self.rows)?, self.family(META)?);
-        let mut batch = WriteBatch::default();
-        if let Some(end) = forget_before {
-            batch.delete_range_cf(&rows, &[][..], end.as_slice());
-        }
-        self.overlay.each(|key, row| match row {
-            Some(row) => batch.put_cf(&rows, key, row),
-            None => batch.delete_cf(&rows, key),
+        let in_bulk = is_restored_unread && self.overlay.pending_bytes() >= MUCH_BYTES;
+        if in_bulk { self.write_in_bulk(offset, marks) } else { self.write(offset, marks) }?;
+        self.settle();
+        self.forget_before = None;
+        self.offset = offset;
+        self.offsets.append(&mut self.new_offsets);
+        self.marks = marks;
+        Ok(())
+    }
+
+    fn write(&self, offset: Option<Offset>, marks: Marks) -> Result<(), StoreError> {
+        let rows = self.family(&self.rows)?;
+        let mut batch = self.batch(&rows, offset, marks)?;
+        let Ok(()) = self.overlay.each(|key, row| {
+            match row {
+                Some(row) => batch.put_cf(&rows, key, row),
+                None => batch.delete_cf(&rows, key),
+            }
+            Ok::<_, Infallible>(())
         });
+        self.publish((offset, marks), |database| database.write(batch)).map_err(|error| self.failed("writing", &error))
+    }
+
+    fn write_in_bulk(&self, offset: Option<Offset>, marks: Marks) -> Result<(), StoreError> {
+        let rows = self.family(&self.rows)?;
+        let batch = self.batch(&rows, offset, marks)?;
+        let file = self.database.write_row_file(&self.name, |file| {
+            self.overlay.each(|key, row| match row {
+                Some(row) => file.put(key, row),
+                None => file.delete(key),
+            })
+        });
+        let published = file.and_then(|file| {
+            self.publish((offset, marks), |database| {
+                database.take_in(&file, &rows)?;
+                database.write(batch)
+            })
+        });
+        // No memtable fills up that would take the offset to disk.
+        published.and_then(|()| self.database.flush(false)).map_err(|error| self.failed("writing", &error))
+    }
+
+    /// All that goes with a commit but the rows that are pending.
+    fn batch(&self, rows: &Family<'_>, offset: Option<Offset>, marks: Marks) -> Result<WriteBatch, StoreError> {
+        let meta = self.family(META)?;
+        let mut batch = WriteBatch::default();
+        if let Some(end) = &self.forget_before {
+            batch.delete_range_cf(rows, &[][..], end.as_slice());
+        }
         if let Some(offset) = offset {
             batch.put_cf(&meta, layout::meta(&self.name, OFFSET_KEY), offset.value().to_be_bytes());
         }
@@ -389,15 +436,7 @@ impl Table {
             let sequence = i64::from(marks.sequence).to_be_bytes();
             batch.put_cf(&meta, layout::meta(&self.name, SEQUENCE_KEY), sequence);
         }
-        drop((rows, meta));
-        self.publish((offset, marks), |database| database.write(batch))
-            .map_err(|error| self.failed("writing", &error))?;
-        self.settle();
-        self.forget_before = None;
-        self.offset = offset;
-        self.offsets.append(&mut self.new_offsets);
-        self.marks = marks;
-        Ok(())
+        Ok(batch)
     }
 
     /// What was put since the last commit is restored.
@@ -405,8 +444,16 @@ impl Table {
         self.pace.restored();
     }
 
+    /// The same, and nothing was read meanwhile.
+    pub(crate) fn restored_unread(&mut self) {
+        self.pace.restored();
+        self.overlay.expect_no_reads(|| self.database.spare.take());
+        self.is_restored_unread = true;
+    }
+
     fn keep_pace(&mut self) -> Result<(), StoreError> {
         let Some(settings) = self.pace.before_commit(self.overlay.pending_bytes()) else { return Ok(()) };
+        self.database.spare.clear();
         let set = self.database.db.set_options_cf(&self.family(&self.rows)?, settings);
         set.map_err(|error| self.failed("writing", &error))
     }
@@ -429,8 +476,11 @@ impl Table {
 
     /// Reads find in memory what was committed, as long as there is room.
     fn settle(&mut self) {
-        self.overlay.settle(self.share.most());
+        let memory = self.overlay.settle(self.share.most());
         self.share.take(self.overlay.bytes());
+        if self.pace.is_late() {
+            self.database.spare.give(memory);
+        }
     }
 }
 
