@@ -1,18 +1,16 @@
 //! Stores that are restored by much at a time, whose rows come to disk as files of their own: they are as if restored by little.
 #![allow(clippy::unwrap_used, reason = "tests say what they expect")]
 
+mod killed;
+mod timed;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use headwater_record::{Offset, RawHeaders, RawRecord, Timestamp};
-use headwater_store::bytes::{Entry, KeyRange, KeySelection, KeyValueBytes, Order, Scan, SessionQuery, WindowQuery};
+use headwater_store::bytes::{Entry, KeyRange, KeyValueBytes, Order, Scan};
 use headwater_store::{MemoryBudget, OpenContext, Row, RowBuf, Store, StoreKind, StoreSpec, StoreSupplier, StoreViews};
 use headwater_store_rocksdb::RocksDbStores;
-use headwater_window::Window;
-use headwater_window::key_format::{put_session, put_window_store_suffix};
 use tempfile::TempDir;
 
 const VALUE_BYTES: usize = 4_000;
@@ -305,173 +303,4 @@ fn a_file_that_a_killed_process_had_begun_is_dropped() {
     commit(&mut store, 2 * MANY - 1);
     assert!(!begun.exists(), "it has become one of the database");
     assert_eq!(content(&store), expected(&log, 2 * MANY));
-}
-
-/// All that a store of windows or sessions has.
-fn spans(store: &Store) -> Vec<(Vec<u8>, i64, i64, i64)> {
-    let keys = KeySelection::Between(None, None);
-    let (first, last) = (Timestamp::ZERO, Timestamp::MAX);
-    let writer = |row: &RowBuf| i64::from_be_bytes(*row.value().first_chunk().unwrap());
-    match store {
-        Store::Window(store) => {
-            let mut found = Vec::new();
-            let query = WindowQuery { keys, from: first, to: last };
-            assert_eq!(store.scan(query, Order::Forward, None, usize::MAX, &mut found).unwrap(), Scan::Done);
-            let entry = |e: headwater_store::bytes::WindowEntry| {
-                (e.key, e.start.millis(), i64::from(e.sequence), writer(&e.row))
-            };
-            found.into_iter().map(entry).collect()
-        }
-        Store::Session(store) => {
-            let mut found = Vec::new();
-            let query = SessionQuery { keys, earliest_end: first, latest_end: last, latest_start: last };
-            assert_eq!(store.scan(query, Order::Forward, None, usize::MAX, &mut found).unwrap(), Scan::Done);
-            found.into_iter().map(|e| (e.key, e.start.millis(), e.end.millis(), writer(&e.row))).collect()
-        }
-        other => panic!("not a store of time: {other:?}"),
-    }
-}
-
-/// Restores one store by much, one by little, and one by much that ends once between rows and offset; compares them.
-fn is_as_by_little(kind: StoreKind, log: &[Logged]) {
-    let spec = StoreSpec::new("s", kind);
-    let end = log.len() as i64;
-    let places = [TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap()];
-    let [by_much, by_little, ended] = places.each_ref().map(|place| {
-        let mut store = open(place.path(), &spec);
-        let commits = if place.path() == places[1].path() { MANY / 9 } else { 2 * MANY };
-        for from in (0..end).step_by(usize::try_from(commits).unwrap()) {
-            apply(&mut store, log, from..from + commits);
-            if place.path() == places[2].path() && from > 0 && from + commits < end {
-                store.state_mut().commit(None).unwrap();
-                drop(store);
-                store = open(place.path(), &spec);
-                let next = store.state().committed_offset().unwrap().map_or(0, |offset| offset.next().value());
-                assert_eq!(next, from);
-                apply(&mut store, log, next..from + commits);
-            }
-            commit(&mut store, from + commits - 1);
-        }
-        drop(store);
-        spans(&open(place.path(), &spec))
-    });
-    assert!(by_little.len() > 1_000, "{}", by_little.len());
-    assert_eq!(by_much, by_little);
-    assert_eq!(ended, by_little);
-}
-
-/// Records of times that go on slowly, some late, of `key` and time.
-fn timed(key: impl Fn(&[u8], i64, &mut Dice) -> Vec<u8>) -> Vec<Logged> {
-    let mut dice = Dice(11);
-    let record = |offset: i64| {
-        let time = offset * 2 / 5 + dice.below(500) as i64;
-        let key = key(&dice.below(40).to_be_bytes()[5..], time, &mut dice);
-        Logged { key, value: (dice.below(8) > 0).then(|| Logged::value(offset)) }
-    };
-    (0..6 * MANY).map(record).collect()
-}
-
-const RETENTION: Duration = Duration::from_secs(2);
-const SEGMENT: Duration = Duration::from_millis(700);
-
-#[test]
-fn windows_that_are_restored_in_bulk_are_those_that_are_kept() {
-    for (retain_duplicates, time_ordered) in [(false, false), (true, false), (false, true), (true, true)] {
-        let kind = StoreKind::Window {
-            retention: RETENTION,
-            segment_interval: SEGMENT,
-            window_size: Duration::from_millis(100),
-            retain_duplicates,
-            time_ordered,
-        };
-        let log = timed(|key, time, dice| {
-            let mut key = key.to_vec();
-            let sequence = if retain_duplicates { dice.below(3) as i32 } else { 0 };
-            put_window_store_suffix(Timestamp::from_millis(time), sequence, &mut key);
-            key
-        });
-        is_as_by_little(kind, &log);
-    }
-}
-
-#[test]
-fn sessions_that_are_restored_in_bulk_are_those_that_are_kept() {
-    for time_ordered in [false, true] {
-        let kind = StoreKind::Session { retention: RETENTION, segment_interval: SEGMENT, time_ordered };
-        let log = timed(|key, time, dice| {
-            let mut key = key.to_vec();
-            let session = Window::of_millis((time - dice.below(100) as i64).max(0), time);
-            put_session(session.start, session.end, &mut key);
-            key
-        });
-        is_as_by_little(kind, &log);
-    }
-}
-
-const DIRECTORY: &str = "HEADWATER_TEST_BULK_DIRECTORY";
-
-/// Restores in bulk until it is killed: each round writes all keys, and deletes one that the round before wrote.
-fn restore_until_killed(directory: &Path) {
-    let mut store = open(directory, &key_values());
-    let first = store.state().committed_offset().unwrap().map_or(0, |offset| offset.next().value() / MANY);
-    for round in first.. {
-        let log = rounds(round);
-        let mut records = (round * MANY..).zip(&log).map(|(offset, record)| RawRecord {
-            offset: Offset::new(offset),
-            timestamp: Timestamp::ZERO,
-            key: Some(&record.key),
-            value: record.value.as_deref(),
-            headers: RawHeaders::NONE,
-        });
-        store.state_mut().restore(&mut records).unwrap();
-        commit(&mut store, (round + 1) * MANY - 1);
-        println!("committed {round}");
-    }
-}
-
-fn rounds(round: i64) -> Vec<Logged> {
-    let record = |n: i64| Logged {
-        key: n.to_be_bytes().to_vec(),
-        value: (n % 100 != round % 100).then(|| Logged::value(round * MANY + n)),
-    };
-    (0..MANY).map(record).collect()
-}
-
-#[test]
-fn no_offset_is_on_disk_before_its_rows_when_the_process_is_killed() {
-    // The same test, run by itself as another process, is the one that restores.
-    if let Some(directory) = std::env::var_os(DIRECTORY) {
-        return restore_until_killed(Path::new(&directory));
-    }
-    let directory = TempDir::new().unwrap();
-    for commits in [3, 9, 5, 14] {
-        let mut writer = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "no_offset_is_on_disk_before_its_rows_when_the_process_is_killed", "--nocapture"])
-            .env(DIRECTORY, directory.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(writer.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let last = lines.filter(|line| line.starts_with("committed")).nth(commits).expect("the writer commits");
-        writer.kill().unwrap();
-        assert!(!writer.wait().unwrap().success(), "it was killed");
-
-        let store = open(directory.path(), &key_values());
-        let round = (store.state().committed_offset().unwrap().expect("rounds were flushed").value() + 1) / MANY - 1;
-        let told: i64 = last.rsplit(' ').next().unwrap().parse().unwrap();
-        assert!(round <= told + 1, "nothing is there that was not committed");
-        // Rows may be of the next round, never of one before.
-        let found = content(&store);
-        for n in 0..MANY {
-            let writer = found.get(&n.to_be_bytes()[..]).copied();
-            let of_next = n % 100 == (round + 1) % 100 && writer.is_none();
-            match writer {
-                Some(offset) => {
-                    assert!((offset - n) / MANY >= round, "{n} is of {offset}, the offset of round {round}");
-                    assert!(n % 100 != round % 100 || (offset - n) / MANY > round, "{n} was deleted by {round}");
-                }
-                None => assert!(n % 100 == round % 100 || of_next, "{n} is missing after {round}"),
-            }
-        }
-    }
 }
