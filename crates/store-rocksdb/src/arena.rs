@@ -37,6 +37,15 @@ impl Head {
 }
 
 impl Arena {
+    /// Without entries, over memory that may be used.
+    pub(crate) fn over(memory: Vec<u8>) -> Self {
+        Arena { bytes: memory, gone: 0 }
+    }
+
+    pub(crate) fn into_memory(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Adds an entry that waits for the next commit, whose row is what `fill` appends; where it lies.
     pub(crate) fn push(&mut self, key: &[u8], fill: Option<impl FnOnce(&mut Vec<u8>)>) -> usize {
         let at = self.bytes.len();

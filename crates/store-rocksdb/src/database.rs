@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use headwater_store::{OpenContext, StoreError, StoreSpec};
-use rocksdb::{BoundColumnFamily, ColumnFamilyDescriptor, DBWithThreadMode, MultiThreaded, WriteBatch, WriteOptions};
+use rocksdb::{
+    BoundColumnFamily, ColumnFamilyDescriptor, DBWithThreadMode, MultiThreaded, Options, WriteBatch, WriteOptions,
+};
 
 use crate::error::{failed, no_folder};
 use crate::layout::{self, META};
 use crate::options::{self, Shared};
+use crate::spare::Spare;
 
 pub(crate) type Family<'a> = Arc<BoundColumnFamily<'a>>;
 
@@ -55,6 +58,10 @@ pub(crate) struct Database {
     pub(crate) db: DBWithThreadMode<MultiThreaded>,
     pub(crate) path: PathBuf,
     write: WriteOptions,
+    /// How files of rows are made.
+    pub(crate) row_files: Options,
+    /// Of all databases.
+    pub(crate) spare: Arc<Spare>,
     names: Mutex<Names>,
 }
 
@@ -91,6 +98,8 @@ impl Database {
             db,
             path: path.to_owned(),
             write: options::write(),
+            row_files: shared.row_files(),
+            spare: Arc::clone(&shared.spare),
             names: Mutex::new(Names { families, ..Names::default() }),
         })
     }

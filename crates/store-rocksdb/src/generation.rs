@@ -80,6 +80,15 @@ impl Generation {
         self.hashed = HashTable::new();
     }
 
+    /// Without entries, over memory that may be used.
+    pub(crate) fn over(memory: Vec<u8>) -> Self {
+        Generation { entries: Arena::over(memory), hashed: HashTable::new() }
+    }
+
+    pub(crate) fn into_memory(self) -> Vec<u8> {
+        self.entries.into_memory()
+    }
+
     /// Adds an entry, or sets the row of the one at `at`, that is not found by hash: where it lies.
     pub(crate) fn put(&mut self, at: Option<usize>, key: &[u8], fill: Option<impl FnOnce(&mut Vec<u8>)>) -> Spot {
         let at = match at {

@@ -52,7 +52,7 @@ impl StateStore for KeyValue {
         self.commit(None)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
-        self.table.restored();
+        self.table.restored_unread();
         for record in records {
             self.table.put(key_of(&record)?, row_of(&record));
         }

@@ -3,13 +3,15 @@
 //! The stores of a task are one database below the task's directory, `rocksdb`, with a column family for the rows of each. What is
 //! written between two commits stays in memory, where reads see it; a commit writes it together with the changelog offset in one
 //! batch, and reads still find it in memory until later commits need the room. There is no write-ahead log, so a killed process loses the batches that RocksDB had not flushed to files yet: the store
-//! then opens with the content *and* the offset of an earlier commit, and restoring goes on from there. Content and offset never
-//! part (see [`RocksDbStores`]).
+//! then opens with the content *and* the offset of an earlier commit, and restoring goes on from there. Content and offset do not
+//! part (see [`RocksDbStores`]), but that rows which are restored by much at a time come to disk before their offset: they are then
+//! restored once more.
 //!
 //! **Architecture Invariant:** nothing outside this crate knows RocksDB.
 #![forbid(unsafe_code)]
 
 mod arena;
+mod bulk;
 mod database;
 mod error;
 mod generation;
@@ -22,6 +24,7 @@ mod room;
 mod scan;
 mod segments;
 mod session;
+mod spare;
 mod table;
 mod versioned;
 mod views;
@@ -38,7 +41,9 @@ use options::Shared;
 /// the [`MemoryBudget`] says, however many there are. A process has one `RocksDbStores`.
 ///
 /// The rows of a task's stores and their changelog offsets lie in column families that are always flushed together
-/// (`atomic_flush`): whatever moment the process ends at, what is on disk is the content of exactly the offsets beside it.
+/// (`atomic_flush`): whatever moment the process ends at, what is on disk is the content of exactly the offsets beside it. A store that is
+/// restored from a large changelog writes files of sorted rows, each before the offset that goes with it: if the process ends between the
+/// two, rows are later than their offset, which restoring mends, and never earlier.
 ///
 /// A task has about ten files open and two more for each store, and some more as they grow; the limit of the process
 /// (`ulimit -n`) has to reach for all tasks.

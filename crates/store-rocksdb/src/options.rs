@@ -10,6 +10,7 @@ use rocksdb::{
 };
 
 use crate::room::Room;
+use crate::spare::Spare;
 
 /// A memtable of rows, as in Java.
 const WRITE_BUFFER_BYTES: usize = 16 << 20;
@@ -27,6 +28,7 @@ pub(crate) struct Shared {
     blocks: Cache,
     writes: WriteBufferManager,
     pub(crate) room: Arc<Room>,
+    pub(crate) spare: Arc<Spare>,
 }
 
 impl Shared {
@@ -35,6 +37,7 @@ impl Shared {
             blocks: Cache::new_lru_cache(budget.block_cache_bytes),
             writes: WriteBufferManager::new_write_buffer_manager(budget.write_buffer_bytes, false),
             room: Arc::new(Room::new(budget.committed_bytes)),
+            spare: Arc::default(),
         }
     }
 
@@ -71,6 +74,14 @@ impl Shared {
         options.set_compaction_style(DBCompactionStyle::Universal);
         // Files that are put together soon are not worth it.
         options.set_compression_per_level(&[DBCompressionType::None, DBCompressionType::Lz4]);
+        options.set_block_based_table_factory(&self.blocks_of_files());
+        options
+    }
+
+    /// Of files of rows that are put together soon.
+    pub(crate) fn row_files(&self) -> Options {
+        let mut options = Options::default();
+        options.set_compression_type(DBCompressionType::None);
         options.set_block_based_table_factory(&self.blocks_of_files());
         options
     }

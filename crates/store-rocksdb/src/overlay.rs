@@ -81,6 +81,22 @@ impl Overlay {
         Overlay { is_whole: is_empty, ..Overlay::default() }
     }
 
+    /// Of what is written from now on until the next commit, nobody is expected to read anything: it is only taken down, one behind the
+    /// other, and put in order when somebody does. Where nothing is pending yet, it is taken down in `memory`.
+    pub(crate) fn expect_no_reads(&mut self, memory: impl FnOnce() -> Vec<u8>) {
+        if *self.is_read.get_mut() || self.is_only_ordered {
+            return;
+        }
+        if self.pending.is_empty() {
+            // Of what is committed, nothing lies here where nobody reads.
+            self.newer = Generation::over(memory());
+            self.ordered = OnceLock::new();
+        } else {
+            self.newer.forget_hashes();
+        }
+        self.is_only_ordered = true;
+    }
+
     /// Sets the row of `key` to what `fill` appends, or deletes it, with the next commit.
     pub(crate) fn set(&mut self, key: &[u8], fill: Option<impl FnOnce(&mut Vec<u8>)>) {
         if !*self.is_read.get_mut() && self.ordered.get().is_some() && !self.is_only_ordered {
@@ -88,7 +104,12 @@ impl Overlay {
             self.newer.forget_hashes();
             self.is_only_ordered = true;
         }
-        if let Some(ordered) = self.ordered.get_mut().filter(|_| self.is_only_ordered) {
+        if self.is_only_ordered {
+            let Some(ordered) = self.ordered.get_mut() else {
+                let now = self.newer.put(None, key, fill);
+                self.note(None, now);
+                return;
+            };
             let (before, now) = match ordered.entry(Key::from_slice(key)) {
                 btree_map::Entry::Occupied(mut slot) => {
                     let before = self.newer.spot(*slot.get());
@@ -144,10 +165,7 @@ impl Overlay {
 
     #[inline]
     fn find_newer(&self, hash: u64, key: &[u8]) -> Option<usize> {
-        match self.ordered.get() {
-            Some(ordered) if self.is_only_ordered => ordered.get(key).copied(),
-            _ => self.newer.find(hash, key),
-        }
+        if self.is_only_ordered { self.ordered().get(key).copied() } else { self.newer.find(hash, key) }
     }
 
     /// Hands what is pending within `ranges`, which are in order and do not meet, to `take`, in no order. It changes nothing for who writes:
@@ -195,21 +213,24 @@ impl Overlay {
         Entries { rows: &self.newer, left: self.ordered().range::<[u8], _>(bounds), range, order }
     }
 
-    /// Hands what is pending to `take`, in order: a database takes sorted rows several times quicker.
-    pub(crate) fn each(&self, mut take: impl FnMut(&[u8], Option<&[u8]>)) {
+    /// Hands what is pending to `take`, in order, until that fails: a database takes sorted rows several times quicker.
+    pub(crate) fn each<E>(&self, mut take: impl FnMut(&[u8], Option<&[u8]>) -> Result<(), E>) -> Result<(), E> {
         if let Some(ordered) = self.ordered.get() {
-            for (key, at) in ordered {
-                take(key, self.newer.row(*at));
-            }
-            return;
+            return ordered.iter().try_for_each(|(key, at)| take(key, self.newer.row(*at)));
         }
-        // The first bytes beside each entry decide nearly always, without a look at the key.
+        // The first bytes beside each entry decide nearly always, without a look at the key. Of one key, what was written last comes
+        // last.
         let key = |at| self.newer.key(at);
         let mut places: Vec<_> = self.pending().map(|at| (first_bytes(key(at)), at)).collect();
-        places.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))));
-        for (_, at) in places {
-            take(key(at), self.newer.row(at));
+        places.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(key(b.1))).then(a.1.cmp(&b.1)));
+        let mut places = places.into_iter().peekable();
+        while let Some((first, at)) = places.next() {
+            let is_overwritten = |next: &(u64, usize)| next.0 == first && key(next.1) == key(at);
+            if !places.peek().is_some_and(is_overwritten) {
+                take(key(at), self.newer.row(at))?;
+            }
         }
+        Ok(())
     }
 
     /// Drops what is pending of keys that are less than `end`. Nobody reads them any more, so that those that are committed may stay
@@ -235,10 +256,12 @@ impl Overlay {
         }
     }
 
-    /// All is committed. Reads find it here still, as long as it takes no more than `most` bytes.
-    pub(crate) fn settle(&mut self, most: usize) {
+    /// All is committed. Reads find it here still, as long as it takes no more than `most` bytes. The memory of what was only taken
+    /// down is of no use here any more.
+    pub(crate) fn settle(&mut self, most: usize) -> Vec<u8> {
+        let mut memory = Vec::new();
         if std::mem::take(&mut self.is_only_ordered) {
-            self.newer = Generation::default();
+            memory = std::mem::take(&mut self.newer).into_memory();
             self.is_whole = false;
         }
         let most = if *self.is_read.get_mut() { most } else { 0 };
@@ -256,6 +279,7 @@ impl Overlay {
             self.is_whole &= self.older.is_empty();
             self.older = Generation::default();
         }
+        memory
     }
 
     /// How many pending entries are rows.
@@ -312,7 +336,10 @@ mod tests {
 
     fn pending(overlay: &Overlay) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
         let mut found = Vec::new();
-        overlay.each(|key, row| found.push((key.to_vec(), row.map(<[u8]>::to_vec))));
+        let Ok(()) = overlay.each(|key, row| {
+            found.push((key.to_vec(), row.map(<[u8]>::to_vec)));
+            Ok::<_, std::convert::Infallible>(())
+        });
         found
     }
 
@@ -378,6 +405,49 @@ mod tests {
         assert_eq!([1, 2, 4, 10].map(|key| known(&overlay, key)), ["?", "-", "newer", "?"]);
         overlay.settle(0);
         assert_eq!((overlay.bytes(), known(&overlay, 4)), (0, "?".to_owned()));
+    }
+
+    #[test]
+    fn what_is_only_taken_down_is_put_in_order_when_somebody_reads() {
+        let mut overlay = Overlay::new(true);
+        overlay.expect_no_reads(Vec::new);
+        let write = |overlay: &mut Overlay| {
+            for (key, row) in
+                [(2, Some("old")), (1, Some("one")), (2, None), (3, None), (3, Some("three")), (4, Some("four"))]
+            {
+                overlay.set(&[key], row.map(|row| fill(row.as_bytes())));
+            }
+        };
+        write(&mut overlay);
+        let all_of = |overlay: &Overlay| {
+            let row = |(key, row): (Vec<u8>, Option<Vec<u8>>)| (key[0], row.map(|row| String::from_utf8(row).unwrap()));
+            pending(overlay).into_iter().map(row).collect::<Vec<_>>()
+        };
+        let expected = |one: &str| {
+            let row = |row: &str| Some(row.to_owned());
+            vec![(1, row(one)), (2, None), (3, row("three")), (4, row("four"))]
+        };
+        assert_eq!(all_of(&overlay), expected("one"));
+        let mut one = Vec::new();
+        overlay.pending_in(&[all()], |key, row| one.push((key[0], row.map(<[u8]>::to_vec))));
+        assert_eq!(one.len(), 6, "in the order of writing");
+
+        assert_eq!([1, 2, 3, 5].map(|key| known(&overlay, key)), ["one", "-", "three", "-"]);
+        overlay.set(&[1], Some(fill(b"another")));
+        assert_eq!(all_of(&overlay), expected("another"));
+        assert_eq!(overlay.range(&all(), Order::Backward).count(), 4);
+        overlay.forget_before(&[3]);
+        assert_eq!(all_of(&overlay), expected("")[2..]);
+        overlay.settle(1000);
+        assert_eq!((overlay.pending_bytes(), overlay.bytes(), known(&overlay, 3)), (0, 0, "?".to_owned()));
+
+        let mut unread = Overlay::new(true);
+        unread.expect_no_reads(Vec::new);
+        write(&mut unread);
+        unread.forget_before(&[3]);
+        assert_eq!(all_of(&unread), expected("")[2..]);
+        write(&mut unread);
+        assert_eq!(all_of(&unread), expected("one"));
     }
 
     #[test]

@@ -3,8 +3,7 @@
 //! Each time files are put together their rows are written again. Of a store that is restored as a whole nobody reads before the end,
 //! so that it is enough to do it once, then.
 
-/// What so much is restored between two commits is worth waiting for.
-const MUCH_BYTES: usize = 8 << 20;
+use crate::bulk::MUCH_BYTES;
 
 type Settings = &'static [(&'static str, &'static str)];
 
@@ -32,6 +31,10 @@ pub(crate) struct Pace {
 impl Pace {
     pub(crate) fn restored(&mut self) {
         self.restored = true;
+    }
+
+    pub(crate) fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// What is to be set before a commit of so many `bytes`, if it is not set already. A first commit without anything restored ends it.

@@ -148,6 +148,10 @@ impl Segments {
         self.table.restored();
     }
 
+    pub(crate) fn restored_unread(&mut self) {
+        self.table.restored_unread();
+    }
+
     pub(crate) fn commit(&mut self, changelog: Option<Offset>) -> Result<(), StoreError> {
         self.table.commit(changelog, Marks { time: self.observed(), sequence: self.sequence })
     }

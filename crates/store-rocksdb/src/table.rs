@@ -1,5 +1,7 @@
 //! One store in its task's database: rows by key on disk, over them what was written lately, beside them the changelog offset.
 
+mod commit;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub(crate) struct Table {
     /// Rows with lesser keys are to go with the next commit.
     forget_before: Option<Vec<u8>>,
     pace: Pace,
+    /// Whether what is pending was restored, without a look at what was there.
+    is_restored_unread: bool,
 }
 
 /// What a store that forgets must know again after a restart.
@@ -90,6 +94,7 @@ impl Table {
         }
         let database = make.databases.of_task(&make.shared, spec, context)?;
         database.claim(&spec.name, &make.shared)?;
+        database.drop_row_file(&spec.name);
         let mut table = Table::over(spec, Arc::clone(&database), Share::of(&make.shared.room));
         let source = Source { spec: spec.clone(), database, offset: None, marks: Marks::NONE, snapshot: None };
         table.views = Some(Arc::new(Committed::new(&spec.name, source)));
@@ -123,6 +128,7 @@ impl Table {
             marks: Marks::NONE,
             forget_before: None,
             pace: Pace::default(),
+            is_restored_unread: false,
         }
     }
 
@@ -349,88 +355,6 @@ impl Table {
     pub(crate) fn forget_before(&mut self, end: &[u8]) {
         self.overlay.forget_before(end);
         self.forget_before = Some(end.to_vec());
-    }
-
-    /// Begins to bring to disk what was committed, of the other stores of the task too.
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
-        self.database.flush(false).map_err(|error| self.failed("writing", &error))
-    }
-
-    /// Writes what is pending, the offset and the marks in one batch.
-    pub(crate) fn commit(&mut self, changelog: Option<Offset>, marks: Marks) -> Result<(), StoreError> {
-        self.keep_pace()?;
-        let offset = changelog.or(self.offset);
-        let forget_before = self.forget_before.as_ref();
-        let is_known = |(partition, offset): (&Partition, &Offset)| self.offsets.get(partition) == Some(offset);
-        let same_offsets = offset == self.offset && self.new_offsets.iter().all(is_known);
-        if self.overlay.is_settled() && forget_before.is_none() && same_offsets && marks == self.marks {
-            self.settle();
-            return Ok(());
-        }
-        let (rows, meta) = (self.family(&self.rows)?, self.family(META)?);
-        let mut batch = WriteBatch::default();
-        if let Some(end) = forget_before {
-            batch.delete_range_cf(&rows, &[][..], end.as_slice());
-        }
-        self.overlay.each(|key, row| match row {
-            Some(row) => batch.put_cf(&rows, key, row),
-            None => batch.delete_cf(&rows, key),
-        });
-        if let Some(offset) = offset {
-            batch.put_cf(&meta, layout::meta(&self.name, OFFSET_KEY), offset.value().to_be_bytes());
-        }
-        for (partition, offset) in &self.new_offsets {
-            let mut key = layout::meta(&self.name, OFFSETS_PREFIX);
-            key.extend_from_slice(&partition.to_be_bytes());
-            batch.put_cf(&meta, key, offset.value().to_be_bytes());
-        }
-        if marks != Marks::NONE {
-            batch.put_cf(&meta, layout::meta(&self.name, TIME_KEY), marks.time.millis().to_be_bytes());
-            let sequence = i64::from(marks.sequence).to_be_bytes();
-            batch.put_cf(&meta, layout::meta(&self.name, SEQUENCE_KEY), sequence);
-        }
-        drop((rows, meta));
-        self.publish((offset, marks), |database| database.write(batch))
-            .map_err(|error| self.failed("writing", &error))?;
-        self.settle();
-        self.forget_before = None;
-        self.offset = offset;
-        self.offsets.append(&mut self.new_offsets);
-        self.marks = marks;
-        Ok(())
-    }
-
-    /// What was put since the last commit is restored.
-    pub(crate) fn restored(&mut self) {
-        self.pace.restored();
-    }
-
-    fn keep_pace(&mut self) -> Result<(), StoreError> {
-        let Some(settings) = self.pace.before_commit(self.overlay.pending_bytes()) else { return Ok(()) };
-        let set = self.database.db.set_options_cf(&self.family(&self.rows)?, settings);
-        set.map_err(|error| self.failed("writing", &error))
-    }
-
-    /// Has `commit` write what views see from now on.
-    fn publish(
-        &self,
-        (offset, marks): (Option<Offset>, Marks),
-        commit: impl FnOnce(&Database) -> Result<(), rocksdb::Error>,
-    ) -> Result<(), rocksdb::Error> {
-        let Some(views) = &self.views else { return commit(&self.database) };
-        let written = views.change(|source| {
-            commit(&self.database)?;
-            (source.offset, source.marks, source.snapshot) = (offset, marks, None);
-            Ok(())
-        });
-        // It is closed with this table.
-        written.unwrap_or(Ok(()))
-    }
-
-    /// Reads find in memory what was committed, as long as there is room.
-    fn settle(&mut self) {
-        self.overlay.settle(self.share.most());
-        self.share.take(self.overlay.bytes());
     }
 }
 

@@ -84,7 +84,7 @@ impl StateStore for Window {
         self.commit(None)
     }
     fn restore(&mut self, records: &mut dyn Iterator<Item = RawRecord<'_>>) -> Result<(), StoreError> {
-        self.segments.restored();
+        self.segments.restored_unread();
         for record in records {
             let key = key_of(&record)?;
             let (key, start, sequence) = split_window_store_key(key).ok_or_else(|| StoreError::Corrupt {

@@ -14,8 +14,10 @@ use crate::{Asked, StoreError, StoreSpec, StoreViews, View};
 /// What every store can do.
 ///
 /// A store's durable content is always that of one changelog offset: [`StateStore::commit`] writes both as one. After a crash
-/// the store opens with the content and the offset of its last commit, or of one before ([`StateStore::sync`]). A global store is filled from all partitions of its topic,
-/// and has an offset for each: [`StateStore::commit_offsets`].
+/// the store opens with the content and the offset of its last commit, or of one before ([`StateStore::sync`]). Only of what is restored may
+/// it have more than its offset says, where it is no matter whether that is restored twice.
+///
+/// A global store is filled from all partitions of its topic, and has an offset for each: [`StateStore::commit_offsets`].
 ///
 /// Many threads may read a store at once (a global one is read by all threads of an instance); one at a time changes it.
 pub trait StateStore: Send + Sync {

@@ -29,7 +29,8 @@ pub struct UpdaterSettings {
     pub request_timeout: Duration,
     /// For how long passing errors are borne (`task.timeout.ms`).
     pub task_timeout: Duration,
-    /// A store that holds more than so many bytes which are not durable yet is committed out of turn.
+    /// A store that holds more than so many bytes which are not durable yet is committed out of turn; more than twice as many, while
+    /// few stores are restored.
     pub pending_bytes: usize,
     /// How often stores bring to disk what was committed, however little it is.
     pub sync_interval: Duration,
@@ -48,6 +49,9 @@ impl Default for UpdaterSettings {
         }
     }
 }
+
+/// Up to so many stores are restored with twice as much that is not durable yet: what is written at once need not be put together later.
+const FEW_STORES: usize = 4;
 
 /// What became of a task.
 #[derive(Debug)]
@@ -244,6 +248,13 @@ impl Updater {
         out
     }
 
+    /// How much a store may hold that is not durable yet.
+    fn most_pending(&self) -> usize {
+        let restoring = self.tasks.values().filter(|task| task.is_restoring());
+        let stores: usize = restoring.map(|task| task.stores.changelogs.len()).sum();
+        self.settings.pending_bytes.saturating_mul(if (1..=FEW_STORES).contains(&stores) { 2 } else { 1 })
+    }
+
     fn poll(&mut self, now: Timestamp, until: Deadline, out: &mut Vec<Updated>) {
         let mut batches = std::mem::take(&mut self.batches);
         let polled = self.consumer.poll(until, &mut batches);
@@ -297,6 +308,7 @@ impl Updater {
         out: &mut Vec<Updated>,
     ) {
         let Some(id) = self.owners.get(partition).copied() else { return };
+        let most_pending = self.most_pending();
         let Some(task) = self.tasks.get_mut(&id) else { return };
         let found = task.stores.changelogs.iter_mut().zip(task.readers.iter_mut().flatten());
         let Some((changelog, reader)) = found.into_iter().find(|(changelog, _)| changelog.partition == *partition)
@@ -314,7 +326,7 @@ impl Updater {
                 self.standby_update_listener.on_batch(partition, name, id, last, records, heard);
             }
         }
-        let is_full = store.state().pending_bytes() > self.settings.pending_bytes;
+        let is_full = store.state().pending_bytes() > most_pending;
         let done = applied.map(drop).and_then(|()| if is_full { task.commit() } else { Ok(()) });
         if let Err(failure) = done {
             self.fail(id, failure, out);
