@@ -206,6 +206,9 @@ impl SessionBytes for Session {
     }
 
     fn remove(&mut self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Put, StoreError> {
+        if self.retention.is_by_segments() {
+            return self.put(key, start, end, None);
+        }
         self.take_out(key, start.millis(), end.millis());
         Ok(Put::Stored)
     }
@@ -298,15 +301,22 @@ mod tests {
     /// As `InMemorySessionStore#remove`, which does not look at the time, where `put` of null does.
     #[test]
     fn what_is_removed_does_not_move_the_time() -> Result<(), StoreError> {
-        let retention = Retention::new(Duration::from_millis(50), Forgets::AtOnce);
-        let mut store = Session::new(&StoreSpec::new("s", StoreKind::KeyValue), retention);
         let at = Timestamp::from_millis;
-        store.put(b"k", at(8), at(10), Some(Row::plain(b"v")))?;
-        store.remove(b"k", at(900), at(1_000))?;
+        let with = |forgets: Forgets| {
+            let retention = Retention::new(Duration::from_millis(50), forgets);
+            let mut store = Session::new(&StoreSpec::new("s", StoreKind::KeyValue), retention);
+            store.put(b"k", at(8), at(10), Some(Row::plain(b"v")))?;
+            store.remove(b"k", at(900), at(1_000))?;
+            Ok::<_, StoreError>(store)
+        };
+        let mut store = with(Forgets::AtOnce)?;
         assert!(store.fetch(b"k", at(8), at(10))?.is_some());
         assert_eq!(store.observed_time(), at(10));
         store.put(b"k", at(900), at(1_000), None)?;
         assert!(store.fetch(b"k", at(8), at(10))?.is_none());
+        // On disk it does (`RocksDBSessionStore`).
+        let store = with(Forgets::BySegments { interval: Duration::from_millis(60), reads_edge: false })?;
+        assert_eq!(store.observed_time(), at(1_000));
         Ok(())
     }
 

@@ -189,7 +189,13 @@ impl Members {
             // The end of a log may be that of what was aborted: it is read again, and is nothing.
             let new = (back.to - from.max(*on_disk)).max(0);
             ensure!(back.records <= new, "{} has restored {back:?}, and {on_disk} was on its disk", name(number));
-            *on_disk = (*on_disk).max(if turn < safe { back.to } else { from });
+            let is_there = match turn < safe {
+                true => back.to,
+                // It was opened there; a standby that became active has gone on since, in memory.
+                false if !was_standby(log, &back.changelog) => from,
+                false => 0,
+            };
+            *on_disk = (*on_disk).max(is_there);
         }
         Ok(())
     }
@@ -202,6 +208,12 @@ impl Members {
         }
         Ok(())
     }
+}
+
+/// Whether a process followed this changelog for a standby.
+fn was_standby(log: &[String], changelog: &str) -> bool {
+    let changelog = format!(" changelog={changelog} ");
+    log.iter().any(|line| line.contains("following the changelog of a standby") && line.contains(&changelog))
 }
 
 fn name(number: usize) -> String {
