@@ -42,13 +42,15 @@ export async function watch(take, says) {
   for (;;) {
     if (document.hidden) await happens(document, "visibilitychange");
     if (document.hidden) continue;
+    const token = sessionStorage.getItem(TOKEN);
     try {
       await look(take, says);
       says("lost", "the stream ended");
     } catch (error) {
       if (error instanceof TokenWanted) {
         says("token", error.message);
-        await happens(document, "token");
+        // Another may have been typed meanwhile.
+        if (token === sessionStorage.getItem(TOKEN)) await happens(document, "token");
         continue;
       }
       if (!document.hidden) says("lost", error.message);
@@ -63,7 +65,7 @@ async function look(take, says) {
   document.addEventListener("visibilitychange", away);
   try {
     const response = await fetch("/v1/events", { headers: headers(), signal: end.signal });
-    if (response.status === 401) throw new TokenWanted("A token is wanted.");
+    if (response.status === 401) throw new TokenWanted(headers().Authorization ? "That is not the token that is wanted." : "A token is wanted.");
     if (!response.ok) throw new Error((await response.json()).error?.message ?? `the answer is ${response.status}`);
     says("live");
     for await (const data of events(response.body)) take(JSON.parse(data));
