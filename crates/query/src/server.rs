@@ -241,7 +241,7 @@ impl Builder {
         self
     }
 
-    /// Every request must bring `Authorization: Bearer <token>`. It is compared in constant time. Connections are not encrypted: see that
+    /// Every request, but for the page itself, must bring `Authorization: Bearer <token>`. It is compared in constant time. Connections are not encrypted: see that
     /// only your own machines can listen.
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
         self.guards.push(guard::bearer(token.into()));
