@@ -9,6 +9,7 @@
 mod ci;
 mod kafka;
 mod layers;
+mod page;
 mod process;
 mod prove;
 mod rocksdb;
@@ -30,7 +31,8 @@ Usage: cargo xtask <command>
   check                           fmt, tidy, layers, clippy, and cargo-deny where it is installed
   tidy                            module docs, file lengths, banned words, unsafe, machine paths, names in documents
   layers                          the crates' dependencies against xtask/layers.toml
-  setup [--no-broker]             finds or installs compilers, libclang, Maven and a JDK
+  page                            the page of the query server in Chromium, on a real broker
+  setup [--no-broker]             finds or installs compilers, libclang, Maven, a JDK, Node.js and Chromium
   rocksdb [--check]               compiles RocksDB once per machine and tells Cargo where it is
   kafka up|down|status [--port N] a broker for daily work (port 9092 unless told)
   kafka libs                      where Kafka's jars are, fetched once
@@ -71,6 +73,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         ["check"] => ci::check(),
         ["tidy"] => tidy::run(),
         ["layers"] => layers::run(),
+        ["page"] => page::run(),
         ["setup"] => setup::run(setup::Need::Everything),
         ["setup", "--no-broker"] => setup::run(setup::Need::Compilers),
         ["rocksdb"] => rocksdb::run(),

@@ -19,12 +19,12 @@ pub(crate) enum Need {
     Compilers,
     /// What fetches and runs a broker.
     Broker,
-    /// Both.
+    /// All of it, and what looks at a page.
     Everything,
 }
 
 /// What the machine has.
-#[expect(clippy::struct_excessive_bools, reason = "five things that are there or not, each on its own")]
+#[expect(clippy::struct_excessive_bools, reason = "things that are there or not, each on its own")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Found {
     cxx: bool,
@@ -32,6 +32,8 @@ struct Found {
     clang_headers: bool,
     java: bool,
     maven: bool,
+    node: bool,
+    chromium: bool,
 }
 
 /// One thing that is not there.
@@ -52,6 +54,8 @@ const JDK: Missing = Missing {
     debian: &[&["openjdk-17-jdk-headless"], &["default-jdk-headless"]],
 };
 const MAVEN: Missing = Missing { what: "Maven (`mvn`)", debian: &[&["maven"]] };
+const NODE: Missing = Missing { what: "Node.js with npm (`node` and `npm`)", debian: &[&["nodejs", "npm"]] };
+const CHROMIUM: Missing = Missing { what: "Chromium (`chromium`)", debian: &[&["chromium"]] };
 
 /// Finds everything that is needed, and installs what is missing.
 ///
@@ -77,10 +81,11 @@ pub(crate) fn run(need: Need) -> Result<()> {
 fn missing(need: Need, found: Found) -> Vec<Missing> {
     let compilers = [(found.cxx, CXX), (found.libclang && found.clang_headers, LIBCLANG)];
     let broker = [(found.java, JDK), (found.maven, MAVEN)];
+    let browser = [(found.node, NODE), (found.chromium, CHROMIUM)];
     let asked: Vec<(bool, Missing)> = match need {
         Need::Compilers => compilers.to_vec(),
         Need::Broker => broker.to_vec(),
-        Need::Everything => compilers.into_iter().chain(broker).collect(),
+        Need::Everything => compilers.into_iter().chain(broker).chain(browser).collect(),
     };
     asked.into_iter().filter(|(there, _)| !there).map(|(_, what)| what).collect()
 }
@@ -95,6 +100,8 @@ fn look() -> Found {
         clang_headers: clang.headers().is_some(),
         java: java("java") && java("javac"),
         maven: says("mvn", "--version").is_some(),
+        node: says("node", "--version").is_some() && says("npm", "--version").is_some(),
+        chromium: says("chromium", "--version").is_some(),
     }
 }
 
@@ -127,7 +134,17 @@ fn privilege() -> Option<&'static [&'static str]> {
 mod tests {
     use super::*;
 
-    const ALL: Found = Found { cxx: true, libclang: true, clang_headers: true, java: true, maven: true };
+    const ALL: Found =
+        Found { cxx: true, libclang: true, clang_headers: true, java: true, maven: true, node: true, chromium: true };
+    const BARE: Found = Found {
+        cxx: false,
+        libclang: false,
+        clang_headers: false,
+        java: false,
+        maven: false,
+        node: false,
+        chromium: false,
+    };
 
     #[test]
     fn nothing_is_missing_from_a_machine_with_everything() {
@@ -141,10 +158,9 @@ mod tests {
 
     #[test]
     fn only_what_is_asked_for_is_missed() {
-        let bare = Found { cxx: false, libclang: false, clang_headers: false, java: false, maven: false };
-        assert_eq!(missing(Need::Compilers, bare), [CXX, LIBCLANG]);
-        assert_eq!(missing(Need::Broker, bare), [JDK, MAVEN]);
-        assert_eq!(missing(Need::Everything, bare).len(), 4);
+        assert_eq!(missing(Need::Compilers, BARE), [CXX, LIBCLANG]);
+        assert_eq!(missing(Need::Broker, BARE), [JDK, MAVEN]);
+        assert_eq!(missing(Need::Everything, BARE), [CXX, LIBCLANG, JDK, MAVEN, NODE, CHROMIUM]);
     }
 
     #[test]

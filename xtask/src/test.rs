@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::kafka::{self, Broker, Jars};
-use crate::{process, rocksdb, setup, simulate, workspace};
+use crate::{page, process, rocksdb, setup, simulate, workspace};
 
 /// So many seeds are simulated.
 const SEEDS: &str = "2000";
@@ -34,7 +34,8 @@ pub(crate) fn run(with: With) -> Result<()> {
             let jars = Jars::fetch()?;
             let broker = Broker::start(&jars)?;
             println!("kafka: Kafka {} answers on {}", kafka::VERSION, broker.bootstrap());
-            let variables = kafka::variables(&broker.bootstrap(), &jars)?;
+            let mut variables = kafka::variables(&broker.bootstrap(), &jars)?;
+            variables.push((page::VARIABLE, page::modules()?));
             cargo_test(&variables)?;
         }
         With::NoBroker => {
@@ -60,7 +61,7 @@ pub(crate) fn run(with: With) -> Result<()> {
         }
         With::NoBroker => println!(
             "\ntest: passed without a broker. Skipped: every test that meets a real Kafka (client-kafka's conformance \
-             suite, a cluster of three whose brokers crash, exactness under rolling, exactly-once while processes are killed and requests are lost, Kafka's own tools, Java beside us)"
+             suite, a cluster of three whose brokers crash, exactness under rolling, exactly-once while processes are killed and requests are lost, Kafka's own tools, Java beside us, the page in a browser)"
         ),
     }
     Ok(())
@@ -70,7 +71,7 @@ pub(crate) fn run(with: With) -> Result<()> {
 fn cargo_test(variables: &[(&str, String)]) -> Result<()> {
     let mut command = workspace::cargo();
     command.args(["test", "--workspace", "--no-fail-fast"]);
-    for name in kafka::VARIABLES {
+    for name in kafka::VARIABLES.into_iter().chain([page::VARIABLE]) {
         command.env_remove(name);
     }
     process::run(command.envs(variables.iter().map(|(name, value)| (name, value))))

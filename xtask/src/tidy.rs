@@ -104,9 +104,9 @@ fn sources(root: &Path) -> Result<Vec<Source>> {
         "--exclude-standard",
     ]))?;
     let texts = listed.split('\0').filter(|path| !path.is_empty()).filter_map(|path| {
-        // Deleted and not yet committed, or not text: nothing to say about those.
-        let text = std::fs::read_to_string(root.join(path)).ok()?;
-        Some(Source::new(path, text))
+        // Deleted and not yet committed: nothing to say about those. Of what is not text, as pictures, documents name the path.
+        let bytes = std::fs::read(root.join(path)).ok()?;
+        Some(Source::new(path, String::from_utf8(bytes).unwrap_or_default()))
     });
     Ok(texts.collect())
 }

@@ -19,7 +19,7 @@ use self::layouts::Layouts;
 pub use self::pages::Entries;
 pub use self::pursuit::Answer;
 pub use self::stores::{RemoteKeyValueStore, RemoteSessionStore, RemoteStore, RemoteVersionedStore, RemoteWindowStore};
-use self::transport::Transport;
+pub(crate) use self::transport::{Reply, Transport};
 use crate::KeyText;
 
 /// How the client asks.

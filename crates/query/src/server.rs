@@ -1,12 +1,15 @@
 //! The server: which stores it answers from, who may ask, and how much.
 
+mod draw;
 mod failure;
 mod guard;
 mod limits;
 mod listener;
 mod openapi;
+mod page;
 mod place;
 mod routes;
+mod sight;
 mod status;
 
 use std::collections::BTreeMap;
@@ -28,6 +31,7 @@ use self::guard::Guard;
 pub use self::limits::Limits;
 pub use self::listener::Serving;
 use crate::KeyText;
+use crate::client::Transport;
 use crate::stores::{KeyValue, Kind, Of, Served, Session, Typed, Versioned, Window};
 
 /// What all requests share.
@@ -37,6 +41,8 @@ pub(crate) struct Shared {
     stores: BTreeMap<String, Arc<dyn Served>>,
     limits: Limits,
     guard: Guard,
+    /// How the other instances are asked.
+    peers: Transport,
 }
 
 /// Answers questions about the stores of an instance over HTTP, with JSON: reads of keys, ranges, windows, sessions and versions, who has which
@@ -96,17 +102,24 @@ impl QueryServer {
         routes::router(&self.shared)
     }
 
+    /// The page at `/`, which shows the whole group, and what it is made of, below `/page`; to be merged into a service's own routes where
+    /// [`QueryServer::router`] is, not nested. Anybody may have it: it holds nothing, and asks for what it shows as others do, with the token
+    /// that is typed into it.
+    pub fn page(&self) -> Router {
+        page::router()
+    }
+
     /// Where [`QueryServer::serve`] listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Listens, on the runtime of `tokio` that it is called in, until the [`Serving`] is stopped or dropped.
+    /// Listens, with the page, on the runtime of `tokio` that it is called in, until the [`Serving`] is stopped or dropped.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](headwater_runtime::ErrorKind::Config) when it cannot listen there, as when another program does.
     pub async fn serve(&self) -> Result<Serving, Error> {
-        self.serve_with(self.router().fallback(routes::unknown_path)).await
+        self.serve_with(self.router().merge(self.page()).fallback(routes::unknown_path)).await
     }
 
     /// The same with a router of the service's own, into which it has merged [`QueryServer::router`] or not. Of the limits those of connections hold
@@ -228,7 +241,7 @@ impl Builder {
         self
     }
 
-    /// Every request must bring `Authorization: Bearer <token>`. It is compared in constant time. Connections are not encrypted: see that
+    /// Every request, but for the page itself, must bring `Authorization: Bearer <token>`. It is compared in constant time. Connections are not encrypted: see that
     /// only your own machines can listen.
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
         self.guards.push(guard::bearer(token.into()));
@@ -269,8 +282,8 @@ impl Builder {
         let this_host = self.handle.config().application_server().ok_or_else(unset)?;
         let port = u16::try_from(this_host.port).unwrap_or_default();
         let address = self.address.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
-        let guard = Guard::new(self.guards, &self.limits);
-        let shared = Shared { handle: self.handle, this_host, stores: self.stores, limits: self.limits, guard };
+        let (guard, peers) = (Guard::new(self.guards, &self.limits), Transport::of_peers());
+        let shared = Shared { handle: self.handle, this_host, stores: self.stores, limits: self.limits, guard, peers };
         Ok(QueryServer { shared: Arc::new(shared), address })
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! Times are milliseconds since 1970; offsets are those of the next record; what is not known is left out.
 
+mod sight;
+
 use std::collections::BTreeSet;
 
 use headwater_record::Partition;
 use serde::{Deserialize, Serialize};
+
+pub use self::sight::*;
 
 /// An entry of a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -151,6 +155,10 @@ pub enum Code {
     UnknownPath,
     /// The server answers from no store of this name (404).
     UnknownStore,
+    /// The topology has no node of this name (404).
+    UnknownNode,
+    /// The group's metadata name no such instance (404).
+    UnknownHost,
     /// The store has no such key, window, session or version (404).
     UnknownKey,
     /// Only GET is answered (405).
@@ -204,71 +212,6 @@ pub struct Host {
     pub standby_stores: BTreeSet<String>,
     /// The input partitions of its standby tasks.
     pub standby_partitions: Vec<String>,
-}
-
-/// The stream threads of this instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Threads {
-    /// By number.
-    pub threads: Vec<Thread>,
-}
-
-/// A stream thread, as it told about once a second.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Thread {
-    /// From 1 on.
-    pub number: usize,
-    /// Its name.
-    pub name: String,
-    /// Java's name of its state.
-    pub state: String,
-    /// Since when it is in that state.
-    pub since: i64,
-    /// When it told this.
-    pub told: i64,
-    /// Its tasks.
-    pub tasks: Vec<Task>,
-}
-
-/// A task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Task {
-    /// As in Java, `0_1`.
-    pub id: String,
-    /// `active`, `standby` or `leaving`.
-    pub role: String,
-    /// Java's name of its state.
-    pub state: String,
-    /// The greatest timestamp of its records.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stream_time: Option<i64>,
-    /// Its input partitions.
-    pub inputs: Vec<Input>,
-    /// How far its stores are while they are brought up to date; a standby's always.
-    pub stores: Vec<Lag>,
-}
-
-/// An input partition of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
-    /// Its topic.
-    pub topic: String,
-    /// Its number.
-    pub partition: Partition,
-    /// The next record to be processed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub position: Option<i64>,
-    /// What the task committed last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub committed: Option<i64>,
-    /// Where the partition ended when last heard of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end: Option<i64>,
-    /// Offsets between the next record and the end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lag: Option<u64>,
-    /// Records that were fetched and wait.
-    pub buffered: usize,
 }
 
 /// The stores of this instance that are brought up to date.

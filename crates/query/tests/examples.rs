@@ -1,10 +1,20 @@
-//! The example does what it says.
+//! The examples do what they say.
 #![cfg(test)]
 
-#[path = "../examples/state_service.rs"]
-mod state_service;
+macro_rules! run {
+    ($($example:ident: $path:literal;)*) => {$(
+        #[path = $path]
+        mod $example;
 
-#[test]
-fn state_service() -> Result<(), Box<dyn std::error::Error>> {
-    self::state_service::main()
+        #[test]
+        fn $example() -> Result<(), Box<dyn std::error::Error>> {
+            self::$example::main()
+        }
+    )*};
+}
+
+run! {
+    fraud_alarms: "../examples/fraud_alarms.rs";
+    state_service: "../examples/state_service.rs";
+    top_ten: "../examples/top_ten.rs";
 }

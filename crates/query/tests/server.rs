@@ -225,6 +225,58 @@ async fn status(asker: &Asker) {
     asker.asked.borrow_mut().insert("/v1/topology".to_owned());
 }
 
+async fn sight(asker: &Asker) {
+    // Threads tell once a second.
+    wait_for("all that was read is told", || async {
+        let snapshot = asker.ok("/v1/snapshot").await;
+        assert_eq!((&snapshot["application_id"], &snapshot["health"]["ready"]), (&json!("asked"), &json!(true)));
+        let tasks = snapshot["threads"][0]["tasks"].as_array()?.iter();
+        let nodes = tasks.flat_map(|task| task["nodes"].as_array().unwrap());
+        let of_source = nodes.filter(|node| node["name"] == "KSTREAM-SOURCE-0000000000");
+        let taken: u64 = of_source.map(|node| node["taken"].as_u64().unwrap()).sum();
+        (taken == 60 * KEYS as u64).then_some(())
+    })
+    .await;
+
+    let graph = asker.ok("/v1/graph").await;
+    let parts = graph["parts"].as_array().unwrap();
+    let source = &parts[0]["nodes"][0];
+    assert_eq!((&source["kind"], &source["topics"]), (&json!("source"), &json!(["numbers"])));
+    let below: Vec<&str> = source["children"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let users =
+        parts[0]["nodes"].as_array().unwrap().iter().filter(|node| below.contains(&node["name"].as_str().unwrap()));
+    let stores: BTreeSet<&str> = users.filter_map(|node| node["stores"][0].as_str()).collect();
+    assert_eq!(stores, BTreeSet::from(["counts", "sessions", "windows"]));
+    let kinds = graph["stores"].as_array().unwrap().iter();
+    let kinds: BTreeMap<_, _> =
+        kinds.map(|store| (store["name"].as_str().unwrap(), (&store["kind"], &store["global"]))).collect();
+    assert_eq!(kinds["windows"], (&json!("window"), &json!(false)));
+    assert_eq!(kinds["shops"], (&json!("key-value"), &json!(true)));
+    assert!(graph["stores"].as_array().unwrap().iter().any(|store| store["changelog"] == "asked-counts-changelog"));
+
+    let node = source["name"].as_str().unwrap();
+    let explanation = asker.ok(&format!("/v1/explain/{node}")).await;
+    assert_eq!(explanation["tasks"].as_array().map(Vec::len), Some(PARTITIONS as usize));
+    let text = explanation["text"].as_str().unwrap();
+    assert!(text.contains("hands on at once") && text.contains("left out 0"), "{text}");
+    assert_eq!(asker.refused("/v1/explain/nobody").await, (404, "unknown_node".to_owned()));
+
+    let settings = asker.ok("/v1/settings").await;
+    let settings = settings["settings"].as_array().unwrap();
+    assert!(settings.contains(&json!({ "name": "commit.interval.ms", "value": "50" })));
+    assert!(settings.contains(&json!({ "name": "sasl.jaas.config" })), "a secret keeps its value to itself");
+
+    let host = &asker.host;
+    let through = asker.ok(&format!("/v1/hosts/{host}/answer?to=/v1/stores/counts/keys/k03")).await;
+    assert_eq!(through["entry"]["value"], 60);
+    let elsewhere = "/v1/hosts/127.0.0.1:1/answer?to=/v1/snapshot";
+    assert_eq!(asker.refused(elsewhere).await, (404, "unknown_host".to_owned()));
+    for to in ["/", "/v1/events", "/v1/hosts", "/v2/stores", "http://127.0.0.1:1/v1/stores", "/v1/stores/../events"] {
+        let path = format!("/v1/hosts/{host}/answer?to={to}");
+        assert_eq!(asker.refused(&path).await, (400, "bad_request".to_owned()), "{to}");
+    }
+}
+
 async fn refusals(asker: &Asker) {
     let bad = (400, "bad_request".to_owned());
     let questions = [
@@ -282,6 +334,8 @@ async fn every_route_answers_as_it_is_described() {
     windows(&asker).await;
     sessions_and_versions(&asker).await;
     status(&asker).await;
+    sight(&asker).await;
+    asker.asked.borrow_mut().insert("/v1/events".to_owned()); // in `group.rs`
     refusals(&asker).await;
     let described: BTreeSet<String> = asker.document["paths"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(*asker.asked.borrow(), described, "every path was asked");

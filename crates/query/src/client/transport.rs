@@ -16,14 +16,18 @@ use serde::de::DeserializeOwned;
 
 use crate::wire::{Code, Failure, Source};
 
-/// No answer is longer, in bytes: a server's pages are far shorter.
+/// No answer to a client is longer, in bytes: a server's pages are far shorter.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// None that an instance asks another for.
+const MOST_BYTES_OF_PEERS: usize = 8 * 1024 * 1024;
+/// How long an instance waits for another.
+const TIME_OF_PEERS: Duration = Duration::from_millis(900);
 /// Idle connections are given up before servers do so.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// What came of a request.
 #[derive(Debug)]
-pub(super) enum Reply<T> {
+pub(crate) enum Reply<T> {
     Answer(T),
     /// The store has nothing there.
     Nothing(Source),
@@ -35,10 +39,11 @@ pub(super) enum Reply<T> {
     Refused(Error),
 }
 
-pub(super) struct Transport {
+pub(crate) struct Transport {
     http: Http<HttpConnector, Empty<Bytes>>,
     authorization: Option<HeaderValue>,
     time: Duration,
+    most_bytes: usize,
 }
 
 impl Transport {
@@ -49,39 +54,73 @@ impl Transport {
             header.set_sensitive(true);
             header
         });
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(time));
-        let mut builder = Http::builder(TokioExecutor::new());
-        let http = builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(connector);
-        Ok(Transport { http, authorization, time })
+        Ok(Transport { http: connections(time), authorization, time, most_bytes: MOST_BYTES })
+    }
+
+    /// Between the instances of a group, whose requests each bring what they were asked with.
+    pub(crate) fn of_peers() -> Self {
+        let time = TIME_OF_PEERS;
+        Transport { http: connections(time), authorization: None, time, most_bytes: MOST_BYTES_OF_PEERS }
     }
 
     /// Asks `host` for `path`.
     pub(super) async fn get<T: DeserializeOwned>(&self, host: &HostPort, path: &str) -> Reply<T> {
-        let late = |_| Err(format!("{host} did not answer within {} ms", self.time.as_millis()));
-        match tokio::time::timeout(self.time, self.exchange(host, path)).await.unwrap_or_else(late) {
+        self.get_as(host, path, self.authorization.as_ref()).await
+    }
+
+    /// The same with this authorization.
+    pub(crate) async fn get_as<T: DeserializeOwned>(
+        &self,
+        host: &HostPort,
+        path: &str,
+        authorization: Option<&HeaderValue>,
+    ) -> Reply<T> {
+        match self.exchange(host, path, authorization).await {
             Ok((status, body)) => read(host, status, &body),
             Err(what) => Reply::NotNow(what),
         }
     }
 
-    async fn exchange(&self, host: &HostPort, path: &str) -> Result<(StatusCode, Bytes), String> {
+    /// The status and body that `host` answers, whatever they are, or why there are none.
+    pub(crate) async fn exchange(
+        &self,
+        host: &HostPort,
+        path: &str,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<(StatusCode, Bytes), String> {
+        let late = |_| Err(format!("{host} did not answer within {} ms", self.time.as_millis()));
+        tokio::time::timeout(self.time, self.ask(host, path, authorization)).await.unwrap_or_else(late)
+    }
+
+    async fn ask(
+        &self,
+        host: &HostPort,
+        path: &str,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<(StatusCode, Bytes), String> {
         let failed = |error: &dyn std::error::Error| {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
             format!("{host} does not answer: {error}{cause}")
         };
         let uri = format!("http://{host}{path}").parse::<Uri>().map_err(|error| failed(&error))?;
         let mut request = Request::get(uri);
-        if let Some(authorization) = &self.authorization {
+        if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
         let request = request.body(Empty::new()).map_err(|error| failed(&error))?;
         let response = self.http.request(request).await.map_err(|error| failed(&error))?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, MOST_BYTES).collect().await.map_err(|error| failed(&*error))?;
+        let body = Limited::new(body, self.most_bytes).collect().await.map_err(|error| failed(&*error))?;
         Ok((head.status, body.to_bytes()))
     }
+}
+
+fn connections(time: Duration) -> Http<HttpConnector, Empty<Bytes>> {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(time));
+    let mut builder = Http::builder(TokioExecutor::new());
+    builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(connector)
 }
 
 fn read<T: DeserializeOwned>(host: &HostPort, status: StatusCode, body: &[u8]) -> Reply<T> {
@@ -110,7 +149,9 @@ fn read<T: DeserializeOwned>(host: &HostPort, status: StatusCode, body: &[u8]) -
         Code::BadRequest | Code::MethodNotAllowed | Code::BodyRefused => {
             Reply::Refused(Error::new(ErrorKind::User, message))
         }
-        Code::Unauthorized | Code::UnknownPath | Code::UnknownStore => Reply::Refused(Error::config(message)),
+        Code::Unauthorized | Code::UnknownPath | Code::UnknownStore | Code::UnknownNode | Code::UnknownHost => {
+            Reply::Refused(Error::config(message))
+        }
         Code::Data => Reply::Refused(Error::new(ErrorKind::Data, message)),
     }
 }

@@ -55,7 +55,9 @@ impl Failure {
         match self.0.code {
             Code::BadRequest => StatusCode::BAD_REQUEST,
             Code::Unauthorized => StatusCode::UNAUTHORIZED,
-            Code::UnknownPath | Code::UnknownStore | Code::UnknownKey => StatusCode::NOT_FOUND,
+            Code::UnknownPath | Code::UnknownStore | Code::UnknownNode | Code::UnknownHost | Code::UnknownKey => {
+                StatusCode::NOT_FOUND
+            }
             Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Code::BodyRefused => StatusCode::PAYLOAD_TOO_LARGE,
             Code::NotHere => StatusCode::MISDIRECTED_REQUEST,

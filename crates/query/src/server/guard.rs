@@ -22,6 +22,7 @@ pub(crate) struct Guard {
     authorize: Vec<Authorize>,
     requests: Semaphore,
     reads: Arc<Semaphore>,
+    pub(crate) lookers: Arc<Semaphore>,
     time: Duration,
 }
 
@@ -31,6 +32,7 @@ impl Guard {
             authorize,
             requests: Semaphore::new(limits.requests),
             reads: Arc::new(Semaphore::new(limits.reads)),
+            lookers: Arc::new(Semaphore::new(limits.lookers)),
             time: limits.request_time,
         }
     }

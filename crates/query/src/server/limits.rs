@@ -15,6 +15,8 @@ pub struct Limits {
     pub requests: usize,
     /// Reads of stores at the same time, each on a thread of its own, 16 unless set. Other requests wait for their turn within their time.
     pub reads: usize,
+    /// Those who look at the page, or otherwise at `/v1/events`, at the same time, 16 unless set.
+    pub lookers: usize,
     /// Connections at the same time, 1,024 unless set, where the server itself listens.
     pub connections: usize,
     /// How long a connection may take for the head of a request, or be idle, 30 s unless set, where the server itself listens.
@@ -31,6 +33,7 @@ impl Default for Limits {
             request_time: Duration::from_secs(5),
             requests: 256,
             reads: 16,
+            lookers: 16,
             connections: 1_024,
             head_time: Duration::from_secs(30),
             connection_time: Duration::from_mins(10),

@@ -1,5 +1,6 @@
 //! What can be asked, path by path. `openapi.json` says the same to others; a test compares the two.
 
+mod group;
 mod pages;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::place::{Asked, owner_of};
-use super::{Failure, Shared, guard, openapi, status};
+use super::{Failure, Shared, draw, guard, openapi, sight, status};
 use crate::stores::Point;
 use crate::wire::{self, Code, Found};
 
@@ -25,7 +26,7 @@ type Segments<T> = Result<Path<T>, PathRejection>;
 type Parameters<T> = Result<Query<T>, QueryRejection>;
 
 /// All routes, by their paths.
-pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<Shared>>); 18] {
+pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<Shared>>); 24] {
     [
         ("/v1/stores", get(stores)),
         ("/v1/stores/{store}", get(layout)),
@@ -40,6 +41,12 @@ pub(crate) fn table() -> [(&'static str, MethodRouter<Arc<Shared>>); 18] {
         ("/v1/stores/{store}/windows", get(pages::all)),
         ("/v1/stores/{store}/sessions", get(pages::all)),
         ("/v1/hosts", get(hosts)),
+        ("/v1/hosts/{host}/answer", get(group::answer)),
+        ("/v1/events", get(group::events)),
+        ("/v1/snapshot", get(snapshot)),
+        ("/v1/explain/{node}", get(explain)),
+        ("/v1/graph", get(graph)),
+        ("/v1/settings", get(settings)),
         ("/v1/health", get(health)),
         ("/v1/topology", get(topology)),
         ("/v1/threads", get(threads)),
@@ -56,7 +63,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
     router.route_layer(from_fn_with_state(Arc::clone(shared), guard::pass)).with_state(Arc::clone(shared))
 }
 
-async fn method_not_allowed() -> Failure {
+pub(crate) async fn method_not_allowed() -> Failure {
     Failure::new(Code::MethodNotAllowed, "only GET is answered")
 }
 
@@ -161,8 +168,26 @@ async fn topology(State(shared): Server) -> String {
     shared.handle.topology().describe()
 }
 
+async fn graph(State(shared): Server) -> Json<wire::Graph> {
+    Json(draw::graph(shared.handle.topology()))
+}
+
+async fn settings(State(shared): Server) -> Json<wire::Settings> {
+    Json(sight::settings(shared.handle.config()))
+}
+
+async fn snapshot(State(shared): Server) -> Json<wire::Snapshot> {
+    Json(sight::snapshot(&shared.handle))
+}
+
+async fn explain(State(shared): Server, path: Segments<String>) -> Answer<wire::Explanation> {
+    let Path(node) = path?;
+    let unknown = |error: headwater_runtime::Error| Failure::new(Code::UnknownNode, error.to_string());
+    Ok(Json(sight::explanation(shared.handle.explain(&node).map_err(unknown)?)))
+}
+
 async fn threads(State(shared): Server) -> Json<wire::Threads> {
-    Json(status::threads(&shared.handle))
+    Json(sight::threads(&shared.handle))
 }
 
 async fn lags(State(shared): Server) -> Json<wire::Lags> {

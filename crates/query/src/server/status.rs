@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use headwater_record::{Offset, Timestamp, TopicPartition};
-use headwater_runtime::application::{Handle, InputProgress, StreamsMetadata, TaskMetadata, TaskRole, ThreadMetadata};
-use headwater_runtime::changelog::StoreProgress;
-use headwater_topology::TaskId;
+use headwater_record::TopicPartition;
+use headwater_runtime::application::{Handle, Health, State, StreamsMetadata};
 
 use super::place::owner_of;
 use super::{Failure, Shared};
@@ -14,8 +12,11 @@ use crate::stores::Served;
 use crate::wire;
 
 pub(crate) fn health(handle: &Handle) -> wire::Health {
-    let health = handle.health();
-    wire::Health { state: handle.state().to_string(), live: health.live, ready: health.ready, reasons: health.reasons }
+    health_of(handle.state(), handle.health())
+}
+
+pub(crate) fn health_of(state: State, health: Health) -> wire::Health {
+    wire::Health { state: state.to_string(), live: health.live, ready: health.ready, reasons: health.reasons }
 }
 
 pub(crate) fn stores(shared: &Shared) -> wire::Stores {
@@ -46,57 +47,6 @@ fn host(host: StreamsMetadata) -> wire::Host {
         partitions: names(host.partitions),
         standby_stores: host.standby_stores,
         standby_partitions: names(host.standby_partitions),
-    }
-}
-
-pub(crate) fn threads(handle: &Handle) -> wire::Threads {
-    wire::Threads { threads: handle.local_threads().into_iter().map(thread).collect() }
-}
-
-fn thread(thread: ThreadMetadata) -> wire::Thread {
-    wire::Thread {
-        number: thread.number,
-        name: thread.name,
-        state: thread.state.to_string(),
-        since: thread.since.millis(),
-        told: thread.told.millis(),
-        tasks: thread.tasks.iter().map(task).collect(),
-    }
-}
-
-fn task((id, task): (&TaskId, &TaskMetadata)) -> wire::Task {
-    let role = match task.role {
-        TaskRole::Active => "active",
-        TaskRole::Standby => "standby",
-        TaskRole::Leaving => "leaving",
-    };
-    let input = |(at, progress): (&TopicPartition, &InputProgress)| wire::Input {
-        topic: at.topic.to_string(),
-        partition: at.partition,
-        position: progress.position.map(Offset::value),
-        committed: progress.committed.map(Offset::value),
-        end: progress.end.map(Offset::value),
-        lag: progress.lag(),
-        buffered: progress.buffered,
-    };
-    wire::Task {
-        id: id.to_string(),
-        role: role.to_owned(),
-        state: task.phase.to_string(),
-        stream_time: Some(task.stream_time).filter(|time| time.is_known()).map(Timestamp::millis),
-        inputs: task.inputs.iter().map(input).collect(),
-        stores: task.stores.iter().map(progress).collect(),
-    }
-}
-
-fn progress(store: &StoreProgress) -> wire::Lag {
-    wire::Lag {
-        store: store.name.clone(),
-        partition: store.changelog.partition,
-        position: store.position.map(Offset::value),
-        committed: store.committed.map(Offset::value),
-        end: store.end.map(Offset::value),
-        lag: store.remaining(),
     }
 }
 

@@ -86,6 +86,7 @@ impl World {
         let builder = KafkaStreams::builder(topology()).application_id("asked").on(&self.cluster).state_dir(state);
         let builder = builder.set("dsl.store.suppliers.class", "in_memory").set("num.standby.replicas", "1");
         let builder = builder.set("heartbeat.interval.ms", "200").set("statestore.cache.max.bytes", "0");
+        let builder = builder.set("sasl.jaas.config", "nobody's business");
         let builder = builder.set("application.server", format!("127.0.0.1:{port}"));
         builder
             .set("commit.interval.ms", self.commit_interval_ms.to_string())

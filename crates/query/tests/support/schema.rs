@@ -48,6 +48,9 @@ fn object(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<Stri
     for (name, member) in members {
         match schema["properties"].get(name) {
             Some(schema) => wrong.extend(check(document, schema, member, &format!("{at}.{name}"))),
+            None if schema["additionalProperties"].is_object() => {
+                wrong.extend(check(document, &schema["additionalProperties"], member, &format!("{at}.{name}")));
+            }
             None if schema["additionalProperties"] == false => wrong.push(format!("{at}: {name} is not described")),
             None => {}
         }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use headwater_record::Partition;
 use headwater_topology::Topology;
 
-use super::{Health, LagInfo, Metadata, State, ThreadMetadata};
-use crate::StreamsConfig;
+use super::{Explanation, Health, LagInfo, Metadata, Snapshot, State, ThreadMetadata};
 use crate::instance::Instance;
 use crate::query::Queries;
+use crate::{Error, StreamsConfig};
 
 /// What can be asked of a running application; [`KafkaStreams::handle`](super::KafkaStreams::handle) gives it. It may be cloned and sent to
 /// any thread, cannot close the application, and does not keep it alive.
@@ -81,5 +81,18 @@ impl Handle {
     /// As [`KafkaStreams::health`](super::KafkaStreams::health).
     pub fn health(&self) -> Health {
         self.instance.health()
+    }
+
+    /// As [`KafkaStreams::snapshot`](super::KafkaStreams::snapshot).
+    pub fn snapshot(&self) -> Snapshot {
+        self.instance.snapshot()
+    }
+
+    /// As [`KafkaStreams::explain`](super::KafkaStreams::explain).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Topology`](crate::ErrorKind::Topology) when there is no such node.
+    pub fn explain(&self, node: &str) -> Result<Explanation, Error> {
+        self.instance.explain(node)
     }
 }
