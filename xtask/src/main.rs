@@ -32,7 +32,7 @@ Usage: cargo xtask <command>
   tidy                            module docs, file lengths, banned words, unsafe, machine paths, names in documents
   layers                          the crates' dependencies against xtask/layers.toml
   page                            the page of the query server in Chromium, on a real broker
-  setup [--no-broker]             finds or installs compilers, libclang, Maven, a JDK, Node.js and Chromium
+  setup [--no-broker]             finds or installs compilers, libclang, Maven and a JDK
   rocksdb [--check]               compiles RocksDB once per machine and tells Cargo where it is
   kafka up|down|status [--port N] a broker for daily work (port 9092 unless told)
   kafka libs                      where Kafka's jars are, fetched once

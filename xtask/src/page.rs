@@ -21,20 +21,22 @@ const FILES: [&str; 2] = ["package.json", "package-lock.json"];
 /// When it does not show what there is.
 pub(crate) fn run() -> Result<()> {
     setup::run(setup::Need::Everything)?;
+    let modules = modules()?;
     rocksdb::run()?;
     let jars = Jars::fetch()?;
     let broker = Broker::start(&jars)?;
     let mut variables = kafka::variables(&broker.bootstrap(), &jars)?;
-    variables.push((VARIABLE, modules()?));
+    variables.push((VARIABLE, modules));
     let test = ["test", "-p", "headwater-integration-tests", "--test", "page"];
     process::run(workspace::cargo().args(test).envs(variables))
 }
 
-/// The folder with the modules, installed unless the cache has those of the lock file.
+/// The folder with the modules, installed unless the cache has those of the lock file, and a browser for them.
 ///
 /// # Errors
-/// When npm cannot install them.
+/// When one of them is not there and cannot be installed.
 pub(crate) fn modules() -> Result<String> {
+    setup::run(setup::Need::Browser)?;
     let source = workspace::root().join("integration-tests/page");
     let folder = workspace::cache()?.join("page");
     if !is_of(&folder, &source)? {
