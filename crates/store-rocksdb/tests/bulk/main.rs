@@ -171,6 +171,28 @@ fn what_was_restored_in_bulk_is_on_disk_with_its_offset_before_the_store_closes(
 }
 
 #[test]
+fn files_are_put_together_when_the_store_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let log = log(16 * MANY);
+    let mut store = open(directory.path(), &key_values());
+    for from in (0..16 * MANY).step_by(2 * MANY as usize) {
+        apply(&mut store, &log, from..from + 2 * MANY);
+        commit(&mut store, from + 2 * MANY - 1);
+    }
+    assert!(files(directory.path()) >= 8, "they wait");
+    let Store::KeyValue(rows) = &mut store else { unreachable!() };
+    rows.put(b"k", Some(Row::plain(&Logged::value(16 * MANY)))).unwrap();
+    commit(&mut store, 16 * MANY);
+    store.state_mut().sync().unwrap();
+    while files(directory.path()) >= 8 {
+        std::thread::yield_now();
+    }
+    let mut expected = expected(&log, 16 * MANY);
+    expected.insert(b"k".to_vec(), 16 * MANY);
+    assert_eq!(content(&store), expected);
+}
+
+#[test]
 fn rows_that_are_later_than_the_offset_are_restored_once_more() {
     let directory = TempDir::new().unwrap();
     let log = log(5 * MANY);
