@@ -19,7 +19,14 @@ const VALUE: [u8; 100] = [7; 100];
 
 fn open(retention: Duration, window_size: Duration, retain_duplicates: bool) -> Box<dyn WindowBytes> {
     let segment_interval = StoreKind::default_segment_interval(retention);
-    let kind = StoreKind::Window { retention, window_size, segment_interval, retain_duplicates, time_ordered: false };
+    let kind = StoreKind::Window {
+        retention,
+        window_size,
+        segment_interval,
+        retain_duplicates,
+        time_ordered: false,
+        key_index: false,
+    };
     match MemoryStores::new().open(&StoreSpec::new("windows", kind), OpenContext { task_directory: None }) {
         Ok(Store::Window(store)) => store,
         other => panic!("not a window store: {other:?}"),

@@ -32,6 +32,7 @@ fn store(name: &str, retention: Duration) -> StoreSpec {
         segment_interval: StoreKind::default_segment_interval(retention),
         retain_duplicates: true,
         time_ordered: false,
+        key_index: false,
     };
     StoreSpec { store_type: StoreType::InMemory, ..StoreSpec::new(name, kind) }
 }

@@ -205,12 +205,13 @@ impl SessionBytes for Session {
         Ok(self.write(key, start.millis(), end.millis(), row))
     }
 
-    fn remove(&mut self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Put, StoreError> {
+    fn remove(&mut self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<(), StoreError> {
         if self.retention.is_by_segments() {
-            return self.put(key, start, end, None);
+            let _ = self.write(key, start.millis(), end.millis(), None);
+        } else {
+            self.take_out(key, start.millis(), end.millis());
         }
-        self.take_out(key, start.millis(), end.millis());
-        Ok(Put::Stored)
+        Ok(())
     }
 
     fn fetch(&self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Option<RowBuf>, StoreError> {
@@ -291,7 +292,7 @@ mod tests {
     use std::time::Duration;
 
     use headwater_record::Timestamp;
-    use headwater_store::bytes::SessionBytes as _;
+    use headwater_store::bytes::{Put, SessionBytes as _};
     use headwater_store::{Row, StoreError, StoreKind, StoreSpec};
 
     use super::Session;
@@ -305,14 +306,14 @@ mod tests {
         let with = |forgets: Forgets| {
             let retention = Retention::new(Duration::from_millis(50), forgets);
             let mut store = Session::new(&StoreSpec::new("s", StoreKind::KeyValue), retention);
-            store.put(b"k", at(8), at(10), Some(Row::plain(b"v")))?;
+            assert_eq!(store.put(b"k", at(8), at(10), Some(Row::plain(b"v")))?, Put::Stored);
             store.remove(b"k", at(900), at(1_000))?;
             Ok::<_, StoreError>(store)
         };
         let mut store = with(Forgets::AtOnce)?;
         assert!(store.fetch(b"k", at(8), at(10))?.is_some());
         assert_eq!(store.observed_time(), at(10));
-        store.put(b"k", at(900), at(1_000), None)?;
+        assert_eq!(store.put(b"k", at(900), at(1_000), None)?, Put::Stored);
         assert!(store.fetch(b"k", at(8), at(10))?.is_none());
         // On disk it does (`RocksDBSessionStore`).
         let store = with(Forgets::BySegments { interval: Duration::from_millis(60), reads_edge: false })?;

@@ -28,6 +28,7 @@ fn window(directory: &Path, retain_duplicates: bool) -> Box<dyn WindowBytes> {
         segment_interval: StoreKind::default_segment_interval(RETENTION),
         retain_duplicates,
         time_ordered: false,
+        key_index: false,
     };
     match open(directory, kind) {
         Store::Window(store) => store,

@@ -101,9 +101,14 @@ impl StoreSupplier for RocksDbStores {
 /// The store of `spec` whose rows are those of `table`.
 fn store_of(spec: &StoreSpec, table: table::Table) -> Result<Store, StoreError> {
     match spec.kind {
-        StoreKind::Window { retention, segment_interval, retain_duplicates, time_ordered, .. } => {
+        StoreKind::Window { retention, segment_interval, retain_duplicates, time_ordered, key_index, .. } => {
             let segments = segments::Segments::new(table, retention, segment_interval).reading_edge(time_ordered);
-            Ok(Store::Window(Box::new(window::Window::new(segments, time_ordered, retain_duplicates))))
+            let layout = match time_ordered {
+                false => window::Layout::ByKey,
+                true if key_index && !retain_duplicates => window::Layout::Indexed,
+                true => window::Layout::ByTime,
+            };
+            Ok(Store::Window(Box::new(window::Window::new(segments, layout, retain_duplicates))))
         }
         StoreKind::Session { retention, segment_interval, time_ordered } => {
             let segments = segments::Segments::new(table, retention, segment_interval);

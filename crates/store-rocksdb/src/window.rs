@@ -11,22 +11,55 @@ use headwater_window::key_format::{put_window_store_suffix, split_window_store_k
 use crate::key_value::{key_of, row_of};
 use crate::segments::{Segments, Span, upper_bound};
 
-/// Behind its segment, a row's key is key, start, sequence; in a time-ordered store start, key, sequence.
+/// Where rows lie behind their segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// By key, start, sequence.
+    ByKey,
+    /// By start, key, sequence.
+    ByTime,
+    /// By key, with an index beside them by start and key; one byte before either tells them apart. Of Java's store it is the other way
+    /// round: the windows around a record, which every record asks for, take one look here.
+    Indexed,
+}
+
+/// A store of windows.
 #[derive(Debug)]
 pub(crate) struct Window {
     segments: Segments,
-    time_ordered: bool,
+    layout: Layout,
     retain_duplicates: bool,
 }
 
+const ROW: u8 = 0;
+const INDEX: u8 = 1;
+
+fn index_bound(start: i64) -> Vec<u8> {
+    let mut bytes = vec![INDEX];
+    bytes.extend_from_slice(&start.to_be_bytes());
+    bytes
+}
+
+fn index_key(key: &[u8], start: i64) -> Vec<u8> {
+    let mut bytes = index_bound(start);
+    bytes.extend_from_slice(key);
+    bytes
+}
+
+fn split_index(bytes: &[u8]) -> Option<(&[u8], Timestamp, i32)> {
+    let (start, key) = bytes.get(1..)?.split_first_chunk::<8>()?;
+    Some((key, Timestamp::from_millis(i64::from_be_bytes(*start)), 0))
+}
+
 impl Window {
-    pub(crate) fn new(segments: Segments, time_ordered: bool, retain_duplicates: bool) -> Self {
-        Window { segments, time_ordered, retain_duplicates }
+    pub(crate) fn new(segments: Segments, layout: Layout, retain_duplicates: bool) -> Self {
+        Window { segments, layout, retain_duplicates }
     }
 
     fn row_key(&self, key: &[u8], start: i64, sequence: i32) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(key.len() + 12);
-        if self.time_ordered {
+        let mut bytes = Vec::with_capacity(key.len() + 13);
+        bytes.extend((self.layout == Layout::Indexed).then_some(ROW));
+        if self.layout == Layout::ByTime {
             bytes.extend_from_slice(&start.to_be_bytes());
             bytes.extend_from_slice(key);
             bytes.extend_from_slice(&sequence.to_be_bytes());
@@ -38,17 +71,31 @@ impl Window {
     }
 
     fn split<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], Timestamp, i32)> {
-        if !self.time_ordered {
-            return split_window_store_key(bytes);
+        match self.layout {
+            Layout::ByKey => return split_window_store_key(bytes),
+            Layout::Indexed => return split_window_store_key(bytes.get(1..)?),
+            Layout::ByTime => {}
         }
         let (start, rest) = bytes.split_first_chunk::<8>()?;
         let (key, sequence) = rest.split_last_chunk::<4>()?;
         Some((key, Timestamp::from_millis(i64::from_be_bytes(*start)), i32::from_be_bytes(*sequence)))
     }
 
-    /// Between which row keys a query's rows lie in each segment; others lie there too.
-    fn bounds(&self, keys: KeySelection<'_>, span: Span) -> (Vec<u8>, Option<Vec<u8>>) {
-        if self.time_ordered {
+    /// Writes or, with `None`, deletes a row.
+    fn write(&mut self, key: &[u8], start: i64, sequence: i32, row: Option<Row<'_>>) {
+        if self.layout == Layout::Indexed {
+            self.segments.put(start, &index_key(key, start), row.map(|_| Row::plain(&[])));
+        }
+        let rest = self.row_key(key, start, sequence);
+        self.segments.put(start, &rest, row);
+    }
+
+    /// Between which keys of rows, or of the index `by_index`, a query's rows lie in each segment; others lie there too.
+    fn bounds(&self, keys: KeySelection<'_>, span: Span, by_index: bool) -> (Vec<u8>, Option<Vec<u8>>) {
+        if by_index {
+            return (index_bound(span.from), Some(index_bound(span.to.saturating_add(1))));
+        }
+        if self.layout == Layout::ByTime {
             let end = span.to.checked_add(1).map(|end| end.to_be_bytes().to_vec());
             return (span.from.to_be_bytes().to_vec(), end);
         }
@@ -97,8 +144,7 @@ impl StateStore for Window {
             }
             // A record too old to be kept is no error: the topic forgets later than the store.
             if self.segments.observe(start.millis()) {
-                let rest = self.row_key(key, start.millis(), sequence);
-                self.segments.put(start.millis(), &rest, row_of(&record));
+                self.write(key, start.millis(), sequence, row_of(&record));
             }
         }
         Ok(())
@@ -123,14 +169,16 @@ impl StateStore for Window {
                 let high = [&low[..], &[0]].concat();
                 (low, Some(high))
             }
-            (_, Some(span)) => self.bounds(keys, span),
+            // Both rows and index.
+            (KeySelection::Between(..), Some(_)) if self.layout == Layout::Indexed => (Vec::new(), None),
+            (_, Some(span)) => self.bounds(keys, span, false),
             (_, None) => (Vec::new(), None),
         };
         let in_segments = span.into_iter().flat_map(Span::segments);
         let Some(segments) = self.segments.uncommitted(in_segments, (&bounds.0, bounds.1.as_deref())) else {
             return Ok(None);
         };
-        let copy = Window { segments, time_ordered: self.time_ordered, retain_duplicates: self.retain_duplicates };
+        let copy = Window { segments, ..*self };
         self.segments.show(Store::Window(Box::new(copy)), amend)
     }
     fn pending_bytes(&self) -> usize {
@@ -152,8 +200,7 @@ impl WindowBytes for Window {
             return Ok(Put::Expired);
         }
         let sequence = if self.retain_duplicates { self.segments.sequence } else { 0 };
-        let rest = self.row_key(key, start, sequence);
-        self.segments.put(start, &rest, row);
+        self.write(key, start, sequence, row);
         Ok(Put::Stored)
     }
 
@@ -173,13 +220,17 @@ impl WindowBytes for Window {
         let Some(span) = self.segments.span(query.from, query.to) else { return Ok(Scan::Done) };
         let full = into.len().saturating_add(limit);
         let mut end = Scan::Done;
-        let (low, high) = self.bounds(query.keys, span);
+        let by_index = self.layout == Layout::Indexed && matches!(query.keys, KeySelection::Between(..));
+        let (low, high) = self.bounds(query.keys, span, by_index);
         let after = after.map(|after| {
             let start = after.start.millis();
-            (start, self.row_key(&after.key, start, after.sequence))
+            let key =
+                if by_index { index_key(&after.key, start) } else { self.row_key(&after.key, start, after.sequence) };
+            (start, key)
         });
         self.segments.scan(span, (&low, high.as_deref()), order, after, |bytes, row| {
-            let Some((key, start, sequence)) = self.split(bytes) else { return Ok(true) };
+            let parts = if by_index { split_index(bytes) } else { self.split(bytes) };
+            let Some((key, start, sequence)) = parts else { return Ok(true) };
             let within = span.from <= start.millis() && start.millis() <= span.to;
             if !within || !query.keys.contains(key) {
                 return Ok(true);
@@ -188,7 +239,15 @@ impl WindowBytes for Window {
                 end = Scan::More;
                 return Ok(false);
             }
-            into.push(WindowEntry { key: key.to_vec(), start, sequence, row: row()? });
+            let row = if by_index {
+                let found = self.segments.row(start.millis(), &self.row_key(key, start.millis(), 0))?;
+                found.ok_or_else(|| StoreError::Corrupt {
+                    reason: format!("store {}: its index has a window that it does not have", self.name()),
+                })?
+            } else {
+                row()?
+            };
+            into.push(WindowEntry { key: key.to_vec(), start, sequence, row });
             Ok(true)
         })?;
         Ok(end)

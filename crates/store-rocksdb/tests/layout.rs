@@ -98,6 +98,7 @@ fn window_stores_lie_as_they_always_did() {
             segment_interval: MINUTE,
             retain_duplicates,
             time_ordered,
+            key_index: false,
         };
         let found = on_disk(kind, RowFormat::Plain, |store| {
             let Store::Window(store) = store else { panic!("{store:?}") };

@@ -33,6 +33,7 @@ fn window_of(directory: &Path, retain_duplicates: bool, time_ordered: bool) -> B
         segment_interval: StoreKind::default_segment_interval(RETENTION),
         retain_duplicates,
         time_ordered,
+        key_index: false,
     };
     match open(directory, kind) {
         Store::Window(store) => store,

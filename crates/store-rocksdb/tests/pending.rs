@@ -18,6 +18,7 @@ fn open(directory: &TempDir) -> Box<dyn WindowBytes> {
         segment_interval: Duration::from_mins(1),
         retain_duplicates: false,
         time_ordered: false,
+        key_index: false,
     };
     let context = OpenContext { task_directory: Some(directory.path()) };
     match RocksDbStores::new(MemoryBudget::default()).open(&StoreSpec::new("s", kind), context).unwrap() {

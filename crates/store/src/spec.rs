@@ -30,6 +30,9 @@ pub enum StoreKind {
         retain_duplicates: bool,
         /// Whether entries are also ordered by time first, for emitting when a window closes.
         time_ordered: bool,
+        /// Whether those of one key are looked for over a stretch of time in a store that is ordered by time, as sliding windows do with
+        /// every record (the index of Java's `RocksDBTimeOrderedWindowStore`).
+        key_index: bool,
     },
     /// A value per key and session.
     Session {
@@ -252,6 +255,7 @@ impl StoreSpec {
             segment_interval: StoreKind::default_segment_interval(retention),
             retain_duplicates: false,
             time_ordered: false,
+            key_index: false,
         };
         Self::new(name, kind)
     }

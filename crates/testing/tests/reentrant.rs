@@ -51,6 +51,7 @@ fn sums(caching: bool) -> Vec<(i64, i64)> {
         segment_interval: Duration::from_mins(1),
         retain_duplicates: false,
         time_ordered: false,
+        key_index: false,
     };
     builder.add_state_store(StoreSpec { caching, ..StoreSpec::new("w", kind) }, &["running"]);
     let driver = TopologyTestDriver::builder(builder.build().unwrap())

@@ -91,6 +91,7 @@ impl<K: 'static, V: 'static> ProcessorContext<'_, '_, K, V> {
     /// The settings that begin with `prefix`, without it (Java's `appConfigsWithPrefix`).
     pub fn app_configs_with_prefix(&self, prefix: &str) -> BTreeMap<String, String> {
         let own = self.app_configs().iter().filter_map(|(key, value)| Some((key.strip_prefix(prefix)?, value)));
+        let own = own.filter(|(key, _)| !key.is_empty());
         own.map(|(key, value)| (key.to_owned(), value.clone())).collect()
     }
 

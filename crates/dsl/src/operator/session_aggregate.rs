@@ -166,8 +166,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Session
         }
         let open = millis(self.windows.grace()).saturating_add(millis(self.windows.inactivity_gap()));
         let closed = self.time.millis().saturating_sub(open);
-        let later = record.timestamp > self.time.now();
-        if later && self.finals.as_mut().is_some_and(|finals| finals.is_pressing(cx, record.timestamp, closed)) {
+        if self.finals.as_mut().is_some_and(|finals| finals.is_pressing(cx, record.timestamp, closed)) {
             self.emit(cx, record, closed)?;
         }
         let close = self.time.observe(record.timestamp).saturating_sub(open);

@@ -280,7 +280,9 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Sliding
             return Ok(());
         }
         let time = record.timestamp.millis();
-        if let Some(closed) = self.node.pressing(cx, record.timestamp, self.grace) {
+        // A late record may make the window right behind it, later than those of records that came before.
+        let latest = Timestamp::from_millis(time.saturating_add(1));
+        if let Some(closed) = self.node.pressing(cx, latest, self.grace) {
             self.emit(cx, record, closed)?;
         }
         let close = self.node.time.observe(record.timestamp).saturating_sub(self.grace);

@@ -142,9 +142,9 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowNode<K, V, A> {
         self.state.update(cx, (record.key, key), window, at.0, at.1, Some(&first), &mut change)
     }
 
-    /// Until when windows are closed that are to be handed on before a record of this time is taken.
+    /// Until when windows are closed that are to be handed on before a record is taken whose latest window starts at `time` or earlier.
     pub(crate) fn pressing(&mut self, cx: &TaskContext<'_>, time: Timestamp, open_ms: i64) -> Option<i64> {
-        let finals = self.finals.as_mut().filter(|_| time > self.time.now())?;
+        let finals = self.finals.as_mut()?;
         let closed_ms = self.time.millis().saturating_sub(open_ms);
         finals.is_pressing(cx, time, closed_ms).then_some(closed_ms)
     }
@@ -254,13 +254,15 @@ fn store_spec<K, A>(
 ) -> StoreSpec {
     let retention = materialized.retention.unwrap_or_else(|| shape.retention());
     let finals = emit == EmitStrategy::OnWindowClose;
+    // A store of the user's make has the order that it has.
+    let time_ordered = finals && !matches!(materialized.store_type, StoreType::Custom(_));
     let kind = StoreKind::Window {
         retention,
         window_size: Duration::from_millis(u64::try_from(shape.size_ms()).unwrap_or_default()),
         segment_interval: StoreKind::default_segment_interval(retention),
         retain_duplicates: false,
-        // A store of the user's make has the order that it has.
-        time_ordered: finals && !matches!(materialized.store_type, StoreType::Custom(_)),
+        time_ordered,
+        key_index: time_ordered && matches!(shape, Shape::Sliding(_)),
     };
     StoreSpec {
         caching: materialized.caching && !(finals && matches!(shape, Shape::Sliding(_))),

@@ -60,7 +60,10 @@ impl Instance {
     }
 
     fn tell_of_coordinator(&self) {
-        let silent = self.coordinator_silent_for().filter(|_| !self.status.state().is_ending());
+        if self.status.state().is_ending() {
+            return;
+        }
+        let silent = self.coordinator_silent_for();
         let told = std::mem::replace(&mut self.watch.lock().silence_told, silent.is_some());
         match silent {
             Some(silent) if !told => tracing::warn!(

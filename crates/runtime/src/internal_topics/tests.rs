@@ -77,6 +77,7 @@ fn changelogs_of_windows_are_kept_a_day_longer_than_the_store() {
         segment_interval: Duration::from_mins(30),
         retain_duplicates: false,
         time_ordered: false,
+        key_index: false,
     };
     let plan = planned(&word_count(kind), &[("words", 1)]).unwrap();
     let expected =
@@ -93,6 +94,7 @@ fn changelogs_of_duplicates_are_not_compacted() {
         segment_interval: Duration::from_mins(30),
         retain_duplicates: true,
         time_ordered: false,
+        key_index: false,
     };
     let plan = planned(&word_count(kind), &[("words", 1)]).unwrap();
     let expected =

@@ -131,10 +131,16 @@ impl Membership {
             self.stale_joins -= 1;
             return;
         }
-        if let (Phase::Leaving { until, joining: true }, Ok(joined)) = (&self.phase, &result) {
-            self.phase = Phase::Leaving { until: *until, joining: false };
-            self.identity = joined.identity.clone();
-            self.leave(out);
+        if let Phase::Leaving { until, joining: true } = self.phase {
+            match result {
+                Ok(joined) => {
+                    self.phase = Phase::Leaving { until, joining: false };
+                    self.identity = joined.identity;
+                    self.leave(out);
+                }
+                // There is nothing to leave.
+                Err(_) => self.left(out),
+            }
             return;
         }
         if !matches!(self.phase, Phase::Joining { .. }) {

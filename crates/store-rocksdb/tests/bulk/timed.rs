@@ -87,6 +87,7 @@ fn windows_that_are_restored_in_bulk_are_those_that_are_kept() {
             window_size: Duration::from_millis(100),
             retain_duplicates,
             time_ordered,
+            key_index: false,
         };
         let log = timed(|key, time, dice| {
             let mut key = key.to_vec();

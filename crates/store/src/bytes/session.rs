@@ -47,13 +47,13 @@ pub trait SessionBytes: StateStore {
     /// [`StoreError::Io`].
     fn put(&mut self, key: &[u8], start: Timestamp, end: Timestamp, row: Option<Row<'_>>) -> Result<Put, StoreError>;
 
-    /// Removes a session. Other than a [`put`](SessionBytes::put) of `None`, it may leave the store's time where it is: as Java's
-    /// `remove` does in memory (`InMemorySessionStore`), and not on disk.
+    /// Removes a session, of which it is no matter if it has expired. Other than a [`put`](SessionBytes::put) of `None`, it may leave
+    /// the store's time where it is: as Java's `remove` does in memory (`InMemorySessionStore`), and not on disk.
     ///
     /// # Errors
     /// [`StoreError::Io`].
-    fn remove(&mut self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Put, StoreError> {
-        self.put(key, start, end, None)
+    fn remove(&mut self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<(), StoreError> {
+        self.put(key, start, end, None).map(|_| ())
     }
 
     /// The row of exactly this session.

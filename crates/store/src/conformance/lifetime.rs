@@ -132,6 +132,7 @@ fn type_changed(setting: &Setting<'_>) {
         segment_interval: minute,
         retain_duplicates: false,
         time_ordered: false,
+        key_index: false,
     };
     match setting.try_open(window, RowFormat::Plain) {
         Err(StoreError::Unsupported { .. }) => {}

@@ -183,7 +183,14 @@ fn windows(setting: &Setting<'_>) {
         (Duration::from_millis(100), Duration::from_millis(10), Duration::from_millis(50));
     for (retain_duplicates, time_ordered) in [(false, false), (true, false), (false, true)] {
         let setting = setting.part(&format!("{retain_duplicates}-{time_ordered}"));
-        let kind = StoreKind::Window { retention, window_size, segment_interval, retain_duplicates, time_ordered };
+        let kind = StoreKind::Window {
+            retention,
+            window_size,
+            segment_interval,
+            retain_duplicates,
+            time_ordered,
+            key_index: false,
+        };
         let store = Store::Window(setting.window(kind, RowFormat::Timestamped));
         let step = |store: &mut Store, n: u32| {
             let Store::Window(store) = store else { setting.fail("it is a store of its kind") };

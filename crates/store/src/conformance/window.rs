@@ -27,13 +27,14 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// Windows of 10 ms; `retention_ms` in segments of half of it.
-fn kind(retention_ms: u64, retain_duplicates: bool, time_ordered: bool) -> StoreKind {
+fn kind(retention_ms: u64, retain_duplicates: bool, (time_ordered, key_index): (bool, bool)) -> StoreKind {
     StoreKind::Window {
         retention: Duration::from_millis(retention_ms),
         window_size: Duration::from_millis(10),
         segment_interval: Duration::from_millis(retention_ms / 2),
         retain_duplicates,
         time_ordered,
+        key_index,
     }
 }
 
@@ -87,7 +88,7 @@ const ALL_TIMES: (i64, i64) = (0, i64::MAX);
 fn one_window(setting: &Setting<'_>) {
     for time_ordered in [false, true] {
         let setting = setting.part(if time_ordered { "by-time" } else { "by-key" });
-        let mut store = setting.window(kind(1000, false, time_ordered), RowFormat::Plain);
+        let mut store = setting.window(kind(1000, false, (time_ordered, false)), RowFormat::Plain);
         setting.same("the time of a new store is -1", store.observed_time(), Timestamp::UNKNOWN);
         stored(&setting, store.as_mut(), "a", 20, "1");
         stored(&setting, store.as_mut(), "a", 10, "2");
@@ -114,7 +115,7 @@ fn one_window(setting: &Setting<'_>) {
 
 /// As in the scenario `processor/window-commands`, over several segments, partly committed.
 fn filled(setting: &Setting<'_>, time_ordered: bool) -> Box<dyn WindowBytes> {
-    let mut store = setting.window(kind(100, false, time_ordered), RowFormat::Plain);
+    let mut store = setting.window(kind(100, false, (time_ordered, false)), RowFormat::Plain);
     stored(setting, store.as_mut(), "a", 0, "1");
     stored(setting, store.as_mut(), "a", 60, "2");
     setting.commit(store.as_mut(), 1);
@@ -183,7 +184,7 @@ fn all_keys(setting: &Setting<'_>) {
 fn forgets(setting: &Setting<'_>) {
     for time_ordered in [false, true] {
         let setting = setting.part(if time_ordered { "by-time" } else { "by-key" });
-        let mut store = setting.window(kind(100, false, time_ordered), RowFormat::Plain);
+        let mut store = setting.window(kind(100, false, (time_ordered, false)), RowFormat::Plain);
         stored(&setting, store.as_mut(), "a", 0, "1");
         stored(&setting, store.as_mut(), "a", 1, "2");
         setting.commit(store.as_mut(), 1);
@@ -206,7 +207,7 @@ fn forgets(setting: &Setting<'_>) {
 }
 
 fn duplicates(setting: &Setting<'_>) {
-    let mut store = setting.window(kind(1000, true, false), RowFormat::Plain);
+    let mut store = setting.window(kind(1000, true, (false, false)), RowFormat::Plain);
     for (key, start, value) in [("a", 0, "1"), ("a", 0, "2"), ("a", 5, "3"), ("b", 0, "4")] {
         stored(setting, store.as_mut(), key, start, value);
     }
@@ -225,7 +226,7 @@ fn duplicates(setting: &Setting<'_>) {
 }
 
 fn duplicates_in_order(setting: &Setting<'_>) {
-    let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
+    let mut store = setting.window(kind(100, true, (false, false)), RowFormat::Plain);
     for (key, start, value) in [("a", 60, "1"), ("a", 3, "2"), ("ab", 3, "3"), ("a", 60, "4")] {
         stored(setting, store.as_mut(), key, start, value);
     }
@@ -266,7 +267,7 @@ fn duplicates_in_order(setting: &Setting<'_>) {
 }
 
 fn duplicates_are_forgotten(setting: &Setting<'_>) {
-    let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
+    let mut store = setting.window(kind(100, true, (false, false)), RowFormat::Plain);
     for (key, start, value) in [("a", 0, "1"), ("a", 0, "2"), ("a", 1, "3"), ("a", 1, "4")] {
         stored(setting, store.as_mut(), key, start, value);
     }
@@ -285,13 +286,13 @@ fn duplicates_reopen(setting: &Setting<'_>) {
     if !setting.is_persistent() {
         return;
     }
-    let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
+    let mut store = setting.window(kind(100, true, (false, false)), RowFormat::Plain);
     stored(setting, store.as_mut(), "a", 0, "1");
     stored(setting, store.as_mut(), "a", 0, "2");
     setting.commit(store.as_mut(), 1);
     stored(setting, store.as_mut(), "a", 0, "uncommitted");
     drop(store);
-    let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
+    let mut store = setting.window(kind(100, true, (false, false)), RowFormat::Plain);
     stored(setting, store.as_mut(), "a", 0, "3");
     let found = scan(setting, store.as_ref(), (KeySelection::One(b"a"), 0, 9), Order::Forward, 9);
     let expected = ["a@0=1", "a@0=2", "a@0=3"].map(String::from).to_vec();
@@ -302,12 +303,12 @@ fn reopens(setting: &Setting<'_>) {
     if !setting.is_persistent() {
         return;
     }
-    let mut store = setting.window(kind(100, false, false), RowFormat::Plain);
+    let mut store = setting.window(kind(100, false, (false, false)), RowFormat::Plain);
     stored(setting, store.as_mut(), "a", 10, "1");
     setting.commit(store.as_mut(), 7);
     stored(setting, store.as_mut(), "a", 20, "uncommitted");
     drop(store);
-    let mut store = setting.window(kind(100, false, false), RowFormat::Plain);
+    let mut store = setting.window(kind(100, false, (false, false)), RowFormat::Plain);
     let all = (KeySelection::ALL, 0, i64::MAX);
     let found = scan(setting, store.as_ref(), all, Order::Forward, 100);
     setting.same("the content is that of the last commit", found, vec!["a@10=1".to_owned()]);
@@ -326,7 +327,7 @@ fn restores(setting: &Setting<'_>) {
         headwater_window::key_format::put_window_store_suffix(at(start), sequence, &mut bytes);
         bytes
     };
-    let mut store = setting.window(kind(100, false, false), RowFormat::Timestamped);
+    let mut store = setting.window(kind(100, false, (false, false)), RowFormat::Timestamped);
     let records = [
         record(&key(b"a", 1, 0), Some("old"), 1, Vec::new()),
         record(&key(b"a", 200, 0), Some("1"), 205, Vec::new()),
@@ -346,7 +347,7 @@ fn restores(setting: &Setting<'_>) {
     setting.same("a key without a window is refused", refused.is_err(), true);
 
     let setting = setting.part("duplicates");
-    let mut store = setting.window(kind(100, true, false), RowFormat::Plain);
+    let mut store = setting.window(kind(100, true, (false, false)), RowFormat::Plain);
     let records = [
         record(&key(b"a", 0, 1), Some("1"), 0, Vec::new()),
         record(&key(b"a", 0, 2), Some("2"), 0, Vec::new()),
@@ -366,7 +367,7 @@ fn formats(setting: &Setting<'_>) {
     let list = headers();
     for format in FORMATS {
         let setting = setting.part(&format!("{format:?}"));
-        let mut store = setting.window(kind(100, false, false), format);
+        let mut store = setting.window(kind(100, false, (false, false)), format);
         let put = setting.done("put", store.put(b"k", at(0), Some(full_row("v", 7, &list))));
         setting.same("it is stored", put, Put::Stored);
         setting.commit(store.as_mut(), 0);

@@ -75,7 +75,7 @@ impl Timed for BySession {
 
     fn remove(&self, store: &mut Store, key: &[u8], window: Window) -> Result<Put, StoreError> {
         match store {
-            Store::Session(store) => store.remove(key, window.start, window.end),
+            Store::Session(store) => store.remove(key, window.start, window.end).map(|()| Put::Stored),
             other => Err(wrong_kind(other, "a session store")),
         }
     }

@@ -100,6 +100,7 @@ fn kind(store: Spec<'_>) -> Result<(StoreKind, RowFormat)> {
                 segment_interval: StoreKind::default_segment_interval(retention),
                 retain_duplicates: store.is("retain_duplicates"),
                 time_ordered: false,
+                key_index: false,
             };
             let format = if kind == "window" { RowFormat::Plain } else { RowFormat::Timestamped };
             (kind_of_store, format)

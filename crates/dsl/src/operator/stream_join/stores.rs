@@ -72,6 +72,7 @@ impl<K, V, V2> Wanted<'_, K, V, V2> {
             segment_interval: StoreKind::default_segment_interval(retention),
             retain_duplicates: true,
             time_ordered: false,
+            key_index: false,
         }
     }
 

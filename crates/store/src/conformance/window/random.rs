@@ -18,6 +18,7 @@ struct Model {
     retention: i64,
     duplicates: bool,
     time_ordered: bool,
+    key_index: bool,
     /// Whether windows that are exactly as old as the retention are read.
     reads_edge: bool,
     observed: i64,
@@ -66,11 +67,12 @@ const STEPS: usize = 400;
 
 pub(super) fn answers_as_the_model(setting: &Setting<'_>) {
     for (seed, retention) in [4, 20, 100, 2000].into_iter().enumerate() {
-        for (duplicates, time_ordered) in [(false, false), (false, true), (true, false)] {
-            let setting = setting.part(&format!("{retention}-{duplicates}-{time_ordered}"));
+        let kinds = [(false, false, false), (false, true, false), (false, true, true), (true, false, false)];
+        for (duplicates, time_ordered, key_index) in kinds {
+            let setting = setting.part(&format!("{retention}-{duplicates}-{time_ordered}-{key_index}"));
             let reads_edge = time_ordered && setting.is_persistent();
             let (observed, rows) = (-1, BTreeMap::new());
-            let model = Model { retention, duplicates, time_ordered, reads_edge, observed, rows };
+            let model = Model { retention, duplicates, time_ordered, key_index, reads_edge, observed, rows };
             let store = open(&setting, &model);
             let mut run = Run { numbers: Numbers(seed as u64), model, now: 0, log: Vec::new(), store, setting };
             for step in 0..STEPS {
@@ -81,7 +83,7 @@ pub(super) fn answers_as_the_model(setting: &Setting<'_>) {
 }
 
 fn open(setting: &Setting<'_>, model: &Model) -> Box<dyn WindowBytes> {
-    let kind = kind(model.retention.unsigned_abs(), model.duplicates, model.time_ordered);
+    let kind = kind(model.retention.unsigned_abs(), model.duplicates, (model.time_ordered, model.key_index));
     setting.window(kind, RowFormat::Plain)
 }
 

@@ -165,11 +165,11 @@ impl SessionBytes for Watched<dyn SessionBytes> {
             Ok(put)
         })
     }
-    fn remove(&mut self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Put, StoreError> {
+    fn remove(&mut self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<(), StoreError> {
         self.write(|inner, journal| {
-            let put = inner.remove(key, start, end)?;
+            inner.remove(key, start, end)?;
             note(journal, &session_key(key, start, end), None);
-            Ok(put)
+            Ok(())
         })
     }
     fn fetch(&self, key: &[u8], start: Timestamp, end: Timestamp) -> Result<Option<RowBuf>, StoreError> {
