@@ -385,3 +385,12 @@ fn a_member_that_closes_while_it_joins_leaves_as_soon_as_it_knows_its_id() {
     assert_eq!(member.step(at(2), Event::Response(GroupResponse::Leave(Ok(())))), [Action::Left]);
     assert!(member.is_ended());
 }
+
+#[test]
+fn a_member_that_closes_while_a_join_fails_has_nothing_to_leave() {
+    let mut member = joining();
+    assert_eq!(member.step(at(0), Event::Close { leave: true }), []);
+    let unanswered = ClientError::TimedOut { request: "JoinGroup".to_owned() };
+    assert_eq!(member.step(at(1), Event::Response(GroupResponse::Join(Err(unanswered)))), [Action::Left]);
+    assert!(member.is_ended());
+}
