@@ -133,7 +133,7 @@ impl<K: 'static, V: 'static> Core<K, V> {
     pub(super) fn encode_key(&self, key: &K, into: &mut Vec<u8>) -> Result<(), ProcessError> {
         match self.key.serialize(&self.topic, key, into)? {
             Encoded::Bytes => Ok(()),
-            Encoded::Null => Err(ProcessError::user(format!("store {}: a key cannot be null", self.name))),
+            Encoded::Null => Err(ProcessError::user("key cannot be null")),
         }
     }
 

@@ -17,8 +17,8 @@ type Place = (i64, &'static str, i32);
 struct Model {
     retention: i64,
     duplicates: bool,
-    time_ordered: bool,
-    key_index: bool,
+    /// Whether by time first, and with an index by key then.
+    by_time: (bool, bool),
     /// Whether windows that are exactly as old as the retention are read.
     reads_edge: bool,
     observed: i64,
@@ -72,7 +72,7 @@ pub(super) fn answers_as_the_model(setting: &Setting<'_>) {
             let setting = setting.part(&format!("{retention}-{duplicates}-{time_ordered}-{key_index}"));
             let reads_edge = time_ordered && setting.is_persistent();
             let (observed, rows) = (-1, BTreeMap::new());
-            let model = Model { retention, duplicates, time_ordered, key_index, reads_edge, observed, rows };
+            let model = Model { retention, duplicates, by_time: (time_ordered, key_index), reads_edge, observed, rows };
             let store = open(&setting, &model);
             let mut run = Run { numbers: Numbers(seed as u64), model, now: 0, log: Vec::new(), store, setting };
             for step in 0..STEPS {
@@ -83,7 +83,7 @@ pub(super) fn answers_as_the_model(setting: &Setting<'_>) {
 }
 
 fn open(setting: &Setting<'_>, model: &Model) -> Box<dyn WindowBytes> {
-    let kind = kind(model.retention.unsigned_abs(), model.duplicates, (model.time_ordered, model.key_index));
+    let kind = kind(model.retention.unsigned_abs(), model.duplicates, model.by_time);
     setting.window(kind, RowFormat::Plain)
 }
 

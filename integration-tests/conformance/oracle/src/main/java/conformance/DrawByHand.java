@@ -142,7 +142,7 @@ final class DrawByHand extends DrawProcessors {
     private void sink(final Node n) {
         final ObjectNode o = operation("add_sink").put("name", name());
         if (chance(20)) {
-            o.put("topic_expr", any("kv:- > hash_mod:2 > prefix:outx", "k > or:none > prefix:outz"));
+            o.put("topic_expr", any("kv:- > hash_mod:2 > prefix:outx", "k > or:none > hash_mod:3 > prefix:outz"));
         } else {
             o.put("topic", out());
         }

@@ -210,7 +210,7 @@ final class DrawStreams extends DrawTables {
     void to(final Node n, final String topic) {
         final ObjectNode to = end("to", n);
         if (topic == null) {
-            to.put("topic_expr", !n.key.equals("string") ? "kv:- > hash_mod:2 > prefix:outx" : any("kv:- > hash_mod:2 > prefix:outx", "v > or:z > length > prefix:outy", "k > or:none > prefix:outz")).set("produced", produced(n));
+            to.put("topic_expr", !n.key.equals("string") ? "kv:- > hash_mod:2 > prefix:outx" : any("kv:- > hash_mod:2 > prefix:outx", "v > or:z > length > prefix:outy", "k > or:none > hash_mod:3 > prefix:outz")).set("produced", produced(n));
             return;
         }
         to.put("topic", topic);
