@@ -8,5 +8,9 @@ pub enum EmitStrategy {
     OnWindowUpdate,
     /// Once, when the window takes no more records. Not for [`UnlimitedWindows`](headwater_window::UnlimitedWindows), which never
     /// close.
+    ///
+    /// What has closed is looked for once a second by the wall clock, and before a record would hide it. One that its
+    /// store no longer retains by then is not told, which by default befalls sessions: see
+    /// [`SessionWindowedKStream::emit_strategy`](crate::SessionWindowedKStream::emit_strategy) and `docs/guarantees.md`.
     OnWindowClose,
 }

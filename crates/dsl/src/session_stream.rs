@@ -35,15 +35,22 @@ impl<K: 'static, V: 'static> SessionWindowedKStream<K, V> {
 impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
     /// Says when results are handed on (`SessionWindowedKStream#emitStrategy`).
     ///
+    /// With [`EmitStrategy::OnWindowClose`] a session is told if its store still has it when it closes. By default that is retained for
+    /// gap and grace only: as in Java, one on disk may not be told when the next record, of any key, comes later than that, and in
+    /// memory none is. [`Materialized::with_retention`](crate::Materialized::with_retention) keeps sessions for longer;
+    /// [`suppress`](crate::KTable::suppress) loses none. More is in `docs/guarantees.md`, "Windows that are told when they close".
+    ///
     /// ```
     /// use std::time::Duration;
-    /// use headwater::dsl::{EmitStrategy, Produced, StreamsBuilder};
+    /// use headwater::dsl::{EmitStrategy, Materialized, Produced, StreamsBuilder};
     /// use headwater::window::SessionWindows;
     /// let builder = StreamsBuilder::new();
     /// let visits = SessionWindows::of_inactivity_gap_with_no_grace(Duration::from_secs(1800));
     /// let clicks = builder.stream::<String, String>("clicks").group_by_key().windowed_by(visits);
-    /// // One record for each visit, half an hour after its last click.
-    /// clicks.emit_strategy(EmitStrategy::OnWindowClose).count().to_stream().to_with("visits", Produced::inherited());
+    /// // One record for each visit, when somebody clicks more than half an hour after its last click, and within a day.
+    /// let kept = Materialized::named("visits").with_retention(Duration::from_secs(24 * 60 * 60));
+    /// let counts = clicks.emit_strategy(EmitStrategy::OnWindowClose).count_with(kept);
+    /// counts.to_stream().to_with("visits", Produced::inherited());
     /// assert!(builder.build().is_ok());
     /// ```
     #[must_use]

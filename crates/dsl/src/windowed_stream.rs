@@ -94,7 +94,9 @@ pub struct TimeWindowedKStream<K: 'static, V: 'static> {
 }
 
 impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
-    /// Says when results are handed on (`TimeWindowedKStream#emitStrategy`).
+    /// Says when results are handed on (`TimeWindowedKStream#emitStrategy`). With
+    /// [`EmitStrategy::OnWindowClose`], sliding windows, and others with caching disabled, are not told when the next record leaps past
+    /// the store's retention: `docs/guarantees.md`, "Windows that are told when they close".
     ///
     /// ```
     /// use std::time::Duration;

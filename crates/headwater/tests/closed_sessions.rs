@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use headwater::dsl::{
-    BufferConfig, EmitStrategy, KTable, Materialized, Produced, SessionWindowedKStream, StreamsBuilder, Suppressed,
+    BufferConfig, EmitStrategy, KGroupedStream, KTable, Materialized, Produced, SessionWindowedKStream, StreamsBuilder,
+    Suppressed,
 };
 use headwater::testing::TopologyTestDriver;
-use headwater::window::{SessionWindows, Windowed};
+use headwater::window::{SessionWindows, TimeWindows, Windowed};
 
 /// Sessions of keys of `in` apart by more than 10 ms, open for 5 ms more.
 fn driver(
@@ -75,4 +76,43 @@ fn a_record_at_the_end_of_the_grace_finds_its_session_in_the_cache_or_in_a_store
     assert_eq!(counted(Materialized::with_caching_disabled), Some(told("a@11/11", 1)));
     let kept = |uncached: Materialized<_, _>| uncached.with_retention(Duration::from_mins(1)).with_caching_disabled();
     assert_eq!(counted(kept), Some(told("a@10/11", 2)));
+}
+
+/// How many windows are told of a key with a record every hour, six of them, when windows and gaps are half an hour long.
+fn told_by_the_hour(
+    windows: impl FnOnce(&KGroupedStream<String, String>, Materialized<String, i64>) -> KTable<Windowed<String>, i64>,
+    options: fn(Materialized<String, i64>) -> Materialized<String, i64>,
+) -> usize {
+    let builder = StreamsBuilder::new();
+    let counts = windows(&builder.stream("in").group_by_key(), options(Materialized::named("counts")));
+    let shown = counts.to_stream().map(|window, count| (window.key.clone(), count.unwrap_or_default()));
+    shown.to_with("out", Produced::by_type());
+    let driver = TopologyTestDriver::new(builder.build().unwrap()).unwrap();
+    said(&driver, &[0, 1, 2, 3, 4, 5].map(|hour| ("k", hour * 3_600_000))).len()
+}
+
+/// As `docs/guarantees.md` says; Java has the numbers of the first and of the third line, by RocksDB and in memory.
+#[test]
+fn a_session_that_a_leap_past_its_retention_closes_is_not_told_but_a_time_window_is() {
+    let half_hour = Duration::from_mins(30);
+    let close = EmitStrategy::OnWindowClose;
+    let times = |grouped: &KGroupedStream<_, _>, kept| {
+        grouped.windowed_by(TimeWindows::of_size_with_no_grace(half_hour)).emit_strategy(close).count_with(kept)
+    };
+    let sessions = |grouped: &KGroupedStream<_, _>, kept| {
+        let gap = SessionWindows::of_inactivity_gap_with_no_grace(half_hour);
+        grouped.windowed_by(gap).emit_strategy(close).count_with(kept)
+    };
+    let suppressed = |grouped: &KGroupedStream<_, _>, kept| {
+        let gap = SessionWindows::of_inactivity_gap_with_no_grace(half_hour);
+        let closed = Suppressed::until_window_closes(BufferConfig::unbounded());
+        grouped.windowed_by(gap).count_with(kept).suppress(closed)
+    };
+    assert_eq!([told_by_the_hour(times, |disk| disk), told_by_the_hour(times, Materialized::in_memory)], [5, 5]);
+    assert_eq!(told_by_the_hour(times, Materialized::with_caching_disabled), 0);
+    assert_eq!([told_by_the_hour(sessions, |disk| disk), told_by_the_hour(sessions, Materialized::in_memory)], [0, 0]);
+    let long = |disk: Materialized<_, _>| disk.with_retention(Duration::from_hours(2));
+    let long_in_memory = |disk: Materialized<_, _>| disk.in_memory().with_retention(Duration::from_hours(2));
+    assert_eq!([told_by_the_hour(sessions, long), told_by_the_hour(sessions, long_in_memory)], [5, 5]);
+    assert_eq!(told_by_the_hour(suppressed, |disk| disk), 5);
 }

@@ -71,17 +71,21 @@ fn a_setting_is_told_of_once_however_many_clients_have_no_use_for_it() {
             let close = CloseOptions::default().timeout(Duration::from_secs(1));
             application.expect("an application").close(close).expect("a close");
         });
-        let lines: Vec<_> = log.lines().filter(|line| line.contains("WARN") && line.contains(key)).collect();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains("builder: ") && line.contains(key)).collect();
         let [only] = lines[..] else { panic!("{lines:#?}") };
-        only.rsplit_once("builder: ").expect("who warns").1.to_owned()
+        let (who, told) = only.rsplit_once("builder: ").expect("who tells");
+        format!("{} {told}", who.split_whitespace().find(|word| ["WARN", "INFO"].contains(word)).expect("a level"))
     };
-    let near =
-        "num.streams.thread was supplied but is not used: there is no such setting; did you mean num.stream.threads?";
+    let near = "WARN num.streams.thread was supplied but is not used: there is no such setting; did you mean num.stream.threads?";
     assert_eq!(told("num.streams.thread"), near);
-    assert_eq!(told("colour.of.serde"), "colour.of.serde was supplied but is not used: there is no such setting");
-    let librdkafka = "queue.buffering.max.kbytes has no effect: use buffer.memory, in bytes";
+    assert_eq!(
+        told("colour.of.serde"),
+        "INFO colour.of.serde: there is no such setting; processors see it in app_configs"
+    );
+    let librdkafka = "WARN queue.buffering.max.kbytes has no effect: use buffer.memory, in bytes";
     assert_eq!(told("queue.buffering.max.kbytes"), librdkafka);
-    let prefixed = "consumer.max.poll.records has no effect: how many records a turn takes goes by how long they take";
+    let prefixed =
+        "WARN consumer.max.poll.records has no effect: how many records a turn takes goes by how long they take";
     assert_eq!(told("consumer.max.poll.records"), prefixed);
 }
 
@@ -100,9 +104,22 @@ fn the_test_driver_refuses_misspelt_settings_and_tells_of_others_that_nobody_kno
     assert_eq!(refused.to_string(), "max.task.idel.ms: there is no such setting; did you mean max.task.idle.ms?");
     let told = |key: &str| log_of(|| drop(driver_with(key).expect("a driver")));
     let log = told("colour.of.serde");
-    let warned = "WARN headwater_testing::driver::builder: colour.of.serde was supplied but is not used: there is no such setting\n";
-    assert!(log.ends_with(warned), "{log}");
+    let own = "INFO headwater_testing::driver::builder: colour.of.serde: there is no such setting; processors see it in app_configs\n";
+    assert!(log.ends_with(own), "{log}");
+    let of_clients = "WARN headwater_testing::driver::builder: producer.colour.of.serde was supplied but is not used: there is no such setting\n";
+    let log = told("producer.colour.of.serde");
+    assert!(log.ends_with(of_clients), "{log}");
     assert_eq!(["num.stream.threads", "producer.linger.ms", "topic.retention.ms"].map(told), [""; 3]);
+}
+
+#[test]
+fn an_optimization_that_the_topology_was_not_built_with_is_told_as_it_was_given() {
+    let cluster = Cluster::new(Arc::new(ManualClock::default()));
+    let refused =
+        application().on(&cluster).set("topology.optimization", "all").drive().expect_err("it is built with none");
+    let words =
+        "topology.optimization: all differs from what the topology was built with, none; give it to `build_with` too";
+    assert!(refused.to_string().contains(words), "{refused}");
 }
 
 /// An application on topics `in`, `out` and `dead` of one partition, under a virtual clock.

@@ -44,6 +44,20 @@ pub struct StreamsConfig {
     properties: BTreeMap<String, String>,
 }
 
+/// A setting that was given and has no effect on Streams or its clients.
+pub(crate) struct Unused {
+    /// What is to be said.
+    pub(crate) message: String,
+    /// It is the user's own, and no mistake.
+    pub(crate) is_own: bool,
+}
+
+impl Unused {
+    fn warned(message: String) -> Self {
+        Unused { message, is_own: false }
+    }
+}
+
 impl StreamsConfig {
     /// From Kafka's keys and values. Keys that Streams does not know are kept for clients.
     ///
@@ -120,22 +134,22 @@ impl StreamsConfig {
     }
 
     /// What should be said about settings that have no effect, a line for each: those that are known, and those that nobody knows
-    /// (Java: "These configurations were supplied but are not used yet").
+    /// (Java: "These configurations were supplied but are not used yet") but that are of the user's own.
     pub fn warnings(&self) -> Vec<String> {
-        self.unused().into_values().collect()
+        self.unused().into_values().filter(|unused| !unused.is_own).map(|unused| unused.message).collect()
     }
 
     /// As [`StreamsConfig::warnings`], by the key as it was given.
-    fn unused(&self) -> BTreeMap<&str, String> {
+    fn unused(&self) -> BTreeMap<&str, Unused> {
         let mut unused = BTreeMap::new();
         for (key, value) in self.iter() {
             if let Some(unknown) = UnknownSetting::named(key) {
-                unused.insert(key, format!("{key} was supplied but is not used: {unknown}"));
+                unused.insert(key, Unused { message: unknown.of(key), is_own: unknown.is_own() });
             }
             let Some(setting) = options::find(key) else { continue };
             match setting.support {
                 Support::NoEffect(reason) if !parse::is_default(setting, value) => {
-                    unused.insert(key, format!("{key} has no effect: {reason}"));
+                    unused.insert(key, Unused::warned(format!("{key} has no effect: {reason}")));
                 }
                 _ => {}
             }
@@ -143,17 +157,17 @@ impl StreamsConfig {
         unused
     }
 
-    /// As [`StreamsConfig::warnings`], with what the clients of `supplier` do not act on: one line for each key, however many clients have it.
-    pub(crate) fn warnings_with(&self, supplier: &dyn ClientSupplier) -> Vec<String> {
+    /// What is not used, the user's own settings among it, with what the clients of `supplier` do not act on: one line for each key, however many clients have it.
+    pub(crate) fn unused_with(&self, supplier: &dyn ClientSupplier) -> Vec<Unused> {
         let mut unused = self.unused();
         for (role, kind) in clients::ROLES {
             for (key, why) in supplier.unused(kind, &self.client(role, "")) {
                 let Some(given) = clients::given_for(&self.properties, role, &key) else { continue };
                 if let Some(why) = why {
-                    unused.insert(given, format!("{given} has no effect: {why}"));
+                    unused.insert(given, Unused::warned(format!("{given} has no effect: {why}")));
                 } else {
                     let told = || format!("{given} was supplied but is not used: this client has no such setting");
-                    unused.entry(given).or_insert_with(told);
+                    unused.entry(given).or_insert_with(|| Unused::warned(told()));
                 }
             }
         }

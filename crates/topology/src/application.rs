@@ -64,7 +64,9 @@ impl<K: 'static, V: 'static> ProcessorContext<'_, '_, K, V> {
     ///
     /// impl Processor<String, i64, String, i64> for Dear {
     ///     fn init(&mut self, cx: &mut ProcessorContext<'_, '_, String, i64>) -> Result<(), ProcessError> {
-    ///         self.limit = cx.app_configs()["shop.limit.cents"].parse().map_err(ProcessError::user)?;
+    ///         let limit = cx.app_configs().get("shop.limit.cents");
+    ///         let limit = limit.ok_or_else(|| ProcessError::user("shop.limit.cents is not set"))?;
+    ///         self.limit = limit.parse().map_err(ProcessError::user)?;
     ///         Ok(())
     ///     }
     ///

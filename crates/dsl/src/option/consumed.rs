@@ -48,7 +48,8 @@ impl<K, V> Consumed<K, V> {
         self
     }
 
-    /// Whence a record has its time, which is milliseconds since 1970 (`Consumed#withTimestampExtractor`).
+    /// Whence a record has its time, which is milliseconds since 1970 (`Consumed#withTimestampExtractor`). A closure is handed to
+    /// [`with_timestamp_from`](Consumed::with_timestamp_from).
     #[must_use]
     pub fn with_timestamp_extractor(mut self, extractor: TimestampExtractor<K, V>) -> Self {
         self.extractor = extractor;

@@ -229,8 +229,12 @@ fn tell(config: &StreamsConfig, clients: &dyn ClientSupplier) {
             tracing::warn!("{}", overridden.message);
         }
     }
-    for warning in config.warnings_with(clients) {
-        tracing::warn!("{warning}");
+    for unused in config.unused_with(clients) {
+        if unused.is_own {
+            tracing::info!("{}", unused.message);
+        } else {
+            tracing::warn!("{}", unused.message);
+        }
     }
 }
 

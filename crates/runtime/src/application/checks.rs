@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use headwater_topology::Topology;
 use headwater_topology::node::NodeKind;
 
+use crate::config::words;
 use crate::{Error, ErrorKind, StreamsConfig};
 
 /// The most characters that the name of a topic may have (`Topic.MAX_NAME_LENGTH`).
@@ -22,12 +23,11 @@ pub(super) fn check(topology: &Topology, config: &StreamsConfig) -> Result<(), E
             "Topology has no stream threads and no global threads, must subscribe to at least one source topic or global table.",
         );
     }
-    let built = crate::config::words(topology.settings().value("topology.optimization").unwrap_or_default());
-    if config.given("topology.optimization").is_some() && built != config.optimisations() {
+    let key = "topology.optimization";
+    let built = topology.settings().value(key).unwrap_or("none");
+    if let Some(given) = config.given(key).filter(|_| words(built) != config.optimisations()) {
         return Err(Error::config(format!(
-            "topology.optimization: {:?} differs from what the topology was built with, {:?}; give it to `build_with` too",
-            config.optimisations().join(","),
-            built.join(",")
+            "{key}: {given} differs from what the topology was built with, {built}; give it to `build_with` too"
         )));
     }
     Ok(())

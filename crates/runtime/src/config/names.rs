@@ -220,18 +220,35 @@ pub(super) fn split(key: &str) -> Option<(&'static str, Family, &str)> {
 pub struct UnknownSetting {
     /// The name that is so near that it was meant, nearly certainly.
     pub meant: Option<String>,
+    own: bool,
 }
 
 impl UnknownSetting {
     /// `None` when there is a setting of this name.
     pub fn named(key: &str) -> Option<Self> {
-        is_unknown(key).then(|| UnknownSetting { meant: nearest(key) })
+        is_unknown(key).then(|| {
+            let meant = nearest(key);
+            UnknownSetting { own: meant.is_none() && split(key).is_none(), meant }
+        })
+    }
+
+    /// Whether it is like none that there is, nor for clients: one of the user's own, perhaps, that processors ask for.
+    pub fn is_own(&self) -> bool {
+        self.own
+    }
+
+    /// What is to be told when `key` is this.
+    pub fn of(&self, key: &str) -> String {
+        if self.own { format!("{key}: {self}") } else { format!("{key} was supplied but is not used: {self}") }
     }
 }
 
 impl fmt::Display for UnknownSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("there is no such setting")?;
+        if self.own {
+            return f.write_str("; processors see it in app_configs");
+        }
         self.meant.as_ref().map_or(Ok(()), |name| write!(f, "; did you mean {name}?"))
     }
 }

@@ -80,7 +80,8 @@ impl Builder {
     }
 
     /// Sets `key`, any setting of Kafka Streams, to `value`. What a test driver has no use for is ignored. A name that is nearly that
-    /// of a setting is a mistake ([`DriverError::UnknownSetting`]); of any other that no one knows the log has a warning.
+    /// of a setting is a mistake ([`DriverError::UnknownSetting`]); of any other that no one knows the log has a line: processors see it in
+    /// `app_configs`.
     #[must_use]
     pub fn setting(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.settings.insert(key.into(), value.into());
@@ -188,7 +189,8 @@ impl Builder {
                 Some(unknown) if unknown.meant.is_some() => {
                     return Err(DriverError::UnknownSetting { key: key.clone(), unknown });
                 }
-                Some(unknown) => tracing::warn!("{key} was supplied but is not used: {unknown}"),
+                Some(unknown) if unknown.is_own() => tracing::info!("{}", unknown.of(key)),
+                Some(unknown) => tracing::warn!("{}", unknown.of(key)),
                 None => {}
             }
         }

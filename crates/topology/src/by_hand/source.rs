@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use headwater_record::SharedSerde;
+use headwater_record::{SharedSerde, Timestamp};
 
 use super::{NodeRef, TopologyBuilder};
 use crate::Port;
 use crate::naming;
-use crate::node::source::{SourceNode, TimestampExtractor};
+use crate::node::source::{ConsumedRecord, SourceNode, TimestampExtractor};
 use crate::node::{NodeSpec, OffsetReset, SourceTopics};
 
 /// A source that is wanted (the arguments of Java's `Topology#addSource`).
@@ -62,11 +62,39 @@ impl<K, V> SourceSpec<K, V> {
         self
     }
 
-    /// Whence a record has its time, which is milliseconds since 1970 (Java's `TimestampExtractor`).
+    /// Whence a record has its time, which is milliseconds since 1970 (Java's `TimestampExtractor`). A closure is handed to
+    /// [`with_timestamp_from`](SourceSpec::with_timestamp_from).
     #[must_use]
     pub fn with_timestamp_extractor(mut self, extractor: TimestampExtractor<K, V>) -> Self {
         self.extractor = extractor;
         self
+    }
+
+    /// Takes the time of a record from what it says: milliseconds since 1970. A negative one drops the record and counts it.
+    ///
+    /// ```
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
+    /// use headwater::testing::TopologyTestDriver;
+    ///
+    /// let builder = TopologyBuilder::new();
+    /// // Readings say when they were taken.
+    /// let taken = SourceSpec::topics(["readings"], String::default_serde(), i64::default_serde())
+    ///     .with_timestamp_from(|reading| Timestamp::from_millis(*reading.value));
+    /// let readings = builder.add_source("readings", taken);
+    /// builder.add_sink("copies", SinkSpec::topic("copied", String::default_serde(), i64::default_serde()), &[&readings]);
+    /// let driver = TopologyTestDriver::new(builder.build()?)?;
+    /// driver.input_topic::<String, i64>("readings").pipe_at("roof", 1_700_000_000_000, 0)?;
+    /// let copied = driver.output_topic::<String, i64>("copied").read_record()?;
+    /// assert_eq!(copied.timestamp.millis(), 1_700_000_000_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_timestamp_from(
+        self,
+        extract: impl Fn(&ConsumedRecord<'_, K, V>) -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        self.with_timestamp_extractor(TimestampExtractor::Custom(Arc::new(move |record, _| Ok(extract(record)))))
     }
 }
 

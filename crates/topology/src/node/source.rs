@@ -42,7 +42,7 @@ pub enum TimestampExtractor<K, V> {
     UsePartitionTime,
     /// The wall clock (`WallclockTimestampExtractor`).
     WallClock,
-    /// The user's own. A negative answer drops the record and counts it.
+    /// The user's own: `Custom(Arc::new(|record, partition_time| Ok(..)))`. A negative answer drops the record and counts it.
     Custom(ExtractTimestamp<K, V>),
 }
 

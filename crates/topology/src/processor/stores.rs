@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use headwater_record::{Headers, Record, Timestamp};
 use headwater_store::bytes::Order;
-use headwater_window::Windowed;
+use headwater_window::{Window, Windowed};
 
 use super::{FixedKeyContext, FixedKeyRecord, ProcessorContext};
-use crate::state::{KeyValueState, Keys, WindowState};
+use crate::state::{KeyValueState, Keys, SessionState, WindowState};
 use crate::{ProcessError, TaskContext};
 
 /// Time and headers of a change: those of a record, or in a punctuation a time.
@@ -226,6 +226,117 @@ impl<K: 'static, V: 'static> WindowState<K, V> {
         let mut found = false;
         self.scan(cx.as_mut(), Keys::One(key), from, to, Order::Forward, |_, key, stamped| {
             found = test(&key, &stamped.value);
+            Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
+    }
+}
+
+impl<K: 'static, V: 'static> SessionState<K, V> {
+    /// Sets the value of `key` in `session`, at the time of a record or a punctuation (`SessionStore#put`).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use headwater::prelude::*;
+    /// use headwater::processor::prelude::*;
+    /// use headwater::testing::TopologyTestDriver;
+    /// use headwater::window::Window;
+    ///
+    /// /// Keeps what a visitor looked at within ten seconds as one visit.
+    /// struct Visits(Rc<SessionState<String, String>>);
+    /// impl Processor<String, String, (), ()> for Visits {
+    ///     fn process(
+    ///         &mut self,
+    ///         cx: &mut ProcessorContext<'_, '_, (), ()>,
+    ///         click: Record<'_, String, String>,
+    ///     ) -> Result<(), ProcessError> {
+    ///         let (mut visit, mut pages) = (Window::new(click.timestamp, click.timestamp), String::new());
+    ///         for (earlier, seen) in self.0.entries(cx, Keys::One(click.key))? {
+    ///             if click.timestamp.millis() - earlier.window.end.millis() <= 10_000 {
+    ///                 self.0.remove_at(cx, click.key, earlier.window, &click)?;
+    ///                 visit = Window::new(earlier.window.start, click.timestamp);
+    ///                 pages = seen + " ";
+    ///             }
+    ///         }
+    ///         self.0.put_at(cx, click.key, visit, pages + click.value, &click)
+    ///     }
+    /// }
+    ///
+    /// let builder = StreamsBuilder::new();
+    /// let visits = StoreHandle::<String, String>::named("visits");
+    /// builder.add_state_store(StoreSpec::session("visits", Duration::from_secs(3600)));
+    /// let clicks = builder.stream::<String, String>("clicks");
+    /// clicks.process::<_, (), ()>(|stores| Ok(Visits(stores.session(&StoreHandle::named("visits"))?)), &["visits"]);
+    /// let driver = TopologyTestDriver::new(builder.build()?)?;
+    /// let input = driver.input_topic::<String, String>("clicks");
+    /// for (page, second) in [("home", 1), ("shop", 4), ("home", 60)] {
+    ///     input.pipe_at("ann", page, second * 1000)?;
+    /// }
+    /// let kept = driver.session_store(&visits)?.entries()?;
+    /// let kept: Vec<_> = kept.into_iter().map(|(visit, pages)| (visit.window.end.millis(), pages)).collect();
+    /// assert_eq!(kept, [(4000, "home shop".to_owned()), (60_000, "home".to_owned())]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`SessionState::put`](SessionState::put).
+    pub fn put_at<'t, 'a>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        key: &K,
+        session: Window,
+        value: V,
+        at: impl Into<At<'a>>,
+    ) -> Result<(), ProcessError> {
+        at.into().with(|timestamp, headers| self.put(cx.as_mut(), key, session, Some(value), timestamp, headers))
+    }
+
+    /// Removes the value of `key` in `session` (`SessionStore#remove`).
+    ///
+    /// # Errors
+    /// As [`SessionState::remove`](SessionState::remove).
+    pub fn remove_at<'t, 'a>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        key: &K,
+        session: Window,
+        at: impl Into<At<'a>>,
+    ) -> Result<(), ProcessError> {
+        at.into().with(|timestamp, headers| self.remove(cx.as_mut(), key, session, timestamp, headers))
+    }
+
+    /// All sessions of `keys`. Of a store that is large they are better gone through with [`SessionState::all`](SessionState::all).
+    ///
+    /// # Errors
+    /// As [`SessionState::scan`](SessionState::scan).
+    pub fn entries<'t>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        keys: Keys<'_, K>,
+    ) -> Result<Vec<(Windowed<K>, V)>, ProcessError> {
+        let mut entries = Vec::new();
+        self.all(cx.as_mut(), keys, Order::Forward, |_, session, value| {
+            entries.push((session, value));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(entries)
+    }
+
+    /// Whether `key` has a session, which ends at `earliest_end` or later and starts at `latest_start` or earlier, of which `test` is true.
+    ///
+    /// # Errors
+    /// As [`SessionState::scan`](SessionState::scan).
+    pub fn any<'t>(
+        &self,
+        cx: &mut impl AsMut<TaskContext<'t>>,
+        key: &K,
+        (earliest_end, latest_start): (Timestamp, Timestamp),
+        mut test: impl FnMut(&Windowed<K>, &V) -> bool,
+    ) -> Result<bool, ProcessError> {
+        let mut found = false;
+        self.scan(cx.as_mut(), Keys::One(key), earliest_end, latest_start, Order::Forward, |_, session, value| {
+            found = test(&session, &value);
             Ok(if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(found)

@@ -157,6 +157,6 @@ impl<K: 'static, V: 'static, T: Timed> FlushStore for TimedState<K, V, T> {
     }
 
     fn seen(&self) -> Result<Option<Vec<SeenEntry>>, ProcessError> {
-        self.entries().map(Some)
+        self.rows().map(Some)
     }
 }

@@ -170,7 +170,7 @@ impl<K: 'static, V: 'static, T: Timed> TimedState<K, V, T> {
     }
 
     /// All entries with their bytes.
-    pub(super) fn entries(&self) -> Result<Vec<SeenEntry>, ProcessError> {
+    pub(super) fn rows(&self) -> Result<Vec<SeenEntry>, ProcessError> {
         let entry = |found: Found| {
             let value = match &found.row {
                 Some(row) => row.value().to_vec(),
