@@ -261,7 +261,7 @@ impl<'a> Wiring<'a> {
         self.times.add(&name)
     }
 
-    /// Has `node` say what it keeps back whenever somebody asks ([`TaskGraph::held`]): once a second, so that it must not look
+    /// Has `node` say what it keeps back whenever somebody asks ([`TaskGraph::held`](crate::TaskGraph::held)): once a second, so that it must not look
     /// through a store.
     pub fn watch(&mut self, node: NodeId, held: impl Fn() -> Held + 'static) {
         self.watches.push((node, Box::new(held)));
