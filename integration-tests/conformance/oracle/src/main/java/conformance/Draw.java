@@ -49,6 +49,8 @@ class Draw {
     boolean wallClock;
     /** Stores may have a cache, whose entries share the header list of their record. */
     boolean cached = true;
+    /** Records wait for other partitions: what cannot be read among them fails one record earlier in Java, which looks ahead. */
+    boolean waits;
     /** Stores keep headers. */
     boolean headers;
     private int ids;

@@ -53,7 +53,7 @@ class DrawOptions extends Draw {
 
     final String extractor(final String value) {
         return value.equals("string")
-            ? any("plus:5", "fixed:20", "use_partition_time", "log_and_skip", "value_after:|", "value_after_or_partition_time:|", "fail_on_invalid", "fail_if:a|1")
+            ? any("plus:5", "fixed:20", "use_partition_time", "log_and_skip", "value_after:|", "value_after_or_partition_time:|", "fail_on_invalid", waits ? "fail_on_invalid" : "fail_if:a|1")
             : any("plus:5", "use_partition_time", "log_and_skip");
     }
 
