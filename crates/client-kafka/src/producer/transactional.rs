@@ -8,12 +8,12 @@ use headwater_client::{ClientError, CommittedOffset, ErrorClass, GroupIdentity, 
 use headwater_record::{Clock, Deadline, TopicPartition};
 use tokio::time::sleep;
 
-use super::KafkaProducer;
 use super::sender::{Event, MARKERS};
 use super::sequences::Identity;
 use super::settings::Settings;
 use super::transaction::coordinators::{Coordinators, Offsets};
 use super::transaction::{Ask, Protocol, Said, Step, Transaction};
+use super::{KafkaProducer, Place};
 use crate::clock::{SystemClock, remaining};
 use crate::io::Io;
 use crate::metadata::Brokers;
@@ -182,7 +182,8 @@ impl KafkaProducer {
 
     /// Why the open transaction cannot be committed, if that is known already.
     fn hindrance(&mut self) -> Result<Option<ClientError>, ClientError> {
-        let unacknowledged = self.unanswered > 0 || self.places.iter().any(|place| place.open.is_some());
+        let is_out = |(number, place): (usize, &Place)| place.open.is_some() || self.gathering.is_under_way(number);
+        let unacknowledged = self.unanswered > 0 || self.places.iter().enumerate().any(is_out);
         let failure = self.transactions_mut()?.stands.failure();
         let unflushed = || {
             ClientError::TransactionAborted(

@@ -192,7 +192,7 @@ fn what_was_not_committed_before_a_crash_is_restored_again() {
 fn a_store_that_holds_much_in_memory_is_committed_out_of_turn() {
     let mut world = World::new();
     world.poll_records = 2;
-    world.settings.pending_bytes = 6;
+    world.settings.pending_bytes = 3;
     let (spec, log) = (world.spec(0, &["a"]), changelog("a", 0));
     world.fill(&log, 0, 3);
     let mut updater = world.updater();
