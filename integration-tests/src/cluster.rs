@@ -4,6 +4,7 @@ mod node;
 mod view;
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub struct Cluster {
     broker: Broker,
     nodes: Vec<Node>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// The cluster that the tests of one program share: it ends with the last of them that holds it.
@@ -68,7 +69,7 @@ impl Cluster {
             nodes.collect::<Result<Vec<_>>>()
         })?;
         let bootstrap: Vec<String> = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
-        let mut cluster = Cluster { broker: Broker::at(&bootstrap.join(",")), nodes, _folder: folder };
+        let mut cluster = Cluster { broker: Broker::at(&bootstrap.join(",")), nodes, folder };
         cluster.heal()?;
         Ok(cluster)
     }
@@ -128,6 +129,14 @@ impl Cluster {
     pub fn heal(&mut self) -> Result<()> {
         self.nodes.iter_mut().try_for_each(Node::heal)?;
         self.wait_until_whole()
+    }
+
+    /// Ends all nodes as an operator does, and leaves what they have written where this says.
+    pub fn leave(mut self) -> Result<PathBuf> {
+        self.heal()?;
+        self.nodes.iter_mut().try_for_each(Node::stop)?;
+        self.folder.disable_cleanup(true);
+        Ok(self.folder.path().to_owned())
     }
 
     /// Has a node end at once, as a crash does.

@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "a command line tool talks on its standard output")]
 
 mod ci;
+mod failures;
 mod kafka;
 mod layers;
 mod page;

@@ -4,8 +4,10 @@
 //! test programs of `cargo test`, the example's processes), and Ctrl-C in a terminal reaches xtask alone. xtask then
 //! passes the signal on, and the broker is ended only after the tests that use it.
 
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +22,8 @@ static FOREGROUND: AtomicU32 = AtomicU32::new(0);
 
 /// How often a wait looks again.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a line of a program that has ended may be on its way.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Ctrl-C, SIGTERM and SIGHUP end the program that xtask waits for; what else it holds ends as its functions return.
 pub(crate) fn end_children_on_signals() {
@@ -69,7 +73,44 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// As [`run`]. `hear` gets each line that the program writes to its standard output; it is shown all the same.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_and_hear(command: &mut Command, mut hear: impl FnMut(&str)) -> Result<()> {
+    println!("\n$ {}", typed(command));
+    let (said, lines) = mpsc::channel();
+    let status = wait_for(command.stdin(Stdio::null()).stdout(Stdio::piped()), |child| {
+        if let Some(out) = child.stdout.take() {
+            std::thread::spawn(move || pass_on(out, &said));
+        }
+    })?;
+    // What a program that it left behind still says is not waited for.
+    while let Ok(line) = lines.recv_timeout(LAST_WORDS) {
+        hear(&line);
+    }
+    if !status.success() {
+        bail!("`{}` failed: {status}", typed(command));
+    }
+    Ok(())
+}
+
+fn pass_on(out: ChildStdout, to: &mpsc::Sender<String>) {
+    let (mut out, mut line) = (BufReader::new(out), Vec::new());
+    while out.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        // Whoever closed our output does not want to see it, and whoever does not listen has heard enough.
+        let _ = std::io::stdout().write_all(&line);
+        let _ = to.send(String::from_utf8_lossy(&line).trim_end().to_owned());
+        line.clear();
+    }
+}
+
 fn wait(command: &mut Command) -> Result<ExitStatus> {
+    wait_for(command, |_| {})
+}
+
+/// Waits for the end of a program, whose beginning `begun` sees.
+fn wait_for(command: &mut Command, begun: impl FnOnce(&mut Child)) -> Result<ExitStatus> {
     if interrupted() {
         bail!("not started after a signal: `{}`", typed(command));
     }
@@ -78,6 +119,7 @@ fn wait(command: &mut Command) -> Result<ExitStatus> {
     if interrupted() {
         signal_group(child.id(), Signal::SIGTERM);
     }
+    begun(&mut child);
     let status = child.wait().with_context(|| format!("cannot wait for `{}`", typed(command)));
     FOREGROUND.store(0, Ordering::SeqCst);
     let status = status?;
@@ -192,6 +234,25 @@ mod tests {
         end_pid(child.id(), Duration::from_secs(30));
         assert!(!alive(child.id()));
         child.wait().expect("it is collected");
+    }
+
+    #[test]
+    fn what_a_program_says_is_heard_whether_it_fails_or_not() {
+        for (script, fails) in [("echo one; echo two", false), ("echo one; printf two; exit 3", true)] {
+            let mut heard = Vec::new();
+            let ended = run_and_hear(Command::new("sh").args(["-c", script]), |line| heard.push(line.to_owned()));
+            assert_eq!((heard, ended.is_err()), (vec!["one".to_owned(), "two".to_owned()], fails));
+        }
+    }
+
+    #[test]
+    fn a_program_that_leaves_another_behind_is_not_waited_for() {
+        let mut heard = Vec::new();
+        let left = "sleep 1000 & echo $!";
+        run_and_hear(Command::new("sh").args(["-c", left]), |line| heard.push(line.to_owned())).expect("it ends");
+        let left = heard.first().and_then(|line| line.parse().ok()).expect("its process id");
+        assert!(alive(left));
+        end_pid(left, Duration::from_secs(30));
     }
 
     #[test]

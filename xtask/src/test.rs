@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::failures::Failures;
 use crate::kafka::{self, Broker, Jars};
 use crate::{page, process, rocksdb, setup, simulate, workspace};
 
@@ -78,7 +79,14 @@ fn cargo_test(variables: &[(&str, String)]) -> Result<()> {
     for name in kafka::VARIABLES.into_iter().chain([page::VARIABLE]) {
         command.env_remove(name);
     }
-    process::run(command.envs(variables.iter().map(|(name, value)| (name, value))))
+    let mut failures = Failures::default();
+    let ended = process::run_and_hear(command.envs(variables.iter().map(|(name, value)| (name, value))), |line| {
+        failures.take(line);
+    });
+    if ended.is_err() {
+        println!("\ntest: what failed, once more:\n{}", failures.told());
+    }
+    ended
 }
 
 /// `cargo xtask conformance`: the recorded scenarios of Java Kafka Streams.

@@ -97,8 +97,6 @@ pub(crate) struct KafkaProducer {
     pressed: bool,
     sender: UnboundedSender<Event>,
     hears: Receiver<Heard>,
-    /// How many records of closed batches have no answer yet.
-    unanswered: u64,
     trouble: Option<ClientError>,
     lease: Option<Lease>,
     /// Whether batches wait for the lease.
@@ -140,7 +138,6 @@ impl KafkaProducer {
             pressed: false,
             sender,
             hears,
-            unanswered: 0,
             trouble: None,
             lease: None,
             held_back: false,
@@ -201,7 +198,6 @@ impl KafkaProducer {
         match heard {
             Heard::Stored { place, base_offset, count, held, memory } => {
                 self.memory.give_back(held, memory);
-                self.unanswered = self.unanswered.saturating_sub(count.into());
                 self.gathering.answered(place, count.into());
                 acks.push(BatchAck::Stored { to: PartitionRef::new(place as u32), base_offset, count });
             }
@@ -214,7 +210,6 @@ impl KafkaProducer {
                     }
                 }
                 self.memory.give_back(batch.held, Vec::new());
-                self.unanswered = self.unanswered.saturating_sub(batch.count() as u64);
                 self.gathering.answered(index, batch.count() as u64);
                 let records = batch.into_records(&place.partition);
                 let error = match error {
@@ -360,7 +355,7 @@ impl Producer for KafkaProducer {
         self.close_due(now, false)?;
         self.hear(acks)?;
         self.close_free(now, is_busy)?;
-        while acks.len() == before && !self.is_hopeless() && (self.unanswered > 0 || !self.opened.is_empty()) {
+        while acks.len() == before && !self.is_hopeless() && (self.gathering.unanswered() > 0 || !self.opened.is_empty()) {
             if remaining(until).is_zero() {
                 break;
             }
@@ -375,7 +370,7 @@ impl Producer for KafkaProducer {
     fn flush(&mut self, until: Deadline, acks: &mut Vec<BatchAck>) -> Result<(), ClientError> {
         self.close_due(SystemClock.now(), true)?;
         self.hear(acks)?;
-        while self.unanswered > 0 {
+        while self.gathering.unanswered() > 0 {
             self.check()?;
             if remaining(until).is_zero() {
                 return Err(ClientError::TimedOut { request: self.flush_in_words() });

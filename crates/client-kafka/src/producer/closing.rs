@@ -25,7 +25,6 @@ impl KafkaProducer {
         let batch = Sealed::new(open.close(), self.settings.codec, held);
         let closed = Event::Closed { place: index, batch, began: place.began };
         self.sender.send(closed).map_err(|_| ClientError::Closed)?;
-        self.unanswered += count as u64;
         self.gathering.left(index, count as u64);
         if let Some(transactions) = &mut self.transactions {
             transactions.stands.wrote();
@@ -37,7 +36,7 @@ impl KafkaProducer {
     pub(super) fn close_due(&mut self, now: Timestamp, all: bool) -> Result<(), ClientError> {
         // Where answers are to come they make room, and open batches get fuller.
         let presses = std::mem::take(&mut self.pressed) || self.memory.is_nearly_full();
-        let all = all || presses && self.unanswered == 0;
+        let all = all || presses && self.gathering.unanswered() == 0;
         while let Some((began, index)) = self.opened.front().copied()
             && (all || began.plus(self.settings.linger) <= now)
         {

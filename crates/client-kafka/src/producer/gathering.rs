@@ -13,6 +13,8 @@ pub(super) struct Gathering {
     places: Vec<Place>,
     /// How many records each broker has to answer; the first are those of partitions whose leader is not known.
     brokers: Vec<u64>,
+    /// How many records all partitions together have no answer of yet.
+    unanswered: u64,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +44,7 @@ impl Gathering {
     pub(super) fn left(&mut self, place: usize, records: u64) {
         let Some(place) = self.places.get_mut(place) else { return };
         place.records += records;
+        self.unanswered += records;
         let broker = place.broker;
         self.change(broker, |under_way| under_way + records);
     }
@@ -49,14 +52,21 @@ impl Gathering {
     /// It is known what became of so many of them. Batches may be answered in parts.
     pub(super) fn answered(&mut self, place: usize, records: u64) {
         let Some(place) = self.places.get_mut(place) else { return };
-        place.records = place.records.saturating_sub(records);
+        let of_these = records.min(place.records);
+        place.records -= of_these;
+        self.unanswered -= of_these;
         let broker = place.broker;
-        self.change(broker, |under_way| under_way.saturating_sub(records));
+        self.change(broker, |under_way| under_way.saturating_sub(of_these));
     }
 
     /// Whether records of the partition have no answer yet.
     pub(super) fn is_under_way(&self, place: usize) -> bool {
         self.places.get(place).is_some_and(|place| place.records > 0)
+    }
+
+    /// How many records have no answer yet.
+    pub(super) fn unanswered(&self) -> u64 {
+        self.unanswered
     }
 
     /// Whether a batch of the partition leaves now.
@@ -119,6 +129,20 @@ mod tests {
         assert_eq!(free(&gathering), [0]);
     }
 
+    /// Of one partition more is said than of all others together: nothing of those is answered by that.
+    #[test]
+    fn whatever_one_partition_answers_the_others_are_under_way() {
+        let mut gathering = led_by(&[Some(0), Some(1)]);
+        gathering.left(0, 2);
+        gathering.left(1, 3);
+        gathering.answered(0, 9);
+        gathering.answered(0, 9);
+        assert!(gathering.unanswered() == 3 && gathering.is_under_way(1));
+        assert_eq!(free(&gathering), [0]);
+        gathering.answered(1, 3);
+        assert_eq!(gathering.unanswered(), 0);
+    }
+
     #[test]
     fn those_whose_leader_is_not_known_wait_together() {
         let mut gathering = led_by(&[None, None, Some(4)]);
@@ -138,7 +162,7 @@ mod tests {
         assert_eq!(free(&gathering), [1]);
         assert!(gathering.is_under_way(0) && !gathering.is_under_way(1));
         gathering.answered(0, 5);
-        assert!(!gathering.is_under_way(0));
+        assert!(!gathering.is_under_way(0) && gathering.unanswered() == 0);
         assert_eq!(free(&gathering), [0, 1, 2]);
     }
 }

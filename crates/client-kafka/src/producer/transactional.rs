@@ -182,8 +182,8 @@ impl KafkaProducer {
 
     /// Why the open transaction cannot be committed, if that is known already.
     fn hindrance(&mut self) -> Result<Option<ClientError>, ClientError> {
-        let is_out = |(number, place): (usize, &Place)| place.open.is_some() || self.gathering.is_under_way(number);
-        let unacknowledged = self.unanswered > 0 || self.places.iter().enumerate().any(is_out);
+        let is_open = |place: &Place| place.open.is_some();
+        let unacknowledged = self.gathering.unanswered() > 0 || self.places.iter().any(is_open);
         let failure = self.transactions_mut()?.stands.failure();
         let unflushed = || {
             ClientError::TransactionAborted(

@@ -63,7 +63,7 @@ fn nobody_waits_for_what_goes_elsewhere() {
     assert_eq!(turn(&mut producer, to) + polled(&mut producer, until()), 1);
     let without_leader = producer.partition(&Topic::from(TOPIC), 1).expect("a partition");
     assert_eq!(turn(&mut producer, without_leader), 0);
-    assert_eq!(producer.unanswered, 1);
+    assert_eq!(producer.gathering.unanswered(), 1);
     assert_eq!(turn(&mut producer, to) + polled(&mut producer, until()), 1);
     assert_eq!(broker.seen(), [(0, 0, 1), (0, 1, 1)]);
 }
@@ -77,7 +77,7 @@ fn what_a_busy_caller_brings_gathers_for_a_while() {
     let began = producer.places[0].began;
     for (millis, left) in [(0, 0), (9, 0), (10, 1)] {
         producer.close_free(began.plus(Duration::from_millis(millis)), true).expect("the sender is there");
-        assert_eq!(producer.unanswered, left, "after {millis} ms");
+        assert_eq!(producer.gathering.unanswered(), left, "after {millis} ms");
     }
     assert_eq!(producer.append(to, record(&vec![7; 20_000])), Ok(Appended::Stored));
     // Whoever waits for answers brings nothing meanwhile.
@@ -89,6 +89,6 @@ fn where_linger_ms_is_set_it_is_obeyed() {
     let broker = Broker::play(Vec::new());
     let (mut producer, to) = producer(&broker, &[("linger.ms", "3600000")]);
     assert_eq!((0..3).map(|_| turn(&mut producer, to)).sum::<u32>(), 0);
-    assert_eq!(producer.unanswered, 0);
+    assert_eq!(producer.gathering.unanswered(), 0);
     assert_eq!(super::flushed(&mut producer), [Ok((0, 3))]);
 }

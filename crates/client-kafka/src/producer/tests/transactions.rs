@@ -267,7 +267,7 @@ fn a_batch_that_may_still_arrive_is_waited_for_and_then_depends_on_the_protocol(
             assert_eq!(broker.asked(), [""; 0]);
             is_of_no_more_use(&broker, &mut producer, to);
         }
-        assert_eq!((producer.memory.used, producer.unanswered), (0, 0));
+        assert_eq!((producer.memory.used, producer.gathering.unanswered()), (0, 0));
     }
 }
 
