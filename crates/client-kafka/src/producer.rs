@@ -355,7 +355,10 @@ impl Producer for KafkaProducer {
         self.close_due(now, false)?;
         self.hear(acks)?;
         self.close_free(now, is_busy)?;
-        while acks.len() == before && !self.is_hopeless() && (self.gathering.unanswered() > 0 || !self.opened.is_empty()) {
+        while acks.len() == before
+            && !self.is_hopeless()
+            && (self.gathering.unanswered() > 0 || !self.opened.is_empty())
+        {
             if remaining(until).is_zero() {
                 break;
             }

@@ -26,7 +26,7 @@ pub use guards::Overridden;
 pub use names::UnknownSetting;
 
 use crate::Error;
-use crate::assignment::{AssignmentSettings, HostPort};
+use crate::assignment::{AssignmentSettings, HighAvailabilityTaskAssignor, HostPort, StickyAssignor, TaskAssignor};
 use crate::commit::ProcessingGuarantee;
 use crate::handler::ExceptionHandlers;
 use crate::internal_topics::InternalTopicSettings;
@@ -357,8 +357,18 @@ impl StreamsConfig {
     pub fn assignment(&self) -> AssignmentSettings {
         AssignmentSettings {
             acceptable_recovery_lag: self.number(&["acceptable.recovery.lag"]),
+            max_warmup_replicas: usize::try_from(self.number(&["max.warmup.replicas"])).unwrap_or(0),
             standby_replicas: usize::try_from(self.number(&["num.standby.replicas"])).unwrap_or(0),
             probing_rebalance_interval: self.millis("probing.rebalance.interval.ms"),
+        }
+    }
+
+    /// `task.assignor.class`.
+    pub fn task_assignor(&self) -> &'static dyn TaskAssignor {
+        if self.text(&["task.assignor.class"]).trim().eq_ignore_ascii_case("HighAvailabilityTaskAssignor") {
+            &HighAvailabilityTaskAssignor
+        } else {
+            &StickyAssignor
         }
     }
 

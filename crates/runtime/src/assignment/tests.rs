@@ -2,6 +2,7 @@
 
 mod codec;
 mod differences;
+mod placements;
 mod planning;
 mod properties;
 

@@ -71,6 +71,8 @@ impl GroupView {
 pub struct AssignmentSettings {
     /// `acceptable.recovery.lag`: a client that lags no more than so many records counts as caught up.
     pub acceptable_recovery_lag: i64,
+    /// `max.warmup.replicas`: so many tasks are warmed up at once where they belong.
+    pub max_warmup_replicas: usize,
     /// `num.standby.replicas`.
     pub standby_replicas: usize,
     /// `probing.rebalance.interval.ms`.
@@ -82,6 +84,7 @@ impl Default for AssignmentSettings {
     fn default() -> Self {
         AssignmentSettings {
             acceptable_recovery_lag: 10_000,
+            max_warmup_replicas: 2,
             standby_replicas: 0,
             probing_rebalance_interval: Duration::from_mins(10),
         }

@@ -40,7 +40,7 @@ impl Plan {
         let exactly_once = exactly_once.unwrap_or(drawn);
         let protocol = dice.one_of(TransactionProtocol::One, &[TransactionProtocol::Two]);
         let cache = dice.one_of(0, &[0, 1_000, 1_000_000]);
-        let settings = settings(&[
+        let mut settings = settings(&[
             ("statestore.cache.max.bytes", if caches { cache } else { 0 }),
             ("num.standby.replicas", dice.below(2)),
             ("commit.interval.ms", dice.one_of(20, &[100, 100, 500])),
@@ -50,6 +50,9 @@ impl Plan {
             ("buffered.records.per.partition", dice.one_of(2, &[1_000])),
             ("repartition.purge.interval.ms", dice.one_of(50, &[1_000, 30_000])),
         ]);
+        if dice.one_in(2) {
+            settings.insert("task.assignor.class".to_owned(), "HighAvailabilityTaskAssignor".to_owned());
+        }
         Plan {
             exactly_once,
             protocol,

@@ -139,6 +139,19 @@ pub(crate) fn beginning() -> Topology {
     draft.freeze(&TopologySettings::new()).expect("the topology is without mistakes")
 }
 
+/// Counts of the words in each partition of `lines`, which go nowhere.
+pub(crate) fn counts_of_each_partition() -> Topology {
+    let draft = Draft::new();
+    let lines = source(&draft, "lines", SourceTopics::Named(vec!["lines".to_owned()]), None);
+    let words = process(&draft, "split", &lines, None, |_: &mut StoreAccess<'_, '_>| Ok(Split(Arc::new(|_: &str| {}))));
+    let store = draft.add_store(StoreSpec::new("counts", StoreKind::KeyValue));
+    let handle: StoreHandle<String, String> = StoreHandle::named("counts");
+    process(&draft, "count", &words, Some(store), move |stores: &mut StoreAccess<'_, '_>| {
+        Ok(Count(stores.key_value(&handle)?))
+    });
+    draft.freeze(&TopologySettings::new()).expect("the topology is without mistakes")
+}
+
 /// Nothing but `work` every 100 ms, for each partition of `lines`.
 pub(crate) fn ticking(work: impl Fn(&str) + Send + Sync + 'static) -> Topology {
     let (draft, work): (_, Work) = (Draft::new(), Arc::new(work));

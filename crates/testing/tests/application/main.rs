@@ -18,6 +18,7 @@ mod own_store;
 mod pace;
 mod panics;
 mod partition_queries;
+mod placing;
 mod queries;
 mod rebalances;
 mod recorder;

@@ -36,18 +36,26 @@ pub(super) const SETTINGS: &[Setting] = &[
         "acceptable.recovery.lag",
         MILLIS,
         Some("10000"),
-        "How many changelog records a copy may be behind to count as caught up.",
-    ).no_effect("a task goes to whoever has most of its state, however far behind"),
-    setting("max.warmup.replicas", Kind::Number(1, I32), Some("2"), "How many tasks are warmed up elsewhere at once.")
-        .no_effect("tasks are not warmed up before they move"),
+        "How many changelog records a copy may be behind to count as caught up, where `task.assignor.class` is `HighAvailabilityTaskAssignor`.",
+    ).effective("application/placing::a_copy_is_caught_up_when_it_lags_no_more_than_is_acceptable"),
+    setting(
+        "max.warmup.replicas",
+        Kind::Number(1, I32),
+        Some("2"),
+        "How many tasks are warmed up elsewhere at once, where `task.assignor.class` is `HighAvailabilityTaskAssignor`.",
+    ).effective("application/placing::so_many_tasks_are_warmed_up_at_once_as_are_told"),
     setting(
         "probing.rebalance.interval.ms",
         Kind::Number(60_000, i64::MAX),
         Some("600000"),
-        "How often it is asked whether a copy has caught up, milliseconds.",
-    ).no_effect("tasks are not warmed up before they move, so that nobody asks whether they are"),
-    setting("task.assignor.class", Kind::Text, Some(""), "Class of the assignor.")
-        .only_default("tasks are assigned by the built-in sticky assignor"),
+        "How often it is asked whether a copy has caught up, milliseconds, where `task.assignor.class` is `HighAvailabilityTaskAssignor`.",
+    ).effective("application/placing::whether_copies_have_caught_up_is_asked_at_the_interval"),
+    setting(
+        "task.assignor.class",
+        Kind::Word(&["StickyAssignor", "HighAvailabilityTaskAssignor"]),
+        Some("StickyAssignor"),
+        "Who decides, in the member that leads the group, which instance gets which tasks: one that moves none that need not move, or Java's default, which lets a task run where its state is until its place is warmed up.",
+    ).effective("application/placing::a_newcomer_is_warmed_up_before_tasks_move_to_it"),
     setting(
         "rack.aware.assignment.strategy",
         Kind::Word(&["none", "min_traffic", "balance_subtopology"]),

@@ -7,9 +7,7 @@ use headwater_record::{Offset, Timestamp, Topic, TopicPartition};
 use headwater_topology::TaskId;
 
 use super::Cluster;
-use crate::assignment::{
-    Difference, GroupView, LeaderTopics, StickyAssignor, SubtopologyView, TaskView, derive_tasks, plan,
-};
+use crate::assignment::{Difference, GroupView, LeaderTopics, SubtopologyView, TaskView, derive_tasks, plan};
 use crate::instance::Instance;
 use crate::internal_topics::{self, InternalTopicsError, InternalTopicsPlan};
 use crate::task::TaskSpec;
@@ -20,6 +18,7 @@ impl Cluster {
     pub(super) fn plan(&mut self, group: &GroupView, now: Timestamp) -> Result<Plan, InternalTopicsError> {
         let known = self.survey(now)?;
         let (topology, config) = (&self.cx.instance.topology, &self.cx.instance.config);
+        let (settings, assignor) = (config.assignment(), config.task_assignor());
         let topics = internal_topics::plan(topology, &config.internal_topics(), &known)?;
         let made = internal_topics::create(self.admin.as_mut(), &topics, self.cx.answer_by(now))?;
         let mut tasks = derive(&self.cx.instance, &topics)?;
@@ -30,8 +29,7 @@ impl Cluster {
             "this member leads the group and assigns its tasks"
         );
         let differences = self.differences(group);
-        let settings = self.cx.instance.config.assignment();
-        let assignments = plan(group, tasks, &differences, settings, &StickyAssignor, now).assignments;
+        let assignments = plan(group, tasks, &differences, settings, assignor, now).assignments;
         Ok(Plan { assignments, decided_by: known })
     }
 
