@@ -157,6 +157,8 @@ fn held(held: Held) -> wire::Held {
         due: held.due.map(Timestamp::millis),
         records: held.records,
         bytes: held.bytes,
+        idle_ms: held.idle.map(|idle| u64::try_from(idle.after.as_millis()).unwrap_or(u64::MAX)),
+        closes: held.idle.and_then(|idle| idle.closes).map(Timestamp::millis),
     }
 }
 

@@ -229,6 +229,12 @@ pub struct Held {
     /// What they weigh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// After how many milliseconds without records it goes on by the clock on the wall, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+    /// When, by that clock, the next thing is done if no record comes until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes: Option<i64>,
 }
 
 /// How a record cache was used.
