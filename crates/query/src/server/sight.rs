@@ -110,6 +110,7 @@ fn task((id, task): (&TaskId, &TaskMetadata)) -> wire::Task {
         restore: task.restore.map(|restore| self::restore(restore, applied)),
         nodes: task.nodes.iter().map(|(name, counts)| node(name, counts)).collect(),
         dropped: by_text(&task.dropped),
+        dead_letters: task.dead_letters,
         caches: task.caches.iter().map(cache).collect(),
         commits: task.commits,
     }

@@ -141,6 +141,9 @@ pub struct Task {
     pub nodes: Vec<Node>,
     /// Records that it left out, by the reason.
     pub dropped: BTreeMap<String, u64>,
+    /// Records that exception handlers sent to a topic of dead letters.
+    #[serde(default)]
+    pub dead_letters: u64,
     /// How its record caches were used, by the names of their stores.
     pub caches: BTreeMap<String, Cache>,
     /// How often it was committed.
