@@ -8,6 +8,7 @@ pub mod broker;
 pub mod cluster;
 pub mod dice;
 pub mod fleet;
+pub mod instance;
 pub mod kill;
 pub mod lines;
 pub mod log;

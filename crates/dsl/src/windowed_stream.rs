@@ -115,7 +115,7 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
     /// ```
     #[must_use]
     pub fn emit_strategy(self, emit: EmitStrategy) -> Self {
-        if emit == EmitStrategy::OnWindowClose && matches!(self.shape, Shape::Unlimited(_)) {
+        if emit.is_final() && matches!(self.shape, Shape::Unlimited(_)) {
             let words = "ON_WINDOW_CLOSE emit strategy cannot be used for UnlimitedWindows";
             self.grouped.draft().mistake(TopologyError::Argument(words.to_owned()));
         }

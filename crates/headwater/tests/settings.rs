@@ -282,6 +282,11 @@ fn after_a_bad_record(settings: &[(&str, &str)]) -> (bool, usize) {
     // No text at all, and a text that the operator refuses.
     let bad: &[u8] = if settings.iter().any(|(key, _)| key.contains("deserialization")) { b"\xff\xfe" } else { b"bad" };
     world.feed(&[bad, b"good"]);
+    let threads = world.application.snapshot().threads;
+    let letters: u64 = threads.iter().flat_map(|thread| thread.tasks.values()).map(|task| task.dead_letters).sum();
+    if world.count("out") == 1 {
+        assert_eq!(letters, world.count("dead") as u64, "they are counted");
+    }
     (world.count("out") == 1, world.count("dead"))
 }
 

@@ -2,13 +2,16 @@
 //!
 //! Times are milliseconds since 1970; offsets are those of the next record; what is not known is left out.
 
+mod position;
 mod sight;
 
 use std::collections::BTreeSet;
 
 use headwater_record::Partition;
+use headwater_runtime::query::Position;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::position::text as position_text;
 pub use self::sight::*;
 
 /// An entry of a store.
@@ -33,7 +36,7 @@ pub struct Entry<V> {
 }
 
 /// Of what an answer was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Which partition; left out of a global store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,6 +46,10 @@ pub struct Source {
     /// How many offsets what was read of a copy lacks of its changelog, as Kafka told it last: within about a second, while Kafka answers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<u64>,
+    /// Up to which records of its input what was read has seen them; left out of what nobody knows it of: copies, and global stores. It is written
+    /// as `at_least` wants it: `topic-partition:offset,...`.
+    #[serde(default, skip_serializing_if = "Position::is_empty", with = "position")]
+    pub position: Position,
 }
 
 /// What for an instance has a partition of a store.

@@ -13,8 +13,9 @@ use headwater::Error;
 use headwater::prelude::*;
 use headwater::query::wire::Role;
 use headwater::query::{Client, KeyText, RemoteKeyValueStore};
+use headwater::record::{Offset, Topic};
 use headwater::runtime::ErrorKind;
-use headwater::runtime::query::VersionedRecord;
+use headwater::runtime::query::{Position, VersionedRecord};
 use serde_json::json;
 use support::{Instance, KEYS, PARTITIONS, PATIENCE, World, get, key, wait_for, wait_for_all};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -213,6 +214,68 @@ async fn a_standby_answers_while_nobody_else_does_and_it_lacks_no_more_than_it_m
         }
     }
     assert!(0 < failed && failed < KEYS, "{failed}");
+}
+
+/// Where the last record of this key lies.
+fn written(world: &World, key: &str) -> Position {
+    let records = world.cluster.records(&Topic::from("numbers"));
+    let of_key = records.iter().filter(|(_, record)| record.key.as_deref() == Some(key.as_bytes()));
+    let (partition, record) = of_key.max_by_key(|(_, record)| record.offset).unwrap();
+    Position::default().with_component("numbers", *partition, record.offset)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_written_reads_what_came_of_it() {
+    let mut world = World::new();
+    // So long that a reader who did not wait would see nothing of it.
+    world.commit_interval_ms = 1_500;
+    let (first, _second) = (world.start().await, world.start().await);
+    (0..KEYS).for_each(|n| world.feed(n));
+    let builder = || Client::builder().seed(&first.host).unwrap();
+    // Copies would do, were it not for the bound.
+    let client = builder().max_staleness(u64::MAX >> 1).deadline(PATIENCE).build().unwrap();
+    let store = client.key_value::<String, i64>("counts");
+    wait_for("all are counted", || async { (counts(&store).await == each(1)).then_some(()) }).await;
+    for round in 1..4 {
+        for number in 0..KEYS {
+            world.feed(round * KEYS + number);
+        }
+        for number in (0..KEYS).step_by(3) {
+            let (key, bound) = (key(number), written(&world, &key(number)));
+            let answer = store.clone().at_least(&bound).ask(&key).await.unwrap();
+            assert_eq!((answer.value, answer.source.role), (Some(round + 1), Role::Active), "{bound}");
+            assert_eq!(
+                answer.source.position.clone().merge(&bound),
+                answer.source.position,
+                "it has seen at least that"
+            );
+        }
+        let all = (0..KEYS).map(|number| written(&world, &key(number)));
+        let bound = all.fold(Position::default(), |all, one| all.merge(&one));
+        let mut entries = store.clone().at_least(&bound).all();
+        let mut found = BTreeMap::new();
+        while let Some(entry) = entries.next().await {
+            found.extend([entry.unwrap()]);
+        }
+        assert_eq!(found, each(round + 1));
+        assert_eq!(entries.position(), bound, "what was read had seen it all");
+    }
+    // What nobody has written yet is not waited for longer than the deadline.
+    let (at, _) = written(&world, &key(0)).components().next().unwrap();
+    let records = world.cluster.records(&Topic::from("numbers"));
+    let offsets = records.iter().filter(|(partition, _)| *partition == at.partition).map(|(_, record)| record.offset);
+    let (bound, last) = (Position::default(), offsets.max().unwrap());
+    let ahead = bound.with_component(at.topic.clone(), at.partition, Offset::new(last.value() + 1));
+    let strict = builder().deadline(Duration::from_secs(3)).build().unwrap();
+    let error = strict.key_value::<String, i64>("counts").at_least(&ahead).get(&key(0)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains(&format!("has seen {at}: {last}, and is not up to {ahead} yet")), "{error}");
+    // Nor what nobody can know.
+    let shops = strict.key_value::<String, String>("shops").at_least(&ahead);
+    let error = shops.get(&"s1".to_owned()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::User, "{error}");
+    let (status, answer) = get(&first.host, "/v1/stores/counts/keys/k00?at_least=numbers").await;
+    assert_eq!((status, &answer["error"]["code"]), (400, &json!("bad_request")), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

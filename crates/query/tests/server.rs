@@ -104,9 +104,18 @@ async fn key_value(asker: &Asker) {
     let found = asker.ok("/v1/stores/counts/keys/k03").await;
     let owner = asker.ok("/v1/stores/counts/keys/k03/owner").await;
     assert_eq!((&owner["active"], &owner["standbys"]), (&json!(asker.host), &json!([])));
-    let source = json!({ "partition": owner["partition"], "role": "active" });
+    let position = found["source"]["position"].as_str().unwrap();
+    let (at, last) = position.rsplit_once(':').unwrap();
+    assert_eq!(at, format!("numbers-{}", owner["partition"]));
+    let source = json!({ "partition": owner["partition"], "role": "active", "position": position });
     let entry = json!({ "key": "k03", "value": 60, "timestamp": (59 * KEYS + 3) * 10 });
     assert_eq!(found, json!({ "entry": entry, "source": source }));
+    assert_eq!(asker.ok(&format!("/v1/stores/counts/keys/k03?at_least={position}")).await, found);
+    let ahead = format!("{at}:{}", last.parse::<i64>().unwrap() + 1);
+    for path in ["keys/k03?".to_owned(), format!("keys?partition={}&", owner["partition"])] {
+        let (status, answer) = asker.ask(&format!("/v1/stores/counts/{path}at_least={ahead}")).await;
+        assert_eq!((status, &answer["error"]["code"]), (503, &json!("unavailable")), "{answer}");
+    }
     let (status, absent) = asker.ask("/v1/stores/counts/keys/k99").await;
     assert_eq!(
         (status, &absent["error"]["code"], &absent["error"]["source"]["role"]),

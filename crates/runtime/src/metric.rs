@@ -25,6 +25,10 @@ pub(crate) fn records_dropped(task: TaskId, count: u64) {
     counter!("headwater_dropped_records_total", "task" => task.to_string()).increment(count);
 }
 
+pub(crate) fn dead_letters(task: TaskId, count: u64) {
+    counter!("headwater_dead_letters_total", "task" => task.to_string()).increment(count);
+}
+
 pub(crate) fn records_abandoned(count: u64) {
     counter!("headwater_abandoned_records_total").increment(count);
 }

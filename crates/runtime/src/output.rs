@@ -303,6 +303,11 @@ impl RecordCollector {
         self.lanes.get(self.lane_of(task)).map_or(0, |lane| lane.dropped)
     }
 
+    /// Dead letters of records of `task` that could not be written.
+    pub fn dead_letters(&self, task: TaskId) -> u64 {
+        self.lanes.get(self.lane_of(task)).map_or(0, |lane| lane.dead_letters)
+    }
+
     /// Goes on with another producer; what the one before had not answered is forgotten, so that the tasks must start anew from
     /// what is committed. Topic handles stay valid.
     pub fn replace_producer(&mut self, mut producer: Box<dyn Producer>) {

@@ -14,7 +14,7 @@ mod views;
 mod window;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use headwater_record::Partition;
 use headwater_store::{Store, StoreError, StoreKind};
@@ -97,12 +97,15 @@ pub struct Queries {
     partition: Option<Partition>,
     stale: bool,
     isolation: IsolationLevel,
+    bound: PositionBound,
+    told: Option<Arc<OnceLock<Position>>>,
 }
 
 impl Queries {
     pub(crate) fn of(instance: &Arc<Instance>) -> Self {
         let isolation = instance.config.interactive_query_isolation_level();
-        Queries { instance: Arc::clone(instance), partition: None, stale: false, isolation }
+        let (partition, stale, bound, told) = (None, false, PositionBound::unbounded(), None);
+        Queries { instance: Arc::clone(instance), partition, stale, isolation, bound, told }
     }
 
     /// Reads this partition only (Java's `StoreQueryParameters#withPartition`). Where it is known, a key is found at once.
@@ -124,6 +127,21 @@ impl Queries {
     #[must_use]
     pub fn with_isolation(mut self, isolation: IsolationLevel) -> Self {
         self.isolation = isolation;
+        self
+    }
+
+    /// Reads no partition that has seen less of its input than `bound`: meanwhile an answer is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable). Of standbys, of
+    /// stores that are being restored and of global stores nobody knows, so that none but an unbounded one admits them.
+    #[must_use]
+    pub fn with_position_bound(mut self, bound: PositionBound) -> Self {
+        self.bound = bound;
+        self
+    }
+
+    /// Puts into `told` how much of its input that has seen of which the first answer is read.
+    #[must_use]
+    pub fn with_position_told(mut self, told: &Arc<OnceLock<Position>>) -> Self {
+        self.told = Some(Arc::clone(told));
         self
     }
 
@@ -187,7 +205,7 @@ impl Queries {
             format: node.spec.format,
             global: node.global,
             skips_cache: false,
-            told: None,
+            told: self.told.clone(),
             key: Arc::clone(handle.key_serde()),
             value: Arc::clone(handle.value_serde()),
         })
@@ -200,6 +218,7 @@ impl fmt::Debug for Queries {
             .field("partition", &self.partition)
             .field("stale", &self.stale)
             .field("isolation", &self.isolation)
+            .field("bound", &self.bound)
             .finish_non_exhaustive()
     }
 }

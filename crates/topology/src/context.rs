@@ -93,6 +93,8 @@ pub struct TaskClock {
     pub now: Timestamp,
     /// Records dropped since the task began: late, null where null is not allowed, or let pass by a handler.
     pub dropped: u64,
+    /// Dead letters that were sent since the task began.
+    pub dead_letters: u64,
     /// Records along each edge of the graph, side by side: all that a record passes are in a line or two of the processor's cache.
     #[doc(hidden)]
     pub taken: Vec<u64>,
@@ -117,6 +119,7 @@ impl Default for TaskClock {
             stream_time: Timestamp::UNKNOWN,
             now: Timestamp::ZERO,
             dropped: 0,
+            dead_letters: 0,
             taken: Vec::new(),
             left_out: Vec::new(),
             commit_requested: false,
@@ -473,7 +476,9 @@ impl<'a> TaskContext<'a> {
             headers: RawHeaders::of(&headers),
         };
         let prefix = letter.key.as_ref().map_or(0, Vec::len);
-        self.emit.emit(topic, Destination::ByKey { prefix }, record)
+        self.emit.emit(topic, Destination::ByKey { prefix }, record)?;
+        self.clock.dead_letters += 1;
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What operators keep back, and until when.
 
 use std::fmt;
+use std::time::Duration;
 
 use headwater_record::Timestamp;
 
@@ -20,6 +21,18 @@ pub struct Held {
     pub records: Option<u64>,
     /// What they weigh; `None` where that is not counted.
     pub bytes: Option<u64>,
+    /// How it closes windows when no records come; `None` where it does not, as is usual.
+    pub idle: Option<Idle>,
+}
+
+/// How an operator goes on by the clock on the wall when no records come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idle {
+    /// After so long without a record.
+    pub after: Duration,
+    /// When, by the clock on the wall, the next thing is done if no record comes until then; `None` when nothing waits, or when nobody knows
+    /// without looking through the store.
+    pub closes: Option<Timestamp>,
 }
 
 /// How an operator hands on.

@@ -27,6 +27,7 @@ mod graph;
 pub mod handler;
 mod held;
 mod id;
+mod idle;
 mod java_order;
 mod known;
 pub mod naming;
@@ -55,8 +56,9 @@ pub use error::{
 };
 pub use frozen::Topology;
 pub use headwater_store::RecordContext;
-pub use held::{Held, HoldKind};
+pub use held::{Held, HoldKind, Idle};
 pub use id::{NodeId, StoreId, SubtopologyId, TaskId, TaskIdError};
+pub use idle::{CloseIdle, Idleness};
 pub use known::{known, nearest, opened_by};
 pub use plan::StreamJoin;
 pub use port::{MakeInlet, Port};

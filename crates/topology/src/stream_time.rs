@@ -71,8 +71,8 @@ impl StreamTimes {
         clock.remembered.retain(|key, _| !key.starts_with(MARK) || self.0.iter().any(|(known, _)| known == key));
     }
 
-    /// Puts all that is known to what is kept with the offsets. It goes with those of the partitions that records were taken from: no
-    /// time moves on without one.
+    /// Puts all that is known to what is kept with the offsets. It goes with those of the partitions that records were taken from, or with
+    /// all where time went on without one.
     pub(crate) fn keep(&self, clock: &mut TaskClock) {
         for (key, time) in self.0.iter().filter(|(_, time)| time.millis() != Timestamp::UNKNOWN.millis()) {
             match clock.remembered.get_mut(key) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use headwater_record::{RawRecord, Timestamp, Topic};
+use headwater_record::{Headers, RawRecord, Timestamp, Topic};
 use headwater_store::cache::{Budget, CacheUse};
 use headwater_store::{Asked, Store};
 
@@ -13,10 +13,10 @@ use crate::processor::ProcessorTable;
 use crate::state::{FlushStore, SeenEntry};
 use crate::stream_time::StreamTimes;
 use crate::tally::{Tallies, Tally};
-use crate::wiring::Watch;
+use crate::wiring::{Closer, Watch};
 use crate::{
-    EdgeCount, FailureKind, Held, NodeId, ProcessError, RawInlet, SharedStore, StoreId, TaskClock, TaskContext, TaskId,
-    Topology, Wiring, WiringError,
+    EdgeCount, FailureKind, Held, NodeId, ProcessError, RawInlet, RecordContext, SharedStore, StoreId, TaskClock,
+    TaskContext, TaskId, Topology, Wiring, WiringError,
 };
 
 /// The typed states of a task. They let go of their nodes when it ends, and so free all that it held.
@@ -70,6 +70,8 @@ pub struct TaskGraph {
     processors: ProcessorTable,
     tallies: Tallies,
     watches: Vec<Watch>,
+    /// Those above others first.
+    closers: Vec<Closer>,
 }
 
 impl TaskGraph {
@@ -95,11 +97,12 @@ impl TaskGraph {
                 Ok(Source { node, inlet, tally: wiring.tallies.add(None, node) })
             })
             .collect::<Result<Vec<_>, WiringError>>()?;
-        let Wiring { mut states, times, mut processors, mut tallies, watches, .. } = wiring;
+        let Wiring { mut states, times, mut processors, mut tallies, watches, mut closers, .. } = wiring;
+        closers.sort_by_key(|closer| closer.node);
         let order = topology.store_order();
         states.flushed.sort_by_key(|flushed| order.iter().position(|other| *other == flushed.store));
         processors.count_by(|node| tallies.add(None, node));
-        Ok(TaskGraph { sources, states, times, processors, tallies, watches })
+        Ok(TaskGraph { sources, states, times, processors, tallies, watches, closers })
     }
 
     /// Has operators go on with the stream time that was kept, and calls every processor's `init`, in the order in which nodes were added.
@@ -108,6 +111,7 @@ impl TaskGraph {
     /// [`WiringError::Init`] for the first that fails.
     pub fn init(&mut self, cx: &mut TaskContext<'_>) -> Result<(), WiringError> {
         self.times.take_over(cx.clock);
+        self.begin_idleness_anew(cx.now());
         self.processors.init(cx)
     }
 
@@ -230,6 +234,47 @@ impl TaskGraph {
         let fired = self.processors.punctuate(cx, kind)?;
         self.settle(cx)?;
         Ok(fired)
+    }
+
+    /// Whether any operator closes what is open when no records come.
+    pub fn closes_idle(&self) -> bool {
+        !self.closers.is_empty()
+    }
+
+    /// Has such operators count from `now` on, as if a record had come: nobody looked, so none could be seen.
+    pub fn begin_idleness_anew(&self, now: Timestamp) {
+        for closer in &self.closers {
+            if let Some(idleness) = closer.inlet.borrow().idleness() {
+                idleness.came(now);
+            }
+        }
+    }
+
+    /// Has operators close what is due where no records came for long enough. What lies in record caches is handed on before, since it may belong to
+    /// what is closed. Returns whether anything was closed.
+    ///
+    /// # Errors
+    /// What no handler let pass.
+    pub fn close_idle(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, ProcessError> {
+        if !self.closers.iter().any(|closer| closer.inlet.borrow().is_due(cx)) {
+            return Ok(false);
+        }
+        self.flush(cx)?;
+        let (now, mut closed) = (cx.now(), false);
+        for Closer { name, inlet, tally, .. } in &self.closers {
+            if !inlet.borrow().is_due(cx) {
+                continue;
+            }
+            closed |= cx.outside_input(RecordContext::punctuation(now), |cx| {
+                let closed = inlet.borrow_mut().close_idle(cx);
+                closed.or_else(|error| cx.node_failed(name, now, &Headers::new(), error).map(|()| true))
+            })?;
+            cx.charge(0, tally);
+        }
+        self.settle(cx)?;
+        // Stream time went on without a record whose offset it could go with.
+        cx.clock.remembered_anew |= closed;
+        Ok(closed)
     }
 
     /// When the next wall clock punctuation is due.

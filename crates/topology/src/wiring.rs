@@ -15,10 +15,10 @@ use crate::node::NodeSpec;
 use crate::processor::{ProcessorTable, Wrapped};
 use crate::state::FlushStore;
 use crate::stream_time::StreamTimes;
-use crate::tally::Tallies;
+use crate::tally::{Tallies, Tally};
 use crate::task_graph::{Flushed, States};
 use crate::{
-    Edge, Held, Inlet, MakeInlet, NodeId, Outlet, ProcessError, RawInlet, SharedStore, StoreId, StreamTime,
+    CloseIdle, Edge, Held, Inlet, MakeInlet, NodeId, Outlet, ProcessError, RawInlet, SharedStore, StoreId, StreamTime,
     TaskContext, TaskId, Topology, WiringError,
 };
 
@@ -39,10 +39,20 @@ pub struct Wiring<'a> {
     pub(crate) processors: ProcessorTable,
     pub(crate) tallies: Tallies,
     pub(crate) watches: Vec<Watch>,
+    pub(crate) closers: Vec<Closer>,
 }
 
 /// What a node says of what it keeps back, when it is asked.
 pub(crate) type Watch = (NodeId, Box<dyn Fn() -> Held>);
+
+/// A node that closes what is open when no records come.
+pub(crate) struct Closer {
+    pub(crate) node: NodeId,
+    pub(crate) name: Arc<str>,
+    pub(crate) inlet: Rc<RefCell<dyn CloseIdle>>,
+    /// What is left out while it does.
+    pub(crate) tally: Rc<Tally>,
+}
 
 #[derive(PartialEq, Eq, Hash)]
 enum Share {
@@ -82,6 +92,7 @@ impl<'a> Wiring<'a> {
             processors: ProcessorTable::default(),
             tallies: Tallies::default(),
             watches: Vec::new(),
+            closers: Vec::new(),
         }
     }
 
@@ -121,6 +132,19 @@ impl<'a> Wiring<'a> {
     ) -> Result<Box<dyn Inlet<E>>, WiringError> {
         let node = self.shared_node(node, make)?;
         Ok(Box::new(Shared(node)))
+    }
+
+    /// The inlet of `node`, which closes what is open when no records come.
+    pub fn closing_inlet<E: Edge, N: Inlet<E> + CloseIdle + 'static>(
+        &mut self,
+        node: NodeId,
+        inlet: N,
+    ) -> Box<dyn Inlet<E>> {
+        let inlet = Rc::new(RefCell::new(inlet));
+        let closer = Rc::clone(&inlet) as Rc<RefCell<dyn CloseIdle>>;
+        let (name, tally) = (self.name(node), self.tallies.add(None, node));
+        self.closers.push(Closer { node, name, inlet: closer, tally });
+        Box::new(Shared(inlet))
     }
 
     /// A node with several owners: made once, then shared.

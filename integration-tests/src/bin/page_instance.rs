@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use headwater::prelude::*;
 use headwater::query::QueryServer;
+use headwater_integration_tests::instance;
 
 fn topology(id: &str) -> Result<Topology> {
     let builder = StreamsBuilder::new();
@@ -20,29 +21,11 @@ fn topology(id: &str) -> Result<Topology> {
 }
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().context("page_instance BOOTSTRAP ID PORT [KEY=VALUE ...]");
-    let (bootstrap, id, port) = (next()?, next()?, next()?);
-    let mut builder = KafkaStreams::builder(topology(&id)?)
-        .application_id(&id)
-        .bootstrap_servers(&bootstrap)
-        .set("application.server", format!("127.0.0.1:{port}"));
-    for setting in arguments {
-        let (key, value) = setting.split_once('=').with_context(|| format!("{setting}: KEY=VALUE"))?;
-        builder = builder.set(key, value);
-    }
-    let streams = builder.start()?;
-    streams.close_on_signals()?;
+    let streams = instance::start("page_instance", topology)?;
     let server = QueryServer::builder(&streams)
         .key_value(&StoreHandle::<String, i64>::named("counts"))
         .window(&StoreHandle::<String, i64>::named("windows"))
         .bearer_token("sesame")
         .build()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let serving = server.serve().await?;
-        let ended = streams.closed().await;
-        serving.stop().await;
-        Ok(ended?)
-    })
+    instance::serve(&streams, &server)
 }

@@ -9,7 +9,8 @@ use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec};
 use headwater_topology::state::{BySession, Found, KeyBuf, Keys, SessionState, Wanted};
 use headwater_topology::{
-    Change, Draft, DropReason, Inlet, ProcessError, Stream, StreamTime, TaskContext, TopologyError, Update,
+    Change, CloseIdle, Draft, DropReason, Idleness, Inlet, ProcessError, Stream, StreamTime, TaskContext,
+    TopologyError, Update, Wiring,
 };
 use headwater_window::{SessionWindowedSerde, SessionWindows, Window, Windowed};
 
@@ -17,7 +18,7 @@ use super::emit_final::EmitFinal;
 use super::folding::Folding;
 use super::row_format;
 use super::window_aggregate::millis;
-use super::windowed_table::{Kept, Live, SharedOutlet, windowed_table};
+use super::windowed_table::{Kept, Live, SharedOutlet, alive, windowed_table};
 use crate::grouped_stream::Placed;
 use crate::serdes::Serdes;
 use crate::{EmitStrategy, KTable, Materialized};
@@ -136,25 +137,34 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SessionAggregate<K, V, A> {
         self.out.borrow_mut().push(cx, update)
     }
 
-    /// Hands on the sessions that have closed since this was done last.
-    fn emit(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close: i64) -> Result<(), ProcessError> {
-        let Some(finals) = &mut self.finals else { return Ok(()) };
+    /// Hands on the sessions that have closed since this was done last, and keeps how far that was.
+    fn emit(&mut self, cx: &mut TaskContext<'_>, headers: &Headers, close: i64) -> Result<(), ProcessError> {
+        let told = self.tell(cx, headers, close)?;
+        if let Some(finals) = self.finals.as_mut().filter(|_| told.is_some()) {
+            finals.done(cx, close);
+        }
+        Ok(())
+    }
+
+    /// Hands on the sessions that have closed since this was done last: how many, if any could.
+    fn tell(&self, cx: &mut TaskContext<'_>, headers: &Headers, close: i64) -> Result<Option<usize>, ProcessError> {
+        let Some(finals) = &self.finals else { return Ok(None) };
         let (from, to) = (finals.last_close_ms().unwrap_or(0).max(0), close.saturating_sub(1));
         if to < from {
-            return Ok(());
+            return Ok(None);
         }
         let wanted =
             Wanted { from: Timestamp::from_millis(from), to: Timestamp::from_millis(to), latest_start: Timestamp::MAX };
-        let out = &self.out;
+        let (out, mut told) = (&self.out, 0);
         self.state.visit(cx, Keys::Between(None, None), wanted, Order::Forward, |cx, key, stamped| {
             let new = Some(stamped.value);
             let change = Change::new(&new, &None);
-            let update = Update { key: &key, change, timestamp: key.window.end, headers: record.headers };
+            let update = Update { key: &key, change, timestamp: key.window.end, headers };
+            told += 1;
             out.borrow_mut().push(cx, update)?;
             Ok(ControlFlow::Continue(()))
         })?;
-        finals.done(cx, close);
-        Ok(())
+        Ok(Some(told))
     }
 }
 
@@ -167,12 +177,31 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Session
         let open = millis(self.windows.grace()).saturating_add(millis(self.windows.inactivity_gap()));
         let closed = self.time.millis().saturating_sub(open);
         if self.finals.as_mut().is_some_and(|finals| finals.is_pressing(cx, record.timestamp, closed)) {
-            self.emit(cx, record, closed)?;
+            self.emit(cx, record.headers, closed)?;
         }
         let close = self.time.observe(record.timestamp).saturating_sub(open);
+        if let Some(finals) = &mut self.finals {
+            finals.came(cx);
+        }
         self.state.with_key(record.key, |key| self.process(cx, key, record, close))?;
         let due = self.finals.as_mut().is_some_and(|finals| finals.is_due(cx, close));
-        if due { self.emit(cx, record, close) } else { Ok(()) }
+        if due { self.emit(cx, record.headers, close) } else { Ok(()) }
+    }
+}
+
+impl<K: Clone + 'static, V: 'static, A: 'static> CloseIdle for SessionAggregate<K, V, A> {
+    fn idleness(&self) -> Option<&Idleness> {
+        self.finals.as_ref()?.idleness()
+    }
+
+    fn is_due(&self, cx: &TaskContext<'_>) -> bool {
+        self.finals.as_ref().is_some_and(|finals| finals.idle_time(cx, &|_| None).is_some())
+    }
+
+    fn close_idle(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, ProcessError> {
+        let Some(close) = self.finals.as_mut().and_then(|finals| finals.go_on(cx, &|_| None)) else { return Ok(false) };
+        let told = self.tell(cx, &Headers::new(), close)?;
+        Ok(self.finals.as_mut().is_some_and(|finals| finals.went_on(cx, close, told)))
     }
 }
 
@@ -184,7 +213,7 @@ fn store_spec<K, A>(
     format: RowFormat,
 ) -> StoreSpec {
     let retention = materialized.retention.unwrap_or_else(|| windows.retention());
-    let finals = emit == EmitStrategy::OnWindowClose;
+    let finals = emit.is_final();
     let kind = StoreKind::Session {
         retention,
         segment_interval: StoreKind::default_segment_interval(retention),
@@ -219,6 +248,8 @@ pub(crate) fn kept_by_sessions<K: 'static, A>(
         named: materialized.name.is_some(),
         grace: windows.grace().saturating_add(windows.inactivity_gap()),
         emit,
+        // The end of a session belongs to it.
+        reach_ms: 1,
         next_end: Arc::new(|_| None),
         windowed: |key, _| Arc::new(SessionWindowedSerde::new(key)),
     }
@@ -229,12 +260,13 @@ pub(crate) fn live_by_sessions<K: Clone + 'static, V: 'static, A: 'static>(
     windows: SessionWindows,
     folding: Folding<K, V, A>,
     merge: Merge<K, A>,
-) -> impl Fn(Live<K, V, A, BySession>) -> Box<dyn Inlet<Stream<K, V>>> {
-    move |live| {
+) -> impl Fn(&mut Wiring<'_>, Live<K, V, A, BySession>) -> Box<dyn Inlet<Stream<K, V>>> {
+    move |wiring, live| {
         let (folding, merge) = (folding.clone(), Arc::clone(&merge));
-        let Live { input, result, state, out, send_old, time, finals } = live;
+        let Live { node, input, result, state, out, send_old, time, finals } = live;
+        let closes = finals.as_ref().is_some_and(|finals| finals.idleness().is_some());
         let aggregate = SessionAggregate { windows, input, result, state, out, send_old, folding, merge, time, finals };
-        Box::new(aggregate)
+        alive(wiring, node, aggregate, closes)
     }
 }
 

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use headwater_record::{Record, Timestamp};
+use headwater_record::{Headers, Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_topology::state::{Found, KeyBuf, Stamped, Wanted};
-use headwater_topology::{DropReason, Inlet, ProcessError, Stream, TaskContext};
+use headwater_topology::{CloseIdle, DropReason, Idleness, Inlet, ProcessError, Stream, TaskContext};
 use headwater_window::{SlidingWindows, Window};
 
 use super::window_aggregate::{WindowNode, millis};
@@ -249,18 +249,23 @@ impl<K: Clone + 'static, V: 'static, A: 'static> SlidingAggregate<K, V, A> {
         self.node.fold(cx, key, window, record)
     }
 
-    fn emit(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close: i64) -> Result<(), ProcessError> {
-        let Some(finals) = &mut self.node.finals else { return Ok(()) };
-        let upper = close.saturating_sub(self.difference).saturating_sub(1);
-        if upper < 0 {
-            return Ok(());
-        }
-        let from = finals.last_close_ms().map_or(0, |last| last.saturating_sub(self.difference).max(0));
-        self.node.hand_on(cx, (from, upper), record)?;
-        if let Some(finals) = &mut self.node.finals {
+    fn emit(&mut self, cx: &mut TaskContext<'_>, headers: &Headers, close: i64) -> Result<(), ProcessError> {
+        let told = self.tell(cx, headers, close)?;
+        if let Some(finals) = self.node.finals.as_mut().filter(|_| told.is_some()) {
             finals.done(cx, close);
         }
         Ok(())
+    }
+
+    /// Hands on the windows that have closed since this was done last: how many, if any could.
+    fn tell(&self, cx: &mut TaskContext<'_>, headers: &Headers, close: i64) -> Result<Option<usize>, ProcessError> {
+        let Some(finals) = &self.node.finals else { return Ok(None) };
+        let upper = close.saturating_sub(self.difference).saturating_sub(1);
+        if upper < 0 {
+            return Ok(None);
+        }
+        let from = finals.last_close_ms().map_or(0, |last| last.saturating_sub(self.difference).max(0));
+        self.node.hand_on(cx, (from, upper), headers).map(Some)
     }
 }
 
@@ -283,9 +288,9 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Sliding
         // A late record may make the window right behind it, later than those of records that came before.
         let latest = Timestamp::from_millis(time.saturating_add(1));
         if let Some(closed) = self.node.pressing(cx, latest, self.grace) {
-            self.emit(cx, record, closed)?;
+            self.emit(cx, record.headers, closed)?;
         }
-        let close = self.node.time.observe(record.timestamp).saturating_sub(self.grace);
+        let close = self.node.observe(cx, record.timestamp).saturating_sub(self.grace);
         if time.saturating_add(self.difference) < close {
             cx.drop_record(DropReason::Late);
             return Ok(());
@@ -294,6 +299,23 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for Sliding
             return self.node.state.with_key(record.key, |key| self.process_early(cx, key, record, close));
         }
         self.node.state.with_key(record.key, |key| self.process(cx, key, record, close))?;
-        if self.node.is_due(cx, close) { self.emit(cx, record, close) } else { Ok(()) }
+        if self.node.is_due(cx, close) { self.emit(cx, record.headers, close) } else { Ok(()) }
+    }
+}
+
+impl<K: Clone + 'static, V: 'static, A: 'static> CloseIdle for SlidingAggregate<K, V, A> {
+    fn idleness(&self) -> Option<&Idleness> {
+        self.node.finals.as_ref()?.idleness()
+    }
+
+    fn is_due(&self, cx: &TaskContext<'_>) -> bool {
+        self.node.finals.as_ref().is_some_and(|finals| finals.idle_time(cx, &|_| None).is_some())
+    }
+
+    fn close_idle(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, ProcessError> {
+        let finals = self.node.finals.as_mut();
+        let Some(close) = finals.and_then(|finals| finals.go_on(cx, &|_| None)) else { return Ok(false) };
+        let told = self.tell(cx, &Headers::new(), close)?;
+        Ok(self.node.finals.as_mut().is_some_and(|finals| finals.went_on(cx, close, told)))
     }
 }

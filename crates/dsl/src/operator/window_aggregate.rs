@@ -5,12 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_record::{Record, Timestamp};
+use headwater_record::{Headers, Record, Timestamp};
 use headwater_store::bytes::Order;
 use headwater_store::{RowFormat, StoreKind, StoreSpec, StoreType};
 use headwater_topology::state::{ByWindow, KeyBuf, Keys, WindowState};
 use headwater_topology::{
-    Change, Draft, DropReason, Inlet, ProcessError, Stream, StreamTime, TaskContext, TopologyError, Update,
+    Change, CloseIdle, Draft, DropReason, Idleness, Inlet, ProcessError, Stream, StreamTime, TaskContext,
+    TopologyError, Update, Wiring,
 };
 use headwater_window::{SlidingWindows, TimeWindowedSerde, TimeWindows, UnlimitedWindows, Window, Windowed, Windows};
 
@@ -18,7 +19,7 @@ use super::emit_final::EmitFinal;
 use super::folding::Folding;
 use super::row_format;
 use super::sliding_aggregate::SlidingAggregate;
-use super::windowed_table::{Kept, Live, SharedOutlet, windowed_table};
+use super::windowed_table::{Kept, Live, SharedOutlet, alive, windowed_table};
 use crate::grouped_stream::Placed;
 use crate::serdes::Serdes;
 use crate::{EmitStrategy, KTable, Materialized};
@@ -142,6 +143,15 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowNode<K, V, A> {
         self.state.update(cx, (record.key, key), window, at.0, at.1, Some(&first), &mut change)
     }
 
+    /// A record of this time has come: stream time now.
+    pub(crate) fn observe(&mut self, cx: &TaskContext<'_>, time: Timestamp) -> i64 {
+        let now = self.time.observe(time);
+        if let Some(finals) = &mut self.finals {
+            finals.came(cx);
+        }
+        now
+    }
+
     /// Until when windows are closed that are to be handed on before a record is taken whose latest window starts at `time` or earlier.
     pub(crate) fn pressing(&mut self, cx: &TaskContext<'_>, time: Timestamp, open_ms: i64) -> Option<i64> {
         let finals = self.finals.as_mut()?;
@@ -154,25 +164,23 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowNode<K, V, A> {
         self.finals.as_mut().is_some_and(|finals| finals.is_due(cx, close_ms))
     }
 
-    /// Hands on the windows that start from `from_ms` to `to_ms`: they are closed.
+    /// Hands on the windows that start from `from_ms` to `to_ms`: they are closed. How many they are.
     pub(crate) fn hand_on(
         &self,
         cx: &mut TaskContext<'_>,
         (from_ms, to_ms): (i64, i64),
-        record: Record<'_, K, V>,
-    ) -> Result<(), ProcessError> {
+        headers: &Headers,
+    ) -> Result<usize, ProcessError> {
+        let mut told = 0;
         let (from, to) = (Timestamp::from_millis(from_ms), Timestamp::from_millis(to_ms));
         self.state.scan(cx, Keys::Between(None, None), from, to, Order::Forward, |cx, key, stamped| {
             let new = Some(stamped.value);
-            let update = Update {
-                key: &key,
-                change: Change::new(&new, &None),
-                timestamp: stamped.timestamp,
-                headers: record.headers,
-            };
+            let update = Update { key: &key, change: Change::new(&new, &None), timestamp: stamped.timestamp, headers };
+            told += 1;
             self.out.borrow_mut().push(cx, update)?;
             Ok(ControlFlow::Continue(()))
-        })
+        })?;
+        Ok(told)
     }
 }
 
@@ -202,12 +210,21 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowAggregate<K, V, A> {
         })
     }
 
-    /// Hands on the windows that have closed since this was done last.
-    fn emit(&mut self, cx: &mut TaskContext<'_>, record: Record<'_, K, V>, close_ms: i64) -> Result<(), ProcessError> {
-        let Some(finals) = &mut self.node.finals else { return Ok(()) };
+    /// Hands on the windows that have closed since this was done last, and keeps how far that was.
+    fn emit(&mut self, cx: &mut TaskContext<'_>, headers: &Headers, close_ms: i64) -> Result<(), ProcessError> {
+        let told = self.tell(cx, headers, close_ms)?;
+        if let Some(finals) = self.node.finals.as_mut().filter(|_| told.is_some()) {
+            finals.done(cx, close_ms);
+        }
+        Ok(())
+    }
+
+    /// Hands on the windows that have closed since this was done last: how many, if any could.
+    fn tell(&self, cx: &mut TaskContext<'_>, headers: &Headers, close_ms: i64) -> Result<Option<usize>, ProcessError> {
+        let Some(finals) = &self.node.finals else { return Ok(None) };
         let upper = close_ms.saturating_sub(self.shape.size_ms());
         if upper < 0 {
-            return Ok(());
+            return Ok(None);
         }
         let from = match finals.last_close_ms() {
             None => 0,
@@ -215,16 +232,12 @@ impl<K: Clone + 'static, V: 'static, A: 'static> WindowAggregate<K, V, A> {
                 let before = (last - self.shape.size_ms()).max(0);
                 // No window has closed since.
                 if self.shape.same_windows(Timestamp::from_millis(upper), Timestamp::from_millis(before)) {
-                    return Ok(());
+                    return Ok(None);
                 }
                 before + 1
             }
         };
-        self.node.hand_on(cx, (from, upper), record)?;
-        if let Some(finals) = &mut self.node.finals {
-            finals.done(cx, close_ms);
-        }
-        Ok(())
+        self.node.hand_on(cx, (from, upper), headers).map(Some)
     }
 }
 
@@ -236,11 +249,30 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Inlet<Stream<K, V>> for WindowA
         }
         let grace = millis(self.shape.grace());
         if let Some(closed_ms) = self.node.pressing(cx, record.timestamp, grace) {
-            self.emit(cx, record, closed_ms)?;
+            self.emit(cx, record.headers, closed_ms)?;
         }
-        let close_ms = self.node.time.observe(record.timestamp).saturating_sub(grace);
+        let close_ms = self.node.observe(cx, record.timestamp).saturating_sub(grace);
         self.fold(cx, record, close_ms)?;
-        if self.node.is_due(cx, close_ms) { self.emit(cx, record, close_ms) } else { Ok(()) }
+        if self.node.is_due(cx, close_ms) { self.emit(cx, record.headers, close_ms) } else { Ok(()) }
+    }
+}
+
+impl<K: Clone + 'static, V: 'static, A: 'static> CloseIdle for WindowAggregate<K, V, A> {
+    fn idleness(&self) -> Option<&Idleness> {
+        self.node.finals.as_ref()?.idleness()
+    }
+
+    fn is_due(&self, cx: &TaskContext<'_>) -> bool {
+        let next = |close_ms| self.shape.next_end_ms(close_ms);
+        self.node.finals.as_ref().is_some_and(|finals| finals.idle_time(cx, &next).is_some())
+    }
+
+    fn close_idle(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, ProcessError> {
+        let (shape, finals) = (&self.shape, self.node.finals.as_mut());
+        let next = |close_ms| shape.next_end_ms(close_ms);
+        let Some(close_ms) = finals.and_then(|finals| finals.go_on(cx, &next)) else { return Ok(false) };
+        let told = self.tell(cx, &Headers::new(), close_ms)?;
+        Ok(self.node.finals.as_mut().is_some_and(|finals| finals.went_on(cx, close_ms, told)))
     }
 }
 
@@ -253,7 +285,7 @@ fn store_spec<K, A>(
     format: RowFormat,
 ) -> StoreSpec {
     let retention = materialized.retention.unwrap_or_else(|| shape.retention());
-    let finals = emit == EmitStrategy::OnWindowClose;
+    let finals = emit.is_final();
     // A store of the user's make has the order that it has.
     let time_ordered = finals && !matches!(materialized.store_type, StoreType::Custom(_));
     let kind = StoreKind::Window {
@@ -290,6 +322,11 @@ pub(crate) fn kept_by_windows<K: 'static, A>(
         named: materialized.name.is_some(),
         grace: shape.grace(),
         emit,
+        reach_ms: match shape {
+            // Their end belongs to them, and the one right behind a record begins later than it.
+            Shape::Sliding(_) => shape.size_ms().saturating_add(2),
+            _ => shape.size_ms(),
+        },
         next_end: {
             let shape = shape.clone();
             Arc::new(move |close_ms| shape.next_end_ms(close_ms))
@@ -302,13 +339,14 @@ pub(crate) fn kept_by_windows<K: 'static, A>(
 pub(crate) fn live_by_windows<K: Clone + 'static, V: 'static, A: 'static>(
     shape: Shape,
     folding: Folding<K, V, A>,
-) -> impl Fn(Live<K, V, A, ByWindow>) -> Box<dyn Inlet<Stream<K, V>>> {
-    move |live| {
-        let Live { input, result, state, out, finals, time, .. } = live;
+) -> impl Fn(&mut Wiring<'_>, Live<K, V, A, ByWindow>) -> Box<dyn Inlet<Stream<K, V>>> {
+    move |wiring, live| {
+        let Live { node: id, input, result, state, out, finals, time, .. } = live;
+        let closes = finals.as_ref().is_some_and(|finals| finals.idleness().is_some());
         let node = WindowNode { input, result, state, out, folding: folding.clone(), time, finals };
         match shape {
-            Shape::Sliding(windows) => Box::new(SlidingAggregate::new(windows, node)),
-            _ => Box::new(WindowAggregate { shape: shape.clone(), node }),
+            Shape::Sliding(windows) => alive(wiring, id, SlidingAggregate::new(windows, node), closes),
+            _ => alive(wiring, id, WindowAggregate { shape: shape.clone(), node }, closes),
         }
     }
 }

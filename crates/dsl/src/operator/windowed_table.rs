@@ -11,12 +11,12 @@ use headwater_store::{StoreKind, StoreSpec};
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{FlushTo, Timed, TimedState};
 use headwater_topology::{
-    Draft, Held, HoldKind, Inlet, NodeId, Outlet, Port, StoreId, Stream, StreamTime, Table, Wiring,
+    CloseIdle, Draft, Held, HoldKind, Idleness, Inlet, NodeId, Outlet, Port, StoreId, Stream, StreamTime, Table, Wiring,
 };
 use headwater_window::Windowed;
 
 use super::aggregate::KeptIn;
-use super::emit_final::EmitFinal;
+use super::emit_final::{EmitFinal, IdleFinal};
 use super::window_aggregate::millis;
 use crate::grouped_stream::Placed;
 use crate::old_values::OldValues;
@@ -39,6 +39,8 @@ pub(crate) struct Kept<K> {
     /// For how long windows take records after their end.
     pub(crate) grace: Duration,
     pub(crate) emit: EmitStrategy,
+    /// How far behind stream time all windows end that are open then.
+    pub(crate) reach_ms: i64,
     pub(crate) next_end: NextEnd,
     /// The serde of windowed keys.
     pub(crate) windowed: fn(SharedSerde<K>, &StoreSpec) -> SharedSerde<Windowed<K>>,
@@ -46,6 +48,7 @@ pub(crate) struct Kept<K> {
 
 /// What a node of a running task has of it.
 pub(crate) struct Live<K: 'static, V: 'static, A: 'static, T> {
+    pub(crate) node: NodeId,
     pub(crate) input: Serdes<K, V>,
     pub(crate) result: Serdes<K, A>,
     pub(crate) state: Rc<TimedState<K, A, T>>,
@@ -63,6 +66,7 @@ pub(crate) struct KeptInTime<K: 'static, A: 'static> {
     kind: StoreKind,
     emit: EmitStrategy,
     grace: Duration,
+    reach_ms: i64,
     next_end: NextEnd,
 }
 
@@ -72,10 +76,10 @@ impl<K: 'static, A: 'static> KeptInTime<K, A> {
         &self,
         stream: &KStream<K, V>,
         node: NodeId,
-        make: impl Fn(Live<K, V, A, T>) -> Box<dyn Inlet<Stream<K, V>>> + Send + Sync + 'static,
+        make: impl Fn(&mut Wiring<'_>, Live<K, V, A, T>) -> Box<dyn Inlet<Stream<K, V>>> + Send + Sync + 'static,
     ) {
         let (id, handle, kind, emit) = (self.kept.id, self.kept.handle.clone(), self.kind, self.emit);
-        let (grace, next_end) = (self.grace, Arc::clone(&self.next_end));
+        let (grace, reach_ms, next_end) = (self.grace, self.reach_ms, Arc::clone(&self.next_end));
         let (input, result) = (stream.serdes.clone(), self.kept.serdes.clone());
         stream.port.listen(
             node,
@@ -83,16 +87,31 @@ impl<K: 'static, A: 'static> KeptInTime<K, A> {
                 let state = TimedState::open(wiring, id, &handle)?;
                 let out = Rc::new(RefCell::new(wiring.outlet(node)?));
                 let send_old = wiring.sends_old_values(node);
-                let finals = (emit == EmitStrategy::OnWindowClose).then(|| EmitFinal::new(handle.name(), kind));
+                let (input, result, time) = (input.clone(), result.clone(), wiring.stream_time(id));
+                let idleness = emit.idle().map(|after| Rc::new(Idleness::after(after, time.clone())));
+                let finals = emit.is_final().then(|| {
+                    let (time, wait_ms) = (time.clone(), millis(grace));
+                    let idle = idleness.clone().map(|idleness| IdleFinal { idleness, time, wait_ms, reach_ms });
+                    EmitFinal::new(handle.name(), kind, idle)
+                });
                 if finals.is_none() {
                     state.flush_to(FlushTo { out: Rc::clone(&out), send_old });
                 }
-                let (input, result, time) = (input.clone(), result.clone(), wiring.stream_time(id));
-                watch(wiring, node, (time.clone(), grace, Arc::clone(&next_end)), finals.is_some());
-                Ok(make(Live { input, result, state, out, send_old, time, finals }))
+                watch(wiring, node, (time.clone(), grace, Arc::clone(&next_end)), emit, idleness);
+                Ok(make(wiring, Live { node, input, result, state, out, send_old, time, finals }))
             }),
         );
     }
+}
+
+/// The inlet of `node`, which `closes` windows when no records come, or not.
+pub(crate) fn alive<K: 'static, V: 'static>(
+    wiring: &mut Wiring<'_>,
+    node: NodeId,
+    inlet: impl Inlet<Stream<K, V>> + CloseIdle + 'static,
+    closes: bool,
+) -> Box<dyn Inlet<Stream<K, V>>> {
+    if closes { wiring.closing_inlet(node, inlet) } else { Box::new(inlet) }
 }
 
 /// Has `node` say how its windows stand.
@@ -100,18 +119,21 @@ fn watch(
     wiring: &mut Wiring<'_>,
     node: NodeId,
     (time, grace, next_end): (StreamTime, Duration, NextEnd),
-    finals: bool,
+    emit: EmitStrategy,
+    idleness: Option<Rc<Idleness>>,
 ) {
     let wait_ms = millis(grace);
     wiring.watch(node, move || {
         let next_end = time.now().is_known().then(|| next_end(time.millis().saturating_sub(wait_ms))).flatten();
+        let due = next_end.map(|end| Timestamp::from_millis(end).plus(grace));
         Held {
-            kind: if finals { HoldKind::WindowFinals } else { HoldKind::WindowUpdates },
+            kind: if emit.is_final() { HoldKind::WindowFinals } else { HoldKind::WindowUpdates },
             stream_time: time.now(),
             wait_ms,
-            due: next_end.map(|end| Timestamp::from_millis(end).plus(grace)),
+            due,
             records: None,
             bytes: None,
+            idle: idleness.as_ref().map(|idleness| idleness.told(due)),
         }
     });
 }
@@ -132,7 +154,7 @@ pub(crate) struct InTime<K: 'static, A: 'static> {
 impl<K: 'static, A: 'static> InTime<K, A> {
     /// Adds the store `store` for the node `name`.
     pub(crate) fn add<T: Timed>(draft: &Draft, name: &str, store: &str, serdes: Serdes<K, A>, kept: Kept<K>) -> Self {
-        let Kept { store: spec, named, emit, windowed, grace, next_end } = kept;
+        let Kept { store: spec, named, emit, windowed, grace, reach_ms, next_end } = kept;
         let key = serdes.key.clone().map(|key| windowed(key, &spec));
         let outer: Serdes<Windowed<K>, A> = Serdes::of(key, serdes.value.clone());
         let kind = spec.kind;
@@ -140,7 +162,7 @@ impl<K: 'static, A: 'static> InTime<K, A> {
         let kept = KeptIn::new(draft, name, id, store, serdes);
         let views = Views::in_time::<T>(kept.as_ref().map(|kept| (id, kept.handle.clone())));
         let store = Queryable::in_time(kept.as_ref().map(|kept| kept.handle.clone()).filter(|_| named));
-        let kept = kept.map(|kept| KeptInTime { kept, kind, emit, grace, next_end });
+        let kept = kept.map(|kept| KeptInTime { kept, kind, emit, grace, reach_ms, next_end });
         InTime { id, serdes: outer, store, views, kept }
     }
 }
@@ -149,7 +171,7 @@ impl<K: 'static, A: 'static> InTime<K, A> {
 pub(crate) fn windowed_table<K: 'static, V: 'static, A: 'static, T: Timed>(
     placed: Placed<K, V, A>,
     kept: Kept<K>,
-    make: impl Fn(Live<K, V, A, T>) -> Box<dyn Inlet<Stream<K, V>>> + Send + Sync + 'static,
+    make: impl Fn(&mut Wiring<'_>, Live<K, V, A, T>) -> Box<dyn Inlet<Stream<K, V>>> + Send + Sync + 'static,
 ) -> KTable<Windowed<K>, A> {
     let Placed { upstream: stream, name, store, serdes } = placed;
     let draft = stream.draft();

@@ -208,7 +208,7 @@ pub(crate) struct Bounds {
 /// Until when changes of a table are kept back (Java's `Suppressed`, KIP-328). Later changes of a key take the place of earlier
 /// ones meanwhile.
 ///
-/// Time is that of the records which come by: without new ones, nothing is handed on.
+/// Time is that of the records which come by: without new ones, nothing is handed on, unless [`Suppressed::after_idle`] says otherwise.
 ///
 /// Its serdes are the table's; what else there is stands [in one place](crate#names-and-serdes).
 ///
@@ -231,6 +231,8 @@ pub struct Suppressed<K, V> {
     pub(crate) own_value: Option<fn() -> SharedSerde<V>>,
     pub(crate) name: Option<String>,
     pub(crate) until: Until<K>,
+    /// After how long without records it goes on by the clock on the wall.
+    pub(crate) idle: Option<Duration>,
     pub(crate) bounds: Bounds,
     pub(crate) logging: Logging,
 }
@@ -253,13 +255,45 @@ impl<K, V> Suppressed<K, V> {
     fn until<P: WhenFull>(until: Until<K>, buffer: BufferConfig<P>) -> Self {
         let BufferConfig { max_records, max_bytes, logging, .. } = buffer;
         let bounds = Bounds { max_records, max_bytes, shuts_down: P::SHUTS_DOWN };
-        Suppressed { serdes: Serdes::none(), own_value: None, name: None, until, bounds, logging }
+        Suppressed { serdes: Serdes::none(), own_value: None, name: None, until, idle: None, bounds, logging }
     }
 
     /// Names the operator, and after it its store and the store's changelog.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// With what waits handed on by the clock on the wall when no record has come for so long: stream time then goes on from the last record
+    /// as that clock does, as far as something waits to be handed on. Off unless it is set; Java has nothing like it.
+    ///
+    /// What comes later for a window that was closed so is late: it is left out, and counted. So this is to be longer than any pause in which
+    /// records may still be under way, as while a producer is down: `docs/looking-inside.md` says what follows from it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use headwater::prelude::*;
+    /// use headwater::testing::TopologyTestDriver;
+    /// let builder = StreamsBuilder::new();
+    /// let minutes = TimeWindows::of_size_with_no_grace(Duration::from_secs(60));
+    /// let counts = builder.stream::<String, String>("visits").group_by_key().windowed_by(minutes).count();
+    /// let finals = Suppressed::until_window_closes(BufferConfig::unbounded()).after_idle(Duration::from_secs(300));
+    /// counts.suppress(finals).to_stream().map(|key, count| (key.key.clone(), *count)).to_with("by-minute", Produced::by_type());
+    ///
+    /// let driver = TopologyTestDriver::builder(builder.build()?).build()?;
+    /// driver.input_topic::<String, String>("visits").pipe_at("home", "ada", 10_000)?;
+    /// driver.advance_wall_clock(Duration::from_secs(299))?;
+    /// let told = driver.output_topic::<String, i64>("by-minute");
+    /// assert!(told.is_empty());
+    /// driver.advance_wall_clock(Duration::from_secs(1))?;
+    /// assert_eq!(told.read_values()?, [1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn after_idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(idle);
         self
     }
 
@@ -310,6 +344,7 @@ impl<K, V> fmt::Debug for Suppressed<K, V> {
         f.debug_struct("Suppressed")
             .field("name", &self.name)
             .field("until", until)
+            .field("idle", &self.idle)
             .field("bounds", &self.bounds)
             .finish_non_exhaustive()
     }

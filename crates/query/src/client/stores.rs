@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use headwater_record::{Encoded, SharedSerde, Timestamp};
+use headwater_runtime::query::Position;
 use headwater_runtime::{Error, ErrorKind};
 use headwater_window::{Window, Windowed};
 use serde::de::DeserializeOwned;
@@ -22,7 +23,7 @@ use super::layouts::escape;
 use super::pursuit::{Place, Question};
 use super::{Answer, Client, Entries};
 use crate::KeyText;
-use crate::wire::{Entry, Found};
+use crate::wire::{Entry, Found, position_text};
 
 /// A store of an application, before it is said of which kind it is; [`Client::store_with`] gives it.
 pub struct RemoteStore<K, V> {
@@ -30,13 +31,14 @@ pub struct RemoteStore<K, V> {
     name: Arc<str>,
     serde: SharedSerde<K>,
     text: KeyText<K>,
+    at_least: Option<Arc<str>>,
     value: PhantomData<fn() -> V>,
 }
 
 impl<K, V> Clone for RemoteStore<K, V> {
     fn clone(&self) -> Self {
         let (client, name, serde) = (self.client.clone(), Arc::clone(&self.name), Arc::clone(&self.serde));
-        RemoteStore { client, name, serde, text: self.text, value: PhantomData }
+        RemoteStore { client, name, serde, text: self.text, at_least: self.at_least.clone(), value: PhantomData }
     }
 }
 
@@ -48,7 +50,32 @@ impl<K, V> fmt::Debug for RemoteStore<K, V> {
 
 impl<K, V> RemoteStore<K, V> {
     pub(super) fn new(client: Client, name: String, serde: SharedSerde<K>, text: KeyText<K>) -> Self {
-        RemoteStore { client, name: name.into(), serde, text, value: PhantomData }
+        RemoteStore { client, name: name.into(), serde, text, at_least: None, value: PhantomData }
+    }
+
+    /// The same, answered only of what has seen so much of its input, and asked for again until then, or until the deadline: who has
+    /// written a record, and knows its offset, reads what came of it.
+    ///
+    /// The position is that of the topics which the store's task reads: behind a repartition, those are not the ones that were written to. A store may be asked with the
+    /// position of an earlier answer ([`Source::position`](crate::wire::Source)), too. Partitions that it does not name are read as they are; copies do not know
+    /// how far they are, and do not answer, and of global stores nobody does.
+    ///
+    /// ```no_run
+    /// use headwater::query::Client;
+    /// use headwater::record::Offset;
+    /// use headwater::runtime::query::Position;
+    ///
+    /// # async fn ask(client: Client, offset: i64) -> Result<(), headwater::Error> {
+    /// let written = Position::default().with_component("orders", 0, Offset::new(offset));
+    /// let totals = client.key_value::<String, i64>("totals").at_least(&written);
+    /// let with_it: Option<i64> = totals.get(&"alice".to_owned()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn at_least(mut self, position: &Position) -> Self {
+        self.at_least = (!position.is_empty()).then(|| position_text(position).into());
+        self
     }
 
     /// It is a key-value store.
@@ -97,7 +124,8 @@ impl<K: 'static, V: DeserializeOwned + Send + 'static> RemoteStore<K, V> {
     }
 
     /// What is asked of a key, below it.
-    fn of_key(&self, key: &K, below: &str, parameters: Parameters) -> Result<Question, Error> {
+    fn of_key(&self, key: &K, below: &str, mut parameters: Parameters) -> Result<Question, Error> {
+        parameters.extend(self.bound());
         let path = format!("keys/{}{below}", self.key(key)?);
         Ok(Question { store: Arc::clone(&self.name), place: self.place(key)?, path, parameters })
     }
@@ -140,8 +168,13 @@ impl<K: 'static, V: DeserializeOwned + Send + 'static> RemoteStore<K, V> {
         typed: impl Fn(Entry<V>) -> Result<Option<T>, Error> + Clone + Send + Sync + 'static,
     ) -> Entries<T> {
         let (store, place) = (Arc::clone(&self.name), Place::Partition(None));
+        let parameters = parameters.into_iter().chain(self.bound()).collect();
         let question = Question { store, place, path: path.to_owned(), parameters: self.paged(parameters) };
         Entries::of_all(self.client.clone(), question, typed)
+    }
+
+    fn bound(&self) -> Option<(&'static str, String)> {
+        self.at_least.as_ref().map(|text| ("at_least", text.to_string()))
     }
 
     fn paged(&self, mut parameters: Parameters) -> Parameters {

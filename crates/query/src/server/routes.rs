@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::place::{Asked, owner_of};
+use super::place::{Asked, AtLeast, Freshness, owner_of};
 use super::{Failure, Shared, draw, guard, openapi, sight, status};
 use crate::stores::Point;
 use crate::wire::{self, Code, Found};
@@ -77,17 +77,22 @@ pub(crate) async fn unknown_path() -> Failure {
 struct KeyAsked {
     as_of: Option<i64>,
     max_lag: Option<u64>,
+    #[serde(default)]
+    at_least: AtLeast,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PointAsked {
     max_lag: Option<u64>,
+    #[serde(default)]
+    at_least: AtLeast,
 }
 
 async fn key(State(shared): Server, path: Segments<(String, String)>, asked: Parameters<KeyAsked>) -> Answer<Value> {
     let (Path((store, key)), Query(asked)) = (path?, asked?);
-    read(shared, store, key, asked.as_of.map_or(Point::Latest, Point::AsOf), asked.max_lag).await
+    read(shared, store, key, asked.as_of.map_or(Point::Latest, Point::AsOf), freshness(asked.max_lag, asked.at_least))
+        .await
 }
 
 async fn window(
@@ -96,7 +101,7 @@ async fn window(
     asked: Parameters<PointAsked>,
 ) -> Answer<Value> {
     let (Path((store, key, start)), Query(asked)) = (path?, asked?);
-    read(shared, store, key, Point::Window { start }, asked.max_lag).await
+    read(shared, store, key, Point::Window { start }, freshness(asked.max_lag, asked.at_least)).await
 }
 
 async fn session(
@@ -105,18 +110,22 @@ async fn session(
     asked: Parameters<PointAsked>,
 ) -> Answer<Value> {
     let (Path((store, key, start, end)), Query(asked)) = (path?, asked?);
-    read(shared, store, key, Point::Session { start, end }, asked.max_lag).await
+    read(shared, store, key, Point::Session { start, end }, freshness(asked.max_lag, asked.at_least)).await
+}
+
+fn freshness(max_lag: Option<u64>, at_least: AtLeast) -> Freshness {
+    Freshness { max_lag, at_least }
 }
 
 type Value = Found<Box<RawValue>>;
 
-async fn read(shared: Arc<Shared>, store: String, key: String, point: Point, max_lag: Option<u64>) -> Answer<Value> {
+async fn read(shared: Arc<Shared>, store: String, key: String, point: Point, freshness: Freshness) -> Answer<Value> {
     let reading = Arc::clone(&shared);
     let read = move || {
-        let asked = Asked::of(&reading, &store, max_lag)?;
+        let asked = Asked::of(&reading, &store, freshness)?;
         let owner = asked.store.owner_of_key(&reading.handle.metadata(), &key)?;
         let (found, source) = asked.read(owner.partition, |queries| asked.store.get(queries, &key, point))?;
-        let entry = found.ok_or_else(|| Failure::unknown_key(source))?;
+        let entry = found.ok_or_else(|| Failure::unknown_key(source.clone()))?;
         Ok(Json(Found { entry, source }))
     };
     shared.guard.read(read).await

@@ -110,6 +110,7 @@ fn task((id, task): (&TaskId, &TaskMetadata)) -> wire::Task {
         restore: task.restore.map(|restore| self::restore(restore, applied)),
         nodes: task.nodes.iter().map(|(name, counts)| node(name, counts)).collect(),
         dropped: by_text(&task.dropped),
+        dead_letters: task.dead_letters,
         caches: task.caches.iter().map(cache).collect(),
         commits: task.commits,
     }
@@ -157,6 +158,8 @@ fn held(held: Held) -> wire::Held {
         due: held.due.map(Timestamp::millis),
         records: held.records,
         bytes: held.bytes,
+        idle_ms: held.idle.map(|idle| u64::try_from(idle.after.as_millis()).unwrap_or(u64::MAX)),
+        closes: held.idle.and_then(|idle| idle.closes).map(Timestamp::millis),
     }
 }
 

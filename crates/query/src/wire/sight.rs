@@ -141,6 +141,9 @@ pub struct Task {
     pub nodes: Vec<Node>,
     /// Records that it left out, by the reason.
     pub dropped: BTreeMap<String, u64>,
+    /// Records that exception handlers sent to a topic of dead letters.
+    #[serde(default)]
+    pub dead_letters: u64,
     /// How its record caches were used, by the names of their stores.
     pub caches: BTreeMap<String, Cache>,
     /// How often it was committed.
@@ -229,6 +232,12 @@ pub struct Held {
     /// What they weigh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// After how many milliseconds without records it goes on by the clock on the wall, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+    /// When, by that clock, the next thing is done if no record comes until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes: Option<i64>,
 }
 
 /// How a record cache was used.

@@ -297,6 +297,11 @@ impl Fill {
         self.dropped + self.task.dropped_records()
     }
 
+    /// Dead letters that were sent.
+    pub(super) fn dead_letters(&self) -> u64 {
+        self.task.dead_letters()
+    }
+
     /// Calls `close` of the processors.
     pub(super) fn close(self) {
         self.task.close();

@@ -66,6 +66,7 @@ pub(crate) struct GlobalThread {
     next_look: Timestamp,
     next_tell: Timestamp,
     told_dropped: u64,
+    told_dead_letters: u64,
     batches: Vec<Box<dyn RecordBatch>>,
 }
 
@@ -108,6 +109,7 @@ impl GlobalThread {
             next_look: now.plus(config.metadata_max_age()),
             next_tell: now.plus(TELL_INTERVAL),
             told_dropped: 0,
+            told_dead_letters: 0,
             batches: Vec::new(),
             instance: Arc::clone(instance),
         })
@@ -356,6 +358,11 @@ impl GlobalThread {
             metric::records_dropped(NO_TASK, dropped - self.told_dropped);
         }
         self.told_dropped = dropped;
+        let letters = fill.dead_letters();
+        if letters > self.told_dead_letters {
+            metric::dead_letters(NO_TASK, letters - self.told_dead_letters);
+        }
+        self.told_dead_letters = letters;
         if self.phase == Phase::Filling && now >= self.next_tell {
             self.next_tell = now.plus(TELL_INTERVAL);
             let records: u64 = fill.readings.values().map(|reading| reading.applied).sum();

@@ -96,6 +96,8 @@ pub struct TaskMetadata {
     pub nodes: BTreeMap<Arc<str>, NodeMetadata>,
     /// Records that its nodes left out, and those that could not be written and were let go, by the reason.
     pub dropped: BTreeMap<DropReason, u64>,
+    /// Records that exception handlers sent to a topic of dead letters.
+    pub dead_letters: u64,
     /// How its record caches were used, by the names of their stores.
     pub caches: BTreeMap<String, CacheUse>,
     /// How often it was committed.

@@ -224,6 +224,11 @@ impl PartitionGroup {
         self.queues.iter().zip(&self.idle).filter(is_waited_for).map(|(queue, _)| queue.partition())
     }
 
+    /// Whether every partition was read to its end, as far as the consumer has heard, and nothing waits.
+    pub fn is_drained(&self) -> bool {
+        self.queues.iter().zip(&self.idle).all(|(queue, idle)| queue.is_empty() && idle.lag == Some(0))
+    }
+
     /// How many records wait in all queues.
     pub fn buffered(&self) -> usize {
         self.queues.iter().map(PartitionQueue::buffered).sum()

@@ -47,7 +47,7 @@ const fn of_nodes(metric: Metric) -> Metric {
 use MetricKind::{Counter, Gauge, Histogram};
 
 /// All metrics of stream threads, the global thread and nodes.
-pub const METRICS: [Metric; 15] = [
+pub const METRICS: [Metric; 16] = [
     metric(
         "headwater_abandoned_records_total",
         Counter,
@@ -61,6 +61,13 @@ pub const METRICS: [Metric; 15] = [
         Unit::Seconds,
         &["thread"],
         "How long the thread processed nothing because of a commit (Java's `commit-latency-avg` and `-max`).",
+    ),
+    metric(
+        "headwater_dead_letters_total",
+        Counter,
+        Unit::Count,
+        &["task"],
+        "Records that exception handlers sent to a topic of dead letters.",
     ),
     metric(
         "headwater_dropped_records_total",

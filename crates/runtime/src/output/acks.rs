@@ -164,6 +164,9 @@ impl RecordCollector {
         };
         let prefix = letter.key.as_ref().map_or(0, Vec::len);
         // A failure is the task's, and kept with it.
-        let _ = self.send(lane, topic, Destination::ByKey { prefix }, record);
+        let sent = self.send(lane, topic, Destination::ByKey { prefix }, record);
+        if let Some(lane) = self.lanes.get_mut(lane).filter(|_| sent.is_ok()) {
+            lane.dead_letters += 1;
+        }
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Lane {
     pub(super) failure: Option<TaskError>,
     /// Records that the production exception handler let go.
     pub(super) dropped: u64,
+    /// Dead letters that it sent.
+    pub(super) dead_letters: u64,
     closed: bool,
 }
 
@@ -42,7 +44,7 @@ impl Lane {
                 acked: None,
             })
         });
-        Lane { task: spec.id, changelogs: logged.collect(), failure: None, dropped: 0, closed: false }
+        Lane { task: spec.id, changelogs: logged.collect(), failure: None, dropped: 0, dead_letters: 0, closed: false }
     }
 
     /// A task has few stores: looking through them is quicker than any map.

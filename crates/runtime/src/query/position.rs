@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use headwater_record::{Offset, Partition, Topic, TopicPartition};
+
+use crate::Error;
+
+/// What a position is called that knows of nothing.
+const NOTHING: &str = "nothing";
 
 /// Up to which record of each input partition a store has seen what is written there (Java's `Position`).
 ///
@@ -79,8 +85,39 @@ impl Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all: Vec<_> = self.components().map(|(partition, offset)| format!("{partition}: {offset}")).collect();
-        f.write_str(if all.is_empty() { "nothing" } else { "" })?;
+        f.write_str(if all.is_empty() { NOTHING } else { "" })?;
         f.write_str(&all.join(", "))
+    }
+}
+
+impl FromStr for Position {
+    type Err = Error;
+
+    /// What `Display` writes, with or without blanks.
+    ///
+    /// ```
+    /// use headwater::record::Offset;
+    /// use headwater::runtime::query::Position;
+    /// let position = Position::default().with_component("orders", 0, Offset::new(7));
+    /// let position = position.with_component("pay-ments", 1, Offset::new(5));
+    /// assert_eq!("pay-ments-1:5,orders-0:7".parse::<Position>()?, position);
+    /// assert_eq!(position.to_string().parse::<Position>()?, position);
+    /// assert!("orders:7".parse::<Position>().is_err());
+    /// # Ok::<(), headwater::Error>(())
+    /// ```
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let component = |text: &str| {
+            let (partition, offset) = text.rsplit_once(':')?;
+            let (topic, partition) = partition.trim().rsplit_once('-').filter(|(topic, _)| !topic.is_empty())?;
+            let (partition, offset) = (partition.parse().ok()?, offset.trim().parse::<i64>().ok()?);
+            (partition >= 0 && offset >= 0).then(|| (topic.to_owned(), partition, Offset::new(offset)))
+        };
+        let parts = text.split(',').map(str::trim).filter(|text| !text.is_empty() && *text != NOTHING);
+        parts.into_iter().try_fold(Position::default(), |all, text| {
+            let unfit = || Error::config(format!("{text:?} is no position: say topic-partition:offset, ..."));
+            let (topic, partition, offset) = component(text).ok_or_else(unfit)?;
+            Ok(all.with_component(topic, partition, offset))
+        })
     }
 }
 
@@ -102,6 +139,11 @@ impl PositionBound {
     /// What must be seen.
     pub fn position(&self) -> &Position {
         &self.0
+    }
+
+    /// Whether everything is admitted.
+    pub fn is_unbounded(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether partition `partition` of a store that has seen `position` may be read: a bound of other partitions says nothing of it.

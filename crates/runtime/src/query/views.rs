@@ -22,6 +22,10 @@ type Views = BTreeMap<Partition, Seen>;
 impl<K, V> Typed<K, V> {
     /// The views to be read, one of each partition that is here. What was not committed they show of `part` at least.
     pub(super) fn views(&self, part: &Part) -> Result<Vec<Arc<View>>, Error> {
+        let bound = &self.queries.bound;
+        if self.global && !bound.is_unbounded() {
+            return Err(self.unavailable("nobody knows how much of its topic a global store has seen"));
+        }
         if self.global {
             return self.waited_for(|| self.global_view());
         }
@@ -29,6 +33,14 @@ impl<K, V> Typed<K, V> {
         let views = if uncommitted { self.uncommitted(part)? } else { self.committed(|_| true)? };
         if views.is_empty() {
             return Err(self.unavailable("this instance has no task with it"));
+        }
+        if let Some((partition, seen)) =
+            views.iter().find(|(partition, seen)| !bound.admits(**partition, &seen.position))
+        {
+            let (seen, bound) = (&seen.position, bound.position());
+            return Err(
+                self.unavailable(&format!("partition {partition} has seen {seen}, and is not up to {bound} yet"))
+            );
         }
         if let Some(told) = &self.told {
             let _ = told.set(views.values().fold(Position::default(), |all, seen| all.merge(&seen.position)));

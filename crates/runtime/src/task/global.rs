@@ -133,6 +133,11 @@ impl GlobalTask {
     pub fn dropped_records(&self) -> u64 {
         self.clock.dropped
     }
+
+    /// Dead letters that were sent of its records.
+    pub fn dead_letters(&self) -> u64 {
+        self.clock.dead_letters
+    }
 }
 
 impl fmt::Debug for GlobalTask {

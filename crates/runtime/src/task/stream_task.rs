@@ -128,6 +128,8 @@ pub struct StreamTask {
     commits: u64,
     /// How many dropped records the metric knows of.
     told_dropped: u64,
+    /// How many dead letters.
+    told_dead_letters: u64,
     /// The right to its directory. Declared last: stores are closed before somebody else may open them.
     claim: TaskClaim,
 }
@@ -193,6 +195,7 @@ impl StreamTask {
             position: Arc::new(position),
             commits: 0,
             told_dropped: 0,
+            told_dead_letters: 0,
             claim,
         };
         let mut emit = output.lane(lane);
@@ -259,12 +262,22 @@ impl StreamTask {
         self.clock.dropped + output.dropped(self.spec.id)
     }
 
-    /// Counts in the metric the records that were left out since the last time.
+    /// Dead letters that were sent of its records.
+    pub fn dead_letters(&self, output: &RecordCollector) -> u64 {
+        self.clock.dead_letters + output.dead_letters(self.spec.id)
+    }
+
+    /// Counts in the metrics the records that were left out since the last time, and dead letters.
     pub(crate) fn tell_dropped(&mut self, output: &RecordCollector) {
         let dropped = self.dropped_records(output);
         if dropped > self.told_dropped {
             metric::records_dropped(self.spec.id, dropped - self.told_dropped);
             self.told_dropped = dropped;
+        }
+        let letters = self.dead_letters(output);
+        if letters > self.told_dead_letters {
+            metric::dead_letters(self.spec.id, letters - self.told_dead_letters);
+            self.told_dead_letters = letters;
         }
     }
 

@@ -111,7 +111,7 @@ impl Fetcher {
     pub(super) fn tell_watermarks(&self, tasks: &mut TaskManager) {
         for task in tasks.actives_mut() {
             let inputs = &task.spec().inputs;
-            if inputs.len() < 2 {
+            if inputs.len() < 2 && !task.closes_idle() {
                 continue;
             }
             let partitions: Vec<TopicPartition> = inputs.iter().map(|input| input.partition.clone()).collect();

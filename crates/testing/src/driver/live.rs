@@ -264,13 +264,8 @@ impl Live {
         self.capture()?;
         loop {
             let now = self.clock.now();
+            self.hear()?;
             let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
-            // Nothing lies in a topic that is not in a queue already.
-            let partitions: Vec<TopicPartition> = running.spec().partitions().cloned().collect();
-            let empty = Watermarks { low: Offset::ZERO, high: Offset::ZERO };
-            for partition in &partitions {
-                running.heard(partition, Some(Offset::ZERO), Some(empty));
-            }
             // All topics of a pattern are one input in Java's driver.
             for (node, _) in &self.patterns {
                 let inputs = running.spec().inputs.iter().filter(|input| input.node == *node);
@@ -289,6 +284,17 @@ impl Live {
             self.commit()?;
             self.capture()?;
         }
+    }
+
+    /// Nothing lies in a topic that is not in a queue already.
+    fn hear(&mut self) -> Result<(), DriverError> {
+        let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
+        let partitions: Vec<TopicPartition> = running.spec().partitions().cloned().collect();
+        let empty = Watermarks { low: Offset::ZERO, high: Offset::ZERO };
+        for partition in &partitions {
+            running.heard(partition, Some(Offset::ZERO), Some(empty));
+        }
+        Ok(())
     }
 
     pub(super) fn commit(&mut self) -> Result<(), DriverError> {
@@ -340,6 +346,7 @@ impl Live {
     pub(super) fn advance_wall_clock(&mut self, by: Duration) -> Result<(), DriverError> {
         self.clock.advance(by);
         let now = self.clock.now();
+        self.hear()?;
         let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
         running.punctuate_by(PunctuationType::WallClockTime, &mut self.output, now)?;
         self.commit()?;

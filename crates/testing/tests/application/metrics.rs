@@ -89,8 +89,10 @@ fn records_that_are_left_out_are_counted_by_task() {
     let counters = Counters::default();
     metrics::with_local_recorder(&counters, || {
         let mut world = World::new();
+        world.cluster.create_topic("letters", 1).unwrap();
         let lenient = ("deserialization.exception.handler", "LogAndContinueExceptionHandler");
-        let mut instances = vec![world.builder(1).set(lenient.0, lenient.1).drive().unwrap()];
+        let builder = world.builder(1).set("errors.dead.letter.queue.topic.name", "letters");
+        let mut instances = vec![builder.set(lenient.0, lenient.1).drive().unwrap()];
         world.settle(&mut instances);
         let lines = Topic::from("lines");
         for _ in 0..3 {
@@ -100,6 +102,7 @@ fn records_that_are_left_out_are_counted_by_task() {
         world.feed(1);
         world.run_until(&mut instances, "all is committed", |_| world.committed_lines() == 4);
     });
+    assert_eq!(counters.value("headwater_dead_letters_total"), 3);
     let counters = counters.0.lock().unwrap();
     let dropped: Vec<_> = counters.iter().filter(|(name, _)| name.starts_with("headwater_dropped_records")).collect();
     let [(name, count)] = dropped.as_slice() else { panic!("{counters:?}") };

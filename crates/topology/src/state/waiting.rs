@@ -92,6 +92,7 @@ impl<K: 'static, V: 'static> WaitingState<K, V> {
             due: (records > 0).then(|| Timestamp::from_millis(due)),
             records: Some(records),
             bytes: None,
+            idle: None,
         }
     }
 

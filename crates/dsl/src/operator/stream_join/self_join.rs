@@ -71,6 +71,7 @@ pub(super) fn self_join<K: 'static, V: 'static, W: 'static>(
             due: None,
             records: None,
             bytes: None,
+            idle: None,
         });
         Ok(Box::new(SelfJoin { serdes, windows, state, join, stream_time, out }))
     })

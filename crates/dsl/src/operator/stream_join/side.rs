@@ -56,6 +56,7 @@ impl Time {
             due: waiting.filter(|waiting| *waiting > 0).map(|_| Timestamp::from_millis(due)),
             records: waiting,
             bytes: None,
+            idle: None,
         }
     }
 }

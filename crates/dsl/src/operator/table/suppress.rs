@@ -8,13 +8,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_record::Timestamp;
 use headwater_store::suppress::SuppressBuffers;
 use headwater_store::{StoreKind, StoreSpec, StoreType};
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{Stamped, StoreHandle, SuppressState};
 use headwater_topology::{
-    Draft, Held, HoldKind, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, StreamTime, Table, TaskContext,
-    TopologyError, Update, Wiring, WiringError,
+    CloseIdle, Draft, DropReason, Held, HoldKind, Idleness, Inlet, NodeId, Outlet, Port, ProcessError, StoreId,
+    StreamTime, Table, TaskContext, TopologyError, Update, Wiring, WiringError,
 };
 
 use self::meters::Meters;
@@ -32,13 +33,22 @@ struct Suppress<K: 'static, V: 'static> {
     wait_ms: i64,
     bounds: Bounds,
     time: StreamTime,
+    /// Set when it goes on without records.
+    idleness: Option<Rc<Idleness>>,
     meters: Meters,
     out: Outlet<Table<K, V>>,
 }
 
 impl<K: 'static, V: Clone + 'static> Inlet<Table<K, V>> for Suppress<K, V> {
     fn push(&mut self, cx: &mut TaskContext<'_>, update: Update<'_, K, V>) -> Result<(), ProcessError> {
+        if self.is_told(&update) {
+            cx.drop_record(DropReason::Late);
+            return Ok(());
+        }
         let due = self.time.observe(update.timestamp).saturating_sub(self.wait_ms);
+        if let Some(idleness) = &self.idleness {
+            idleness.came(cx.now());
+        }
         let time = match self.until {
             Until::TimeLimit(_) => update.timestamp,
             Until::WindowCloses(end) => end(update.key),
@@ -54,6 +64,24 @@ impl<K: 'static, V: Clone + 'static> Inlet<Table<K, V>> for Suppress<K, V> {
 }
 
 impl<K: 'static, V: Clone + 'static> Suppress<K, V> {
+    /// Whether the window of `update` was closed while no records came, and its result told. The table above goes by the times of its
+    /// records, and takes more of them.
+    fn is_told(&self, update: &Update<'_, K, V>) -> bool {
+        match self.until {
+            Until::WindowCloses(end) if self.idleness.is_some() => {
+                end(update.key).millis() <= self.time.millis().saturating_sub(self.wait_ms)
+            }
+            _ => false,
+        }
+    }
+
+    /// The stream time at which the first change is due, if it has come because no record has for so long.
+    fn idle_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let (_, time_ms) = self.idleness.as_ref()?.passed(now)?;
+        let due_ms = self.state.first_time()?.millis().saturating_add(self.wait_ms);
+        (due_ms <= time_ms).then(|| Timestamp::from_millis(due_ms))
+    }
+
     fn is_full(&self) -> bool {
         let Bounds { max_records, max_bytes, .. } = self.bounds;
         self.state.len() as u64 > max_records || self.state.bytes() as u64 > max_bytes
@@ -94,6 +122,27 @@ impl<K: 'static, V: Clone + 'static> Suppress<K, V> {
         format!(
             "{name} buffer exceeded its max capacity. Currently [{records}/{max_records}] records and [{bytes}/{max_bytes}] bytes."
         )
+    }
+}
+
+impl<K: 'static, V: Clone + 'static> CloseIdle for Suppress<K, V> {
+    fn idleness(&self) -> Option<&Idleness> {
+        self.idleness.as_deref()
+    }
+
+    fn is_due(&self, cx: &TaskContext<'_>) -> bool {
+        self.idle_due(cx.now()).is_some()
+    }
+
+    fn close_idle(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, ProcessError> {
+        let mut closed = false;
+        while let Some(due) = self.idle_due(cx.now()) {
+            self.time.observe(due);
+            self.release_first(cx)?;
+            closed = true;
+        }
+        self.tell_buffered();
+        Ok(closed)
     }
 }
 
@@ -150,7 +199,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
     /// ```
     #[must_use]
     pub fn suppress(&self, suppressed: Suppressed<K, V>) -> Self {
-        let Suppressed { serdes, own_value, name, until, bounds, logging } = suppressed;
+        let Suppressed { serdes, own_value, name, until, idle, bounds, logging } = suppressed;
         let draft = self.draft();
         if draft.is_versioned(self.node()) {
             draft.mistake(TopologyError::Invalid(self.versions_are_not_suppressed()));
@@ -173,7 +222,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         serdes.value = serdes.value.or_else(|| own_value.map(|own| own()));
         let views = if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
             let handle = StoreHandle::with(store, key, value);
-            self.listen_to_suppress(node, (id, handle.clone()), until, wait, bounds);
+            self.listen_to_suppress(node, (id, handle.clone()), (until, wait, idle), bounds);
             Views::new(Released { parent: self.views.clone(), store: id, handle })
         } else {
             draft.mistake(missing_serde(&name, &serdes, GivenBy::Suppressed));
@@ -211,8 +260,7 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         &self,
         node: NodeId,
         (id, handle): (StoreId, StoreHandle<K, V>),
-        until: Until<K>,
-        wait: Duration,
+        (until, wait, idle): (Until<K>, Duration, Option<Duration>),
         bounds: Bounds,
     ) {
         let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
@@ -223,18 +271,23 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
                 let state = SuppressState::open(wiring, id, &handle)?;
                 let meters = Meters::new(wiring, node, handle.name());
                 let (time, out) = (wiring.stream_time(id), wiring.outlet(node)?);
-                let (waiting, observed) = (Rc::clone(&state), time.clone());
-                wiring.watch(node, move || Held {
-                    kind: HoldKind::Suppressed,
-                    stream_time: observed.now(),
-                    wait_ms,
-                    due: waiting.first_time().map(|time| time.plus(wait)),
-                    records: Some(waiting.len() as u64),
-                    bytes: Some(waiting.bytes() as u64),
+                let idleness = idle.map(|after| Rc::new(Idleness::after(after, time.clone())));
+                let (waiting, observed, told) = (Rc::clone(&state), time.clone(), idleness.clone());
+                wiring.watch(node, move || {
+                    let due = waiting.first_time().map(|time| time.plus(wait));
+                    Held {
+                        kind: HoldKind::Suppressed,
+                        stream_time: observed.now(),
+                        wait_ms,
+                        due,
+                        records: Some(waiting.len() as u64),
+                        bytes: Some(waiting.bytes() as u64),
+                        idle: told.as_ref().map(|idleness| idleness.told(due)),
+                    }
                 });
-                let suppress = Suppress { name, state, until, wait_ms, bounds, time, meters, out };
+                let suppress = Suppress { name, state, until, wait_ms, bounds, time, idleness, meters, out };
                 suppress.tell_buffered();
-                Ok(Box::new(suppress))
+                if idle.is_none() { Ok(Box::new(suppress)) } else { Ok(wiring.closing_inlet(node, suppress)) }
             }),
         );
     }

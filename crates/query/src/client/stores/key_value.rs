@@ -5,6 +5,7 @@ use std::ops::{Bound, RangeBounds};
 use headwater_runtime::Error;
 #[cfg(doc)]
 use headwater_runtime::ErrorKind;
+use headwater_runtime::query::Position;
 use serde::de::DeserializeOwned;
 
 use super::{Answer, Entries, Parameters, RemoteStore, key_of};
@@ -18,6 +19,14 @@ use super::{Answer, Entries, Parameters, RemoteStore, key_of};
 /// [`ReadOnlyKeyValueStore`]: headwater_runtime::query::ReadOnlyKeyValueStore
 #[derive(Clone, Debug)]
 pub struct RemoteKeyValueStore<K, V>(pub(super) RemoteStore<K, V>);
+
+impl<K, V> RemoteKeyValueStore<K, V> {
+    /// The same, answered only of what has seen so much of its input ([`RemoteStore::at_least`]).
+    #[must_use]
+    pub fn at_least(self, position: &Position) -> Self {
+        RemoteKeyValueStore(self.0.at_least(position))
+    }
+}
 
 impl<K: Send + 'static, V: DeserializeOwned + Send + 'static> RemoteKeyValueStore<K, V> {
     /// The value of `key`.

@@ -2,6 +2,7 @@
 
 use headwater_record::Timestamp;
 use headwater_runtime::Error;
+use headwater_runtime::query::Position;
 use headwater_runtime::query::VersionedRecord;
 use serde::de::DeserializeOwned;
 
@@ -16,6 +17,14 @@ use crate::wire::Entry;
 /// All methods: as [`RemoteKeyValueStore`].
 #[derive(Clone, Debug)]
 pub struct RemoteVersionedStore<K, V>(pub(super) RemoteStore<K, V>);
+
+impl<K, V> RemoteVersionedStore<K, V> {
+    /// The same, answered only of what has seen so much of its input ([`RemoteStore::at_least`]).
+    #[must_use]
+    pub fn at_least(self, position: &Position) -> Self {
+        RemoteVersionedStore(self.0.at_least(position))
+    }
+}
 
 impl<K: Send + 'static, V: DeserializeOwned + Send + 'static> RemoteVersionedStore<K, V> {
     /// The latest version of `key`.

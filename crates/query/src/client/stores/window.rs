@@ -2,6 +2,7 @@
 
 use headwater_record::Timestamp;
 use headwater_runtime::Error;
+use headwater_runtime::query::Position;
 use headwater_window::Windowed;
 use serde::de::DeserializeOwned;
 
@@ -15,6 +16,14 @@ use super::{Answer, Entries, RemoteStore, times, windowed};
 /// All methods: as [`RemoteKeyValueStore`].
 #[derive(Clone, Debug)]
 pub struct RemoteWindowStore<K, V>(pub(super) RemoteStore<K, V>);
+
+impl<K, V> RemoteWindowStore<K, V> {
+    /// The same, answered only of what has seen so much of its input ([`RemoteStore::at_least`]).
+    #[must_use]
+    pub fn at_least(self, position: &Position) -> Self {
+        RemoteWindowStore(self.0.at_least(position))
+    }
+}
 
 impl<K: Send + 'static, V: DeserializeOwned + Send + 'static> RemoteWindowStore<K, V> {
     /// The value of `key` in the window that starts at `start`.

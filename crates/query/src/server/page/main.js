@@ -61,6 +61,7 @@ function showOverview(group) {
     "Records a second": rate(history.rate),
     Lag: number(sum([...history.lags.values()])),
     "Left out": number(dropped),
+    "Dead letters": number(sum(tasks.map(({ task }) => task.dead_letters ?? 0))),
   });
   const silent = group.members.filter((member) => !member.snapshot).map((member) => `${member.host} does not answer: ${member.problem}`);
   const unwell = group.members.flatMap((member) => (member.snapshot?.health.reasons ?? []).map((reason) => `${member.host}: ${reason}`));

@@ -64,5 +64,6 @@ function waits(held) {
   if (held.bytes !== undefined) parts.push(bytes(held.bytes));
   if (held.stream_time !== undefined) parts.push(`stream time ${instant(held.stream_time)}`);
   if (held.due !== undefined) parts.push(`next at ${instant(held.due)}`);
+  if (held.closes !== undefined) parts.push(`without records at ${instant(held.closes)} by the clock`);
   return parts.join(", ");
 }

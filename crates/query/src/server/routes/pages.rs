@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::super::place::Asked;
+use super::super::place::{Asked, AtLeast, Freshness};
 use super::{Answer, Failure, Parameters, Segments, Server, Shared};
 use crate::stores::{Entries, Span, Written};
 use crate::token::{Last, Token};
@@ -29,6 +29,8 @@ pub(super) struct KeysAsked {
     after: Option<String>,
     partition: Option<Partition>,
     max_lag: Option<u64>,
+    #[serde(default)]
+    at_least: AtLeast,
 }
 
 #[derive(Debug, Deserialize)]
@@ -41,6 +43,8 @@ pub(super) struct OfKeyAsked {
     limit: Option<usize>,
     after: Option<String>,
     max_lag: Option<u64>,
+    #[serde(default)]
+    at_least: AtLeast,
 }
 
 #[derive(Debug, Deserialize)]
@@ -54,6 +58,8 @@ pub(super) struct AllAsked {
     after: Option<String>,
     partition: Option<Partition>,
     max_lag: Option<u64>,
+    #[serde(default)]
+    at_least: AtLeast,
 }
 
 /// A part of a long answer.
@@ -61,7 +67,7 @@ struct Part {
     limit: Option<usize>,
     after: Option<String>,
     partition: Option<Partition>,
-    max_lag: Option<u64>,
+    freshness: Freshness,
 }
 
 pub(super) async fn keys(
@@ -75,7 +81,8 @@ pub(super) async fn keys(
     }
     let (from_key, to_key) = (asked.from, asked.to);
     let span = Span { from_key, to_key, prefix: asked.prefix, reverse: asked.reverse, ..Span::default() };
-    let part = Part { limit: asked.limit, after: asked.after, partition: asked.partition, max_lag: asked.max_lag };
+    let freshness = Freshness { max_lag: asked.max_lag, at_least: asked.at_least };
+    let part = Part { limit: asked.limit, after: asked.after, partition: asked.partition, freshness };
     page(shared, store, span, "key-value", part).await
 }
 
@@ -88,7 +95,8 @@ pub(super) async fn of_key(
 ) -> Answer<Values> {
     let (Path((store, key)), Query(asked)) = (path?, asked?);
     let span = Span { key: Some(key), from: asked.from, to: asked.to, reverse: asked.reverse, ..Span::default() };
-    let part = Part { limit: asked.limit, after: asked.after, partition: None, max_lag: asked.max_lag };
+    let freshness = Freshness { max_lag: asked.max_lag, at_least: asked.at_least };
+    let part = Part { limit: asked.limit, after: asked.after, partition: None, freshness };
     page(shared, store, span, kind_of(&route), part).await
 }
 
@@ -102,7 +110,8 @@ pub(super) async fn all(
     let (Path(store), Query(asked)) = (path?, asked?);
     let (from_key, to_key) = (asked.from_key, asked.to_key);
     let span = Span { from_key, to_key, from: asked.from, to: asked.to, ..Span::default() };
-    let part = Part { limit: asked.limit, after: asked.after, partition: asked.partition, max_lag: asked.max_lag };
+    let freshness = Freshness { max_lag: asked.max_lag, at_least: asked.at_least };
+    let part = Part { limit: asked.limit, after: asked.after, partition: asked.partition, freshness };
     page(shared, store, span, kind_of(&route), part).await
 }
 
@@ -129,7 +138,7 @@ fn read(
     part: &Part,
     deadline: Instant,
 ) -> Result<Values, Failure> {
-    let asked = Asked::of(shared, name, part.max_lag)?;
+    let asked = Asked::of(shared, name, part.freshness.clone())?;
     if asked.store.kind() != kind {
         let what = format!("store {name} is a {} store: this is asked of a {kind} store", asked.store.kind());
         return Err(Failure::bad_request(what));

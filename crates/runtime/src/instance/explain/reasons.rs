@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use headwater_record::{Timestamp, TopicPartition};
-use headwater_topology::{Held, HoldKind};
+use headwater_topology::{Held, HoldKind, Idle};
 
 use crate::instance::utc::{Span, Utc};
 use crate::instance::{InputProgress, NodeMetadata, TaskMetadata, TaskPhase};
@@ -25,7 +25,8 @@ pub(crate) fn why_nothing(task: &TaskMetadata, node: &NodeMetadata, at: Timestam
             Span(at.since(*since)),
         ));
     }
-    reasons.extend(inputs(task, at));
+    let goes_on = node.held.is_some_and(|held| held.idle.is_some());
+    reasons.extend(inputs(task, goes_on, at));
     if node.taken == 0 {
         let passed = task.nodes.values().any(|other| other.taken > 0);
         let others = if passed { "; other nodes of the task took some: see what those above it leave out" } else { "" };
@@ -50,7 +51,7 @@ fn not_processing(task: &TaskMetadata) -> String {
 }
 
 /// Which partitions stand still, and which are behind.
-fn inputs(task: &TaskMetadata, at: Timestamp) -> Vec<String> {
+fn inputs(task: &TaskMetadata, goes_on: bool, at: Timestamp) -> Vec<String> {
     let stands = |input: &InputProgress| input.since.is_known() && at.since(input.since) >= IDLE;
     let is_done = |input: &InputProgress| input.buffered == 0 && input.lag() == Some(0);
     let all: Vec<(&TopicPartition, &InputProgress)> = task.inputs.iter().collect();
@@ -61,7 +62,9 @@ fn inputs(task: &TaskMetadata, at: Timestamp) -> Vec<String> {
     let mut reasons = Vec::new();
     if !idle.is_empty() {
         let names: Vec<String> = idle.iter().map(shown).collect();
-        let ends = if idle.len() == all.len() {
+        let ends = if idle.len() == all.len() && goes_on {
+            "so no record moves stream time on"
+        } else if idle.len() == all.len() {
             "so stream time stands still: a window that is open stays open until a later record comes to this task"
         } else {
             "so they do not move stream time on"
@@ -105,5 +108,13 @@ fn held(held: &Held) -> String {
             format!("a window closes when that is {wait} past its end")
         }
     };
-    format!("{waiting}{now}; {next}")
+    let idle = held.idle.map(goes_on).unwrap_or_default();
+    format!("{waiting}{now}; {next}{idle}")
+}
+
+/// What happens when no records come.
+fn goes_on(idle: Idle) -> String {
+    let after = Span(idle.after);
+    let closes = idle.closes.map(|at| format!(", and that is done at {} if none comes", Utc(at)));
+    format!("; after {after} without records it goes on with the clock on the wall{}", closes.unwrap_or_default())
 }

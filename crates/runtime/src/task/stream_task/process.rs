@@ -131,9 +131,35 @@ impl StreamTask {
         let mut emit = output.lane(self.lane);
         let mut cx = TaskContext::new(self.spec.id, &mut self.clock, &mut emit, &self.handlers);
         let fired = self.graph.punctuate(&mut cx, kind);
-        let fired = fired.map_err(|error| self.failed(output, error))?;
+        let mut fired = fired.map_err(|error| self.failed(output, error))?;
+        if kind == PunctuationType::WallClockTime {
+            fired |= self.close_idle(output)?;
+        }
         self.punctuated |= fired;
         Ok(fired)
+    }
+
+    /// Has operators close what stays open since no records come, if nothing is left to be taken.
+    fn close_idle(&mut self, output: &mut RecordCollector) -> Result<bool, TaskError> {
+        if !self.closes_idle() || !self.group.is_drained() {
+            return Ok(false);
+        }
+        let mut emit = output.lane(self.lane);
+        let mut cx = TaskContext::new(self.spec.id, &mut self.clock, &mut emit, &self.handlers);
+        if let Some(last) = &self.last_input {
+            cx.at_input(RecordContext::none(), last.view());
+        }
+        self.graph.close_idle(&mut cx).map_err(|error| self.failed(output, error))
+    }
+
+    /// Whether any of its operators closes what is open when no records come.
+    pub fn closes_idle(&self) -> bool {
+        self.graph.closes_idle()
+    }
+
+    /// Has such operators count from `now` on, as if a record had come: nobody looked for so long that some may have.
+    pub fn begin_idleness_anew(&mut self, now: Timestamp) {
+        self.graph.begin_idleness_anew(now);
     }
 }
 

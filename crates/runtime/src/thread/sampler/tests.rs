@@ -40,6 +40,7 @@ fn task(phase: TaskPhase) -> TaskMetadata {
         restore: None,
         nodes: BTreeMap::new(),
         dropped: BTreeMap::new(),
+        dead_letters: 0,
         caches: BTreeMap::new(),
         commits: 0,
         waits_for: BTreeMap::new(),

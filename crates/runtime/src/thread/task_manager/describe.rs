@@ -28,6 +28,7 @@ impl TaskManager {
                 described.adds(running, topology, now);
                 described.inputs = inputs(running, fetcher);
                 let unwritten = collector.dropped(*task);
+                described.dead_letters = running.dead_letters(collector);
                 if unwritten > 0 {
                     *described.dropped.entry(DropReason::Unwritten).or_default() += unwritten;
                 }
@@ -67,6 +68,7 @@ impl Entry {
             restore: None,
             nodes: BTreeMap::new(),
             dropped: BTreeMap::new(),
+            dead_letters: 0,
             caches: BTreeMap::new(),
             commits: 0,
             waits_for: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! Records through the tasks, and their punctuations: whose turn it is, and for how long.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_record::{Deadline, Timestamp};
 
@@ -21,6 +22,8 @@ pub(super) struct Turns {
     punctuations: Rotation,
     /// Records that went through.
     processed: u64,
+    /// When punctuations were looked at last.
+    looked: Option<Timestamp>,
 }
 
 impl TaskManager {
@@ -74,6 +77,11 @@ impl TaskManager {
     ) -> Result<bool, Trouble> {
         let end = Deadline::after(began, pace::LONG);
         let instance = Arc::clone(&self.cx.instance);
+        // Whoever stood still has heard of no records that came meanwhile.
+        let looks_often = instance.config.poll().saturating_add(Duration::from_secs(1));
+        if self.turns.looked.replace(began).is_some_and(|looked| began.since(looked) > looks_often) {
+            self.actives_mut().for_each(|task| task.begin_idleness_anew(began));
+        }
         let (mut now, mut fired) = (began, false);
         for id in self.turns.punctuations.order(self.actives().map(StreamTask::id)) {
             let Some(task) = self.active(id) else { continue };
