@@ -11,7 +11,7 @@ use std::time::Duration;
 use headwater_store::suppress::SuppressBuffers;
 use headwater_store::{StoreKind, StoreSpec, StoreType};
 use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{Stamped, StoreHandle, SuppressState};
+use headwater_topology::state::{StoreHandle, SuppressState};
 use headwater_topology::{
     Draft, Held, HoldKind, Inlet, NodeId, Outlet, Port, ProcessError, StoreId, StreamTime, Table, TaskContext,
     TopologyError, Update, Wiring, WiringError,
@@ -21,7 +21,7 @@ use self::meters::Meters;
 use crate::old_values::OldValues;
 use crate::operator::{GivenBy, missing_serde};
 use crate::option::{Bounds, Until};
-use crate::view::{Source, View, Views};
+use crate::view::{Found, Lookup, Source, View, Views};
 use crate::{KTable, Suppressed};
 
 /// Java's `KTableSuppressProcessor`.
@@ -121,8 +121,8 @@ impl<K: 'static, V: Clone + 'static> Source<K, V> for Released<K, V> {
 }
 
 impl<K: 'static, V: Clone + 'static> View<K, V> for ReleasedView<K, V> {
-    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
-        self.state.prior_or_else(key, || self.parent.get(cx, key))
+    fn get(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>) -> Result<Option<Found<V>>, ProcessError> {
+        self.state.prior_or_else(wanted.key, || self.parent.get(cx, wanted))
     }
 }
 
