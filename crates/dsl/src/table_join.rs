@@ -390,7 +390,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         serdes: &Serdes<K, W>,
     ) -> Option<(StoreId, StoreHandle<K, W>)> {
         let (materialized, store) = (materialized?, store?);
-        let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
+        let Some((key, value)) = serdes.both() else {
             self.draft().mistake(missing_serde(name, serdes, GivenBy::Materialized));
             return None;
         };

@@ -153,7 +153,7 @@ fn add_waiting<K: 'static, V: 'static>(
     let store = format!("{name}-Buffer");
     let id = draft.add_store(StoreSpec::new(store.as_str(), StoreKind::KeyValue));
     draft.connect(node, id);
-    let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
+    let Some((key, value)) = serdes.both() else {
         draft.mistake(missing_serde(&name, serdes, GivenBy::Joined));
         return None;
     };

@@ -21,6 +21,7 @@ use self::meters::Meters;
 use crate::old_values::OldValues;
 use crate::operator::{GivenBy, missing_serde};
 use crate::option::{Bounds, Until};
+use crate::serdes::Known;
 use crate::view::{Found, Lookup, Source, View, Views};
 use crate::{KTable, Suppressed};
 
@@ -170,8 +171,8 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         let node = draft.add_node(NodeSpec::processor(name.as_str(), [self.node()]).with_store(id));
         draft.lies_as(node, BTreeSet::new());
         let mut serdes = serdes.or(&self.serdes);
-        serdes.value = serdes.value.or_else(|| own_value.map(|own| own()));
-        let views = if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
+        serdes.value = serdes.value.or_else(|| own_value.map(|own| Known::own(own())));
+        let views = if let Some((key, value)) = serdes.both() {
             let handle = StoreHandle::with(store, key, value);
             self.listen_to_suppress(node, (id, handle.clone()), until, wait, bounds);
             Views::new(Released { parent: self.views.clone(), store: id, handle })
