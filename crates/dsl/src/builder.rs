@@ -277,9 +277,9 @@ impl StreamsBuilder {
                 Topics::Matching(pattern) => SourceTopics::Pattern(pattern),
             };
             let node = self.draft.add_node(NodeSpec::source(name.as_str(), named, reset));
-            match (serdes.key.clone(), serdes.value.clone()) {
-                (Some(key), Some(value)) => crate::operator::add_source(&self.draft, node, key, value, extractor),
-                _ => self.draft.mistake(missing_serde(&name, &serdes, GivenBy::Consumed)),
+            match serdes.both() {
+                Some((key, value)) => crate::operator::add_source(&self.draft, node, key, value, extractor),
+                None => self.draft.mistake(missing_serde(&name, &serdes, GivenBy::Consumed)),
             }
             if reader == Reader::Stream {
                 sources.add::<K, V>(topics, reset, node);

@@ -137,7 +137,7 @@ impl<K: Clone + 'static, A: 'static> CogroupedKStream<K, A> {
     where
         A: DefaultSerde,
     {
-        self.aggregate_with(initial, Materialized::inherited().with_value_serde(A::default_serde()))
+        self.aggregate_with(initial, Materialized::by_type_of_values())
     }
 
     /// As [`CogroupedKStream::aggregate`], with options. The keys have the serde of the first stream unless the options name one.
@@ -185,7 +185,7 @@ impl<K: Clone + 'static, A: 'static> TimeWindowedCogroupedKStream<K, A> {
     where
         A: DefaultSerde,
     {
-        self.aggregate_with(initial, Materialized::inherited().with_value_serde(A::default_serde()))
+        self.aggregate_with(initial, Materialized::by_type_of_values())
     }
 
     /// As [`TimeWindowedCogroupedKStream::aggregate`], with options.
@@ -238,7 +238,7 @@ impl<K: Clone + 'static, A: 'static> SessionWindowedCogroupedKStream<K, A> {
     where
         A: DefaultSerde,
     {
-        self.aggregate_with(initial, merge, Materialized::inherited().with_value_serde(A::default_serde()))
+        self.aggregate_with(initial, merge, Materialized::by_type_of_values())
     }
 
     /// As [`SessionWindowedCogroupedKStream::aggregate`], with options.

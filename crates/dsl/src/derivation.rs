@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use headwater_record::{Headers, Record, Timestamp};
+use headwater_record::Record;
 use headwater_topology::{NodeId, ProcessError, RecordContext, TaskContext, Wiring, WiringError};
 
 /// Makes the value of a key of what the parent has for it.
@@ -73,18 +73,17 @@ impl<K, V, W> Deriver<K, V, W> {
         }
     }
 
-    /// Of a value that was looked up, which has a time but lies in no topic.
+    /// Of a value that was looked up, which lies in no topic.
     pub(crate) fn of_found(
         &self,
         cx: &mut TaskContext<'_>,
-        (key, value): (&K, &Option<V>),
-        timestamp: Timestamp,
+        record: Record<'_, K, Option<V>>,
     ) -> Result<Option<W>, ProcessError> {
         match self {
-            Deriver::Function(derive) => derive(key, value.as_ref()),
-            Deriver::Transformer(transformer) => cx.within(RecordContext::punctuation(timestamp), |cx| {
-                transformer.transform(cx, Record::new(key, value, timestamp, &Headers::new()))
-            }),
+            Deriver::Function(derive) => derive(record.key, record.value.as_ref()),
+            Deriver::Transformer(transformer) => {
+                cx.within(RecordContext::punctuation(record.timestamp), |cx| transformer.transform(cx, record))
+            }
         }
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use headwater_record::{DefaultSerde, SharedSerde};
+use headwater_record::DefaultSerde;
 use headwater_topology::{BoxError, Draft};
 
 use crate::operator::{AggregateSpec, Folding, GivenBy, NamedAfter, Repartition, aggregate, repartition_source};
-use crate::serdes::Serdes;
+use crate::serdes::{Known, Serdes};
 use crate::windowed_stream::count_options;
 use crate::{KStream, KTable, Materialized, WindowedBy};
 
@@ -169,7 +169,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         initial: impl Fn() -> A + Send + Sync + 'static,
         add: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
     ) -> KTable<K, A> {
-        self.aggregate_with(initial, add, Materialized::inherited().with_value_serde(A::default_serde()))
+        self.aggregate_with(initial, add, Materialized::by_type_of_values())
     }
 
     /// As [`KGroupedStream::aggregate`], with options.
@@ -221,7 +221,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
             None => draft.next_name(&format!("{prefix}STATE-STORE-")),
         };
         let name = draft.next_name(prefix);
-        let serdes = materialized.serdes.given().or(&self.stream.serdes.key_only());
+        let serdes = materialized.serdes.alone().or(&self.stream.serdes.key_only());
         let upstream = self.by_key(NamedAfter { name: &store, is_given: materialized.name.is_some() });
         Placed { upstream, name, store, serdes }
     }
@@ -257,7 +257,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         self.stream.draft()
     }
 
-    pub(crate) fn key_serde(&self) -> Option<SharedSerde<K>> {
+    pub(crate) fn key_serde(&self) -> Option<Known<K>> {
         self.stream.serdes.key.clone()
     }
 
@@ -266,7 +266,7 @@ impl<K: 'static, V: 'static> KGroupedStream<K, V> {
         self.draft().topics_above(self.stream.node())
     }
 
-    pub(crate) fn value_serde(&self) -> Option<SharedSerde<V>> {
+    pub(crate) fn value_serde(&self) -> Option<Known<V>> {
         self.stream.serdes.value.clone()
     }
 

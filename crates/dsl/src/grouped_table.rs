@@ -193,7 +193,7 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
         add: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
         subtract: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
     ) -> KTable<K, A> {
-        let materialized = Materialized::inherited().with_value_serde(A::default_serde());
+        let materialized = Materialized::by_type_of_values();
         self.aggregate_with(initial, add, subtract, materialized)
     }
 
@@ -275,7 +275,10 @@ impl<K: 'static, V: 'static> KGroupedTable<K, V> {
         if !self.serdes.is_whole() {
             self.port.draft().mistake(missing_serde(&sink, &self.serdes, GivenBy::Grouped));
         }
-        let serdes = Serdes::of(self.serdes.key.clone(), self.serdes.value.as_ref().map(ChangedSerde::shared));
+        let serdes = Serdes::of(
+            self.serdes.key.clone(),
+            self.serdes.value.as_ref().map(|value| value.map(ChangedSerde::shared)),
+        );
         let grouped = KStream { port: self.port.clone(), serdes, repartition: false };
         let topic = format!("{}-repartition", self.name.as_deref().unwrap_or(store));
         let (sink, stream) = changed_repartition(&grouped, topic, sink, source);

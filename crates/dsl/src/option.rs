@@ -29,7 +29,7 @@ macro_rules! serde_options {
         impl<K, V> $option<K, V> {
             /// With these serdes.
             pub fn with(key: headwater_record::SharedSerde<K>, value: headwater_record::SharedSerde<V>) -> Self {
-                $option { serdes: crate::serdes::Serdes::of(Some(key), Some(value)), ..Self::inherited() }
+                $option { serdes: crate::serdes::Serdes::given(key, value), ..Self::inherited() }
             }
 
             /// With the types' own serdes, whatever was inherited.
@@ -55,14 +55,27 @@ macro_rules! serde_options {
             /// With this serde for keys.
             #[must_use]
             pub fn with_key_serde(mut self, key: headwater_record::SharedSerde<K>) -> Self {
-                self.serdes.key = Some(key);
+                self.serdes.key = Some(key.into());
                 self
             }
 
             /// With this serde for values.
             #[must_use]
             pub fn with_value_serde(mut self, value: headwater_record::SharedSerde<V>) -> Self {
-                self.serdes.value = Some(value);
+                self.serdes.value = Some(value.into());
+                self
+            }
+
+            /// With these serdes where none is given and none is inherited, as Java takes `default.key.serde` and
+            /// `default.value.serde`.
+            #[doc(hidden)]
+            #[must_use]
+            pub fn or_configured(
+                mut self,
+                key: headwater_record::SharedSerde<K>,
+                value: headwater_record::SharedSerde<V>,
+            ) -> Self {
+                self.serdes = self.serdes.or_own(key, value);
                 self
             }
 

@@ -4,36 +4,79 @@ use std::sync::Arc;
 
 use headwater_record::serde::OptionSerde;
 use headwater_record::{DefaultSerde, Nullable, SharedSerde};
+use headwater_topology::node::Given;
 
 use crate::row::Row;
 
+/// A serde that is known.
+pub(crate) struct Known<T> {
+    pub(crate) serde: SharedSerde<T>,
+    /// Whether somebody chose it. Else it is the type's own, where Java has null and the configured one in the end.
+    is_given: bool,
+}
+
+impl<T> Known<T> {
+    /// The type's own.
+    pub(crate) fn own(serde: SharedSerde<T>) -> Self {
+        Known { serde, is_given: false }
+    }
+
+    /// What `make` makes of it.
+    pub(crate) fn map<U>(&self, make: impl FnOnce(&SharedSerde<T>) -> SharedSerde<U>) -> Known<U> {
+        Known { serde: make(&self.serde), is_given: self.is_given }
+    }
+}
+
+/// One that was given.
+impl<T> From<SharedSerde<T>> for Known<T> {
+    fn from(serde: SharedSerde<T>) -> Self {
+        Known { serde, is_given: true }
+    }
+}
+
+impl<T> Clone for Known<T> {
+    fn clone(&self) -> Self {
+        Known { serde: Arc::clone(&self.serde), is_given: self.is_given }
+    }
+}
+
 /// What is known of how keys and values are written.
 pub(crate) struct Serdes<K, V> {
-    pub(crate) key: Option<SharedSerde<K>>,
-    pub(crate) value: Option<SharedSerde<V>>,
+    pub(crate) key: Option<Known<K>>,
+    pub(crate) value: Option<Known<V>>,
     /// Those of the types, for what is neither given nor inherited.
-    own: Own<K, V>,
+    own: Option<(SharedSerde<K>, SharedSerde<V>)>,
     /// Which value is null, where the type says so and no serde has to be asked.
     null_value: Option<fn(&V) -> bool>,
 }
 
-/// How a type's own serdes are had, where the type is known to have them.
-type Own<K, V> = Option<(fn() -> SharedSerde<K>, fn() -> SharedSerde<V>)>;
-
 impl<K, V> Clone for Serdes<K, V> {
     fn clone(&self) -> Self {
-        let (own, null_value) = (self.own, self.null_value);
+        let (own, null_value) = (self.own.clone(), self.null_value);
         Serdes { key: self.key.clone(), value: self.value.clone(), own, null_value }
     }
 }
 
 impl<K, V> Serdes<K, V> {
-    pub(crate) fn of(key: Option<SharedSerde<K>>, value: Option<SharedSerde<V>>) -> Self {
+    pub(crate) fn of(key: Option<Known<K>>, value: Option<Known<V>>) -> Self {
         Serdes { key, value, own: None, null_value: None }
+    }
+
+    /// These, given.
+    pub(crate) fn given(key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
+        Self::of(Some(key.into()), Some(value.into()))
     }
 
     pub(crate) fn none() -> Self {
         Self::of(None, None)
+    }
+
+    /// The type's own for values.
+    pub(crate) fn own_value() -> Self
+    where
+        V: DefaultSerde,
+    {
+        Self::of(None, Some(Known::own(V::default_serde())))
     }
 
     /// None yet: those that are inherited, and where there is none, the types' own.
@@ -42,12 +85,30 @@ impl<K, V> Serdes<K, V> {
         K: DefaultSerde,
         V: DefaultSerde,
     {
-        Serdes { own: Some((K::default_serde, V::default_serde)), ..Self::none() }
+        Self::none().or_own(K::default_serde(), V::default_serde())
+    }
+
+    /// These, and where there is none and none is inherited, `key` and `value`.
+    pub(crate) fn or_own(self, key: SharedSerde<K>, value: SharedSerde<V>) -> Self {
+        Serdes { own: Some((key, value)), ..self }
     }
 
     /// These, with this serde for keys where there is one.
-    pub(crate) fn with_key(self, key: Option<SharedSerde<K>>) -> Self {
+    pub(crate) fn with_key(self, key: Option<Known<K>>) -> Self {
         Serdes { key: key.or(self.key), ..self }
+    }
+
+    /// Both serdes, where both are known.
+    pub(crate) fn both(&self) -> Option<(SharedSerde<K>, SharedSerde<V>)> {
+        Some((Arc::clone(&self.key.as_ref()?.serde), Arc::clone(&self.value.as_ref()?.serde)))
+    }
+
+    /// Which of them somebody chose.
+    pub(crate) fn are_given(&self) -> Given {
+        Given {
+            key: self.key.as_ref().is_some_and(|key| key.is_given),
+            value: self.value.as_ref().is_some_and(|value| value.is_given),
+        }
     }
 
     /// These, of values whose type has a null.
@@ -60,10 +121,11 @@ impl<K, V> Serdes<K, V> {
 
     /// These, and where there is none, those of `inherited`, or else the types' own where they are known.
     pub(crate) fn or(self, inherited: &Serdes<K, V>) -> Self {
-        let own = self.own;
+        let own = self.own.clone();
+        let (own_key, own_value) = own.clone().unzip();
         Serdes {
-            key: self.key.or_else(|| inherited.key.clone()).or_else(|| Some(own?.0())),
-            value: self.value.or_else(|| inherited.value.clone()).or_else(|| Some(own?.1())),
+            key: self.key.or_else(|| inherited.key.clone()).or_else(|| own_key.map(Known::own)),
+            value: self.value.or_else(|| inherited.value.clone()).or_else(|| own_value.map(Known::own)),
             own,
             null_value: self.null_value.or(inherited.null_value),
         }
@@ -76,8 +138,8 @@ impl<K, V> Serdes<K, V> {
         V: DefaultSerde,
     {
         Serdes {
-            key: Some(self.key.unwrap_or_else(K::default_serde)),
-            value: Some(self.value.unwrap_or_else(V::default_serde)),
+            key: Some(self.key.unwrap_or_else(|| Known::own(K::default_serde()))),
+            value: Some(self.value.unwrap_or_else(|| Known::own(V::default_serde()))),
             own: self.own,
             null_value: self.null_value,
         }
@@ -88,8 +150,8 @@ impl<K, V> Serdes<K, V> {
     where
         V: 'static,
     {
-        let optional = |value: SharedSerde<V>| Arc::new(OptionSerde(value)) as SharedSerde<Option<V>>;
-        Serdes::of(self.key.clone(), self.value.clone().map(optional))
+        let optional = |value: &SharedSerde<V>| Arc::new(OptionSerde(Arc::clone(value))) as SharedSerde<Option<V>>;
+        Serdes::of(self.key.clone(), self.value.as_ref().map(|value| value.map(optional)))
     }
 
     /// Whether both are known.
@@ -103,7 +165,7 @@ impl<K, V> Serdes<K, V> {
         V: Row<R>,
     {
         let null_value = self.null_value.and_then(V::null_row);
-        Serdes { null_value, ..Serdes::of(self.key.clone(), self.value.as_ref().map(V::of_rows)) }
+        Serdes { null_value, ..Serdes::of(self.key.clone(), self.value.as_ref().map(|value| value.map(V::of_rows))) }
     }
 
     /// Key and value change type: only what is said to be kept is kept.
@@ -115,17 +177,17 @@ impl<K, V> Serdes<K, V> {
         Serdes { null_value: self.null_value, ..Serdes::of(None, self.value.clone()) }
     }
 
-    /// Only what was given for key and value.
-    pub(crate) fn given(&self) -> Self {
+    /// These, without what the type of values says of nulls.
+    pub(crate) fn alone(&self) -> Self {
         Serdes { null_value: None, ..self.clone() }
     }
 
     pub(crate) fn key_is_null(&self, key: &K) -> bool {
-        self.key.as_ref().is_some_and(|serde| serde.is_null(key))
+        self.key.as_ref().is_some_and(|known| known.serde.is_null(key))
     }
 
     pub(crate) fn value_is_null(&self, value: &V) -> bool {
         self.null_value.is_some_and(|is_null| is_null(value))
-            || self.value.as_ref().is_some_and(|serde| serde.is_null(value))
+            || self.value.as_ref().is_some_and(|known| known.serde.is_null(value))
     }
 }

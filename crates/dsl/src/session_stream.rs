@@ -216,7 +216,7 @@ impl<K: Clone + 'static, V: 'static> SessionWindowedKStream<K, V> {
         add: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
         merge: impl Fn(&K, A, &A) -> A + Send + Sync + 'static,
     ) -> KTable<Windowed<K>, A> {
-        self.aggregate_with(initial, add, merge, Materialized::inherited().with_value_serde(A::default_serde()))
+        self.aggregate_with(initial, add, merge, Materialized::by_type_of_values())
     }
 
     /// As [`SessionWindowedKStream::aggregate`], with options.

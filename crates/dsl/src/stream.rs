@@ -332,7 +332,7 @@ impl<K: 'static, V: 'static> KStream<K, V> {
         };
         let serdes = materialized.serdes().or(&self.serdes.of_rows());
         let upstream = if self.repartition {
-            let serdes = Serdes::of(serdes.key.clone(), serdes.value.as_ref().map(V::of_stream));
+            let serdes = Serdes::of(serdes.key.clone(), serdes.value.as_ref().map(|value| value.map(V::of_stream)));
             let (after, given_by) = (NamedAfter { name: &name, is_given }, GivenBy::Materialized);
             repartition_source(self, Repartition { after, serdes, partitions: None, partitioner: None, given_by })
         } else {

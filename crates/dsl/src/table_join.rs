@@ -17,7 +17,7 @@ use headwater_topology::{
 use crate::old_values::OldValues;
 use crate::operator::{GivenBy, missing_serde, row_format};
 use crate::serdes::Serdes;
-use crate::view::{JoinedViews, View, Views};
+use crate::view::{JoinedViews, Lookup, View, Views};
 use crate::{KTable, Materialized};
 
 /// Which rows a join has.
@@ -78,7 +78,7 @@ impl<K: 'static, A: 'static, B, W: 'static> Inlet<Table<K, A>> for Side<K, A, B,
             return Ok(());
         }
         let mut joined = None;
-        self.other.look(cx, update.key, None, &mut |other| {
+        self.other.look(cx, Lookup::new(update.key, update.headers), &mut |other| {
             // Nothing was there, and nothing is.
             let silent = match self.need {
                 Need::Both | Need::Other => other.is_none(),
@@ -390,7 +390,7 @@ impl<K: 'static, V: 'static> KTable<K, V> {
         serdes: &Serdes<K, W>,
     ) -> Option<(StoreId, StoreHandle<K, W>)> {
         let (materialized, store) = (materialized?, store?);
-        let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
+        let Some((key, value)) = serdes.both() else {
             self.draft().mistake(missing_serde(name, serdes, GivenBy::Materialized));
             return None;
         };

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use headwater_record::{Nullable, Timestamp};
+use headwater_record::{Headers, Nullable, Record, Timestamp};
 use headwater_topology::state::{Stamped, StoreHandle, TableState, Timed, TimedState};
 use headwater_topology::{Draft, NodeId, ProcessError, StoreId, TaskContext, Wiring, WiringError};
 
@@ -16,34 +16,58 @@ use crate::serdes::Serdes;
 type Kept<K, V> = Option<(StoreId, StoreHandle<K, V>)>;
 type BoxView<K, V> = Box<dyn View<K, V>>;
 
-/// Looks up values, in a running task.
-pub(crate) trait View<K, V> {
-    /// The value of `key` with its time; `None` where the table has none. The time is -1 where nobody knows one.
-    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError>;
+/// What is looked up.
+pub(crate) struct Lookup<'a, K> {
+    pub(crate) key: &'a K,
+    /// The value as it was then, where the table has versions; else as it is now.
+    as_of: Option<Timestamp>,
+    /// The headers of the record for which it is looked up.
+    headers: &'a Headers,
+}
 
-    /// The value as it was at `as_of`, where the table has versions; else as it is now.
-    fn get_as_of(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &K,
-        as_of: Timestamp,
-    ) -> Result<Option<Stamped<V>>, ProcessError> {
-        let _ = as_of;
-        self.get(cx, key)
+impl<'a, K> Lookup<'a, K> {
+    /// The value that `key` has now, for a record with `headers`.
+    pub(crate) fn new(key: &'a K, headers: &'a Headers) -> Self {
+        Lookup { key, as_of: None, headers }
     }
 
-    /// Hands the value to `look`, as it was at `as_of` if that is asked. A table that is kept need not copy it for that.
-    fn look(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &K,
-        as_of: Option<Timestamp>,
-        look: Look<'_, V>,
-    ) -> Result<(), ProcessError> {
-        let found = match as_of {
-            Some(as_of) => self.get_as_of(cx, key, as_of)?,
-            None => self.get(cx, key)?,
-        };
+    /// The value as it was at `as_of`, where the table has versions.
+    pub(crate) fn as_of(self, as_of: Timestamp) -> Self {
+        Lookup { as_of: Some(as_of), ..self }
+    }
+}
+
+impl<K> Clone for Lookup<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Lookup<'_, K> {}
+
+/// A value that a table has.
+pub(crate) struct Found<V> {
+    value: V,
+    /// -1 where nobody knows one.
+    timestamp: Timestamp,
+    /// What a transformer sees that makes another value of it. As in Java a row has none, whatever its store keeps.
+    headers: Headers,
+}
+
+impl<V> From<Stamped<V>> for Found<V> {
+    fn from(row: Stamped<V>) -> Self {
+        Found { value: row.value, timestamp: row.timestamp, headers: Headers::new() }
+    }
+}
+
+/// Looks up values, in a running task.
+pub(crate) trait View<K, V> {
+    /// The value of a key; `None` where the table has none.
+    fn get(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>) -> Result<Option<Found<V>>, ProcessError>;
+
+    /// Hands the value to `look`. A table that is kept need not copy it for that.
+    fn look(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>, look: Look<'_, V>) -> Result<(), ProcessError> {
+        let found = self.get(cx, wanted)?;
         look(found.as_ref().map(|found| (&found.value, found.timestamp)))
     }
 }
@@ -129,12 +153,13 @@ impl<K: 'static, V: 'static, T: Timed> Source<Windowed<K>, V> for InTime<K, V, T
 }
 
 impl<K: 'static, V: 'static, T: Timed> View<Windowed<K>, V> for TimeView<K, V, T> {
-    fn get(&self, _: &mut TaskContext<'_>, key: &Windowed<K>) -> Result<Option<Stamped<V>>, ProcessError> {
+    fn get(&self, _: &mut TaskContext<'_>, wanted: Lookup<'_, Windowed<K>>) -> Result<Option<Found<V>>, ProcessError> {
         let Some(state) = &self.0 else { return Ok(None) };
-        let found = state.with_key(&key.key, |buf| state.get(buf, key.window))?;
+        let Windowed { key, window } = wanted.key;
+        let found = state.with_key(key, |buf| state.get(buf, *window))?;
         Ok(found.map(|found| {
-            let timestamp = T::time_of_change(key.window, found.timestamp);
-            Stamped { value: found.value, timestamp }
+            let timestamp = T::time_of_change(*window, found.timestamp);
+            Stamped { timestamp, ..found }.into()
         }))
     }
 }
@@ -157,26 +182,17 @@ impl<K: 'static, V: 'static> Source<K, V> for InStore<K, V> {
 }
 
 impl<K: 'static, V: 'static> View<K, V> for StoreView<K, V> {
-    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
-        self.0.as_ref().map_or(Ok(None), |state| state.get(cx, key))
+    fn get(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>) -> Result<Option<Found<V>>, ProcessError> {
+        let Some(state) = &self.0 else { return Ok(None) };
+        let found = match wanted.as_of {
+            Some(as_of) => state.get_as_of(cx, wanted.key, as_of)?,
+            None => state.get(cx, wanted.key)?,
+        };
+        Ok(found.map(Found::from))
     }
-    fn get_as_of(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &K,
-        as_of: Timestamp,
-    ) -> Result<Option<Stamped<V>>, ProcessError> {
-        self.0.as_ref().map_or(Ok(None), |state| state.get_as_of(cx, key, as_of))
-    }
-    fn look(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &K,
-        as_of: Option<Timestamp>,
-        look: Look<'_, V>,
-    ) -> Result<(), ProcessError> {
+    fn look(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>, look: Look<'_, V>) -> Result<(), ProcessError> {
         match &self.0 {
-            Some(state) => state.with(cx, key, as_of, look)?,
+            Some(state) => state.with(cx, wanted.key, wanted.as_of, look)?,
             None => look(None),
         }
     }
@@ -196,25 +212,11 @@ impl<K: 'static, V: Nullable + 'static> Source<K, V> for NonNull<K, V> {
 }
 
 impl<K, V: Nullable> View<K, V> for NonNullView<K, V> {
-    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
-        Ok(self.0.get(cx, key)?.filter(|found| !found.value.is_null()))
+    fn get(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>) -> Result<Option<Found<V>>, ProcessError> {
+        Ok(self.0.get(cx, wanted)?.filter(|found| !found.value.is_null()))
     }
-    fn get_as_of(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &K,
-        as_of: Timestamp,
-    ) -> Result<Option<Stamped<V>>, ProcessError> {
-        Ok(self.0.get_as_of(cx, key, as_of)?.filter(|found| !found.value.is_null()))
-    }
-    fn look(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &K,
-        as_of: Option<Timestamp>,
-        look: Look<'_, V>,
-    ) -> Result<(), ProcessError> {
-        self.0.look(cx, key, as_of, &mut |found| look(found.filter(|(value, _)| !value.is_null())))
+    fn look(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>, look: Look<'_, V>) -> Result<(), ProcessError> {
+        self.0.look(cx, wanted, &mut |found| look(found.filter(|(value, _)| !value.is_null())))
     }
 }
 
@@ -240,34 +242,19 @@ impl<K: 'static, P: 'static, V: 'static> Source<K, V> for Derived<K, P, V> {
     }
 }
 
-impl<K, P, V> DerivedView<K, P, V> {
-    fn derived(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &K,
-        parent: Option<Stamped<P>>,
-    ) -> Result<Option<Stamped<V>>, ProcessError> {
-        let timestamp = parent.as_ref().map_or(Timestamp::UNKNOWN, |found| found.timestamp);
-        let parent = parent.map(|found| found.value);
-        let value = self.deriver.of_found(cx, (key, &parent), timestamp)?;
-        let value = value.filter(|value| !self.result.value_is_null(value));
-        Ok(value.map(|value| Stamped { value, timestamp }))
-    }
-}
-
 impl<K, P, V> View<K, V> for DerivedView<K, P, V> {
-    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
-        let parent = self.parent.get(cx, key)?;
-        self.derived(cx, key, parent)
-    }
-    fn get_as_of(
-        &self,
-        cx: &mut TaskContext<'_>,
-        key: &K,
-        as_of: Timestamp,
-    ) -> Result<Option<Stamped<V>>, ProcessError> {
-        let parent = self.parent.get_as_of(cx, key, as_of)?;
-        self.derived(cx, key, parent)
+    fn get(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>) -> Result<Option<Found<V>>, ProcessError> {
+        let found = self.parent.get(cx, wanted)?;
+        let (parent, timestamp, headers) = match found {
+            Some(Found { value, timestamp, headers }) => (Some(value), timestamp, Some(headers)),
+            None => (None, Timestamp::UNKNOWN, None),
+        };
+        let none = Headers::new();
+        let record = Record::new(wanted.key, &parent, timestamp, headers.as_ref().unwrap_or(&none));
+        let value = self.deriver.of_found(cx, record)?.filter(|value| !self.result.value_is_null(value));
+        // As in Java, what is made of nothing has the headers of the record for which it is made.
+        let headers = headers.unwrap_or_else(|| wanted.headers.clone());
+        Ok(value.map(|value| Found { value, timestamp, headers }))
     }
 }
 
@@ -303,11 +290,12 @@ impl<K: 'static, A: 'static, B: 'static, W: 'static> Source<K, W> for JoinedView
 }
 
 impl<K, A, B, W> View<K, W> for JoinedView<K, A, B, W> {
-    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<W>>, ProcessError> {
-        let (left, right) = (self.left.get(cx, key)?, self.right.get(cx, key)?);
+    fn get(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>) -> Result<Option<Found<W>>, ProcessError> {
+        let wanted = Lookup { as_of: None, ..wanted };
+        let (left, right) = (self.left.get(cx, wanted)?, self.right.get(cx, wanted)?);
         let time = |time: Option<Timestamp>| time.unwrap_or(Timestamp::UNKNOWN);
         let timestamp = time(left.as_ref().map(|l| l.timestamp)).max(time(right.as_ref().map(|r| r.timestamp)));
         let value = (self.join)(left.as_ref().map(|found| &found.value), right.as_ref().map(|found| &found.value))?;
-        Ok(value.map(|value| Stamped { value, timestamp }))
+        Ok(value.map(|value| Stamped { value, timestamp }.into()))
     }
 }

@@ -240,7 +240,7 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
         initial: impl Fn() -> A + Send + Sync + 'static,
         add: impl Fn(&K, &V, A) -> A + Send + Sync + 'static,
     ) -> KTable<Windowed<K>, A> {
-        self.aggregate_with(initial, add, Materialized::inherited().with_value_serde(A::default_serde()))
+        self.aggregate_with(initial, add, Materialized::by_type_of_values())
     }
 
     /// As [`TimeWindowedKStream::aggregate`], with options.
@@ -277,7 +277,7 @@ impl<K: Clone + 'static, V: 'static> TimeWindowedKStream<K, V> {
 
 /// A count has its own serde unless told otherwise.
 pub(crate) fn count_options<K>(mut materialized: Materialized<K, i64>) -> Materialized<K, i64> {
-    materialized.serdes.value.get_or_insert_with(i64::default_serde);
+    materialized.serdes.value.get_or_insert_with(|| i64::default_serde().into());
     materialized
 }
 

@@ -2,9 +2,11 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use headwater::dsl::{Grouped, KStream, Materialized, StreamsBuilder};
 use headwater::processor::{Topology, TopologyErrors, TopologySettings};
+use headwater::record::{DefaultSerde, Encoded, Serde, SerdeError};
 use headwater::testing::TopologyTestDriver;
 
 fn merging() -> TopologySettings {
@@ -21,7 +23,7 @@ fn refused(builder: &StreamsBuilder) -> String {
     builder.build_with(&merging()).map(|_| ()).map_err(|mistakes: TopologyErrors| mistakes.to_string()).unwrap_err()
 }
 
-fn named<K: headwater::record::DefaultSerde, V: headwater::record::DefaultSerde>(name: &str) -> Grouped<K, V> {
+fn named<K: DefaultSerde, V: DefaultSerde>(name: &str) -> Grouped<K, V> {
     Grouped::by_type().with_name(name)
 }
 
@@ -108,6 +110,51 @@ fn two_repartitions_below_one_filter_are_refused_as_in_java() {
     let words = refused(&builder);
     assert!(words.starts_with("Found a null keyChangingChild node for"), "{words}");
     assert!(words.contains("two-repartition-source"), "{words}");
+}
+
+/// Text with a letter before it.
+struct Lettered(u8);
+
+impl Serde<String> for Lettered {
+    fn serialize(&self, _: &str, text: &String, into: &mut Vec<u8>) -> Result<Encoded, SerdeError> {
+        into.push(self.0);
+        into.extend_from_slice(text.as_bytes());
+        Ok(Encoded::Bytes)
+    }
+    fn deserialize(&self, topic: &str, bytes: Option<&[u8]>) -> Result<String, SerdeError> {
+        String::default_serde().deserialize(topic, bytes.and_then(|bytes| bytes.strip_prefix(&[self.0])))
+    }
+}
+
+/// Key and value of a record as they lie in the one topic of groupings of lines by their first letter: of each grouping the serdes
+/// that it is given.
+fn written(groupings: &[[Option<u8>; 2]]) -> [String; 2] {
+    let builder = StreamsBuilder::new();
+    let by_letter = builder.values::<String>("lines").select_key(first_letter);
+    for [key, value] in groupings {
+        let mut grouped = Grouped::named("by-letter");
+        if let Some(key) = key {
+            grouped = grouped.with_key_serde(Arc::new(Lettered(*key)));
+        }
+        if let Some(value) = value {
+            grouped = grouped.with_value_serde(Arc::new(Lettered(*value)));
+        }
+        let _counts = by_letter.group_by_key_with(grouped).count();
+    }
+    let driver = TopologyTestDriver::new(builder.build_with(&merging()).unwrap()).unwrap();
+    driver.input_topic::<(), String>("lines").pipe((), "line".to_owned()).unwrap();
+    let topics = driver.produced_topics();
+    let topic = topics.iter().find(|topic| topic.as_str().ends_with("-repartition")).unwrap();
+    let record = driver.records(topic.as_str()).remove(0);
+    [record.key, record.value].map(|bytes| String::from_utf8(bytes.unwrap().to_vec()).unwrap())
+}
+
+#[test]
+fn merged_topics_are_written_with_the_first_serdes_that_were_given() {
+    assert_eq!(written(&[[None; 2], [None; 2]]), ["l", "line"], "by their types");
+    assert_eq!(written(&[[None; 2], [Some(b'K'), Some(b'V')]]), ["Kl", "Vline"]);
+    assert_eq!(written(&[[Some(b'K'), None], [Some(b'L'), Some(b'V')]]), ["Kl", "Vline"]);
+    assert_eq!(written(&[[None; 2], [None, Some(b'V')], [Some(b'K'), Some(b'W')]]), ["Kl", "Vline"]);
 }
 
 #[test]

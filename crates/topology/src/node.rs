@@ -13,7 +13,7 @@ use std::time::Duration;
 use headwater_store::{StoreKind, StoreSpec};
 
 use self::repartition::Movable;
-pub use self::repartition::{Moves, Repartition, RepartitionNames};
+pub use self::repartition::{Given, Moves, Repartition, RepartitionNames};
 use crate::port::Listener;
 use crate::{MakeSource, NodeId, StoreId};
 

@@ -60,7 +60,7 @@ pub(crate) struct KeptIn<K: 'static, A: 'static> {
 impl<K: 'static, A: 'static> KeptIn<K, A> {
     /// The store `id`, unless it has no serdes, which is a mistake of the node `name`.
     pub(crate) fn new(draft: &Draft, name: &str, id: StoreId, store: &str, serdes: Serdes<K, A>) -> Option<Self> {
-        let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
+        let Some((key, value)) = serdes.both() else {
             draft.mistake(missing_serde(name, &serdes, GivenBy::Materialized));
             return None;
         };

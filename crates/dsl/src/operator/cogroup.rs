@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use headwater_record::SharedSerde;
 use headwater_topology::node::NodeSpec;
 use headwater_topology::state::{BySession, ByWindow};
 use headwater_topology::{
@@ -22,7 +21,7 @@ use super::session_aggregate::{Merge, kept_by_sessions, live_by_sessions};
 use super::window_aggregate::{Shape, kept_by_windows, live_by_windows};
 use super::windowed_table::{InTime, KeptInTime};
 use crate::old_values::OldValues;
-use crate::serdes::Serdes;
+use crate::serdes::{Known, Serdes};
 use crate::view::Views;
 use crate::{EmitStrategy, KGroupedStream, KStream, KTable, Materialized};
 
@@ -39,7 +38,7 @@ pub(crate) trait Input<K: 'static, A: 'static>: Send + Sync {
     /// The grouping's address, which no other grouping has.
     fn grouping(&self) -> *const ();
     /// The serde of its keys.
-    fn key(&self) -> Option<SharedSerde<K>>;
+    fn key(&self) -> Option<Known<K>>;
     /// The topics that the stream comes from.
     fn topics(&self) -> BTreeSet<String>;
     /// Brings its records to where equal keys meet. A repartition topic is named after `store` where the grouping has no name.
@@ -80,7 +79,7 @@ impl<K: Clone + 'static, V: 'static, A: 'static> Input<K, A> for GroupInput<K, V
         self.grouped.address()
     }
 
-    fn key(&self) -> Option<SharedSerde<K>> {
+    fn key(&self) -> Option<Known<K>> {
         self.grouped.key_serde()
     }
 

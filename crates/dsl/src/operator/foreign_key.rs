@@ -114,8 +114,9 @@ struct Known<K, V, K2, V2> {
 }
 
 impl<K, V, K2, V2> Known<K, V, K2, V2> {
-    fn of(this: Serdes<K, V>, other: Serdes<K2, V2>) -> Option<Self> {
-        Some(Known { key: this.key?, value: this.value?, other_key: other.key?, other_value: other.value? })
+    fn of(this: &Serdes<K, V>, other: &Serdes<K2, V2>) -> Option<Self> {
+        let ((key, value), (other_key, other_value)) = (this.both()?, other.both()?);
+        Some(Known { key, value, other_key, other_value })
     }
 }
 
@@ -135,7 +136,7 @@ pub(crate) fn foreign_key_join<K: 'static, V: 'static, K2: 'static, V2: 'static,
         None => draft.next_name("KTABLE-FK-JOIN-OUTPUT-STATE-STORE-"),
     };
     let (serdes, other_serdes) = (serdes.or(&left.serdes), other_serdes.or(&right.serdes));
-    let Some(known) = Known::of(serdes.clone(), other_serdes.clone()) else {
+    let Some(known) = Known::of(&serdes, &other_serdes) else {
         draft.mistake(if serdes.is_whole() {
             missing_serde(&names.send, &other_serdes, GivenBy::TableJoined(Side::Other))
         } else {
@@ -174,7 +175,7 @@ pub(crate) fn foreign_key_join<K: 'static, V: 'static, K2: 'static, V2: 'static,
     copartition(draft, right.node(), names.registration_topic);
     copartition(draft, left.node(), names.response_topic);
 
-    let serdes = materialized.serdes().or(&Serdes::of(Some(known.key), None));
+    let serdes = materialized.serdes().or(&Serdes::of(serdes.key, None));
     let resolved: KStream<K, Option<W>> =
         KStream { port: Port::new(draft, resolve), serdes: serdes.optional(), repartition: false };
     Some(table_source(&resolved, Option::as_ref, names.result, &kept_in, &materialized, serdes, None))
@@ -221,7 +222,7 @@ fn add_registrations<K: 'static, V: 'static, K2: 'static, V2: 'static>(
     let sink = SinkSpec {
         topic: SinkTopic::Named(topic.clone()),
         choose: None,
-        serdes: Serdes::of(Some(Arc::clone(&foreign_key)), Some(Arc::new(ParcelSerde) as SharedSerde<Parcel>)),
+        serdes: Serdes::given(Arc::clone(&foreign_key), Arc::new(ParcelSerde)),
         partitioner: Some(Arc::new(|_, _, parcel: &Parcel, _, _| parcel.to.map(|to| vec![to]))),
     };
     let sink = add_sink(sent, names.registration_sink.clone(), sink);

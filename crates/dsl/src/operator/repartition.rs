@@ -78,12 +78,13 @@ fn add<K: 'static, V: 'static>(
 ) -> KStream<K, V> {
     let Repartition { after, serdes, partitions, partitioner, given_by } = repartition;
     let names = names(stream, after);
-    let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
+    let Some((key, value)) = serdes.both() else {
         stream.draft().mistake(missing_serde(&names.sink, &serdes, given_by));
         return KStream::at(stream.port.clone(), serdes, false);
     };
-    let port = node::Repartition { key, value, partitioner, partitions }.add(&stream.port, names, moves);
-    KStream::at(port, serdes, false)
+    let given = serdes.are_given();
+    let repartition = node::Repartition { key, value, given, partitioner, partitions };
+    KStream::at(repartition.add(&stream.port, names, moves), serdes, false)
 }
 
 /// The repartition that joins of a stream share.

@@ -15,7 +15,7 @@ use headwater_topology::{
 
 use super::{ForJoin, GivenBy, missing_serde, repartition_for_join};
 use crate::serdes::Serdes;
-use crate::view::View;
+use crate::view::{Lookup, View};
 use crate::{Joined, KStream, KTable};
 
 type Join<K, V, VT, W> = Arc<dyn Fn(&K, &V, Option<&VT>) -> Result<W, ProcessError> + Send + Sync>;
@@ -71,7 +71,8 @@ impl<K: 'static, V: 'static, VT, W: 'static> Rows<K, V, VT, W> {
         if no_key {
             join(None)?;
         } else {
-            self.table.look(cx, record.key, Some(record.timestamp), &mut join)?;
+            let wanted = Lookup::new(record.key, record.headers).as_of(record.timestamp);
+            self.table.look(cx, wanted, &mut join)?;
         }
         joined.map_or(Ok(()), |joined| self.out.push(cx, record.with_value(&joined)))
     }
@@ -152,7 +153,7 @@ fn add_waiting<K: 'static, V: 'static>(
     let store = format!("{name}-Buffer");
     let id = draft.add_store(StoreSpec::new(store.as_str(), StoreKind::KeyValue));
     draft.connect(node, id);
-    let Some((key, value)) = serdes.key.clone().zip(serdes.value.clone()) else {
+    let Some((key, value)) = serdes.both() else {
         draft.mistake(missing_serde(&name, serdes, GivenBy::Joined));
         return None;
     };

@@ -108,7 +108,7 @@ pub(crate) fn table_aggregate<K: 'static, V: 'static, A: 'static>(
     let id = draft.add_store(materialized.key_value_spec(&store, row_format(draft)));
     draft.keep_in(node, id);
     let mut handle = None;
-    if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
+    if let Some((key, value)) = serdes.both() {
         let opened = StoreHandle::with(store, key, value);
         handle = Some(opened.clone());
         let (input, result) = (stream.serdes.clone(), serdes.clone());

@@ -21,7 +21,7 @@ pub(crate) fn changed_repartition<K: 'static, V: 'static>(
     let spec = SinkSpec { topic: topic_written, choose: None, serdes: serdes.clone(), partitioner: None };
     let sink = add_sink(&stream.port, sink, spec);
     let node = draft.add_node(NodeSpec::source(source.as_str(), SourceTopics::Named(vec![topic]), None));
-    if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
+    if let Some((key, value)) = serdes.both() {
         add_source(draft, node, key, value, TimestampExtractor::FailOnInvalid);
     }
     (sink, KStream::at(Port::new(draft, node), serdes.clone(), false))

@@ -85,7 +85,7 @@ impl<K: 'static, V: 'static> Keep<K, V> {
     }
 
     fn handle(&self) -> Option<StoreHandle<K, V>> {
-        let (key, value) = self.serdes.key.clone().zip(self.serdes.value.clone())?;
+        let (key, value) = self.serdes.both()?;
         Some(StoreHandle::with(self.spec.name.as_str(), key, value))
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn add_sink<K: 'static, V: 'static>(
     let SinkSpec { topic, choose, serdes, partitioner } = spec;
     let draft = parent.draft();
     let node = draft.add_node(NodeSpec::sink(name.as_str(), topic, [parent.node()]));
-    let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) else {
+    let Some((key, value)) = serdes.both() else {
         return node;
     };
     parent.listen(

@@ -155,7 +155,7 @@ impl<K: 'static, A: 'static> InTime<K, A> {
     /// Adds the store `store` for the node `name`.
     pub(crate) fn add<T: Timed>(draft: &Draft, name: &str, store: &str, serdes: Serdes<K, A>, kept: Kept<K>) -> Self {
         let Kept { store: spec, named, emit, windowed, grace, reach_ms, next_end } = kept;
-        let key = serdes.key.clone().map(|key| windowed(key, &spec));
+        let key = serdes.key.as_ref().map(|key| key.map(|key| windowed(Arc::clone(key), &spec)));
         let outer: Serdes<Windowed<K>, A> = Serdes::of(key, serdes.value.clone());
         let kind = spec.kind;
         let id = draft.add_store(spec);

@@ -64,6 +64,14 @@ impl<K, V> Materialized<K, V> {
         }
     }
 
+    /// As inherited, and the values by their type.
+    pub(crate) fn by_type_of_values() -> Self
+    where
+        V: DefaultSerde,
+    {
+        Materialized { serdes: Serdes::own_value(), ..Self::inherited() }
+    }
+
     /// In the store `name`, which keeps all versions of each key's value for `history_retention` (Java's `Materialized.as` of
     /// `Stores.persistentVersionedKeyValueStore`, KIP-914).
     ///

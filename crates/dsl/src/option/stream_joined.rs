@@ -58,8 +58,8 @@ impl<K, V, V2> StreamJoined<K, V, V2> {
 
     /// With these serdes: of keys, of this stream's values, and of the other's.
     pub fn with(key: SharedSerde<K>, value: SharedSerde<V>, other_value: SharedSerde<V2>) -> Self {
-        let serdes = Serdes::of(Some(key), Some(value));
-        StreamJoined { serdes, other_serdes: Serdes::of(None, Some(other_value)), ..Self::inherited() }
+        let other_serdes = Serdes::of(None, Some(other_value.into()));
+        StreamJoined { serdes: Serdes::given(key, value), other_serdes, ..Self::inherited() }
     }
 
     /// With the types' own serdes, whatever was inherited.
@@ -99,21 +99,30 @@ impl<K, V, V2> StreamJoined<K, V, V2> {
     /// With this serde for keys.
     #[must_use]
     pub fn with_key_serde(mut self, key: SharedSerde<K>) -> Self {
-        self.serdes.key = Some(key);
+        self.serdes.key = Some(key.into());
         self
     }
 
     /// With this serde for values of this stream.
     #[must_use]
     pub fn with_value_serde(mut self, value: SharedSerde<V>) -> Self {
-        self.serdes.value = Some(value);
+        self.serdes.value = Some(value.into());
         self
     }
 
     /// With this serde for values of the other stream.
     #[must_use]
     pub fn with_other_value_serde(mut self, value: SharedSerde<V2>) -> Self {
-        self.other_serdes.value = Some(value);
+        self.other_serdes.value = Some(value.into());
+        self
+    }
+
+    /// With these serdes where none is given and none is inherited, as Java takes `default.key.serde` and `default.value.serde`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn or_configured(mut self, key: SharedSerde<K>, value: SharedSerde<V>, other_value: SharedSerde<V2>) -> Self {
+        self.other_serdes = self.other_serdes.or_own(Arc::clone(&key), other_value);
+        self.serdes = self.serdes.or_own(key, value);
         self
     }
 

@@ -323,14 +323,14 @@ impl<K, V> Suppressed<K, V> {
     /// With this serde for keys, instead of the table's.
     #[must_use]
     pub fn with_key_serde(mut self, key: SharedSerde<K>) -> Self {
-        self.serdes.key = Some(key);
+        self.serdes.key = Some(key.into());
         self
     }
 
     /// With this serde for values, instead of the table's.
     #[must_use]
     pub fn with_value_serde(mut self, value: SharedSerde<V>) -> Self {
-        self.serdes.value = Some(value);
+        self.serdes.value = Some(value.into());
         self
     }
 }

@@ -88,28 +88,28 @@ impl<K, V, K2, V2> TableJoined<K, V, K2, V2> {
     /// With this serde for keys of the table that is joined.
     #[must_use]
     pub fn with_key_serde(mut self, key: SharedSerde<K>) -> Self {
-        self.serdes.key = Some(key);
+        self.serdes.key = Some(key.into());
         self
     }
 
     /// With this serde for values of the table that is joined, by whose bytes a row is known to be the same still.
     #[must_use]
     pub fn with_value_serde(mut self, value: SharedSerde<V>) -> Self {
-        self.serdes.value = Some(value);
+        self.serdes.value = Some(value.into());
         self
     }
 
     /// With this serde for foreign keys.
     #[must_use]
     pub fn with_other_key_serde(mut self, key: SharedSerde<K2>) -> Self {
-        self.other_serdes.key = Some(key);
+        self.other_serdes.key = Some(key.into());
         self
     }
 
     /// With this serde for values of the table that foreign keys lead to.
     #[must_use]
     pub fn with_other_value_serde(mut self, value: SharedSerde<V2>) -> Self {
-        self.other_serdes.value = Some(value);
+        self.other_serdes.value = Some(value.into());
         self
     }
 

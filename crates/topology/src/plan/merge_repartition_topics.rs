@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Plan;
 use super::operators::Operators;
-use crate::node::repartition::Movable;
+use crate::node::repartition::{MakeRepartition, Movable};
 use crate::node::{Effect, NodeSpec, SinkTopic, SourceTopics};
 use crate::port::{AnyMake, Listener, edge_of};
 use crate::{NodeId, TopologyError};
@@ -80,8 +80,9 @@ struct Merged {
 
 /// Puts one repartition below `changer` in the place of those that begin with `repartitions`.
 fn merge(plan: &mut Plan, changer: NodeId, repartitions: &[NodeId]) -> Result<(), TopologyError> {
-    let Some(first) = repartitions.iter().find_map(|filter| plan.movable(*filter)) else { return Ok(()) };
-    let mut merged = add(plan, &first, changer);
+    let replaced: Vec<Movable> = repartitions.iter().filter_map(|filter| plan.movable(*filter)).collect();
+    let Some((first, others)) = replaced.split_first() else { return Ok(()) };
+    let mut merged = add(plan, &first.topic, &*first.make.merged(others), changer);
     for filter in repartitions {
         let Some(replaced) = plan.movable(*filter) else { continue };
         let operators = plan.operators();
@@ -106,9 +107,8 @@ fn merge(plan: &mut Plan, changer: NodeId, repartitions: &[NodeId]) -> Result<()
     Ok(())
 }
 
-/// Adds a repartition like `first`, below nothing yet.
-fn add(plan: &mut Plan, first: &Movable, changer: NodeId) -> Merged {
-    let topic = first.topic.clone();
+/// Adds a repartition through `topic`, below nothing yet.
+fn add(plan: &mut Plan, topic: &str, make: &dyn MakeRepartition, changer: NodeId) -> Merged {
     let priority = plan.graph.node(changer).map_or(0, |spec| spec.priority);
     let mut add = |node: NodeSpec| {
         let id = NodeId::new(plan.graph.nodes.len());
@@ -117,15 +117,15 @@ fn add(plan: &mut Plan, first: &Movable, changer: NodeId) -> Merged {
     };
     let filter = NodeSpec::processor(format!("{topic}-filter"), []);
     let filter = add(NodeSpec { part_of_below: true, ..filter });
-    let sink = add(NodeSpec::sink(format!("{topic}-sink"), SinkTopic::Named(topic.clone()), [filter]));
-    let source = add(NodeSpec::source(format!("{topic}-source"), SourceTopics::Named(vec![topic.clone()]), None));
+    let sink = add(NodeSpec::sink(format!("{topic}-sink"), SinkTopic::Named(topic.to_owned()), [filter]));
+    let source = add(NodeSpec::source(format!("{topic}-source"), SourceTopics::Named(vec![topic.to_owned()]), None));
     if let Some(spec) = plan.graph.node_mut(filter) {
-        spec.listeners.push(Listener { child: sink, make: first.make.sink(sink), seen_as: None });
+        spec.listeners.push(Listener { child: sink, make: make.sink(sink), seen_as: None });
     }
     if let Some(spec) = plan.graph.node_mut(source) {
-        spec.source = Some(first.make.source(source));
+        spec.source = Some(make.source(source));
     }
-    Merged { filter, source, topic, make: first.make.filter(filter), below: None }
+    Merged { filter, source, topic: topic.to_owned(), make: make.filter(filter), below: None }
 }
 
 /// Moves `node` from below `changer`, if it is there, to below the source of `merged`.

@@ -145,17 +145,17 @@ impl<K: 'static, V: Clone + 'static> SuppressState<K, V> {
     ///
     /// # Errors
     /// When the key has no bytes or the value cannot be read, and those of `otherwise`.
-    pub fn prior_or_else(
+    pub fn prior_or_else<F: From<Stamped<V>>>(
         &self,
         key: &K,
-        otherwise: impl FnOnce() -> Result<Option<Stamped<V>>, ProcessError>,
-    ) -> Result<Option<Stamped<V>>, ProcessError> {
+        otherwise: impl FnOnce() -> Result<Option<F>, ProcessError>,
+    ) -> Result<Option<F>, ProcessError> {
         let Some(held) = self.buffer.borrow().held(&self.key_bytes(key)?) else { return otherwise() };
         let mut read = None;
         let prior = held.prior();
         let value = self.value_of(&prior.part, &mut read)?.clone();
         let timestamp = prior.stamp.read()?.map_or(Timestamp::UNKNOWN, |stamp| stamp.timestamp());
-        Ok(value.map(|value| Stamped { value, timestamp }))
+        Ok(value.map(|value| Stamped { value, timestamp }.into()))
     }
 
     fn value_of<'a>(&self, part: &'a Part<V>, read: &'a mut Option<V>) -> Result<&'a Option<V>, ProcessError> {

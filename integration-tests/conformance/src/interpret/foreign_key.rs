@@ -39,7 +39,7 @@ impl Program<'_> {
         let foreign_key = extractor::<K, K2>(statement)?;
         let join = joiner::<Val>(statement)?;
         let own = Known::named(statement.object("materialized"))?.or(&known.key_only());
-        let kept = self.options.materialized(statement, &known.key_only())?;
+        let kept = self.options.materialized(statement)?;
         let joined = self.table_joined(statement, known, of_other)?;
         let null = Val::Null;
         let made = if statement.op() == "join" {
@@ -61,7 +61,7 @@ impl Program<'_> {
         let option = statement.object("table_joined");
         let mut joined = TableJoined::inherited();
         // Java takes the configured serdes where a table has none.
-        let (this, other) = (self.options.given(None, known)?, self.options.given(None, of_other)?);
+        let (this, other) = (self.options.missing(known), self.options.missing(of_other));
         if let Some(key) = this.key {
             joined = joined.with_key_serde(K::serde(&key));
         }

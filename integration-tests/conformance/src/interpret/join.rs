@@ -30,7 +30,7 @@ impl Program<'_> {
         if statement.has("windows") {
             return self.joined_streams(statement, stream, &stream_of(other)?.0.nullable());
         }
-        Ok((self.join_with_table(statement, stream, other, known)?, known.key_only()))
+        Ok((self.join_with_table(statement, stream, other)?, known.key_only()))
     }
 
     fn joined_streams<K: Key>(
@@ -66,10 +66,9 @@ impl Program<'_> {
         statement: Spec<'_>,
         stream: &KStream<K, Val>,
         other: Handle,
-        known: &Known,
     ) -> Result<KStream<K, Val>> {
         let table = table_of(other)?;
-        let options = self.options.joined(statement.object("joined"), known)?;
+        let options = self.options.joined(statement.object("joined"))?;
         let join = joiner(statement)?;
         if statement.op() == "join" {
             return Ok(stream.try_join_table_with(&table, join, options));
@@ -89,11 +88,7 @@ impl Program<'_> {
     ) -> Result<Handle> {
         let other = table_of(self.handle(statement.need("other")?)?)?;
         let own = Known::named(statement.object("materialized"))?.or(&known.key_only());
-        let options = if statement.has("materialized") {
-            Some(self.options.materialized(statement, &known.key_only())?)
-        } else {
-            None
-        };
+        let options = if statement.has("materialized") { Some(self.options.materialized(statement)?) } else { None };
         let join = joiner::<Val>(statement)?;
         let null = Val::Null;
         let made = match statement.op() {

@@ -55,11 +55,11 @@ pub(super) struct Options {
     value: Format,
 }
 
-/// Writes an option's serdes into it.
+/// Writes the serdes that an option names into it, and the configured ones for what nobody names and nothing is inherited for.
 macro_rules! with_serdes {
-    ($option:expr, $known:expr) => {{
-        let mut option = $option;
-        let Known { key, value } = $known;
+    ($option:expr, $options:expr, $named:expr) => {{
+        let mut option = $option.or_configured(Key::serde(&$options.key), Key::serde(&$options.value));
+        let Known { key, value } = $named;
         if let Some(key) = key {
             option = option.with_key_serde(Key::serde(&key));
         }
@@ -84,18 +84,17 @@ impl Options {
         Known { key: Some(self.key.clone()), value: Some(self.value.clone()) }
     }
 
-    /// The serdes to give: those that the option names, and the configured ones for what would not be inherited.
-    pub(super) fn given(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Known> {
-        let named = Known::named(option)?;
-        Ok(Known {
-            key: named.key.or_else(|| inherited.key.is_none().then(|| self.key.clone())),
-            value: named.value.or_else(|| inherited.value.is_none().then(|| self.value.clone())),
-        })
+    /// The configured serdes, for what would not be inherited.
+    pub(super) fn missing(&self, inherited: &Known) -> Known {
+        Known {
+            key: inherited.key.is_none().then(|| self.key.clone()),
+            value: inherited.value.is_none().then(|| self.value.clone()),
+        }
     }
 
     pub(super) fn consumed(&self, statement: Spec<'_>) -> Result<Consumed<Val, Val>> {
         let option = statement.object("consumed");
-        let mut consumed = with_serdes!(Consumed::inherited(), self.given(option, &Known::default())?);
+        let mut consumed = with_serdes!(Consumed::inherited(), self, Known::named(option)?);
         if let Some(name) = option.and_then(|option| option.text("name")) {
             consumed = consumed.with_name(name);
         }
@@ -113,9 +112,9 @@ impl Options {
         Ok(consumed)
     }
 
-    pub(super) fn produced<K: Key>(&self, statement: Spec<'_>, inherited: &Known) -> Result<Produced<K, Val>> {
+    pub(super) fn produced<K: Key>(&self, statement: Spec<'_>) -> Result<Produced<K, Val>> {
         let option = statement.object("produced");
-        let mut produced = with_serdes!(Produced::inherited(), self.given(option, inherited)?);
+        let mut produced = with_serdes!(Produced::inherited(), self, Known::named(option)?);
         if let Some(partitioner) = function::partitioner(option)? {
             produced = produced.with_partitioner(partitioner);
         }
@@ -125,17 +124,17 @@ impl Options {
         })
     }
 
-    pub(super) fn grouped<K: Key>(&self, statement: Spec<'_>, inherited: &Known) -> Result<Grouped<K, Val>> {
+    pub(super) fn grouped<K: Key>(&self, statement: Spec<'_>) -> Result<Grouped<K, Val>> {
         let option = statement.object("grouped");
-        let grouped = with_serdes!(Grouped::inherited(), self.given(option, inherited)?);
+        let grouped = with_serdes!(Grouped::inherited(), self, Known::named(option)?);
         Ok(match option.and_then(|option| option.text("name")) {
             Some(name) => grouped.with_name(name),
             None => grouped,
         })
     }
 
-    pub(super) fn joined<K: Key>(&self, option: Option<Spec<'_>>, inherited: &Known) -> Result<Joined<K, Val>> {
-        let mut joined = with_serdes!(Joined::inherited(), self.given(option, inherited)?);
+    pub(super) fn joined<K: Key>(&self, option: Option<Spec<'_>>) -> Result<Joined<K, Val>> {
+        let mut joined = with_serdes!(Joined::inherited(), self, Known::named(option)?);
         if let Some(option) = option.filter(|option| option.has("grace_ms")) {
             joined = joined.with_grace_period(store::duration(option, "grace_ms")?);
         }
@@ -150,13 +149,21 @@ impl Options {
         &self,
         option: Option<Spec<'_>>,
     ) -> Result<(StreamJoined<K, Val, Val>, [Known; 2])> {
-        let this = self.given(option, &Known::default())?;
+        let named = Known::named(option)?;
+        let this = named.clone().or(&self.configured());
         let other_value = option.and_then(|option| option.text("other_value")).map(Format::parse).transpose()?;
-        let other = Known { key: this.key.clone(), value: Some(other_value.unwrap_or_else(|| self.value.clone())) };
-        let mut joined = with_serdes!(StreamJoined::inherited(), this.clone());
-        if let Some(value) = &other.value {
+        let value = || Val::serde(&self.value);
+        let mut joined = StreamJoined::inherited().or_configured(Key::serde(&self.key), value(), value());
+        if let Some(key) = &named.key {
+            joined = joined.with_key_serde(Key::serde(key));
+        }
+        if let Some(value) = &named.value {
+            joined = joined.with_value_serde(Key::serde(value));
+        }
+        if let Some(value) = &other_value {
             joined = joined.with_other_value_serde(Key::serde(value));
         }
+        let other = Known { key: this.key.clone(), value: Some(other_value.unwrap_or_else(|| self.value.clone())) };
         let Some(option) = option else { return Ok((joined, [this, other])) };
         if let Some(name) = option.text("name") {
             joined = joined.with_name(name);
@@ -187,13 +194,9 @@ impl Options {
         Ok((joined, [this, other]))
     }
 
-    pub(super) fn repartitioned<K: Key>(
-        &self,
-        statement: Spec<'_>,
-        inherited: &Known,
-    ) -> Result<Repartitioned<K, Val>> {
+    pub(super) fn repartitioned<K: Key>(&self, statement: Spec<'_>) -> Result<Repartitioned<K, Val>> {
         let option = statement.object("repartitioned");
-        let mut repartitioned = with_serdes!(Repartitioned::inherited(), self.given(option, inherited)?);
+        let mut repartitioned = with_serdes!(Repartitioned::inherited(), self, Known::named(option)?);
         if let Some(name) = option.and_then(|option| option.text("name")) {
             repartitioned = repartitioned.with_name(name);
         }
@@ -219,7 +222,7 @@ impl Options {
             other => bail!("groups have no operator `{other}`"),
         };
         let own = Known::named(statement.object("materialized"))?.or(&inherited);
-        let options = self.materialized(statement, &inherited)?;
+        let options = self.materialized(statement)?;
         // Counts of a type of one's own have no serde by themselves.
         let options = match (statement.op(), &own.value) {
             ("count", Some(value)) => options.with_value_serde(Key::serde(value)),
@@ -228,10 +231,9 @@ impl Options {
         Ok((own, options))
     }
 
-    /// `inherited` is what the operator gives its store by itself.
-    pub(super) fn materialized<K: Key>(&self, statement: Spec<'_>, inherited: &Known) -> Result<Materialized<K, Val>> {
+    pub(super) fn materialized<K: Key>(&self, statement: Spec<'_>) -> Result<Materialized<K, Val>> {
         let option = statement.object("materialized");
-        let mut materialized = with_serdes!(Materialized::inherited(), self.given(option, inherited)?);
+        let mut materialized = with_serdes!(Materialized::inherited(), self, Known::named(option)?);
         let Some(option) = option else { return Ok(materialized) };
         if let Some(store) = option.text("store") {
             materialized = materialized.with_name(store);

@@ -284,7 +284,7 @@ impl<'a> Program<'a> {
     fn table(&self, statement: Spec<'_>) -> Result<(KTable<Val, Val>, Known)> {
         let consumed = Known::named(statement.object("consumed"))?;
         let known = Known::named(statement.object("materialized"))?.or(&consumed);
-        let materialized = self.options.materialized(statement, &known)?;
+        let materialized = self.options.materialized(statement)?;
         let table = self.builder.table_with(statement.need("topic")?, self.options.consumed(statement)?, materialized);
         Ok((table, known))
     }
@@ -294,7 +294,7 @@ impl Program<'_> {
     fn global_table(&self, statement: Spec<'_>) -> Result<(GlobalKTable<Val, Val>, Known)> {
         let consumed = Known::named(statement.object("consumed"))?;
         let known = Known::named(statement.object("materialized"))?.or(&consumed);
-        let materialized = self.options.materialized(statement, &known)?;
+        let materialized = self.options.materialized(statement)?;
         let consumed = self.options.consumed(statement)?;
         Ok((self.builder.global_table_with(statement.need("topic")?, consumed, materialized), known))
     }

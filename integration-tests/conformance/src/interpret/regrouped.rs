@@ -21,7 +21,7 @@ impl Program<'_> {
         let key = function::of_key_and_value(statement, "key")?;
         let value = function::of_key_and_value(statement, "value")?;
         let select = move |k: &K, v: &Val| Ok::<_, UserError>((key(k, v)?, value(k, v)?));
-        let grouped = table.try_group_by_with(select, self.options.grouped(statement, &Known::default())?);
+        let grouped = table.try_group_by_with(select, self.options.grouped(statement)?);
         Ok(Handle::GroupedTable(Rc::new(grouped), Known::named(statement.object("grouped"))?))
     }
 

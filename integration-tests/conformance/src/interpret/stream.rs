@@ -38,7 +38,7 @@ impl<'a> Program<'a> {
                 (stream.merge(&other), Known::default())
             }
             "repartition" => {
-                let repartitioned = self.options.repartitioned(statement, known)?;
+                let repartitioned = self.options.repartitioned(statement)?;
                 let known = Known::named(statement.object("repartitioned"))?.or(known);
                 return Ok(Some(K::handle(Keyed::Stream(stream.repartition_with(repartitioned), known))));
             }
@@ -68,7 +68,7 @@ impl<'a> Program<'a> {
                 Ok(None)
             }
             "to" => {
-                let produced = self.options.produced(statement, known)?;
+                let produced = self.options.produced(statement)?;
                 if let Some(expr) = statement.text("topic_expr") {
                     stream.to_chosen_with(topic_chooser(expr)?, produced.with_chooser_text("extractor"));
                 } else {
@@ -78,7 +78,7 @@ impl<'a> Program<'a> {
             }
             "to_table" => {
                 let own = Known::named(statement.object("materialized"))?.or(known);
-                let materialized = self.options.materialized(statement, known)?;
+                let materialized = self.options.materialized(statement)?;
                 let table = match statement.text("named") {
                     Some(name) => stream.to_table_named_with(name, materialized),
                     None => stream.to_table_with(materialized),
@@ -86,14 +86,14 @@ impl<'a> Program<'a> {
                 Ok(Some(K::handle(Keyed::Table(table, own))))
             }
             "group_by_key" => {
-                let grouped = stream.group_by_key_with(self.options.grouped(statement, known)?);
+                let grouped = stream.group_by_key_with(self.options.grouped(statement)?);
                 let known = Known::named(statement.object("grouped"))?.or(known);
                 Ok(Some(K::handle(Keyed::Grouped(Rc::new(grouped), known))))
             }
             "group_by" => {
                 let known = known.value_only();
                 let select = function::of_key_and_value::<K>(statement, "key")?;
-                let grouped = stream.try_group_by_with(select, self.options.grouped::<Val>(statement, &known)?);
+                let grouped = stream.try_group_by_with(select, self.options.grouped::<Val>(statement)?);
                 let known = Known::named(statement.object("grouped"))?.or(&known);
                 Ok(Some(Val::handle(Keyed::Grouped(Rc::new(grouped), known))))
             }

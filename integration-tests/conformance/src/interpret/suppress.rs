@@ -46,7 +46,7 @@ fn suppressed<K: Key>(statement: Spec<'_>, options: &Options, known: &Known) -> 
         ("time_limit", _) => time_limit(option, strict)?,
         (other, _) => bail!("no suppression until `{other}`"),
     };
-    let Known { key, value } = options.given(None, known)?;
+    let Known { key, value } = options.missing(known);
     if let Some(key) = key {
         suppressed = suppressed.with_key_serde(K::serde(&key));
     }

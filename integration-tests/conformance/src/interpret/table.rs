@@ -42,7 +42,7 @@ impl Program<'_> {
         let keep = move |key: &K, value: &Val| test(key, value).map(|holds| holds != leave_out);
         let own = Known::named(statement.object("materialized"))?.or(known);
         let made = if statement.has("materialized") {
-            table.try_filter_with(keep, self.options.materialized(statement, known)?)
+            table.try_filter_with(keep, self.options.materialized(statement)?)
         } else {
             table.try_filter(keep)
         };
@@ -51,11 +51,7 @@ impl Program<'_> {
 
     fn table_values<K: Key>(&self, statement: Spec<'_>, table: &KTable<K, Val>, known: &Known) -> Result<Handle> {
         let own = Known::named(statement.object("materialized"))?.or(&known.key_only());
-        let options = if statement.has("materialized") {
-            Some(self.options.materialized(statement, &known.key_only())?)
-        } else {
-            None
-        };
+        let options = if statement.has("materialized") { Some(self.options.materialized(statement)?) } else { None };
         let made = if statement.op() == "map_values" {
             let map = function::of_value(statement)?;
             match options {
@@ -77,7 +73,7 @@ impl Program<'_> {
         let own = Known::named(statement.object("materialized"))?.or(&known.key_only());
         let (supplier, stores) = (self.supplier(statement.need_object("processor")?)?, statement.texts("stores"));
         let made = if statement.has("materialized") {
-            let options = self.options.materialized(statement, &known.key_only())?;
+            let options = self.options.materialized(statement)?;
             table.transform_values_using_with(supplier, &stores, options)
         } else {
             table.transform_values_using(supplier, &stores)

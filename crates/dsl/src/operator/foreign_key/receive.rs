@@ -10,7 +10,7 @@ use headwater_topology::{DropReason, Inlet, Outlet, ProcessError, Stream, Table,
 
 use super::address::{Address, Told};
 use super::wire::{Instruction, Parcel, Received, SUBSCRIPTION, Subscription, put_prefix, put_response};
-use crate::view::View;
+use crate::view::{Lookup, View};
 
 /// The store of subscriptions: by the length and the bytes of the foreign key, and the bytes of the row's own.
 pub(super) type Subscriptions = KeyValueState<Vec<u8>, Subscription>;
@@ -111,7 +111,7 @@ impl<K: 'static, K2: 'static, V2: 'static> Inlet<Stream<Option<K2>, Received<K>>
             respond.with(value)
         };
         match record.key {
-            Some(foreign_key) => self.table.look(cx, foreign_key, None, &mut answer)?,
+            Some(foreign_key) => self.table.look(cx, Lookup::new(foreign_key, record.headers), &mut answer)?,
             None => answer(None)?,
         }
         let Some(time) = time else { return Ok(()) };

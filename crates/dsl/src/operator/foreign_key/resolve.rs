@@ -9,7 +9,7 @@ use super::address::Told;
 use super::hash::murmur3;
 use super::rules::Rows;
 use super::wire::{RESPONSE, Response};
-use crate::view::View;
+use crate::view::{Lookup, View};
 
 /// Joins a row with what its foreign key leads to.
 pub(crate) type Join<V, V2, W> = Arc<dyn Fn(&V, Option<&V2>) -> Result<W, ProcessError> + Send + Sync>;
@@ -30,7 +30,7 @@ impl<K: 'static, V: 'static, V2: 'static, W: 'static> Inlet<Stream<K, Response<V
             return Err(ProcessError::user("SubscriptionResponseWrapper is of an incompatible version."));
         }
         let mut joined = None;
-        self.table.look(cx, record.key, None, &mut |found| {
+        self.table.look(cx, Lookup::new(record.key, record.headers), &mut |found| {
             let row = found.map(|(row, _)| row);
             if row.map(|row| self.value.with_bytes(row, murmur3)).transpose()? == *hash {
                 let row = row.filter(|_| value.is_some() || self.rows == Rows::Left);

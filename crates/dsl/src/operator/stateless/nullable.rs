@@ -72,7 +72,8 @@ impl<K: 'static, V: Nullable + Clone + 'static> KStream<K, Option<V>> {
     #[must_use]
     pub fn into_nullable(self) -> KStream<K, V> {
         let port: Port<Stream<K, V>> = self.port.seen_as(|inlet| Box::new(Unwrapped { null: V::null(), inlet }));
-        let value = self.serdes.value.map(|value| Arc::new(OfNullable(value)) as SharedSerde<V>);
+        let of_nullable = |value: &SharedSerde<Option<V>>| Arc::new(OfNullable(Arc::clone(value))) as SharedSerde<V>;
+        let value = self.serdes.value.as_ref().map(|value| value.map(of_nullable));
         let serdes = Serdes::of(self.serdes.key, value);
         KStream { port, serdes, repartition: self.repartition }
     }

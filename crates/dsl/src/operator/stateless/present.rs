@@ -39,7 +39,8 @@ impl<K: 'static, V: Clone + 'static> KStream<K, Option<V>> {
             Some(value) => out.push(cx, record.with_value(value)),
             None => Ok(()),
         });
-        let value = self.serdes.value.clone().map(|value| Arc::new(OfPresent(value)) as SharedSerde<V>);
+        let of_present = |value: &SharedSerde<Option<V>>| Arc::new(OfPresent(Arc::clone(value))) as SharedSerde<V>;
+        let value = self.serdes.value.as_ref().map(|value| value.map(of_present));
         KStream::at(port, Serdes::of(self.serdes.key.clone(), value), self.repartition)
     }
 }

@@ -29,7 +29,7 @@ impl<K: 'static, V: 'static> Kept<K, V> {
     /// `None` where a serde is missing.
     pub(super) fn of(draft: &Draft, store: StoreId, serdes: Serdes<K, V>) -> Option<Self> {
         let name = draft.store(store).map(|node| node.spec.name).unwrap_or_default();
-        let (key, value) = serdes.key.clone().zip(serdes.value.clone())?;
+        let (key, value) = serdes.both()?;
         Some(Kept { serdes, store, handle: StoreHandle::with(name, key, value) })
     }
 

@@ -7,7 +7,7 @@ use headwater_topology::node::NodeSpec;
 use headwater_topology::{BoxError, Inlet, Outlet, Port, ProcessError, Stream, Table, TaskContext, Update};
 
 use crate::changed::Changed;
-use crate::serdes::Serdes;
+use crate::serdes::{Known, Serdes};
 use crate::{Grouped, KGroupedTable, KTable};
 
 type Select<K, V, K2, V2> = Arc<dyn Fn(&K, &V) -> Result<(K2, V2), ProcessError> + Send + Sync>;
@@ -35,7 +35,7 @@ impl<K: 'static, V: 'static, K2: 'static, V2: 'static> Regroup<K, V, K2, V2> {
 
     /// Keys are equal when their bytes are: nothing is asked of their type.
     fn same_key(&mut self, one: &K2, other: &K2) -> Result<bool, ProcessError> {
-        let Some(serde) = &self.groups.key else { return Ok(false) };
+        let Some(Known { serde, .. }) = &self.groups.key else { return Ok(false) };
         let (left, right) = &mut self.bytes;
         left.clear();
         right.clear();

@@ -99,7 +99,7 @@ pub(super) fn table_step<K: 'static, V: 'static, W: 'static>(
         materialized.as_ref().and_then(|materialized| Some((materialized, materialized.name.as_ref()?)))
     {
         let store = draft.checked(store);
-        if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
+        if let Some((key, value)) = serdes.both() {
             let id = draft.add_store(materialized.key_value_spec(&store, row_format(draft)));
             draft.keep_in(node, id);
             kept = Some((id, StoreHandle::with(store, key, value)));

@@ -12,7 +12,7 @@ use headwater_record::Timestamp;
 use headwater_store::suppress::SuppressBuffers;
 use headwater_store::{StoreKind, StoreSpec, StoreType};
 use headwater_topology::node::NodeSpec;
-use headwater_topology::state::{Stamped, StoreHandle, SuppressState};
+use headwater_topology::state::{StoreHandle, SuppressState};
 use headwater_topology::{
     CloseIdle, Draft, DropReason, Held, HoldKind, Idleness, Inlet, NodeId, Outlet, Port, ProcessError, StoreId,
     StreamTime, Table, TaskContext, TopologyError, Update, Wiring, WiringError,
@@ -22,7 +22,8 @@ use self::meters::Meters;
 use crate::old_values::OldValues;
 use crate::operator::{GivenBy, missing_serde};
 use crate::option::{Bounds, Until};
-use crate::view::{Source, View, Views};
+use crate::serdes::Known;
+use crate::view::{Found, Lookup, Source, View, Views};
 use crate::{KTable, Suppressed};
 
 /// Java's `KTableSuppressProcessor`.
@@ -170,8 +171,8 @@ impl<K: 'static, V: Clone + 'static> Source<K, V> for Released<K, V> {
 }
 
 impl<K: 'static, V: Clone + 'static> View<K, V> for ReleasedView<K, V> {
-    fn get(&self, cx: &mut TaskContext<'_>, key: &K) -> Result<Option<Stamped<V>>, ProcessError> {
-        self.state.prior_or_else(key, || self.parent.get(cx, key))
+    fn get(&self, cx: &mut TaskContext<'_>, wanted: Lookup<'_, K>) -> Result<Option<Found<V>>, ProcessError> {
+        self.state.prior_or_else(wanted.key, || self.parent.get(cx, wanted))
     }
 }
 
@@ -219,8 +220,8 @@ impl<K: 'static, V: Clone + 'static> KTable<K, V> {
         let node = draft.add_node(NodeSpec::processor(name.as_str(), [self.node()]).with_store(id));
         draft.lies_as(node, BTreeSet::new());
         let mut serdes = serdes.or(&self.serdes);
-        serdes.value = serdes.value.or_else(|| own_value.map(|own| own()));
-        let views = if let (Some(key), Some(value)) = (serdes.key.clone(), serdes.value.clone()) {
+        serdes.value = serdes.value.or_else(|| own_value.map(|own| Known::own(own())));
+        let views = if let Some((key, value)) = serdes.both() {
             let handle = StoreHandle::with(store, key, value);
             self.listen_to_suppress(node, (id, handle.clone()), (until, wait, idle), bounds);
             Views::new(Released { parent: self.views.clone(), store: id, handle })
