@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use headwater_record::TopicPartition;
+
 /// The capacity at which a `HashMap` starts.
 const FIRST_CAPACITY: usize = 16;
 
@@ -21,6 +23,22 @@ pub(crate) fn byte_set<T: AsRef<[u8]>>(mut elements: Vec<T>, most: usize) -> Vec
     let capacity = capacity(most.max(elements.len()));
     elements.sort_by_cached_key(|bytes| bucket(bytes_hash_code(bytes.as_ref()), capacity));
     elements
+}
+
+/// The places of `partitions` in the order in which a Java `HashMap<TopicPartition, _>` that they were put into in this order iterates.
+#[must_use]
+pub fn partitions<'a>(partitions: impl IntoIterator<Item = &'a TopicPartition>) -> Vec<usize> {
+    let hashes: Vec<u32> = partitions.into_iter().map(partition_hash_code).collect();
+    let capacity = capacity(hashes.len());
+    let mut places: Vec<usize> = (0..hashes.len()).collect();
+    places.sort_by_key(|place| hashes.get(*place).map(|hash| bucket(*hash, capacity)));
+    places
+}
+
+/// `TopicPartition#hashCode`.
+fn partition_hash_code(TopicPartition { topic, partition }: &TopicPartition) -> u32 {
+    let first = 31_u32.wrapping_add(partition.cast_unsigned());
+    first.wrapping_mul(31).wrapping_add(hash_code(topic.as_str()))
 }
 
 /// How many buckets a table has that holds, or once held, so many elements.

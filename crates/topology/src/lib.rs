@@ -28,7 +28,7 @@ pub mod handler;
 mod held;
 mod id;
 mod idle;
-mod java_order;
+pub mod java_order;
 mod known;
 pub mod naming;
 pub mod node;

@@ -1,22 +1,22 @@
 //! Java's `PriorityQueue`, mechanics included.
 //!
-//! Kafka Streams keeps partitions and punctuations in queues ordered by a timestamp alone, so that the order of equal timestamps
-//! is whatever the binary heap makes of it. To take records and fire punctuators in the same order, the heap must move its
+//! Kafka Streams keeps partitions and punctuations in queues ordered by a timestamp alone, and tasks that are to move by how urgent they
+//! are, so that the order of equals is whatever the binary heap makes of it. To take them in the same order, the heap must move its
 //! elements as Java's does, which `std::collections::BinaryHeap` does not promise.
 
 /// A binary heap with the least key first, moving elements exactly as `java.util.PriorityQueue` does.
 #[derive(Clone, Debug)]
-pub struct PriorityQueue<T> {
-    heap: Vec<(i64, T)>,
+pub struct PriorityQueue<T, K = i64> {
+    heap: Vec<(K, T)>,
 }
 
-impl<T> Default for PriorityQueue<T> {
+impl<T, K> Default for PriorityQueue<T, K> {
     fn default() -> Self {
         PriorityQueue { heap: Vec::new() }
     }
 }
 
-impl<T> PriorityQueue<T> {
+impl<T, K: Copy + Ord> PriorityQueue<T, K> {
     /// An empty queue.
     pub fn new() -> Self {
         Self::default()
@@ -33,12 +33,12 @@ impl<T> PriorityQueue<T> {
     }
 
     /// The element with the least key.
-    pub fn peek(&self) -> Option<(i64, &T)> {
+    pub fn peek(&self) -> Option<(K, &T)> {
         self.heap.first().map(|(key, element)| (*key, element))
     }
 
     /// All elements, in no order worth relying on.
-    pub fn iter(&self) -> impl Iterator<Item = (i64, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (K, &T)> {
         self.heap.iter().map(|(key, element)| (*key, element))
     }
 
@@ -48,7 +48,7 @@ impl<T> PriorityQueue<T> {
     }
 
     /// Adds `element` under `key` (Java's `offer`).
-    pub fn push(&mut self, key: i64, element: T) {
+    pub fn push(&mut self, key: K, element: T) {
         self.heap.push((key, element));
         let mut at = self.heap.len() - 1;
         while at > 0 {
@@ -62,7 +62,7 @@ impl<T> PriorityQueue<T> {
     }
 
     /// Removes the element with the least key (Java's `poll`).
-    pub fn pop(&mut self) -> Option<(i64, T)> {
+    pub fn pop(&mut self) -> Option<(K, T)> {
         if self.heap.is_empty() {
             return None;
         }
@@ -81,8 +81,8 @@ impl<T> PriorityQueue<T> {
         Some(least)
     }
 
-    fn key(&self, index: usize) -> i64 {
-        self.heap.get(index).map_or(i64::MAX, |(key, _)| *key)
+    fn key(&self, index: usize) -> Option<K> {
+        self.heap.get(index).map(|(key, _)| *key)
     }
 }
 
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn equal_keys_come_in_the_order_of_javas_heap() {
-        let mut queue = PriorityQueue::new();
+        let mut queue: PriorityQueue<usize> = PriorityQueue::new();
         for (n, key) in [5, 5, 5, 1, 5].into_iter().enumerate() {
             queue.push(key, n);
         }

@@ -1,7 +1,6 @@
 //! Java's default: tasks are spread evenly, and each runs where its state is until the place where it belongs is warmed up (KIP-441).
 
 mod movements;
-mod queue;
 mod shares;
 
 use headwater_topology::TaskId;

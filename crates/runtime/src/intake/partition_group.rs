@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use headwater_client::{ClientError, RecordBatch, Watermarks};
 use headwater_record::{Offset, Timestamp, TopicPartition};
-use headwater_topology::NodeId;
 use headwater_topology::priority_queue::PriorityQueue;
+use headwater_topology::{NodeId, java_order};
 
 use super::PartitionQueue;
 use crate::task::TaskInput;
@@ -52,6 +52,8 @@ pub struct PartitionGroup {
     // Queues whose head was not looked at yet, in the order in which they got it.
     unseen: VecDeque<usize>,
     max_idle: Option<Duration>,
+    // In which order empty queues are waited for.
+    in_turn: Vec<usize>,
 }
 
 impl PartitionGroup {
@@ -71,6 +73,7 @@ impl PartitionGroup {
             .collect();
         let by_partition = inputs.iter().enumerate().map(|(index, input)| (input.partition.clone(), index)).collect();
         PartitionGroup {
+            in_turn: java_order::partitions(inputs.iter().map(|input| &input.partition)),
             idle: vec![Idle::default(); queues.len()],
             queues,
             by_partition,
@@ -86,6 +89,7 @@ impl PartitionGroup {
             self.by_partition.insert(input.partition.clone(), self.queues.len());
             self.queues.push(PartitionQueue::new(input, partition_time, offset));
             self.idle.push(Idle::default());
+            self.in_turn = java_order::partitions(self.queues.iter().map(PartitionQueue::partition));
         }
     }
 
@@ -182,34 +186,35 @@ impl PartitionGroup {
         }
     }
 
-    /// Whether to process at the time `now`. Heads that were not looked at yet count as records.
+    /// Whether to process at the time `now`. Heads that were not looked at yet count as records. As in Java empty partitions are waited
+    /// for one after the other, in the order of its hash table.
     pub fn readiness(&mut self, now: Timestamp) -> Readiness {
         let buffered = self.queues.iter().any(|queue| !queue.is_empty());
         let Some(max_idle) = self.max_idle else {
             return if buffered { Readiness::Ready } else { Readiness::Empty };
         };
-        let (mut all, mut wait, mut latest) = (true, false, None::<Timestamp>);
-        for (queue, idle) in self.queues.iter().zip(&mut self.idle) {
+        let mut all = true;
+        for index in &self.in_turn {
+            let (Some(queue), Some(idle)) = (self.queues.get(*index), self.idle.get_mut(*index)) else { continue };
             if !queue.is_empty() || idle.is_passed_over {
                 idle.deadline = None;
                 continue;
             }
             all = false;
-            if idle.lag != Some(0) {
+            let waiting = if idle.lag == Some(0) {
+                let deadline = *idle.deadline.get_or_insert_with(|| now.plus(max_idle));
+                (now < deadline).then_some(Readiness::Waiting(Some(deadline)))
+            } else {
                 idle.deadline = None;
-                wait = true;
-                continue;
-            }
-            let deadline = *idle.deadline.get_or_insert_with(|| now.plus(max_idle));
-            if now < deadline {
-                latest = latest.max(Some(deadline));
+                Some(Readiness::Waiting(None))
+            };
+            if let Some(waiting) = waiting {
+                return if buffered { waiting } else { Readiness::Empty };
             }
         }
         match (buffered, all) {
             (false, _) => Readiness::Empty,
             (true, true) => Readiness::Ready,
-            (true, false) if wait => Readiness::Waiting(None),
-            (true, false) if latest.is_some() => Readiness::Waiting(latest),
             (true, false) => Readiness::Enforced,
         }
     }

@@ -266,14 +266,14 @@ impl Live {
             let now = self.clock.now();
             self.hear()?;
             let Some(running) = &mut self.running else { return Err(DriverError::Closed) };
-            // All topics of a pattern are one input in Java's driver.
+            // All topics of a pattern are one input in Java's driver: one of them is waited for, where none has records.
             for (node, _) in &self.patterns {
                 let inputs = running.spec().inputs.iter().filter(|input| input.node == *node);
                 let of_pattern: Vec<_> = inputs.map(|input| input.partition.clone()).collect();
                 let has_records = |partition| running.intake().queue(partition).is_some_and(|queue| !queue.is_empty());
                 let waits = !of_pattern.iter().any(has_records);
-                for partition in &of_pattern {
-                    running.wait_for(partition, waits);
+                for (number, partition) in of_pattern.iter().enumerate() {
+                    running.wait_for(partition, waits && number == 0);
                 }
             }
             if running.intake().buffered() == 0 || !running.readiness(now).is_ready() {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_topology::TaskId;
+use headwater_topology::priority_queue::PriorityQueue;
 
-use super::queue::in_order;
 use super::shares::{Process, Role, Shares};
 use crate::assignment::{ClusterView, UNKNOWN_OFFSET};
 
@@ -61,16 +61,20 @@ impl<'a> Movements<'a> {
 
     /// Those come first that fewest are caught up on: they have the least choice.
     fn needed(&self, role: Role) -> Vec<Movement> {
-        let all = self.shares.iter().flat_map(|(destination, share)| {
+        let mut queue = PriorityQueue::new();
+        for (destination, share) in self.shares.iter() {
             let tasks = if role == Role::Active { &share.active } else { &share.standby };
-            tasks.iter().map(move |task| Movement { task: *task, destination })
-        });
-        let wanting = all.filter(|Movement { task, destination }| {
-            !self.warming_up.contains(&(*destination, *task))
-                && !self.is_caught_up(*task, *destination)
-                && self.somebody_is_more_caught_up(*task, *destination)
-        });
-        in_order(wanting, |movement| (self.caught_up.get(&movement.task).map_or(0, BTreeSet::len), movement.task))
+            for task in tasks.iter().copied() {
+                if !self.warming_up.contains(&(destination, task))
+                    && !self.is_caught_up(task, destination)
+                    && self.somebody_is_more_caught_up(task, destination)
+                {
+                    let caught_up = self.caught_up.get(&task).map_or(0, BTreeSet::len);
+                    queue.push((caught_up, task), Movement { task, destination });
+                }
+            }
+        }
+        std::iter::from_fn(|| queue.pop()).map(|(_, movement)| movement).collect()
     }
 
     fn is_caught_up(&self, task: TaskId, process: Process) -> bool {
