@@ -148,7 +148,7 @@ pub fn run(plan: &Plan, cluster: &mut Cluster, tell: impl Fn(&str)) -> Result<Re
         let mut members = members.lock().map_err(|_| anyhow::anyhow!("somebody panicked"))?;
         end(&broker, &id, &mut input, &mut ledger, &mut members)?;
         let (records, seen, restored) = (input.expected.records(), ledger.seen(), members.restored);
-        Ok(Report { kills: plan.kills, records, seen, restored, faults: ledger.faults(&input.expected) })
+        Ok(Report { kills: plan.kills, records, seen, restored, faults: ledger.faults(&input.expected, PATIENCE)? })
     });
     let members = members.into_inner().map_err(|_| anyhow::anyhow!("somebody panicked"))?;
     match outcome {

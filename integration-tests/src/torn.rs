@@ -133,7 +133,7 @@ pub fn run(broker: &Broker, plan: &Plan, tell: impl Fn(&str)) -> Result<Report> 
     end(&mut all, plan)?;
     let mut faults = Faults::default();
     for application in &all {
-        faults.add(application.ledger.faults(&application.input.expected));
+        faults.add(application.ledger.faults(&application.input.expected, PATIENCE)?);
     }
     let records = all.iter().map(|application| application.input.expected.records()).sum();
     Ok(Report { injected, records, faults })

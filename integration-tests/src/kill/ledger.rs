@@ -1,17 +1,20 @@
 //! Reads the outputs of an application as those do who see committed records alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use headwater::client::{Consumer, ErrorClass, RecordBatch, StartAt};
 use headwater::record::{Offset, TopicPartition};
 
-use super::application::{Extent, topic};
+use super::application::{Extent, TOGETHER, topic};
 use super::faults::Faults;
 use super::input::Expected;
 use super::seen::Seen;
 use crate::broker::Broker;
+
+/// Of so many torn events it is told where they lie.
+const TRACED: usize = 20;
 
 /// A reader of all outputs, and what it saw.
 pub struct Ledger {
@@ -95,8 +98,57 @@ impl Ledger {
         }
     }
 
-    /// What is not as it must be.
-    pub fn faults(&self, expected: &Expected) -> Faults {
-        self.seen.faults(expected)
+    /// What is not as it must be. Of what is torn it is told where it lies in the logs, whoever was let see it.
+    pub fn faults(&self, expected: &Expected, patience: Duration) -> Result<Faults> {
+        let mut faults = self.seen.faults(expected);
+        let torn = self.seen.torn_events(expected);
+        if !torn.is_empty() {
+            faults.examples.extend(self.traces(&torn, patience)?);
+        }
+        Ok(faults)
+    }
+
+    /// Where events lie in the outputs that one transaction writes, aborted records among them.
+    fn traces(&self, events: &[(String, u32, usize)], patience: Duration) -> Result<Vec<String>> {
+        let events = events.get(..TRACED).unwrap_or(events);
+        let wanted: BTreeSet<(&str, u32)> = events.iter().map(|(key, number, _)| (key.as_str(), *number)).collect();
+        let together = self
+            .partitions
+            .iter()
+            .filter(|partition| self.names.get(partition.topic.as_str()).is_some_and(|name| TOGETHER.contains(name)));
+        let config = self.broker.config_with(&[("isolation.level", "read_uncommitted")]);
+        let mut consumer = self.broker.clients().consumer(&config)?;
+        let starts: Vec<_> = together.clone().map(|partition| (partition.clone(), StartAt::Beginning)).collect();
+        consumer.assign(&starts)?;
+        let mut ends: BTreeMap<TopicPartition, Offset> = BTreeMap::new();
+        for topic in together.clone().map(|partition| partition.topic.as_str()).collect::<BTreeSet<_>>() {
+            ends.extend(self.broker.ends(topic)?);
+        }
+        let until = self.broker.within(patience);
+        let mut traces: BTreeMap<(String, u32), Vec<String>> = BTreeMap::new();
+        let mut batches: Vec<Box<dyn RecordBatch>> = Vec::new();
+        while together.clone().any(|partition| consumer.position(partition) < ends.get(partition).copied()) {
+            ensure!(!until.passed(self.broker.clients().clock().now()), "the outputs cannot be read once more");
+            consumer.poll(self.broker.within(Duration::from_millis(100)), &mut batches)?;
+            for mut batch in batches.drain(..) {
+                let partition = batch.partition().clone();
+                while let Some(record) = batch.head() {
+                    let key = String::from_utf8_lossy(record.key.unwrap_or_default()).into_owned();
+                    let number = record.value.map(String::from_utf8_lossy);
+                    let number =
+                        number.and_then(|value| value.split(' ').next()?.parse::<u32>().ok()).unwrap_or_default();
+                    if wanted.contains(&(key.as_str(), number)) {
+                        let place = format!("{partition} at {}", record.offset.value());
+                        traces.entry((key, number)).or_default().push(place);
+                    }
+                    batch.advance()?;
+                }
+            }
+        }
+        let tell = |(key, number, _): &(String, u32, usize)| {
+            let places = traces.get(&(key.clone(), *number)).map_or(String::new(), |places| places.join(", "));
+            format!("event {number} of {key} lies, committed or not, in {places}")
+        };
+        Ok(events.iter().map(tell).collect())
     }
 }

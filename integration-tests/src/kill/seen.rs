@@ -98,8 +98,16 @@ impl Seen {
         faults
     }
 
-    /// Events of which some of the outputs that one transaction writes are there, and some are not.
     fn torn(&self, expected: &Expected, faults: &mut Faults) {
+        for (key, number, there) in self.torn_events(expected) {
+            faults.torn(format!("event {number} of {key} is in {there} of {TOGETHER:?}"));
+        }
+    }
+
+    /// Events of which some of the outputs that one transaction writes are there, and some are not: the key, the number, and in how
+    /// many it is.
+    pub(super) fn torn_events(&self, expected: &Expected) -> Vec<(String, u32, usize)> {
+        let mut torn = Vec::new();
         for (key, events) in &expected.events {
             let of = |name: &&str| -> BTreeSet<u32> {
                 self.numbers.get(*name).and_then(|keys| keys.get(key)).into_iter().flatten().copied().collect()
@@ -108,10 +116,11 @@ impl Seen {
             for number in 1..=events.len() as u32 {
                 let there = together.iter().filter(|numbers| numbers.contains(&number)).count();
                 if there > 0 && there < together.len() {
-                    faults.torn(format!("event {number} of {key} is in {there} of {TOGETHER:?}"));
+                    torn.push((key.clone(), number, there));
                 }
             }
         }
+        torn
     }
 
     /// Rows of a key follow each other by event, then by version; each pair comes once.
