@@ -4,7 +4,7 @@ use headwater::record::{Partition, partition_for_key};
 use serde_json::json;
 
 use crate::expr::{Expr, Predicate, Scope};
-use crate::scenario::{Action, Input, Spec, Step};
+use crate::scenario::{Action, Input, Step};
 use crate::val::Val;
 
 /// By how much the end is later than the rest, beside all that operators wait for.
@@ -54,15 +54,14 @@ fn place(key: &str, partitions: Partition) -> Partition {
 }
 
 impl Advance {
-    /// What comes of a topic; nothing where its serdes are not known.
-    pub(super) fn of_topic(consumed: Option<Spec<'_>>, partitions: Partition) -> Advance {
-        let serde = |name| consumed.and_then(|consumed| consumed.text(name));
-        let values = |letter: char| match serde("value") {
+    /// What comes of a topic with these serdes; nothing where they are not known.
+    pub(super) fn of_topic(key: Option<&str>, value: Option<&str>, partitions: Partition) -> Advance {
+        let values = |letter: char| match value {
             Some("string") => vec![Val::Text(format!("{letter}|1")), Val::Text(format!("{letter}|03"))],
             Some("long") => vec![Val::Long(4), Val::Long(1)],
             _ => Vec::new(),
         };
-        let letters = letters(partitions).into_iter().filter(|_| serde("key") == Some("string"));
+        let letters = letters(partitions).into_iter().filter(|_| key == Some("string"));
         let records = |letter: char| {
             let key = Val::Text(letter.to_string());
             values(letter).into_iter().map(move |value| Known { key: key.clone(), value: Some(value) })

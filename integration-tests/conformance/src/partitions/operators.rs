@@ -36,7 +36,10 @@ pub(super) fn table_operator(statement: Spec<'_>, on: Flow) -> Result<Flow, Reas
 impl<'a> Walk<'a> {
     /// What topics of the input bring.
     pub(super) fn source(&mut self, statement: Spec<'a>) -> Result<Flow, Reason> {
-        let records = Advance::of_topic(statement.object("consumed"), self.partitions);
+        let consumed = statement.object("consumed");
+        let serde = |name, default: &str| consumed.and_then(|it| it.text(name)).or_else(|| self.setting(default));
+        let (key, value) = (serde("key", "default.key.serde"), serde("value", "default.value.serde"));
+        let records = Advance::of_topic(key, value, self.partitions);
         let mut flow: Option<Flow> = None;
         for topic in statement.text("topic").into_iter().chain(statement.texts("topics")) {
             if self.sources.iter().all(|(source, _)| *source != topic) {
@@ -236,10 +239,11 @@ impl<'a> Walk<'a> {
             if ways != Ways::Apart && statement.op() == "join" {
                 return Err(TWO_WAYS);
             }
-            // One side goes to the other's partition, and the answer back.
+            // One side goes to the other's partition, and the answer back, which finds that row or the next one of the same step.
+            let is_in_full = ways == Ways::Apart && !on.many;
             let (on, other) = (self.repartitioned(on), self.repartitioned(other));
             let both = on.and(&other).spread().joined(false);
-            return Ok(if ways == Ways::Apart { both } else { Flow { told: Told::Last, ..both } });
+            return Ok(if is_in_full { both } else { Flow { told: Told::Last, ..both } });
         }
         // The last row is made of the last rows of both, whichever came first.
         let is_in_full = ways != Ways::Twice && on.fills_state().is_ok() && other.fills_state().is_ok();

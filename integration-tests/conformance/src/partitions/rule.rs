@@ -93,7 +93,7 @@ pub fn plan(scenario: &Scenario, partitions: Partition) -> Result<Plan, Reason> 
     if !scenario.build_config || scenario.config.iter().any(|(key, _)| !SETTINGS.contains(&key.as_str())) {
         return Err(UNKNOWN);
     }
-    let mut walk = Walk { partitions, is_at_once: true, ..Walk::default() };
+    let mut walk = Walk { partitions, config: &scenario.config, is_at_once: true, ..Walk::default() };
     dsl.into_iter().try_for_each(|statement| walk.statement(statement))?;
     if walk.sources.iter().any(|(source, _)| walk.told.contains_key(source)) {
         return Err(UNKNOWN);
@@ -107,6 +107,7 @@ pub fn plan(scenario: &Scenario, partitions: Partition) -> Result<Plan, Reason> 
 #[derive(Default)]
 pub(super) struct Walk<'a> {
     pub(super) partitions: Partition,
+    config: &'a [(String, String)],
     pub(super) nodes: BTreeMap<&'a str, Node>,
     /// Topics of the input, with what comes of each at the end.
     pub(super) sources: Vec<(&'a str, Advance)>,
@@ -143,6 +144,10 @@ impl<'a> Walk<'a> {
         }
         let told = self.told.into_iter().filter_map(|(topic, told)| Some((topic.to_owned(), told?))).collect();
         Plan { steps, told, until_ms, at_once: self.is_at_once, left_out: self.left_out }
+    }
+
+    pub(super) fn setting(&self, key: &str) -> Option<&'a str> {
+        self.config.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn node(&self, statement: Spec<'a>, field: &str) -> Result<Node, Reason> {

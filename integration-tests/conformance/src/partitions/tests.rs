@@ -246,8 +246,7 @@ fn what_the_rule_does_not_know_is_left_out_as_a_whole() {
 #[test]
 fn the_end_comes_to_every_partition_with_keys_of_its_own() {
     for partitions in 1..=4 {
-        let consumed = serde_json::json!({"key": "string", "value": "string"});
-        let end = Advance::of_topic(Some(crate::scenario::Spec::new(consumed.as_object().unwrap())), partitions);
+        let end = Advance::of_topic(Some("string"), Some("string"), partitions);
         assert!(end.covers(partitions) && end.has_own_keys, "{partitions}");
         assert!(end.keyed("v > lower > first_char").covers(partitions), "{partitions}");
         assert!(!end.keyed("v > length > to_string").has_own_keys, "{partitions}");
