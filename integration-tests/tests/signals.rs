@@ -15,14 +15,15 @@ fn bit(signal: Signal) -> u64 {
     1 << (signal as i32 - 1)
 }
 
-/// An application that waits for a broker which is not there, once it listens to signals. `nohup` or not.
+/// An application that waits for a broker which is not there, once it listens to signals. `nohup` or not, whatever these tests are
+/// started by.
 fn listening(nohup: bool, state: &std::path::Path) -> Result<Program> {
     let application = env!("CARGO_BIN_EXE_word_lengths");
-    let mut command = Command::new(if nohup { "nohup" } else { application });
-    if nohup {
-        command.arg(application);
+    let mut command = Command::new(if nohup { "nohup" } else { "env" });
+    if !nohup {
+        command.arg("--default-signal=HUP");
     }
-    command.args(["127.0.0.1:1", "lines", "lengths", "application.id=signals"]);
+    command.args([application, "127.0.0.1:1", "lines", "lengths", "application.id=signals"]);
     command.arg(format!("state.dir={}", state.display()));
     let program = Program::start(&mut command)?;
     wait_for("it listens", PATIENCE, || {
