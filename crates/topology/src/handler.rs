@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use headwater_record::{Headers, OwnedRecord, Timestamp};
+use headwater_record::{HeaderList, Headers, Offset, OwnedRecord, RawHeaders, RawRecord, Timestamp};
 
-use crate::{BoxError, RecordContext, TaskId};
+use crate::{BoxError, Destination, RecordContext, TaskId};
 
 /// Where a record failed (Java's `ErrorHandlerContext`).
 #[derive(Debug)]
@@ -34,6 +34,21 @@ pub struct DeadLetter {
     pub timestamp: Timestamp,
     /// Its headers.
     pub headers: Headers,
+}
+
+impl DeadLetter {
+    /// The record to write, with the letter's headers as [`Headers::to_vec`] gives them, and all of its key says where to.
+    #[doc(hidden)]
+    pub fn record<'a>(&'a self, headers: &'a dyn HeaderList) -> (Destination, RawRecord<'a>) {
+        let record = RawRecord {
+            offset: Offset::UNKNOWN,
+            timestamp: self.timestamp,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: RawHeaders::of(headers),
+        };
+        (Destination::ByKey { prefix: self.key.as_ref().map_or(0, Vec::len) }, record)
+    }
 }
 
 /// What is to happen.

@@ -1,9 +1,9 @@
 //! What became of the records that were sent.
 
 use headwater_client::{BatchAck, ClientError, ErrorClass, PartitionRef, RecordBatch};
-use headwater_record::{Offset, RawHeaders, RawRecord};
+use headwater_record::{Offset, RawRecord};
 use headwater_topology::handler::{DeadLetter, Decision, ErrorContext, ProductionErrorOrigin};
-use headwater_topology::{BoxError, Destination, Handlers, RecordContext};
+use headwater_topology::{BoxError, Handlers, RecordContext};
 
 use super::RecordCollector;
 use super::transaction::Transaction;
@@ -155,16 +155,9 @@ impl RecordCollector {
             state.takes_dead_letters = true;
         }
         let headers = letter.headers.to_vec();
-        let record = RawRecord {
-            offset: Offset::UNKNOWN,
-            timestamp: letter.timestamp,
-            key: letter.key.as_deref(),
-            value: letter.value.as_deref(),
-            headers: RawHeaders::of(&headers),
-        };
-        let prefix = letter.key.as_ref().map_or(0, Vec::len);
+        let (destination, record) = letter.record(&headers);
         // A failure is the task's, and kept with it.
-        let sent = self.send(lane, topic, Destination::ByKey { prefix }, record);
+        let sent = self.send(lane, topic, destination, record);
         if let Some(lane) = self.lanes.get_mut(lane).filter(|_| sent.is_ok()) {
             lane.dead_letters += 1;
         }

@@ -1,9 +1,9 @@
 //! What failed goes to the handler that decides, and its dead letters are sent.
 
-use headwater_record::{Headers, Offset, OwnedRecord, RawHeaders, RawRecord, Timestamp, Topic};
+use headwater_record::{Headers, OwnedRecord, RawRecord, Timestamp, Topic};
 use headwater_store::RecordContext;
 
-use super::{Destination, TaskContext};
+use super::TaskContext;
 use crate::caught::caught;
 use crate::handler::{DeadLetter, Decision, ErrorContext, HandlerResponse, ProductionErrorOrigin};
 use crate::tally::DropReason;
@@ -134,15 +134,8 @@ impl TaskContext<'_> {
     fn send_dead_letter(&mut self, letter: &DeadLetter) -> Result<(), ProcessError> {
         let topic = self.emit.topic(&letter.topic)?;
         let headers = letter.headers.to_vec();
-        let record = RawRecord {
-            offset: Offset::UNKNOWN,
-            timestamp: letter.timestamp,
-            key: letter.key.as_deref(),
-            value: letter.value.as_deref(),
-            headers: RawHeaders::of(&headers),
-        };
-        let prefix = letter.key.as_ref().map_or(0, Vec::len);
-        self.emit.emit(topic, Destination::ByKey { prefix }, record)?;
+        let (destination, record) = letter.record(&headers);
+        self.emit.emit(topic, destination, record)?;
         self.clock.dead_letters += 1;
         Ok(())
     }
